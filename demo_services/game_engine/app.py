@@ -1,0 +1,80 @@
+"""The routes of the game engine."""
+
+import asyncio
+
+import tornado.web
+from sentry_sdk.integrations.asyncio import enable_asyncio_integration
+
+from demo_services.game_engine.debug import DEBUG_HANDLERS
+from demo_services.game_engine.handler import Handler, NotFound
+from demo_services.game_engine.reels import TABLE_LIMIT, SlotMachine
+from demo_services.guard import Guard
+from demo_services.process import ProcessGauge
+from demo_services.refused import Refused
+from demo_services.services import GAME_ENGINE
+from demo_services.settings import Settings
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Health(Handler):
+    """Says that the service is there."""
+
+    route = "/health"
+
+    def get(self) -> None:
+        """Answer at once."""
+        self.finish({"status": "up", "service": GAME_ENGINE.name, "release": GAME_ENGINE.release})
+
+
+class SpinReels(Handler):
+    """The real work: one round at the slot machine."""
+
+    route = "/api/v1/spin"
+
+    def post(self) -> None:
+        """Play ``{"player": name, "bet": number}``."""
+        body = self.json_object()
+        player = self.machine.seat(body.get("player"))
+        spin = self.machine.play(player, checked_bet(body.get("bet")))
+        self.finish(
+            {
+                "spin_id": spin.spin_id,
+                "player": spin.player,
+                "bet": spin.bet,
+                "reels": spin.reels,
+                "win": spin.win,
+                "balance": spin.balance,
+            }
+        )
+
+
+def checked_bet(bet: object) -> int:
+    """Return the bet. Raises ``Refused`` (422) when the table does not take it."""
+    # True is an int in Python, and no bet.
+    if not isinstance(bet, int) or isinstance(bet, bool):
+        raise Refused(422, "bad-bet", "bet must be a whole number.")
+    if bet <= 0:
+        raise Refused(422, "bet-too-low", "bet must be at least 1.")
+    if bet > TABLE_LIMIT:
+        raise Refused(422, "bet-too-high", f"The table limit is {TABLE_LIMIT}.")
+    return bet
+
+
+def make_app(settings: Settings) -> tornado.web.Application:
+    """Return the game engine; call it inside the event loop that will serve it."""
+    # Without spans per task: Tornado runs each request as one.
+    enable_asyncio_integration(task_spans=False)
+    shared = {
+        "machine": SlotMachine(),
+        "gauge": ProcessGauge(),
+        "guard": Guard(settings),
+        "recording": asyncio.Lock(),
+    }
+    routes = [
+        (handler.route.replace("{type}", "([^/]+)"), handler, shared)
+        for handler in (Health, SpinReels, *DEBUG_HANDLERS)
+    ]
+    return tornado.web.Application(
+        routes, default_handler_class=NotFound, default_handler_args=shared
+    )

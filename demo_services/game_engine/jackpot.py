@@ -1,0 +1,32 @@
+"""The search for a jackpot that is not on the reels."""
+
+import sentry_sdk
+
+from demo_services.game_engine.reels import STRIP, Spin
+from demo_services.game_engine.watchdog import Watchdog
+
+
+def grant_jackpot(spin: Spin, seconds: float) -> int:
+    """Respin until the jackpot comes. Raises ``WatchdogTimeout`` after ``seconds``."""
+    spin.reach("respin")
+    scope = sentry_sdk.get_isolation_scope()
+    scope.set_level("error")
+    # The loop is cut at any of its lines: by stack trace it could become several issues.
+    scope.fingerprint = ["game-engine", "watchdog", "respin_until_jackpot"]
+    sentry_sdk.add_breadcrumb(category="spin", message=f"respin, at most {seconds} s")
+    with (
+        sentry_sdk.start_span(op="game.respin", name="respin until the jackpot"),
+        Watchdog(seconds),
+    ):
+        return respin_until_jackpot(spin.reels[0])
+
+
+def respin_until_jackpot(symbol: str) -> int:
+    """Return how many respins it took."""
+    stop = respins = 0
+    # The bug: the diamond was taken off the strip, so this never ends.
+    while symbol != "diamond":
+        stop = (stop + 7) % len(STRIP)
+        symbol = STRIP[stop]
+        respins += 1
+    return respins

@@ -1,0 +1,78 @@
+"""A cache that only grows: how a memory leak looks before it ends."""
+
+import asyncio
+
+import sentry_sdk
+
+from demo_services.process import ProcessGauge
+
+STEP_MB = 8
+PAUSE_S = 0.01
+
+
+class ReplayCache:
+    """Keeps a recording of every spin and forgets none, up to ``cap_mb``."""
+
+    def __init__(self, cap_mb: int) -> None:
+        self.cap_mb = cap_mb
+        self.most_mb = 0
+        self._replays: list[bytearray] = []
+
+    def __repr__(self) -> str:
+        # Without this, Sentry would copy the recordings to show them as local variables.
+        return f"<ReplayCache holds {self.held_mb} MB, held {self.most_mb} of {self.cap_mb} MB>"
+
+    @property
+    def held_mb(self) -> int:
+        """What the recordings take."""
+        return len(self._replays) * STEP_MB
+
+    def record(self) -> None:
+        """Keep one more recording. Raises MemoryError beyond the cap."""
+        needed_mb = self.held_mb + STEP_MB
+        if needed_mb > self.cap_mb:
+            raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
+        # Not zeros: those the system would hand out without using any memory.
+        self._replays.append(bytearray(b"\x01") * (STEP_MB * 2**20))
+        self.most_mb = needed_mb
+
+    def clear(self) -> None:
+        """Forget all recordings."""
+        self._replays.clear()
+
+
+async def record_replays(cap_mb: int, gauge: ProcessGauge) -> None:
+    """Record until memory ends, in steps, so that other requests are served meanwhile.
+
+    Raises MemoryError at the cap; nothing stays behind.
+    """
+    scope = sentry_sdk.get_isolation_scope()
+    scope.set_level("fatal")
+    # Memory runs out wherever the next byte is wanted: by stack trace it would be many issues.
+    scope.fingerprint = ["game-engine", "out-of-memory"]
+    cache = ReplayCache(cap_mb)
+    start_rss_mb = peak_rss_mb = gauge.rss_mb
+    try:
+        with sentry_sdk.start_span(op="game.replay", name="record replays"):
+            while True:
+                cache.record()
+                peak_rss_mb = max(peak_rss_mb, gauge.rss_mb)
+                sentry_sdk.set_context(
+                    "memory",
+                    {
+                        "start_rss_mb": start_rss_mb,
+                        "peak_rss_mb": peak_rss_mb,
+                        "held_mb": cache.held_mb,
+                        "cap_mb": cap_mb,
+                        "step_mb": STEP_MB,
+                    },
+                )
+                sentry_sdk.add_breadcrumb(
+                    category="memory",
+                    message=f"cache holds {cache.held_mb} MB, process {gauge.rss_mb} MB",
+                    level="warning",
+                    data={"held_mb": cache.held_mb, "rss_mb": gauge.rss_mb},
+                )
+                await asyncio.sleep(PAUSE_S)
+    finally:
+        cache.clear()

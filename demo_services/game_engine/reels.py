@@ -1,0 +1,128 @@
+"""The slot machine: its strip, its paytable, its players and their spins."""
+
+import random
+import uuid
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+
+import sentry_sdk
+
+from demo_services.players import START_BALANCE, Player, checked_name
+from demo_services.refused import Refused
+
+STRIP = (
+    *("cherry",) * 6,
+    *("lemon",) * 5,
+    *("bell",) * 4,
+    *("clover",) * 3,
+    *("seven",) * 2,
+)
+PAYTABLE = {"cherry": 5, "lemon": 8, "bell": 15, "clover": 30, "seven": 77}
+PAIR_PAYS = 1
+TABLE_LIMIT = 500
+MAX_PLAYERS = 10_000
+
+
+@dataclass
+class Spin:
+    """One round: ``stage`` says how far it came."""
+
+    player: str
+    bet: int
+    spin_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    reels: list[str] = field(default_factory=list)
+    win: int = 0
+    balance: int = 0
+    stage: str = "placed"
+
+    def reach(self, stage: str) -> None:
+        """Note how far the spin came; every event from now on carries it."""
+        self.stage = stage
+        sentry_sdk.set_context("spin", asdict(self))
+
+
+class SlotMachine:
+    """Spins reels and keeps the balance of every player in memory."""
+
+    def __init__(self) -> None:
+        self._players: OrderedDict[str, Player] = OrderedDict()
+
+    def seat(self, name: object) -> Player:
+        """Return the player of that name, a new one with the start balance if unknown.
+
+        Raises ``Refused`` (422) when the name is none.
+        """
+        name = checked_name(name)
+        player = self._players.setdefault(name, Player(name))
+        self._players.move_to_end(name)
+        if len(self._players) > MAX_PLAYERS:
+            self._players.popitem(last=False)
+        sentry_sdk.set_user({"id": player.id, "username": player.name})
+        sentry_sdk.set_tag("player.tier", player.tier)
+        sentry_sdk.add_breadcrumb(
+            category="player",
+            message=f"{player.name} sits down",
+            data={"balance": player.balance, "tier": player.tier},
+        )
+        return player
+
+    def lend(self, player: Player, bet: int) -> None:
+        """Give the player what is missing for a bet: debug routes must never run dry."""
+        if player.balance < bet:
+            player.balance = START_BALANCE
+            sentry_sdk.add_breadcrumb(
+                category="player", message=f"the house lends {player.name} {START_BALANCE}"
+            )
+
+    def play(self, player: Player, bet: int) -> Spin:
+        """Play one round and return it, settled.
+
+        Raises ``Refused`` (409) when the player cannot pay the bet.
+        """
+        spin = Spin(player.name, bet)
+        with sentry_sdk.start_span(op="game.spin", name="play one round"):
+            self._charge(player, spin)
+            self._turn(spin)
+            self._pay(player, spin)
+        return spin
+
+    def _charge(self, player: Player, spin: Spin) -> None:
+        with sentry_sdk.start_span(op="game.charge", name="charge the bet"):
+            if spin.bet > player.balance:
+                raise Refused(
+                    409, "balance-too-low", f"The bet is {spin.bet}, the balance {player.balance}."
+                )
+            player.balance -= spin.bet
+            spin.balance = player.balance
+            spin.reach("charged")
+            sentry_sdk.set_tag("bet.size", "high" if spin.bet > TABLE_LIMIT // 2 else "small")
+            sentry_sdk.add_breadcrumb(
+                category="spin", message=f"bet of {spin.bet} charged", data={"spin": spin.spin_id}
+            )
+
+    def _turn(self, spin: Spin) -> None:
+        with sentry_sdk.start_span(op="game.reels", name="turn the reels") as span:
+            spin.reels = [random.choice(STRIP) for _ in range(3)]  # noqa: S311 - play money
+            spin.reach("turned")
+            span.set_data("reels", spin.reels)
+            sentry_sdk.add_breadcrumb(
+                category="spin", message=f"reels stopped at {' '.join(spin.reels)}"
+            )
+
+    def _pay(self, player: Player, spin: Spin) -> None:
+        with sentry_sdk.start_span(op="game.payout", name="pay the win"):
+            spin.win = spin.bet * multiplier(spin.reels)
+            player.balance += spin.win
+            spin.balance = player.balance
+            spin.reach("paid")
+            sentry_sdk.add_breadcrumb(
+                category="spin", message=f"win of {spin.win} paid, balance {spin.balance}"
+            )
+
+
+def multiplier(reels: list[str]) -> int:
+    """Return what the reels pay per unit of the bet."""
+    kinds = set(reels)
+    if len(kinds) == 1:
+        return PAYTABLE[reels[0]]
+    return PAIR_PAYS if len(kinds) == 2 else 0

@@ -1,0 +1,87 @@
+"""What is done after a spin, concurrently, and how each way of doing it can fail."""
+
+import asyncio
+
+import sentry_sdk
+
+from demo_services.game_engine.reels import Spin
+
+BONUS_DEADLINE_S = 0.05
+
+
+async def finish_round(spin: Spin) -> None:
+    """Publish, grant a bonus, settle. Raises ExceptionGroup when settling fails."""
+    spin.reach("finishing")
+    forget(spin)
+    await grant_bonus(spin)
+    await settle(spin)
+
+
+def forget(spin: Spin) -> None:
+    """Start a task that nobody waits for."""
+    sentry_sdk.add_breadcrumb(category="task", message="leaderboard left to a background task")
+    task = asyncio.create_task(publish(spin.player))
+    # Reading the exception, if only to drop it, keeps asyncio from logging it much later. The
+    # callback also refers to the task, which the loop itself would let die.
+    task.add_done_callback(asyncio.Task.exception)
+
+
+async def publish(player: str) -> None:
+    """Move the player to the top of the leaderboard."""
+    leaderboard = ["grace", "alan", "edsger"]
+    leaderboard.remove(f"{player}, yesterday")
+    leaderboard.insert(0, player)
+
+
+async def grant_bonus(spin: Spin) -> None:
+    """Ask for a bonus; without an answer in time there is none."""
+    with sentry_sdk.start_span(op="game.bonus", name="ask for a bonus"):
+        try:
+            await ask_for_bonus(spin.player)
+        except TimeoutError as error:
+            with sentry_sdk.new_scope() as scope:
+                scope.set_level("warning")
+                scope.fingerprint = ["game-engine", "bonus-timeout"]
+                sentry_sdk.capture_exception(error)
+    sentry_sdk.add_breadcrumb(category="task", message="no bonus in time, going on without")
+
+
+async def ask_for_bonus(player: str) -> None:
+    """Wait for the bonus office, which never answers ``player``."""
+    answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(BONUS_DEADLINE_S):
+        await answer
+
+
+async def settle(spin: Spin) -> None:
+    """Credit the win, share the jackpot and print the receipt at the same time."""
+    spin.reach("settling")
+    sentry_sdk.add_breadcrumb(category="task", message="settling in three tasks")
+    closed = asyncio.Event()
+    with sentry_sdk.start_span(op="game.settle", name="settle the round"):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(credit_win(spin, closed))
+            group.create_task(share_jackpot(spin, closed))
+            group.create_task(print_receipt(spin))
+            closed.set()
+
+
+async def credit_win(spin: Spin, closed: asyncio.Event) -> None:
+    """Book the win once the round is closed."""
+    await closed.wait()
+    accounts = {"house": 100_000}
+    accounts[f"player:{spin.player}"] += spin.win
+
+
+async def share_jackpot(spin: Spin, closed: asyncio.Event) -> None:
+    """Share the jackpot among the winners once the round is closed."""
+    await closed.wait()
+    jackpot, winners = spin.bet * 100, 0
+    jackpot //= winners
+
+
+async def print_receipt(spin: Spin) -> None:
+    """Wait for a printer that is out of paper; cancelled when the others fail."""
+    printer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    receipt = await printer
+    sentry_sdk.add_breadcrumb(category="task", message=f"printed {receipt} for {spin.spin_id}")

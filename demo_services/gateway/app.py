@@ -1,0 +1,133 @@
+"""The routes of the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import fastapi
+import sentry_sdk
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from demo_services.gateway.health import health
+from demo_services.gateway.proxy import forward, make_client
+from demo_services.gateway.routing import choose_instance
+from demo_services.gateway.target import find_target
+from demo_services.guard import TOKEN_HEADER, Guard
+from demo_services.players import Player, checked_name
+from demo_services.process import ProcessGauge
+from demo_services.refused import Refused, not_found
+from demo_services.services import GAME_ENGINE, GATEWAY, ROUTED
+from demo_services.settings import Settings
+from demo_services.trace import trace_id
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Return the gateway."""
+    client = make_client()
+    gauge = ProcessGauge()
+    guard = Guard(settings)
+
+    async def describe(request: Request) -> None:
+        """Give every event of this request the service's own context."""
+        sentry_sdk.set_tag("service", GATEWAY.name)
+        sentry_sdk.set_tag("http.route", request.scope["route"].path)
+        sentry_sdk.set_context("process", gauge.read())
+        sentry_sdk.set_context(
+            "fastapi",
+            {
+                "version": fastapi.__version__,
+                "endpoint": request.scope["endpoint"].__name__,
+                "method": request.method,
+                "route": request.scope["route"].path,
+            },
+        )
+        sentry_sdk.set_context(
+            "gateway",
+            {
+                "upstreams": dict(settings.upstreams),
+                "prefixes": list(ROUTED),
+                "deadline_s": settings.deadline_s,
+            },
+        )
+
+    async def debug_only(request: Request) -> None:
+        """Let only holders of the debug token in."""
+        address = request.client.host if request.client else ""
+        guard.admit(request.url.path, address, request.headers.get(TOKEN_HEADER))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    app = FastAPI(
+        title=GATEWAY.name,
+        lifespan=lifespan,
+        dependencies=[Depends(describe)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+
+    @app.get("/health")
+    async def show_health() -> JSONResponse:
+        return JSONResponse(await health(client, settings))
+
+    @app.get("/debug/panic", dependencies=[Depends(debug_only)])
+    async def panic(player: str = "ada") -> JSONResponse:
+        """Fail while choosing the instance that serves a player."""
+        guest = Player(checked_name(player))
+        sentry_sdk.set_user({"id": guest.id, "username": guest.name})
+        scope = sentry_sdk.get_isolation_scope()
+        scope.set_level("fatal")
+        sentry_sdk.add_breadcrumb(category="routing", message=f"choosing an instance for {player}")
+        url = settings.upstreams[GAME_ENGINE.name]
+        instance = choose_instance(GAME_ENGINE.name, guest.id, url)
+        return JSONResponse({"instance": instance.url})
+
+    @app.api_route("/api/v1/{path:path}", methods=METHODS)
+    async def to_service(request: Request) -> Response:
+        target = find_target(request.scope["raw_path"].decode("latin-1"))
+        sentry_sdk.set_tag("upstream", target.service.name)
+        sentry_sdk.add_breadcrumb(
+            category="routing", message=f"{target.path} goes to {target.service.name}"
+        )
+        return await forward(request, target, client, settings)
+
+    app.add_exception_handler(Refused, answer_refused)
+    app.add_exception_handler(HTTPException, answer_http_exception)
+    app.add_exception_handler(Exception, answer_failure)
+    return app
+
+
+async def answer_refused(request: Request, error: Exception) -> JSONResponse:
+    """Answer the caller's mistake."""
+    assert isinstance(error, Refused)
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
+    """Answer an unknown path or method in the same form as everything else."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return await answer_refused(request, not_found(request.url.path))
+    status = HTTPStatus(error.status_code)
+    body = {"error": status.phrase.lower().replace(" ", "-"), "detail": error.detail}
+    return JSONResponse(body, status, error.headers)
+
+
+async def answer_failure(request: Request, error: Exception) -> JSONResponse:
+    """Answer a failure of the gateway itself; Sentry has it by now, and uvicorn logs it."""
+    return JSONResponse(
+        {
+            "error": "internal-error",
+            "detail": "The gateway failed; the error has been reported.",
+            "trace_id": trace_id(),
+        },
+        500,
+    )

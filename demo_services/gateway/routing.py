@@ -1,0 +1,35 @@
+"""The gateway's own choice of an instance, and the bug that breaks it."""
+
+import zlib
+from dataclasses import dataclass
+
+import sentry_sdk
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One running copy of a service; a draining one takes no new players."""
+
+    url: str
+    draining: bool
+
+
+def choose_instance(service: str, player_id: str, url: str) -> Instance:
+    """Return the instance that serves this player, the same one each time."""
+    # The only one there is drains before an upgrade: the case that nobody thought of.
+    instances = [Instance(url, draining=True)]
+    sentry_sdk.add_breadcrumb(
+        category="routing",
+        message=f"{service} has {len(instances)} instance",
+        data={"instances": [instance.url for instance in instances]},
+    )
+    with sentry_sdk.start_span(op="gateway.routing", name="choose an instance"):
+        return pick(instances, player_id)
+
+
+def pick(instances: list[Instance], player_id: str) -> Instance:
+    """Spread the players over the instances that take them."""
+    available = [instance for instance in instances if not instance.draining]
+    # The bug: with nothing available this divides by zero.
+    slot = zlib.crc32(player_id.encode()) % len(available)
+    return available[slot]

@@ -1,0 +1,52 @@
+"""Where a request goes: the service, and the path on it.
+
+Works on the path as it was sent, percent-encoding included, because decoding it first and
+encoding it again would change what it means.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from demo_services.refused import Refused, not_found
+from demo_services.services import ROUTED, Service
+
+PUBLIC = "/api/v1/"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A path on a service."""
+
+    service: Service
+    path: str
+
+
+def find_target(raw_path: str) -> Target:
+    """Return where ``/api/v1/<prefix>/<path>`` goes.
+
+    ``debug/...`` goes to the service's ``/debug/...``, anything else to its ``/api/v1/...``.
+    Raises ``Refused`` (404) for an unknown prefix.
+    """
+    if not raw_path.startswith(PUBLIC):
+        raise not_found(raw_path)
+    prefix, _, rest = raw_path.removeprefix(PUBLIC).partition("/")
+    service = ROUTED.get(prefix)
+    if service is None:
+        known = ", ".join(f"{PUBLIC}{name}/" for name in ROUTED)
+        raise Refused(404, "unknown-service", f"No service is at {raw_path}; known: {known}.")
+    first, *others = rest.split("/")
+    base = "/" if first == "debug" else PUBLIC
+    return Target(service, base + "/".join(map(literal, [first, *others])))
+
+
+def literal(segment: str) -> str:
+    """Return the segment such that nothing on the way takes it for ``.`` or ``..``.
+
+    HTTP clients and servers may resolve those, in any encoding, and so leave the part of the
+    service that was asked for. Encoded twice they are names of nothing: the service answers 404.
+    """
+    pieces = re.split(r"[/\\]", unquote(segment))
+    if not {".", ".."} & set(pieces):
+        return segment
+    return quote(segment, safe="").replace(".", "%252E")

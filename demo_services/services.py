@@ -1,0 +1,38 @@
+"""The services of the system: names, default ports and Sentry projects, declared once."""
+
+from dataclasses import dataclass
+
+RELEASE = "1.0.0"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the system.
+
+    ``project_id`` is numeric because a Sentry DSN ends in a number. ``prefix`` is what comes
+    after ``/api/v1/`` at the gateway; None for what the gateway does not route to.
+    """
+
+    name: str
+    port: int
+    project_id: int
+    framework: str
+    prefix: str | None = None
+
+    @property
+    def release(self) -> str:
+        """The release that this service reports, ``name@version``."""
+        return f"{self.name}@{RELEASE}"
+
+    @property
+    def module(self) -> str:
+        """The package of a service written in Python, as ``python -m`` takes it."""
+        return f"demo_services.{self.name.replace('-', '_')}"
+
+
+GATEWAY = Service("gateway", 8080, 1, "FastAPI")
+GAME_ENGINE = Service("game-engine", 8082, 2, "Tornado", prefix="game")
+FRONTEND = Service("frontend", 0, 5, "Jupyter")
+
+SERVICES = {service.name: service for service in (GATEWAY, GAME_ENGINE, FRONTEND)}
+ROUTED = {service.prefix: service for service in SERVICES.values() if service.prefix}

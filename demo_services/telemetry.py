@@ -1,0 +1,44 @@
+"""The Sentry options of every service, written once for both ways to run it.
+
+A service that runs alone passes them to ``sentry_sdk.init``, as one does in production; a host
+that keeps several services in one process passes the same ones to ``sentry_sdk.Client``.
+"""
+
+import warnings
+from typing import Any
+
+from sentry_sdk.integrations.logging import ignore_logger
+from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
+
+from demo_services.services import Service
+
+# The transaction profiler is deprecated for the continuous one, which has a single owner per
+# process and so cannot serve several clients side by side.
+warnings.filterwarnings("ignore", message="Transaction-based profiling is deprecated")
+
+# uvicorn logs what the ASGI integration has captured already.
+ignore_logger("uvicorn.error")
+
+
+def sentry_options(service: Service) -> dict[str, Any]:
+    """Return the keyword arguments for ``sentry_sdk.init`` or ``sentry_sdk.Client``.
+
+    The DSN is not among them: the SDK reads ``SENTRY_DSN`` itself when it is not given one.
+    """
+    return {
+        "release": service.release,
+        "environment": "workshop",
+        "server_name": service.name,
+        "traces_sample_rate": 1.0,
+        "profiles_sample_rate": 1.0,
+        # Found from the package, not from the working directory: notebooks run elsewhere.
+        "in_app_include": ["demo_services", "__main__"],
+        # The default scrubber looks at top-level keys only and does not know our header.
+        "event_scrubber": EventScrubber(
+            denylist=[*DEFAULT_DENYLIST, "x-debug-token"], recursive=True
+        ),
+        # A workshop fires bursts: by default 100 queued envelopes drop the rest, and a full
+        # queue halves the sample rate.
+        "transport_queue_size": 5000,
+        "enable_backpressure_handling": False,
+    }

@@ -1,0 +1,5 @@
+"""The workshop kit: hosts the demo services, captures what Sentry is sent, shows and explains it."""
+
+from kit.workshop import Workshop, WorkshopError
+
+__all__ = ["Workshop", "WorkshopError"]

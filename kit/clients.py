@@ -1,0 +1,63 @@
+"""One Sentry client per service in one process.
+
+``sentry_sdk.init()`` fills the process-wide global scope: of two calls the last one wins for
+every thread. A client that sits on an isolation scope is found only by what runs in that scope,
+and every task and thread that is started there inherits it.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import sentry_sdk
+from sentry_sdk.client import BaseClient
+from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
+
+from demo_services.services import Service
+from demo_services.telemetry import sentry_options
+
+
+class OffClient(BaseClient):
+    """A client that captures nothing."""
+
+    def is_active(self) -> bool:
+        """Return True: an inactive client is passed over for that of the next scope."""
+        return True
+
+
+@contextlib.contextmanager
+def use_client(client: BaseClient) -> Iterator[None]:
+    """Make everything that is run, awaited or started inside the block report to ``client``."""
+    isolation, current = Scope(ty=ScopeType.ISOLATION), Scope(ty=ScopeType.CURRENT)
+    # Not set_client(): it also writes release and server name to the global scope, from where
+    # every other service would inherit them.
+    isolation.client = client
+    with use_isolation_scope(isolation), use_scope(current):
+        yield
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Switch Sentry off inside the block: an ingest must not report its own uploads."""
+    with use_client(OffClient()):
+        yield
+
+
+class ServiceClient:
+    """The Sentry client of one service, sending to ``dsn``."""
+
+    def __init__(self, service: Service, dsn: str) -> None:
+        self.service = service
+        # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
+        self.client = sentry_sdk.Client(dsn=dsn, http_proxy="", **sentry_options(service))
+        with untraced():
+            # Starts the transport's thread. Started lazily it would inherit the scope of the
+            # first request and show its own upload as a span there.
+            self.client.flush(timeout=1.0)
+
+    def bind(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the process reports as this service."""
+        return use_client(self.client)
+
+    def close(self) -> None:
+        """Send what is still queued, waiting at most 2 seconds, and stop the client's threads."""
+        self.client.close(timeout=2.0)

@@ -1,0 +1,135 @@
+"""What one trigger of a crash type led to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import httpx
+import jmespath
+
+from kit import expectation
+from kit.card import event_card, trace_table
+from kit.catalogue import CrashType
+from kit.store import StoredItem
+
+
+class Event(dict[str, Any]):
+    """An error event: the payload as a dict, shown in a notebook as its card."""
+
+    crash: CrashType | None = None
+    answered_at: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The type of the exception raised last, or the message of an event without one."""
+        types = expectation.exception_types(self)
+        return types[0] if types else str(self.get("message", "message"))
+
+    def find(self, path: str) -> Any:
+        """Return the value at a JMESPath, for example ``contexts.spin.bet``; None if none.
+
+        Raises jmespath.exceptions.ParseError when ``path`` is not a JMESPath.
+        """
+        return jmespath.search(path, dict(self))
+
+    def _repr_html_(self) -> str:
+        return event_card(self, crash=self.crash, answered_at=self.answered_at)
+
+
+class Trace(list[dict[str, Any]]):
+    """The transactions of one trace, the earliest first; shown in a notebook as a table."""
+
+    def _repr_html_(self) -> str:
+        return trace_table(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to a trigger and the telemetry of its trace.
+
+    ``answered_at`` is when the answer came, in seconds since the epoch. ``missing`` names what
+    the crash type declares and what did not arrive in time.
+    """
+
+    crash: CrashType
+    trace_id: str
+    response: httpx.Response
+    answered_at: float
+    items: tuple[StoredItem, ...]
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The error events, those that the crash type declares first, in its order."""
+        order = [list(error.chain) for error in self.crash.errors]
+        events = [self._event(payload) for payload in expectation.payloads(self.items, "event")]
+        known = [event for event in events if expectation.exception_types(event) in order]
+        known.sort(key=lambda event: order.index(expectation.exception_types(event)))
+        return known + [event for event in events if event not in known]
+
+    @property
+    def event(self) -> Event | None:
+        """The first error event, or None when none arrived."""
+        return self.events[0] if self.events else None
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The transactions of the trace, the earliest first."""
+        transactions = expectation.payloads(self.items, "transaction")
+        return Trace(sorted(transactions, key=lambda each: str(each["start_timestamp"])))
+
+    @property
+    def profile(self) -> dict[str, Any] | None:
+        """The profile of the service that crashed, or None when none arrived."""
+        profiles = (i for i in self.items if i.type == "profile")
+        name = self.crash.service.name
+        return next((item.payload for item in profiles if item.project == name), None)
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """What the crash type declares and what did not arrive, a phrase each."""
+        return expectation.missing(self.crash, self.items)
+
+    @cached_property
+    def unexpected(self) -> list[str]:
+        """The error events that arrived undeclared, a phrase each."""
+        return expectation.unexpected(self.crash, self.items)
+
+    @property
+    def captured(self) -> list[str]:
+        """What arrived, a phrase each: error events by type, transactions by service, profiles."""
+        return [_PHRASES[i.type](i) for i in self.items if i.type in _PHRASES]
+
+    @property
+    def response_to_stored_ms(self) -> float | None:
+        """Milliseconds from the answer to the last declared error event being stored.
+
+        Negative when the event was stored before the answer came; None without an event.
+        """
+        stored = [item.received_at for item in self.items if item.type == "event"]
+        return (max(stored) - self.answered_at) * 1000 if stored else None
+
+    def with_item(self, item: StoredItem) -> "Outcome":
+        """Return the same outcome with one more item."""
+        return replace(self, items=(*self.items, item))
+
+    def _event(self, payload: dict[str, Any]) -> Event:
+        event = Event(payload)
+        event.crash, event.answered_at = self.crash, self.answered_at
+        return event
+
+    def __repr__(self) -> str:
+        captured = ", ".join(expectation.exception_types(event)[0] for event in self.events)
+        lacks = f", missing {self.missing}" if self.missing else ""
+        return (
+            f"<Outcome {self.crash.row_id}: HTTP {self.response.status_code}, "
+            f"captured {captured or 'no error'}{lacks}>"
+        )
+
+
+_PHRASES: dict[str, Callable[[StoredItem], str]] = {
+    "event": lambda item: f"event {Event(item.payload).title}",
+    "transaction": lambda item: f"transaction {item.project}",
+    "profile": lambda item: f"profile {item.project}",
+}
+

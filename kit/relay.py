@@ -1,0 +1,150 @@
+"""Forwards envelopes to a real Sentry, without ever slowing down what is local."""
+
+import contextlib
+import gzip
+import queue
+import threading
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+from sentry_sdk.utils import BadDsn, Dsn
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
+from tenacity.nap import sleep_using_event
+from tenacity.stop import stop_when_event_set
+from tenacity.wait import wait_random_exponential
+
+MAX_QUEUED_BYTES = 32 * 1024 * 1024
+_GIVE_UP_AFTER_S = 300.0
+_TIMEOUT_S = 10.0
+_BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
+
+
+class Relay:
+    """Sends each envelope that it is called with to the project of a DSN, in the background.
+
+    Up to ``MAX_QUEUED_BYTES`` wait while that Sentry is down or asks to wait; more are dropped.
+    Raises ValueError when ``dsn`` is not one.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        try:
+            auth = Dsn(dsn).to_auth("crash-workshop/1.0")
+            self._url = httpx.URL(auth.get_api_url())
+        except (BadDsn, ValueError, httpx.InvalidURL) as error:
+            raise ValueError(
+                f"SENTRY_DSN is not a DSN: {error}. It looks like https://<key>@<host>/<project>."
+            ) from error
+        self._headers = {
+            "X-Sentry-Auth": auth.to_header(),
+            "Content-Type": "application/x-sentry-envelope",
+            "Content-Encoding": "gzip",
+        }
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queued_bytes = 0
+        self._dropped = 0
+        self._last_error: str | None = None
+        self._closed = False
+        self._counting = threading.Lock()
+        self._abandon = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many envelopes were not and will not be delivered."""
+        return self._dropped
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the latest attempt that failed did; None when none has."""
+        return self._last_error
+
+    def __call__(self, raw: bytes) -> None:
+        """Queue the bytes of an envelope. Never blocks."""
+        with self._counting:
+            if self._closed or self._queued_bytes + len(raw) > MAX_QUEUED_BYTES:
+                self._dropped += 1
+            else:
+                self._queued_bytes += len(raw)
+                self._queue.put(raw)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Deliver what is queued, for at most ``timeout`` seconds, and drop the rest."""
+        with self._counting:
+            if not self._closed:
+                self._queue.put(None)
+            self._closed = True
+        self._thread.join(timeout)
+        self._abandon.set()
+        self._drop_queued()
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=_TIMEOUT_S, headers=self._headers) as client:
+            while (raw := self._queue.get()) is not None:
+                self._deliver(client, raw)
+                with self._counting:
+                    self._queued_bytes -= len(raw)
+
+    def _deliver(self, client: httpx.Client, raw: bytes) -> None:
+        if self._abandon.is_set():
+            self._count_dropped()
+            return
+        attempts = Retrying(
+            retry=retry_if_exception(_is_temporary),
+            wait=_wait,
+            stop=stop_after_delay(_GIVE_UP_AFTER_S) | stop_when_event_set(self._abandon),
+            sleep=sleep_using_event(self._abandon),
+            reraise=True,
+        )
+        try:
+            attempts(self._post, client, gzip.compress(raw, compresslevel=6))
+        except httpx.HTTPError:
+            self._count_dropped()
+
+    def _post(self, client: httpx.Client, body: bytes) -> None:
+        try:
+            client.post(self._url, content=body).raise_for_status()
+        except httpx.HTTPError as error:
+            self._last_error = str(error) or type(error).__name__
+            raise
+
+    def _drop_queued(self) -> None:
+        """Empty the queue, beside the thread, which may be stuck in a request."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if self._queue.get_nowait() is not None:
+                    self._count_dropped()
+
+    def _count_dropped(self) -> None:
+        with self._counting:
+            self._dropped += 1
+
+
+def _is_temporary(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == 429 or error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds to the next attempt: what Sentry asks for, else exponential back-off."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, httpx.HTTPStatusError):
+        asked = _seconds(error.response.headers.get("Retry-After", ""))
+        if asked is not None:
+            return asked
+    return _BACKOFF(state)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Read a Retry-After header: seconds or a date (RFC 9110, 10.2.3); None for neither."""
+    if retry_after.isdecimal():
+        # An event cannot wait any longer.
+        return min(float(retry_after), threading.TIMEOUT_MAX)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+        return max((moment - datetime.now(UTC)).total_seconds(), 0)
+    except (ValueError, TypeError):  # not a date, or one without a time zone
+        return None

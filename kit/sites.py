@@ -1,0 +1,295 @@
+"""The statements in our source that add something to an event, found by reading the source.
+
+Nothing is imported or run for it: the packages are located and parsed with ``ast``, once.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGES = ("demo_services", "kit")
+
+_SETTERS = {
+    "set_tag": "tag",
+    "set_context": "context",
+    "set_extra": "extra",
+    "set_tags": "tag",
+    "set_extras": "extra",
+    "set_user": "user",
+    "set_level": "level",
+    "set_transaction_name": "transaction",
+    "start_transaction": "transaction",
+    "start_span": "span",
+    "start_child": "span",
+    "add_breadcrumb": "breadcrumb",
+    "capture_exception": "capture",
+    "capture_message": "capture",
+}
+# Arguments that apply to one event only, see sentry_sdk.Scope.update_from_kwargs.
+_SCOPE_KEYWORDS = {
+    "tags": "tag",
+    "contexts": "context",
+    "extras": "extra",
+    "user": "user",
+    "level": "level",
+    "fingerprint": "fingerprint",
+}
+_SCOPE_ATTRIBUTES = {"fingerprint", "level", "user", "transaction"}
+_LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+_PLACEHOLDER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line of source. ``file`` starts with its package's name, with forward slashes."""
+
+    file: str
+    line: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A statement that adds something to an event.
+
+    ``name`` is None when it is computed at run time. ``keys`` are the places of the names in the
+    dict that it passes on. ``message`` matches the messages that it can write, ``category`` is
+    that of a breadcrumb. ``literals`` are the strings it holds, ``function`` is where it stands.
+    """
+
+    kind: str
+    name: str | None
+    place: Place
+    function: str
+    keys: Mapping[str, Place] = field(default_factory=dict)
+    category: str | None = None
+    message: re.Pattern[str] | None = None
+    literals: frozenset[str] = frozenset()
+
+
+class Source:
+    """The parsed files of some packages."""
+
+    def __init__(self, packages: Iterable[str]) -> None:
+        self._files = dict(parsed for package in packages for parsed in _parse(package))
+
+    @cached_property
+    def _functions(self) -> dict[str, list[tuple[str, ast.AST]]]:
+        functions: dict[str, list[tuple[str, ast.AST]]] = {}
+        for file, (tree, _) in self._files.items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    functions.setdefault(node.name, []).append((file, node))
+        return functions
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """Every statement that adds something to an event, in the order of the source."""
+        return tuple(
+            site
+            for file, (tree, _) in self._files.items()
+            for function, statement in _walk(tree, "<module>")
+            for site in self._read(file, function, statement)
+        )
+
+    def _place(self, file: str, node: ast.expr | ast.stmt) -> Place:
+        return Place(file, node.lineno, self._files[file][1][node.lineno - 1].strip())
+
+    def _read(self, file: str, function: str, node: ast.AST) -> Iterator[Site]:
+        if isinstance(node, ast.Call):
+            yield from self._call(file, function, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+            target = node.targets[0]
+            if target.attr in _SCOPE_ATTRIBUTES and "scope" in ast.unparse(target.value):
+                yield self._site(target.attr, None, file, function, node, node.value)
+        elif isinstance(node, ast.FunctionDef) and node.name.endswith("_options"):
+            yield from self._options(file, node)
+
+    def _call(self, file: str, function: str, node: ast.Call) -> Iterator[Site]:
+        called = _called(node)
+        kind = _SETTERS.get(called)
+        if kind == "capture":
+            yield self._capture(file, function, node)
+            yield from self._scope_keywords(file, function, node)
+        elif kind == "breadcrumb":
+            yield self._breadcrumb(file, function, node)
+        elif called in ("set_tags", "set_extras"):
+            yield from self._many(kind or "", file, function, node, node.args[0])
+        elif kind in ("transaction", "span"):
+            yield self._site(kind, None, file, function, node, node)
+        elif kind in ("level", "user"):
+            yield self._site(kind, None, file, function, node, _argument(node, 0))
+        elif kind:
+            name = _literal(_argument(node, 0))
+            yield self._site(kind, name, file, function, node, _argument(node, 1))
+        elif called in _LOG_METHODS and node.args:
+            text = node.args[1] if called == "log" and len(node.args) > 1 else node.args[0]
+            yield self._written("log", file, function, node, text, None)
+        elif called in ("init", "Client"):
+            yield from self._keywords_as_options(file, function, node)
+
+    def _site(
+        self,
+        kind: str,
+        name: str | None,
+        file: str,
+        function: str,
+        node: ast.expr | ast.stmt,
+        value: ast.AST | None,
+    ) -> Site:
+        return Site(
+            kind,
+            name,
+            self._place(file, node),
+            function,
+            keys=dict(self._keys(file, value)),
+            literals=_literals(value),
+        )
+
+    def _many(
+        self, kind: str, file: str, function: str, node: ast.expr, value: ast.AST
+    ) -> Iterator[Site]:
+        keys = dict(self._keys(file, value))
+        for name, place in keys.items():
+            yield Site(kind, name, place, function)
+        if not keys:
+            yield Site(kind, None, self._place(file, node), function)
+
+    def _scope_keywords(self, file: str, function: str, node: ast.Call) -> Iterator[Site]:
+        for keyword in node.keywords:
+            kind = _SCOPE_KEYWORDS.get(keyword.arg or "")
+            if kind in ("tag", "extra", "context"):
+                yield from self._many(kind, file, function, keyword.value, keyword.value)
+            elif kind:
+                yield self._site(kind, None, file, function, keyword.value, keyword.value)
+
+    def _capture(self, file: str, function: str, node: ast.Call) -> Site:
+        message = _argument(node, 0) if _called(node) == "capture_message" else None
+        return self._written("capture", file, function, node, message, None)
+
+    def _breadcrumb(self, file: str, function: str, node: ast.Call) -> Site:
+        arguments = {keyword.arg: keyword.value for keyword in node.keywords}
+        first = _argument(node, 0)
+        if isinstance(first, ast.Dict):
+            arguments |= {_literal(k): v for k, v in zip(first.keys, first.values, strict=True)}
+        category = _literal(arguments.get("category"))
+        return self._written(
+            "breadcrumb", file, function, node, arguments.get("message"), category
+        )
+
+    def _written(
+        self,
+        kind: str,
+        file: str,
+        function: str,
+        node: ast.Call,
+        message: ast.AST | None,
+        category: str | None,
+    ) -> Site:
+        return Site(
+            kind,
+            None,
+            self._place(file, node),
+            function,
+            category=category,
+            message=_pattern(message),
+            literals=_literals(message),
+        )
+
+    def _options(self, file: str, function: ast.FunctionDef) -> Iterator[Site]:
+        for name, place in self._keys(file, function):
+            yield Site("option", name, place, function.name)
+
+    def _keywords_as_options(self, file: str, function: str, node: ast.Call) -> Iterator[Site]:
+        for keyword in node.keywords:
+            if keyword.arg:
+                place = self._place(file, keyword.value)
+                yield Site("option", keyword.arg, place, function)
+
+    def _keys(
+        self, file: str, value: ast.AST | None, depth: int = 3
+    ) -> Iterator[tuple[str, Place]]:
+        """Where the names of a dict are written, also when a function of ours returns it."""
+        for node in ast.walk(value) if value else ():
+            if isinstance(node, ast.Dict):
+                for key in node.keys:
+                    if name := _literal(key):
+                        yield name, self._place(file, key)  # type: ignore[arg-type]
+            elif isinstance(node, ast.Call) and depth:
+                if _called(node) == "dict":
+                    yield from (
+                        (keyword.arg, self._place(file, keyword.value))
+                        for keyword in node.keywords
+                        if keyword.arg
+                    )
+                for other, function in self._only(_called(node)):
+                    yield from self._keys(other, function, depth - 1)
+
+    def _only(self, name: str) -> list[tuple[str, ast.AST]]:
+        """The function of that name; none when several share it, for a call does not say which."""
+        functions = self._functions.get(name, [])
+        return functions if len(functions) == 1 else []
+
+
+@cache
+def source(packages: tuple[str, ...] = PACKAGES) -> Source:
+    """The parsed source of our packages."""
+    return Source(packages)
+
+
+def _parse(package: str) -> Iterator[tuple[str, tuple[ast.Module, list[str]]]]:
+    spec = find_spec(package)
+    for root in spec.submodule_search_locations or () if spec else ():
+        folder = Path(root)
+        for path in sorted(folder.rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            name = path.relative_to(folder.parent).as_posix()
+            yield name, (ast.parse(text), text.splitlines())
+
+
+def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
+    for child in ast.iter_child_nodes(node):
+        yield function, child
+        inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _walk(child, child.name if inner else function)  # type: ignore[attr-defined]
+
+
+def _called(node: ast.Call) -> str:
+    called = node.func
+    if isinstance(called, ast.Attribute):
+        return called.attr
+    return called.id if isinstance(called, ast.Name) else ""
+
+
+def _argument(node: ast.Call, position: int) -> ast.expr | None:
+    if position < len(node.args):
+        return node.args[position]
+    keywords = [keyword.value for keyword in node.keywords]
+    rest = position - len(node.args)
+    return keywords[rest] if rest < len(keywords) else None
+
+
+def _literal(node: ast.AST | None) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return None
+
+
+def _literals(node: ast.AST | None) -> frozenset[str]:
+    found = (_literal(part) for part in ast.walk(node)) if node else ()
+    return frozenset(text for text in found if text)
+
+
+def _pattern(message: ast.AST | None) -> re.Pattern[str] | None:
+    """A pattern of the texts that a literal, an f-string or a log format can become."""
+    if isinstance(message, ast.JoinedStr):
+        parts = (_literal(part) for part in message.values)
+        return re.compile("".join(".*" if p is None else re.escape(p) for p in parts), re.S)
+    text = _literal(message)
+    if text is None:
+        return None
+    return re.compile(".*".join(map(re.escape, _PLACEHOLDER.split(text))), re.S)

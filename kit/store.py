@@ -1,0 +1,417 @@
+"""The events of a workshop, in one SQLite file that several processes may share."""
+
+import queue
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kit.envelope import Envelope, Item, parse_item
+
+MAX_PENDING_BYTES = 32 * 1024 * 1024
+MAX_UNREAD_ITEMS = 10_000
+_BUSY_TIMEOUT_S = 10.0
+_WAL_BYTES = 16 * 1024 * 1024
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS envelopes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project TEXT NOT NULL,
+    received_at REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS envelopes_by_age ON envelopes (received_at);
+CREATE TABLE IF NOT EXISTS items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    envelope INTEGER NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    event_id TEXT,
+    "offset" INTEGER NOT NULL,
+    length INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_by_envelope ON items (envelope);
+CREATE INDEX IF NOT EXISTS items_by_event ON items (event_id);
+CREATE TABLE IF NOT EXISTS traces (
+    trace_id TEXT NOT NULL,
+    item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    PRIMARY KEY (trace_id, item)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS traces_by_item ON traces (item);
+"""
+
+_SELECT = """
+SELECT items.id, project, type, event_id, received_at,
+    (SELECT group_concat(trace_id) FROM traces WHERE item = items.id),
+    substr(body, "offset" + 1, length)
+FROM items JOIN envelopes ON envelopes.id = items.envelope
+WHERE (:trace_id IS NULL OR items.id IN (SELECT item FROM traces WHERE trace_id = :trace_id))
+    AND (:type IS NULL OR type = :type)
+    AND (:project IS NULL OR project = :project)
+    AND (:event_id IS NULL OR event_id = :event_id)
+ORDER BY items.id DESC LIMIT :limit
+"""
+
+
+class StoreError(Exception):
+    """The store cannot take or give items; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class StoredItem:
+    """One item of an envelope that is stored.
+
+    ``payload`` is an object for the types in ``kit.envelope.JSON_TYPES`` and bytes for all
+    others. ``received_at`` is in seconds since the epoch.
+    """
+
+    id: int
+    project: str
+    type: str
+    event_id: str | None
+    trace_ids: frozenset[str]
+    received_at: float
+    headers: dict[str, Any]
+    payload: Any
+
+
+class Subscription:
+    """Items as they are committed, in order; made by ``Store.subscribe``."""
+
+    def __init__(self, trace_id: str | None) -> None:
+        self._trace_id = trace_id
+        self._ended = False
+        self._items: queue.SimpleQueue[StoredItem | StoreError] = queue.SimpleQueue()
+
+    def get(self, timeout: float) -> StoredItem:
+        """Return the next item, waiting at most ``timeout`` seconds for it.
+
+        Raises TimeoutError, or StoreError when the store was closed or ``MAX_UNREAD_ITEMS``
+        were left unread.
+        """
+        try:
+            item = self._items.get(timeout=max(timeout, 0))
+        except queue.Empty:
+            raise TimeoutError(f"No item arrived within {timeout:g} s.") from None
+        if isinstance(item, StoreError):
+            self._items.put(item)
+            raise item
+        return item
+
+    def _wants(self, item: Item) -> bool:
+        return self._trace_id is None or self._trace_id in item.trace_ids
+
+    def _offer(self, item: StoredItem) -> None:
+        if self._ended:
+            return
+        if self._items.qsize() < MAX_UNREAD_ITEMS:
+            self._items.put(item)
+        else:
+            self._end(f"{MAX_UNREAD_ITEMS} items were left unread; read on with Store.items().")
+
+    def _end(self, reason: str) -> None:
+        self._ended = True
+        self._items.put(StoreError(reason))
+
+
+class _Pending(NamedTuple):
+    project: str
+    received_at: float
+    envelope: Envelope
+    done: Future[None]
+
+
+class Store:
+    """The items that were received, kept for ``keep`` in the SQLite file at ``path``.
+
+    Raises StoreError when the file cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path, *, keep: timedelta = timedelta(days=7)) -> None:
+        self.path = path
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+        self._closed = False
+        self._wake = threading.Condition()
+        self._subscriptions: set[Subscription] = set()
+        self._subscribing = threading.Lock()
+        self._reading = threading.Lock()
+        with self._explained("open"), ExitStack() as opened:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = opened.enter_context(closing(_connect(path)))
+            self._reader = opened.enter_context(closing(_connect(path)))
+            _set_up(self._writer)
+            _delete_before(self._writer, time.time() - keep.total_seconds())
+            self._files = opened.pop_all()
+        self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def add(self, project: str, envelope: Envelope) -> Future[None]:
+        """Queue an envelope; the future is done once it is durable, or has a StoreError."""
+        pending = _Pending(project, time.time(), envelope, Future())
+        # The writer settles every future: a caller that gives up must not be able to cancel it.
+        pending.done.set_running_or_notify_cancel()
+        with self._wake:
+            if self._closed:
+                pending.done.set_exception(StoreError("The store is closed."))
+            elif self._pending_bytes + len(envelope.body) > MAX_PENDING_BYTES:
+                pending.done.set_exception(StoreError("Too much waits to be written; try again."))
+            else:
+                self._pending.append(pending)
+                self._pending_bytes += len(envelope.body)
+                self._wake.notify()
+        return pending.done
+
+    def items(
+        self,
+        *,
+        trace_id: str | None = None,
+        type: str | None = None,
+        project: str | None = None,
+        event_id: str | None = None,
+        limit: int = 1000,
+    ) -> list[StoredItem]:
+        """Return the items that match everything given, newest first. Raises StoreError."""
+        wanted = {
+            "trace_id": trace_id,
+            "type": type,
+            "project": project,
+            "event_id": event_id,
+            "limit": limit,
+        }
+        with self._explained("read"), self._reading:
+            rows = self._reader.execute(_SELECT, wanted).fetchall()
+        return [_stored(*row) for row in rows]
+
+    @contextmanager
+    def subscribe(self, trace_id: str | None = None) -> Iterator[Subscription]:
+        """Inside the block, receive the items of a trace, or all, that this process stores."""
+        subscription = Subscription(trace_id)
+        with self._subscribing:
+            self._subscriptions.add(subscription)
+            if self._closed:
+                subscription._end("The store is closed.")
+        try:
+            yield subscription
+        finally:
+            with self._subscribing:
+                self._subscriptions.discard(subscription)
+
+    def wait_for(
+        self,
+        trace_id: str | None,
+        predicate: Callable[[StoredItem], bool],
+        timeout: float,
+        *,
+        what: str = "matching item",
+    ) -> StoredItem:
+        """Return the first item of the trace that satisfies ``predicate``, stored or to come.
+
+        Raises TimeoutError after ``timeout`` seconds, with ``what`` was waited for and what
+        arrived instead.
+        """
+        deadline = time.monotonic() + timeout
+        seen: dict[int, str] = {}
+        with self.subscribe(trace_id) as arrivals:
+            for item in _chain(self.items(trace_id=trace_id), arrivals, deadline):
+                if predicate(item):
+                    return item
+                seen[item.id] = f"{item.type} from {item.project}"
+        raise TimeoutError(
+            f"No {what} {f'of trace {trace_id} ' if trace_id else ''}arrived within {timeout:g} s; "
+            f"arrived: {_tally(seen.values())}."
+        )
+
+    def wait_for_error(self, trace_id: str, timeout: float) -> StoredItem:
+        """Return the first error event of the trace. Raises TimeoutError."""
+        return self.wait_for(
+            trace_id, lambda item: item.type == "event", timeout, what="error event"
+        )
+
+    def wait_for_transaction(
+        self, trace_id: str, timeout: float, project: str | None = None
+    ) -> StoredItem:
+        """Return the first transaction of the trace, of one project if given. Raises TimeoutError."""
+        return self.wait_for(
+            trace_id,
+            lambda item: item.type == "transaction" and project in (None, item.project),
+            timeout,
+            what=f"transaction from {project}" if project else "transaction",
+        )
+
+    def close(self) -> None:
+        """Write what is queued and close the file. Closing again does nothing."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+        with self._subscribing:
+            for subscription in self._subscriptions:
+                subscription._end("The store is closed.")
+        with self._reading:
+            self._files.close()
+
+    def _write(self) -> None:
+        while batch := self._take():
+            try:
+                with self._explained("write to"):
+                    committed = self._commit(batch)
+            except Exception as error:
+                # Whatever it is: had this thread died, every later caller would wait for ever.
+                for pending in batch:
+                    pending.done.set_exception(error)
+            else:
+                for pending, ids in zip(batch, committed, strict=True):
+                    self._publish(pending, ids)
+                    pending.done.set_result(None)
+
+    def _take(self) -> list[_Pending]:
+        with self._wake:
+            self._wake.wait_for(lambda: self._pending or self._closed)
+            batch, self._pending, self._pending_bytes = self._pending, [], 0
+            return batch
+
+    def _commit(self, batch: list[_Pending]) -> list[list[int]]:
+        """Write all in one transaction; return the ids of the items of each envelope."""
+        with _transaction(self._writer):
+            return [_insert(self._writer, pending) for pending in batch]
+
+    def _publish(self, pending: _Pending, ids: list[int]) -> None:
+        with self._subscribing:
+            subscriptions = list(self._subscriptions)
+        for number, item in zip(ids, pending.envelope.items, strict=True):
+            if wanting := [each for each in subscriptions if each._wants(item)]:
+                stored = _just_stored(number, item, pending)
+                for subscription in wanting:
+                    subscription._offer(stored)
+
+    @contextmanager
+    def _explained(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"Cannot {verb} the store {self.path}: {error}. "
+                "Check free disk space and permissions, or move the file away."
+            ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    db.execute("PRAGMA foreign_keys = ON")
+    # In WAL mode this loses nothing when a process is killed; only a power cut can undo the
+    # last commits, and never harms the file.
+    db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def _set_up(db: sqlite3.Connection) -> None:
+    # Only an empty file takes this; it lets the file shrink when old envelopes are deleted.
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    with _transaction(db):
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+
+
+def _delete_before(db: sqlite3.Connection, moment: float) -> None:
+    db.execute("DELETE FROM envelopes WHERE received_at < ?", (moment,))
+    # execute() would stop after the first of the free pages.
+    db.executescript("PRAGMA incremental_vacuum")
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE waits for other processes here, where waiting is possible: a transaction that
+    # turns from reading to writing cannot wait.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        # SQLite itself rolls back after some errors, such as a full disk.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _insert(db: sqlite3.Connection, pending: _Pending) -> list[int]:
+    envelope = db.execute(
+        "INSERT INTO envelopes (project, received_at, body) VALUES (?, ?, ?)",
+        (pending.project, pending.received_at, pending.envelope.body),
+    ).lastrowid
+    return [_insert_item(db, envelope, item) for item in pending.envelope.items]
+
+
+def _insert_item(db: sqlite3.Connection, envelope: int | None, item: Item) -> int:
+    number = db.execute(
+        'INSERT INTO items (envelope, type, event_id, "offset", length) VALUES (?, ?, ?, ?, ?)',
+        (envelope, item.type, item.event_id, item.offset, item.length),
+    ).lastrowid
+    assert number is not None, "an INSERT sets it"
+    db.executemany(
+        "INSERT INTO traces (trace_id, item) VALUES (?, ?)",
+        [(trace_id, number) for trace_id in item.trace_ids],
+    )
+    return number
+
+
+def _just_stored(number: int, item: Item, pending: _Pending) -> StoredItem:
+    return StoredItem(
+        id=number,
+        project=pending.project,
+        type=item.type,
+        event_id=item.event_id,
+        trace_ids=item.trace_ids,
+        received_at=pending.received_at,
+        headers=item.headers,
+        payload=item.payload,
+    )
+
+
+def _stored(
+    number: int,
+    project: str,
+    kind: str,
+    event_id: str | None,
+    received_at: float,
+    trace_ids: str | None,
+    data: bytes,
+) -> StoredItem:
+    headers, payload = parse_item(data)
+    return StoredItem(
+        id=number,
+        project=project,
+        type=kind,
+        event_id=event_id,
+        trace_ids=frozenset(trace_ids.split(",") if trace_ids else ()),
+        received_at=received_at,
+        headers=headers,
+        payload=payload,
+    )
+
+
+def _chain(
+    stored: list[StoredItem], arrivals: Subscription, deadline: float
+) -> Iterator[StoredItem]:
+    """Yield what is stored, the oldest first, then what arrives until the deadline."""
+    yield from reversed(stored)
+    while True:
+        try:
+            item = arrivals.get(deadline - time.monotonic())
+        except TimeoutError:
+            return
+        yield item
+
+
+def _tally(labels: Iterable[str]) -> str:
+    counted = Counter(labels).items()
+    return ", ".join(f"{count} {label}" for label, count in counted) or "nothing"

@@ -1,0 +1,112 @@
+"""The running system: ingest, store, services, and a Sentry client for each."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from demo_services.game_engine.app import make_app as make_game_engine
+from demo_services.gateway.app import make_app as make_gateway
+from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, SERVICES, Service
+from demo_services.settings import Settings
+from kit import ingest
+from kit.clients import ServiceClient, untraced
+from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
+from kit.logs import ServiceLog
+from kit.relay import Relay
+from kit.store import Store
+
+INGEST = "ingest"
+INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
+START_DEADLINE_S = 10.0
+
+Report = Callable[[str], None]
+
+
+class System:
+    """Everything that runs in the background, started and stopped together."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.token = secrets.token_urlsafe(16)
+        self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
+        self.clients: dict[str, ServiceClient] = {}
+        self.servers: dict[str, Server] = {}
+        self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
+        self._undo = contextlib.ExitStack()
+
+    def start(self, report: Report) -> None:
+        """Start everything, saying a line per server.
+
+        Raises ServerError when one does not start; those that did are stopped then.
+        """
+        with contextlib.ExitStack() as undo:
+            self._undo = undo
+            self.log.install()
+            undo.callback(self.log.uninstall)
+            with untraced():
+                self._launch_ingest()
+            self._launch_services()
+            for server in self.servers.values():
+                self._await(server)
+                report(status(server))
+            self._undo = undo.pop_all()
+
+    def stop(self) -> None:
+        """Stop everything, sending what the services still hold; the other way round."""
+        self._undo.close()
+
+    def _launch_ingest(self) -> None:
+        self.store = Store(self.home / "captured.sqlite3")
+        self._undo.callback(self.store.close)
+        relay = None
+        if upstream := os.environ.get("SENTRY_DSN"):
+            relay = Relay(upstream)
+            self._undo.callback(relay.close)
+        projects = {str(s.project_id): (s.name, self._keys[s.name]) for s in SERVICES.values()}
+        make_app = partial(ingest.make_app, self.store, projects, relay=relay)
+        self._launch(Server(INGEST, serve_asgi(make_app), port=INGEST_PORT, context=untraced))
+
+    def _launch_services(self) -> None:
+        for service in SERVICES.values():
+            client = self.clients[service.name] = ServiceClient(service, self._dsn(service))
+            self._undo.callback(client.close)
+        # The game engine first: the gateway is told its address.
+        self._host(GAME_ENGINE, serve_tornado(partial(make_game_engine, self._settings())))
+        self._host(GATEWAY, serve_asgi(partial(make_gateway, self._settings())))
+
+    def _host(self, service: Service, serve: Serve) -> None:
+        context = self.clients[service.name].bind
+        self._launch(Server(service.name, serve, port=service.port, context=context))
+
+    def _launch(self, server: Server) -> None:
+        self.servers[server.name] = server.launch()
+        self._undo.callback(server.stop)
+
+    def _await(self, server: Server) -> None:
+        try:
+            server.wait(START_DEADLINE_S)
+        except ServerError as error:
+            # The last line of a record is that of its traceback which names the error.
+            last_words = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
+            raise ServerError("\n".join([str(error), *last_words])) from error
+
+    def _settings(self) -> Settings:
+        upstreams = {name: self.servers[name].url for name in self.servers if name in SERVICES}
+        return replace(
+            Settings.from_environment(), debug_token=self.token, upstreams=upstreams
+        )
+
+    def _dsn(self, service: Service) -> str:
+        host = self.servers[INGEST].url.removeprefix("http://")
+        return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
+
+
+def status(server: Server) -> str:
+    """Return a line about a server: name, state, address, and whether its port was taken."""
+    taken = f"  (port {server.wanted_port} was taken)" if server.port != server.wanted_port else ""
+    mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
+    return f"{mark} {server.name:<12} {state:<6} {server.url}{taken}"

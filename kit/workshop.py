@@ -1,0 +1,213 @@
+"""What a notebook holds: starts the system, crashes it, and returns what was captured."""
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import sentry_sdk
+
+from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
+from kit.catalogue import CrashType, find, variants
+from kit.exercises import EXERCISES, Exercise
+from kit.outcome import Outcome
+from kit.store import Store, Subscription
+from kit.system import Report, System, status
+from kit.widgets import CrashWidget
+
+ANSWER_DEADLINE_S = 30.0
+TELEMETRY_DEADLINE_S = 10.0
+
+OnOutcome = Callable[[Outcome], None]
+
+
+class WorkshopError(RuntimeError):
+    """Something to act on; the message says what happened, why, and the next step."""
+
+
+class Workshop:
+    """The running workshop of this process. Made by ``Workshop.start()``."""
+
+    _running: "Workshop | None" = None
+    _starting = threading.Lock()
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        # One client for all calls: making one costs more than a call. A proxy cannot reach this
+        # machine's loopback, and a crash may have closed a kept connection.
+        self._http = httpx.Client(
+            timeout=ANSWER_DEADLINE_S,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    @classmethod
+    def start(cls, *, home: Path | None = None, report: Report = print) -> "Workshop":
+        """Start the system, or return the one that this process runs already.
+
+        ``home`` is the folder that keeps what is captured: by default ``WORKSHOP_HOME``, else
+        ``.workshop`` beside the course. ``report`` is given a line per service. Raises
+        ServerError with the reason when a service cannot start.
+        """
+        with cls._starting:
+            if cls._running is None:
+                system = System(home or default_home())
+                system.start(report)
+                cls._running = cls(system)
+                # The SDK itself closes the client of the main context only.
+                atexit.register(cls._running.stop)
+            else:
+                for server in cls._running._system.servers.values():
+                    report(status(server))
+            return cls._running
+
+    def stop(self) -> None:
+        """Stop every service, sending what it still holds. ``Workshop.start()`` starts anew."""
+        with Workshop._starting:
+            if Workshop._running is self:
+                Workshop._running = None
+            atexit.unregister(self.stop)
+            self._system.stop()
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def store(self) -> Store:
+        """Everything captured in this folder, by this run and by earlier ones."""
+        return self._system.store
+
+    @property
+    def token(self) -> str:
+        """What debug routes want in the header X-Debug-Token; new at each start."""
+        return self._system.token
+
+    def flush(self) -> None:
+        """Let every service send what it still holds, waiting at most 10 seconds for each."""
+        for client in self._system.clients.values():
+            client.client.flush(timeout=10.0)
+
+    def url(self, service: str = GATEWAY.name) -> str:
+        """Return the base URL of a service. Raises KeyError for an unknown one."""
+        return self._system.servers[service].url
+
+    def logs(self, service: str | None = None) -> list[str]:
+        """Return the last log lines of one service, or of all, oldest first."""
+        return self._system.log.lines(service)
+
+    def spin(self, player: str = "ada", bet: int = 10) -> dict[str, Any]:
+        """Play one spin through the gateway and return its result.
+
+        Raises WorkshopError with the service's own words when it is refused.
+        """
+        with self._frontend(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
+            response = self._request(
+                "POST", f"/api/v1/{GAME_ENGINE.prefix}/spin", json={"player": player, "bet": bet}
+            )
+        result: dict[str, Any] = response.json()
+        if response.is_error:
+            raise WorkshopError(
+                f"The spin was refused with HTTP {response.status_code}: {result['detail']}"
+            )
+        return result
+
+    def crash(self, crash_id: str) -> CrashWidget:
+        """Return the widget of a crash type: what will happen, the button, what was captured.
+
+        Raises UnknownCrashType.
+        """
+        return CrashWidget(variants(crash_id), self.trigger)
+
+    def exercise(self, name: str, *given: Any) -> Exercise:
+        """Return the exercise of that name. Raises KeyError for an unknown one."""
+        return EXERCISES[name](self.trigger, *given)
+
+    def trigger(
+        self,
+        crash_id: str,
+        *,
+        on_answer: OnOutcome | None = None,
+        on_event: OnOutcome | None = None,
+        **parameters: Any,
+    ) -> Outcome:
+        """Crash a service, wait for all telemetry that the crash type declares, and return both.
+
+        ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``.
+        ``on_answer`` is given the outcome when the HTTP answer is there, ``on_event`` when the
+        error events are. What has not arrived 10 seconds after the answer is in
+        ``outcome.missing``. Raises KeyError for an unknown crash type, ValueError for a
+        parameter out of its bounds, WorkshopError when the gateway does not answer.
+        """
+        crash, query = find(crash_id, parameters)
+        with self._frontend():
+            transaction = sentry_sdk.start_transaction(
+                op="ui.action.click", name=f"press {crash.row_id}"
+            )
+            with self.store.subscribe(transaction.trace_id) as arrivals:
+                with transaction:
+                    response = self._request(crash.method, gateway_path(crash), params=query)
+                outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
+                _tell(on_answer, outcome)
+                return _collect(outcome, arrivals, on_event)
+
+    def _frontend(self) -> Any:
+        return self._system.clients[FRONTEND.name].bind()
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"X-Debug-Token": self.token}
+        url = self.url() + path
+        try:
+            return self._http.request(method, url, headers=headers, **options)
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise WorkshopError(
+                f"{method} {url} got no answer: {type(error).__name__}: {error}. "
+                "Run workshop.stop() and Workshop.start() to start the system anew."
+            ) from error
+
+
+def default_home() -> Path:
+    """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course."""
+    if home := os.environ.get("WORKSHOP_HOME"):
+        return Path(home)
+    here = Path.cwd()
+    course = (folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir())
+    return next(course, here) / ".workshop"
+
+
+def gateway_path(crash: CrashType) -> str:
+    """Return the path of a crash type at the gateway."""
+    if crash.service is GATEWAY:
+        return crash.route
+    return f"/api/v1/{crash.service.prefix}{crash.route}"
+
+
+def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | None) -> Outcome:
+    deadline = time.monotonic() + TELEMETRY_DEADLINE_S
+    while outcome.missing:
+        try:
+            item = arrivals.get(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            break
+        outcome = outcome.with_item(item)
+        if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
+            _tell(on_event, outcome)
+    return outcome
+
+
+def _tell(listener: OnOutcome | None, outcome: Outcome) -> None:
+    if listener:
+        listener(outcome)

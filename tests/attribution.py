@@ -1,0 +1,167 @@
+"""Fires many crashes at once and sees whether each is reported by the service that had it.
+
+Run alone it prints the result as JSON; ``--naive`` binds one global client instead of one per
+service, as two ``sentry_sdk.init()`` calls in one process do.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import sentry_sdk
+
+from demo_services.services import GAME_ENGINE, GATEWAY
+from kit.catalogue import CRASHES, CrashType
+from kit.clients import ServiceClient
+from kit.expectation import exception_types
+from kit.store import StoredItem
+from kit.workshop import Workshop, gateway_path
+
+CONCURRENT = 64
+# These block their service or take its memory: a few among thousands are enough.
+SLOW = {"game-engine/infinite-loop", "game-engine/memory-leak"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One request: a crash, or a spin when ``crash`` is None, for a player of its own."""
+
+    crash: CrashType | None
+    trace_id: str
+    player: str
+    through_gateway: bool
+
+
+@dataclass
+class Tally:
+    """What became of the error events and transactions of all shots."""
+
+    requests: int = 0
+    errors: int = 0
+    transactions: int = 0
+    lost: int = 0
+    misattributed: int = 0
+
+
+def shots(count: int, seed: int = 1) -> list[Shot]:
+    """Return a mix of all crash types and of spins."""
+    choice = random.Random(seed)
+    quick = [crash for crash in CRASHES if crash.id not in SLOW]
+    slow = [crash for crash in CRASHES if crash.id in SLOW]
+    mixed = [*slow, *(choice.choice([None, *quick]) for _ in range(count - len(slow)))]
+    choice.shuffle(mixed)
+    return [
+        Shot(crash, uuid.uuid4().hex, f"player-{number}", choice.random() < 0.5)
+        for number, crash in enumerate(mixed)
+    ]
+
+
+async def fire(workshop: Workshop, volley: list[Shot]) -> None:
+    """Send all shots, at most ``CONCURRENT`` at once."""
+    turn = asyncio.Semaphore(CONCURRENT)
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
+
+        async def send(shot: Shot) -> None:
+            async with turn:
+                await http.send(_request(workshop, shot))
+
+        await asyncio.gather(*map(send, volley))
+
+
+def _request(workshop: Workshop, shot: Shot) -> httpx.Request:
+    headers = {
+        "X-Debug-Token": workshop.token,
+        "sentry-trace": f"{shot.trace_id}-{uuid.uuid4().hex[:16]}-1",
+    }
+    if shot.crash is None:
+        body = {"player": shot.player, "bet": 1}
+        url = workshop.url() + "/api/v1/game/spin"
+        return httpx.Request("POST", url, headers=headers, json=body)
+    direct = workshop.url(shot.crash.service.name) + shot.crash.route
+    url = workshop.url() + gateway_path(shot.crash) if shot.through_gateway else direct
+    return httpx.Request(shot.crash.method, url, headers=headers, params={"player": shot.player})
+
+
+def services(shot: Shot) -> list[str]:
+    """Return the services whose transactions a shot leaves behind."""
+    if shot.crash is None:
+        return [GATEWAY.name, GAME_ENGINE.name]
+    passed = [GATEWAY.name] if shot.through_gateway else []
+    return list(dict.fromkeys([*passed, shot.crash.service.name]))
+
+
+def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
+    """Compare what is stored with what the shots must have produced."""
+    result = Tally(requests=len(volley))
+    for shot in volley:
+        items = workshop.store.items(trace_id=shot.trace_id)
+        errors = [item for item in items if item.type == "event"]
+        transactions = [item for item in items if item.type == "transaction"]
+        result.errors += len(errors)
+        result.transactions += len(transactions)
+        result.lost += _lost(shot, errors, transactions)
+        result.misattributed += sum(not _is_own(shot, error) for error in errors)
+        result.misattributed += sum(t.project not in services(shot) for t in transactions)
+    return result
+
+
+def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> int:
+    declared = shot.crash.errors if shot.crash else ()
+    wanted = Counter(error.chain for error in declared)
+    found = Counter(tuple(exception_types(error.payload)) for error in errors)
+    passed = Counter(services(shot)) - Counter(t.payload["server_name"] for t in transactions)
+    return (wanted - found).total() + passed.total()
+
+
+def _is_own(shot: Shot, error: StoredItem) -> bool:
+    assert shot.crash is not None, "a spin has no error"
+    service, event = shot.crash.service, error.payload
+    return (
+        error.project == event["server_name"] == event["tags"]["service"] == service.name
+        and event["release"] == service.release
+        and event["user"]["username"] == shot.player
+    )
+
+
+def run(workshop: Workshop, count: int) -> Tally:
+    """Fire ``count`` shots, let every client send what it holds, and return the tally."""
+    volley = shots(count)
+    asyncio.run(fire(workshop, volley))
+    workshop.flush()
+    return tally(workshop, volley)
+
+
+@contextlib.contextmanager
+def naive_bind(self: ServiceClient) -> Iterator[None]:
+    """What ``sentry_sdk.init()`` does: the last one wins for every thread."""
+    sentry_sdk.get_global_scope().set_client(self.client)
+    yield
+
+
+def main() -> None:
+    """Run alone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--naive", action="store_true")
+    parser.add_argument("--count", type=int, default=200)
+    options = parser.parse_args()
+    if options.naive:
+        ServiceClient.bind = naive_bind  # type: ignore[method-assign]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Workshop.start(home=Path(home), report=lambda line: None) as workshop,
+    ):
+        print(json.dumps(asdict(run(workshop, options.count))))
+
+
+if __name__ == "__main__":
+    main()

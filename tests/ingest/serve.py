@@ -1,0 +1,40 @@
+"""An ingest in a process of its own: prints its port, then its peak memory per line it is sent."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from kit.hosting import Server, serve_asgi
+from kit.ingest import make_app
+from kit.store import Store
+
+PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process ever had resident."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    if sys.platform == "linux":
+        # Not getrusage: there, a process starts with the peak of its parent.
+        status = Path("/proc/self/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main() -> None:
+    store = Store(Path(sys.argv[1]))
+    server = Server("ingest", serve_asgi(partial(make_app, store, PROJECTS)))
+    server.launch().wait()
+    print(server.port, flush=True)
+    for _ in sys.stdin:
+        print(peak_bytes(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

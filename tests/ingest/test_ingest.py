@@ -1,0 +1,351 @@
+import gzip
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import brotli
+import httpx
+import pytest
+import sentry_sdk
+from sentry_sdk.crons import capture_checkin
+from sentry_sdk.envelope import Envelope, Item, PayloadRef
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
+
+import kit.ingest
+from kit.envelope import JSON_TYPES, MAX_ITEM_BYTES
+from kit.ingest import MAX_BODY_BYTES
+from kit.store import Store
+from tests.ingest.sending import (
+    KEY,
+    Ingest,
+    body,
+    child_ingest,
+    client,
+    error,
+    item,
+    new_id,
+    running,
+)
+
+SENT = error("a" * 32, message="sent")
+
+
+def detail(response: httpx.Response) -> str:
+    found = response.json()
+    assert list(found) == ["detail"]
+    assert isinstance(found["detail"], str)
+    return str(found["detail"])
+
+
+def test_an_envelope_is_stored_before_it_is_acknowledged(ingest: Ingest) -> None:
+    response = ingest.post(SENT)
+    (stored,) = ingest.store.items()
+    assert (response.status_code, response.json()) == (200, {"id": stored.event_id})
+    assert stored.project == "gateway"
+    assert stored.payload["message"] == "sent"
+    assert ingest.relayed == [SENT]
+
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("size", [10, 256 * 1024, 3_000_000])
+def test_every_encoding_is_read(ingest: Ingest, encoding: str, size: int) -> None:
+    sent = body(item("attachment", bytes(size)))
+    compressed = ENCODINGS[encoding](sent)
+    assert ingest.post(compressed, **{"Content-Encoding": encoding}).status_code == 200
+    assert len(ingest.store.items()[0].payload) == size
+    assert ingest.relayed == [sent]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("damage", ["truncated", "corrupt", "empty", "followed by more"])
+def test_damaged_compression_is_refused(ingest: Ingest, encoding: str, damage: str) -> None:
+    whole = ENCODINGS[encoding](error(new_id(), message="x" * 5000))
+    sent = {
+        "truncated": whole[:-4],
+        "corrupt": b"\xff" * 8 + whole,
+        "empty": b"",
+        "followed by more": whole + b"more",
+    }[damage]
+    response = ingest.post(sent, **{"Content-Encoding": encoding})
+    assert response.status_code == 400
+    assert encoding in detail(response)
+    assert ingest.store.items() == []
+    assert ingest.relayed == []
+
+
+def test_an_unknown_encoding_is_refused(ingest: Ingest) -> None:
+    response = ingest.post(SENT, **{"Content-Encoding": "zstd"})
+    assert response.status_code == 415
+    assert "use gzip, deflate, br, identity" in detail(response)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "reason"),
+    [
+        ("/api/1/envelope/", {}, "key is missing"),
+        ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_version=7"}, "key is missing"),
+        ("/api/1/envelope/", {"X-Sentry-Auth": "Bearer key-1"}, "key is missing"),
+        ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_key=wrong"}, "not that of project 1"),
+        ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_key=key-2"}, "not that of project 1"),
+        ("/api/1/envelope/?sentry_key=wrong", {}, "not that of project 1"),
+        ("/api/77/envelope/", KEY, "There is no project 77; there are: 1, 2."),
+    ],
+)
+def test_without_the_right_key_nothing_gets_in(
+    ingest: Ingest, path: str, headers: dict[str, str], reason: str
+) -> None:
+    with client() as http:
+        response = http.post(ingest.url + path, content=SENT, headers=headers)
+    assert response.status_code == 401
+    assert reason in detail(response)
+    assert ingest.store.items() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/1/envelope/?sentry_key=key-1&sentry_version=7", {}),
+        ("/api/1/envelope/", {"X-Sentry-Auth": "sentry sentry_version=7,sentry_key=key-1"}),
+    ],
+)
+def test_a_key_may_come_in_the_query_or_the_header(
+    ingest: Ingest, path: str, headers: dict[str, str]
+) -> None:
+    with client() as http:
+        assert http.post(ingest.url + path, content=SENT, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"hello", b'{}\n{"type":"event","length":9}\n{}'])
+def test_what_is_no_envelope_is_refused(ingest: Ingest, sent: bytes) -> None:
+    response = ingest.post(sent)
+    assert response.status_code == 400
+    assert detail(response).startswith("Not an envelope: ")
+    assert ingest.store.items() == []
+
+
+def test_an_item_over_the_limit_is_refused(ingest: Ingest) -> None:
+    response = ingest.post(body(item("attachment", bytes(MAX_ITEM_BYTES + 1))))
+    assert response.status_code == 413
+    assert "item 1 has 5242881 bytes" in detail(response)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_body_over_the_limit_is_refused(ingest: Ingest, encoding: str) -> None:
+    sent = ENCODINGS[encoding](bytes(MAX_BODY_BYTES + 1))
+    response = ingest.post(sent, **{"Content-Encoding": encoding})
+    assert response.status_code == 413
+    assert "over 10485760 bytes" in detail(response)
+
+
+def test_deep_json_is_refused_and_the_service_goes_on(ingest: Ingest) -> None:
+    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
+    with ThreadPoolExecutor(4) as pool:
+        responses = list(pool.map(ingest.post, [body(item("event", deep))] * 4))
+    assert [response.status_code for response in responses] == [400] * 4
+    assert "nested deeper" in detail(responses[0])
+    assert httpx.get(f"{ingest.url}/health", trust_env=False).json() == {"status": "ok"}
+    assert ingest.post(SENT).status_code == 200
+
+
+def half_sent(url: str, half: bytes = SENT[:100]) -> socket.socket:
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=10)
+    key = KEY["X-Sentry-Auth"]
+    head = (
+        "POST /api/1/envelope/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
+        f"X-Sentry-Auth: {key}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + half)
+    return connection
+
+
+def test_a_body_that_never_ends_is_refused_after_the_deadline(ingest: Ingest) -> None:
+    with half_sent(ingest.url) as connection:
+        assert ingest.post(SENT).status_code == 200
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not end within 1 s" in answer
+    assert len(ingest.store.items()) == 1
+
+
+def test_a_caller_that_hangs_up_half_way_leaves_no_trace(ingest: Ingest) -> None:
+    for _ in range(20):
+        half_sent(ingest.url).close()
+    assert ingest.post(SENT).status_code == 200
+    assert len(ingest.store.items()) == 1
+
+
+def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit.ingest, "MAX_IN_FLIGHT_BYTES", 1000)
+    with running(store) as ingest:
+        fits, too_much = error(new_id(), blob="x" * 500), error(new_id(), blob="x" * 1000)
+        for _ in range(3):
+            response = ingest.post(too_much)
+            assert response.status_code == 429
+            assert response.headers["Retry-After"] == "1"
+            assert "in flight" in detail(response)
+            assert ingest.post(fits).status_code == 200
+        with half_sent(ingest.url, fits[:500]):
+            deadline = time.monotonic() + 10
+            while ingest.post(fits).status_code != 429:
+                assert time.monotonic() < deadline, "a body that is half read takes no budget"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+def test_decompression_bombs_are_refused_at_little_cost(tmp_path: Path, encoding: str) -> None:
+    bomb = ENCODINGS[encoding](bytes(100_000_000))
+    headers = {**KEY, "Content-Encoding": encoding}
+    with child_ingest(tmp_path / "captured.sqlite3") as child, client() as http:
+        url = f"{child.url}/api/1/envelope/"
+        assert http.post(url, content=SENT, headers=KEY).status_code == 200
+        before = child.peak_bytes()
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(
+                pool.map(lambda _: http.post(url, content=bomb, headers=headers), range(8))
+            )
+        assert {answer.status_code for answer in answers} <= {413, 429}
+        assert 413 in {answer.status_code for answer in answers}
+        assert child.peak_bytes() - before < 50_000_000
+        assert http.post(url, content=SENT, headers=KEY).status_code == 200
+
+
+def test_a_full_store_is_unavailable_not_broken(ingest: Ingest) -> None:
+    ingest.store._writer.execute("PRAGMA max_page_count = 20")
+    response = ingest.post(error(new_id(), blob="x" * 1_000_000))
+    assert response.status_code == 503
+    assert "disk is full" in detail(response)
+    assert ingest.relayed == []
+
+
+def test_spotlight_needs_no_key(ingest: Ingest) -> None:
+    with client() as http:
+        assert http.post(f"{ingest.url}/stream", content=SENT).status_code == 200
+    (stored,) = ingest.store.items(project="spotlight")
+    assert stored.payload["message"] == "sent"
+
+
+def test_spotlight_is_closed_to_web_pages(ingest: Ingest) -> None:
+    response = ingest.post(SENT, "/stream", Origin="https://example.com")
+    assert response.status_code == 403
+    assert "web pages" in detail(response)
+    assert ingest.store.items() == []
+
+
+def test_only_this_machine_s_names_are_served(ingest: Ingest) -> None:
+    assert ingest.post(SENT, Host="attacker.example").status_code == 400
+    assert ingest.post(SENT, Host="localhost").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/api/1/envelope/", 405),
+        ("POST", "/api/1/store/", 404),
+        ("GET", "/docs", 404),
+        ("GET", "/openapi.json", 404),
+    ],
+)
+def test_there_is_nothing_else(ingest: Ingest, method: str, path: str, status: int) -> None:
+    response = httpx.request(method, ingest.url + path, trust_env=False)
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@contextmanager
+def reporting(dsn: str, **options: Any) -> Iterator[sentry_sdk.Client]:
+    """Report to a DSN from this thread with a client of its own."""
+    isolation, current = Scope(ty=ScopeType.ISOLATION), Scope(ty=ScopeType.CURRENT)
+    isolation.client = sentry_sdk.Client(dsn=dsn, http_proxy="", **options)
+    with use_isolation_scope(isolation), use_scope(current):
+        yield isolation.client
+    isolation.client.close()
+
+
+def send(client: sentry_sdk.Client, kind: str, payload: dict[str, Any] | bytes) -> None:
+    data = payload if isinstance(payload, bytes) else PayloadRef(json=payload)
+    client.transport.capture_envelope(Envelope(items=[Item(data, type=kind)]))
+
+
+def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
+    with reporting(
+        ingest.dsn,
+        traces_sample_rate=1.0,
+        profiles_sample_rate=1.0,
+        integrations=[LoggingIntegration(capture_sentry_logs=True)],
+    ) as sdk:
+        with sentry_sdk.start_transaction(name="spin") as spin:
+            work_until_sampled()
+            sentry_sdk.get_current_scope().add_attachment(bytes=b"reels", filename="reels.txt")
+            sentry_sdk.capture_exception(ValueError("crash"))
+            logging.getLogger("reels").warning("seven")
+            sentry_sdk.metrics.count("spins", 1)
+        capture_checkin("nightly", status="ok")
+        sentry_sdk.start_session()
+        sentry_sdk.end_session()
+        sent_by_hand = {
+            "feedback": {"contexts": {"feedback": {"message": "nice"}}},
+            "span": {"items": [{"trace_id": spin.trace_id}]},
+            "profile_chunk": {"profiler_id": new_id()},
+            "sessions": {"aggregates": []},
+            "client_report": {"discarded_events": []},
+        }
+        for kind, payload in sent_by_hand.items():
+            send(sdk, kind, payload)
+        send(sdk, "statsd", b"spins:1|c")
+        send(sdk, "of tomorrow", b"unknown")
+    kinds = {found.type for found in ingest.store.items()}
+    assert kinds >= JSON_TYPES | {"attachment", "statsd", "of tomorrow"}
+    of_trace = {found.type for found in ingest.store.items(trace_id=spin.trace_id)}
+    assert of_trace >= {
+        "event",
+        "transaction",
+        "profile",
+        "log",
+        "span",
+        "trace_metric",
+        "attachment",
+    }
+    crash = ingest.store.wait_for_error(spin.trace_id, timeout=0)
+    assert crash.payload["exception"]["values"][0]["value"] == "crash"
+    (attachment,) = ingest.store.items(event_id=crash.event_id, type="attachment")
+    assert attachment.payload == b"reels"
+
+
+def work_until_sampled() -> None:
+    """Work for as long as a profile needs at least two samples, 101 a second."""
+    until = time.perf_counter() + 0.1
+    while time.perf_counter() < until:
+        sum(range(1000))
+
+
+def test_a_program_with_spotlight_shows_up_without_a_dsn(ingest: Ingest) -> None:
+    program = "import sentry_sdk; sentry_sdk.init(); sentry_sdk.capture_message('hello')"
+    environment = {
+        **os.environ,
+        "SENTRY_SPOTLIGHT": f"{ingest.url}/stream",
+        "NO_PROXY": "127.0.0.1",
+    }
+    environment.pop("SENTRY_DSN", None)
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    (stored,) = ingest.store.items(project="spotlight", type="event")
+    assert stored.payload["message"] == "hello"

@@ -1,0 +1,147 @@
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import kit.relay
+from kit.hosting import Server, listen, serve_asgi
+from kit.relay import Relay
+from tests.ingest.sending import error, new_id
+
+
+@dataclass
+class Upstream:
+    """A Sentry that answers as it is told to, then with 200, and keeps what it was sent."""
+
+    answers: list[Response] = field(default_factory=list)
+    received: list[tuple[float, Request, bytes]] = field(default_factory=list)
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    async def envelope(self, request: Request) -> Response:
+        sent = gzip.decompress(await request.body())
+        self.received.append((time.monotonic(), request, sent))
+        self.arrived.release()
+        return self.answers.pop(0) if self.answers else Response()
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/api/42/envelope/", self.envelope, methods=["POST"])])
+
+    def bodies(self) -> list[bytes]:
+        return [sent for _, _, sent in self.received]
+
+    def wait(self, count: int) -> None:
+        for _ in range(count):
+            assert self.arrived.acquire(timeout=20)
+
+
+@contextmanager
+def serving(upstream: Upstream, port: int = 0) -> Iterator[str]:
+    server = Server("upstream", serve_asgi(upstream.app), port=port)
+    server.launch().wait()
+    yield f"http://public@127.0.0.1:{server.port}/42"
+    server.stop()
+
+
+@contextmanager
+def relaying(dsn: str) -> Iterator[Relay]:
+    relay = Relay(dsn)
+    yield relay
+    relay.close(timeout=0)
+
+
+def failed_once(relay: Relay) -> None:
+    deadline = time.monotonic() + 20
+    while relay.last_error is None:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    "dsn", ["", "sentry", "https://sentry.io/1", "https://key@host", "https://key@host:99999/1"]
+)
+def test_what_is_no_dsn_is_refused_at_once(dsn: str) -> None:
+    with pytest.raises(ValueError, match="SENTRY_DSN is not a DSN: .* It looks like https://"):
+        Relay(dsn)
+
+
+def test_the_same_bytes_go_upstream_with_the_upstream_s_key() -> None:
+    upstream, sent = Upstream(), [error(new_id()) for _ in range(20)]
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        for each in sent:
+            relay(each)
+        relay.close(timeout=20)
+        assert upstream.bodies() == sent
+        assert relay.dropped == 0
+        assert relay.last_error is None
+    _, request, _ = upstream.received[0]
+    assert "sentry_key=public" in request.headers["X-Sentry-Auth"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_may_pass_is_sent_again(status: int) -> None:
+    upstream = Upstream([Response(status_code=status)])
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        relay(b"{}")
+        upstream.wait(2)
+        relay.close(timeout=20)
+        assert relay.dropped == 0
+        assert str(status) in str(relay.last_error)
+    assert upstream.bodies() == [b"{}"] * 2
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 413])
+def test_what_is_refused_for_good_is_dropped(status: int) -> None:
+    upstream = Upstream([Response(status_code=status)])
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        relay(b"{}")
+        relay(b'{"next":1}')
+        relay.close(timeout=20)
+        assert upstream.bodies() == [b"{}", b'{"next":1}']
+        assert relay.dropped == 1
+        assert str(status) in str(relay.last_error)
+
+
+def test_retry_after_is_honoured() -> None:
+    upstream = Upstream([Response(status_code=429, headers={"Retry-After": "2"})])
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        relay(b"{}")
+        upstream.wait(2)
+    first, second = (moment for moment, _, _ in upstream.received)
+    assert second - first >= 2
+
+
+def test_what_waited_while_upstream_was_down_arrives_when_it_is_up() -> None:
+    with listen() as unused:
+        port = unused.getsockname()[1]
+    sent = [error(new_id()) for _ in range(10)]
+    upstream = Upstream()
+    with relaying(f"http://public@127.0.0.1:{port}/42") as relay:
+        for each in sent:
+            relay(each)
+        failed_once(relay)
+        with serving(upstream, port):
+            upstream.wait(len(sent))
+        assert relay.dropped == 0
+    assert upstream.bodies() == sent
+
+
+def test_while_upstream_is_down_calls_return_and_the_rest_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kit.relay, "MAX_QUEUED_BYTES", 1000)
+    with listen() as silent:  # accepts, and never answers
+        relay = Relay(f"http://public@127.0.0.1:{silent.getsockname()[1]}/42")
+        for _ in range(15):
+            relay(bytes(100))
+        assert relay.dropped == 5
+        relay.close(timeout=0)
+        assert relay.dropped >= 14  # all but the one in flight
+        relay(b"late")
+        assert relay.dropped >= 15

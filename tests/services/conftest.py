@@ -1,0 +1,91 @@
+"""Real services, each in its own process, reporting to a receiver in this one."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from .receiver import Receiver, Telemetry
+
+TOKEN = "workshop-7f3a-secret"
+
+
+class Running:
+    """A service that runs alone, and what it reports."""
+
+    def __init__(self, name: str, receiver: Receiver, **environment: str) -> None:
+        self.name = name
+        self.receiver = receiver
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"demo_services.{name.replace('-', '_')}", "--port", "0"],
+            env={**os.environ, "SENTRY_DSN": receiver.dsn, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        match = re.fullmatch(rf"{name} listening on (http://127\.0\.0\.1:\d+)\n", said)
+        assert match, said or self.process.communicate()
+        self.url = match[1]
+        self.errors: list[str] = []
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+        # The SDK's sender starts with the first event and traces its own upload in that request.
+        self.telemetry(self.call("/health"))
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors.extend(self.process.stderr)
+
+    def call(self, path: str, method: str = "GET", **kwargs: Any) -> httpx.Response:
+        """Make one call in a trace of its own."""
+        headers = {
+            "sentry-trace": f"{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-1",
+            "X-Debug-Token": TOKEN,
+            **kwargs.pop("headers", {}),
+        }
+        return httpx.request(
+            method, self.url + path, headers=headers, timeout=30, trust_env=False, **kwargs
+        )
+
+    def telemetry(self, response: httpx.Response) -> Telemetry:
+        """Return what this service reported of a call."""
+        trace = response.request.headers["sentry-trace"].partition("-")[0]
+        return self.receiver.telemetry(trace, self.name)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self._reader.join(10)
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        thread = threading.Thread(target=receiver.serve_forever, daemon=True)
+        thread.start()
+        yield receiver
+        receiver.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def engine(receiver: Receiver) -> Iterator[Running]:
+    running = Running("game-engine", receiver, DEBUG_TOKEN=TOKEN)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(receiver: Receiver, engine: Running) -> Iterator[Running]:
+    running = Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=engine.url)
+    yield running
+    running.stop()

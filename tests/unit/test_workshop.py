@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit import Workshop
+from kit.hosting import ServerError
+from kit.workshop import default_home
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def test_each_service_gets_a_line(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with Workshop.start(home=tmp_path, report=lines.append):
+        pass
+    assert [line.split()[1] for line in lines] == ["ingest", "game-engine", "gateway"]
+    assert all("ready" in line and "http://127.0.0.1:" in line for line in lines)
+
+
+def test_start_is_idempotent(workshop: Workshop) -> None:
+    lines: list[str] = []
+    assert Workshop.start(report=lines.append) is workshop
+    assert len(lines) == 3
+
+
+def test_it_starts_again_after_a_stop(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Workshop.start(home=tmp_path, report=silent) as workshop:
+            assert not workshop.trigger("game-engine/crash").missing
+
+
+def test_what_was_captured_outlives_the_workshop(tmp_path: Path) -> None:
+    with Workshop.start(home=tmp_path, report=silent) as workshop:
+        trace_id = workshop.trigger("game-engine/crash").trace_id
+    with Workshop.start(home=tmp_path, report=silent) as workshop:
+        assert workshop.store.items(trace_id=trace_id, type="event")
+
+
+SECOND = """
+from kit import Workshop
+with Workshop.start() as workshop:
+    print(workshop.trigger("game-engine/crash").missing)
+"""
+
+
+def test_a_second_process_works_beside_the_first(workshop: Workshop) -> None:
+    second = run(SECOND)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("was taken") == 3
+    assert second.stdout.rstrip().endswith("[]")
+    assert not workshop.trigger("game-engine/crash").missing
+
+
+@pytest.mark.parametrize(
+    "ending", ["", "raise SystemExit(0)", "import threading; threading.Thread(target=print).start()"]
+)
+def test_leaving_without_a_stop_blocks_nothing(ending: str) -> None:
+    program = f"from kit import Workshop; w = Workshop.start(); w.trigger('game-engine/crash'); {ending}"
+    ended = run(program)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+
+
+def test_a_service_that_cannot_start_raises_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise ValueError("no reels")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("demo_services.game_engine.app.make_app", broken)
+        patch.setattr("kit.system.game_engine.make_app", broken, raising=False)
+        with pytest.raises(ServerError, match="game-engine did not start: ValueError: no reels"):
+            Workshop.start(home=tmp_path, report=silent)
+    with Workshop.start(home=tmp_path, report=silent) as workshop:
+        assert workshop.spin()["balance"] >= 0
+
+
+def test_no_server_traceback_reaches_the_cell(
+    workshop: Workshop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for crash_id in ("gateway/panic", "game-engine/crash", "game-engine/threading-error"):
+        workshop.trigger(crash_id)
+    assert capfd.readouterr() == ("", "")
+    assert any("Traceback" in line for line in workshop.logs("game-engine"))
+
+
+def test_the_folder_is_the_one_of_the_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKSHOP_HOME")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert default_home() == tmp_path / ".workshop"
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "elsewhere"))
+    assert default_home() == tmp_path / "elsewhere"
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
