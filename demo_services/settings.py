@@ -25,10 +25,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read ``DEBUG_TOKEN``, ``DEBUG_RATE`` and one ``<SERVICE>_URL`` per routed service."""
+        """Read ``DEBUG_TOKEN``, ``DEBUG_RATE``, ``DEADLINE_S``, ``<SERVICE>_URL`` per service."""
         return cls(
             debug_token=os.environ.get("DEBUG_TOKEN") or None,
             debug_rate=os.environ.get("DEBUG_RATE", cls.debug_rate),
+            deadline_s=float(os.environ.get("DEADLINE_S", cls.deadline_s)),
             upstreams={
                 service.name: os.environ.get(
                     f"{service.name.upper().replace('-', '_')}_URL",

@@ -1,4 +1,4 @@
-"""The crash types: the one declaration that widgets, cards, ``workshop check``, tests and notebooks read.
+"""The crash types, declared once: widgets, cards, ``workshop check``, tests and notebooks read this.
 
 What a crash type claims is asserted against a real event: ``captured`` must be found in it,
 ``not_captured`` must not, and ``errors`` says exactly which error events arrive.
@@ -205,7 +205,7 @@ CRASHES: tuple[CrashType, ...] = (
         captured=(
             _local("available", "An empty list: the reason, without a line of logging."),
             Captured("contexts.gateway.upstreams", "What the gateway believed to be out there."),
-            Captured("tags.\"http.route\"", "The route as a tag: Sentry can count and filter by it."),
+            Captured('tags."http.route"', "The route as a tag: Sentry can count and filter by it."),
         ),
         not_captured=(
             _NO_ADDRESS,
@@ -327,7 +327,9 @@ CRASHES: tuple[CrashType, ...] = (
         ("FileNotFoundError",),
         "warning",
         "jackpot-file",
-        Captured("exception.values[-1].mechanism.meta.errno.number", "2 is ENOENT on every system."),
+        Captured(
+            "exception.values[-1].mechanism.meta.errno.number", "2 is ENOENT on every system."
+        ),
         "Keep state in a database; make a missing file an event of its own at start-up.",
         handled=True,
     ),
@@ -405,7 +407,7 @@ CRASHES: tuple[CrashType, ...] = (
         ),
         captured=(
             _local("respins", "How often it had gone round."),
-            Captured("tags.\"http.route\"", "The route that holds all others up."),
+            Captured('tags."http.route"', "The route that holds all others up."),
             _SPIN,
         ),
         not_captured=(
@@ -528,7 +530,9 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
     found = tuple(crash for crash in CRASHES if crash_id in (crash.id, crash.row_id))
     if not found:
         known = list(dict.fromkeys(name for crash in CRASHES for name in (crash.id, crash.row_id)))
-        close = difflib.get_close_matches(crash_id, known) or list(dict.fromkeys(c.id for c in CRASHES))
+        close = difflib.get_close_matches(crash_id, known) or list(
+            dict.fromkeys(c.id for c in CRASHES)
+        )
         raise UnknownCrashType(f"There is no crash type {crash_id!r}. Try {', '.join(close)}.")
     return found
 

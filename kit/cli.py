@@ -94,5 +94,12 @@ def doctor() -> None:
         found = version(requirement.name)
         fits = found in requirement.specifier
         lacks += not fits
-        click.echo(f"{'✓' if fits else '✗'} {requirement.name} {found}" + ("" if fits else f", needs {requirement.specifier}: pip install -e ."))
+        click.echo(
+            f"{'✓' if fits else '✗'} {requirement.name} {found}"
+            + ("" if fits else f", needs {requirement.specifier}: pip install -e .")
+        )
     sys.exit(1 if lacks else 0)
+
+
+if __name__ == "__main__":
+    main()

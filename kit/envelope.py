@@ -192,9 +192,11 @@ def _check_depth(data: bytes, what: str) -> None:
 
     A kernel may have raised its recursion limit, and then the parser overflows the C stack.
     """
-    # Escapes go first, so that each quote left over opens or closes a string.
-    quoted = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _REST)
-    brackets = b"".join(quoted.replace(b'""', b"").split(b'"')[::2])
+    if b"\\" in data:
+        # Escapes go first, so that each quote left over opens or closes a string.
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quoted = data.translate(None, _REST).replace(b'""', b"")
+    brackets = b"".join(quoted.split(b'"')[::2])
     if any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets))):
         raise BadEnvelope(f"{what} is nested deeper than {MAX_DEPTH} levels")
 

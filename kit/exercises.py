@@ -8,14 +8,13 @@ from typing import Any
 from kit.html import render
 from kit.outcome import Event, Outcome
 
-
 Trigger = Callable[[str], Outcome]
 
 
 class Verdict(Enum):
     """How an answer was judged; the value is the word on the screen."""
 
-    PASS = "Correct"
+    PASS = "Correct"  # noqa: S105 - no password
     FAIL = "Not yet"
     EXCEPTION = "Your code raised an error"
     UNATTEMPTED = "Not tried yet"
@@ -23,6 +22,10 @@ class Verdict(Enum):
 
 class Wrong(Exception):
     """An answer is wrong; the message helps on without giving the answer away."""
+
+
+class NotTried(Exception):
+    """An answer is still as it was given out."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Note:
 class Exercise:
     """A task whose answer is checked.
 
-    ``verify`` is given the answer; it returns a sentence of praise or raises Wrong. The solution
-    is code that binds ``answer``, so that it can be run as well as read.
+    ``verify`` is given the answer; it returns a sentence of praise, or raises Wrong or NotTried.
+    The solution is code that binds ``answer``, so that it can be run as well as read.
     """
 
     name: str
@@ -63,10 +66,12 @@ class Exercise:
 
     def check(self, answer: Any = ...) -> Result:
         """Judge ``answer``. Dots that were left in it mean that it was not tried yet."""
-        if _is_untouched(answer):
-            return Result(Verdict.UNATTEMPTED, "Replace the dots with your answer, then run again.")
         try:
+            if answer is ...:
+                raise NotTried
             return Result(Verdict.PASS, self.verify(answer))
+        except NotTried:
+            return Result(Verdict.UNATTEMPTED, "Replace the dots with your answer, then run again.")
         except Wrong as wrong:
             return Result(Verdict.FAIL, str(wrong))
         except Exception as error:  # the learner's own code may raise anything
@@ -79,12 +84,6 @@ class Exercise:
     def solution(self) -> Note:
         """Return code that solves it."""
         return Note("One solution", self.solution_code, is_code=True)
-
-
-def _is_untouched(answer: Any) -> bool:
-    if isinstance(answer, dict):
-        return bool(answer) and all(value is ... for value in answer.values())
-    return answer is ...
 
 
 def read_the_event(trigger: Trigger, event: Event) -> Exercise:
@@ -104,10 +103,10 @@ def read_the_event(trigger: Trigger, event: Event) -> Exercise:
         verify,
         "The player is under User. The bet is under Contexts, in the one named spin. The function "
         "is that of the topmost frame of the stack: the one that raised.",
-        'answer = {\n'
+        "answer = {\n"
         '    "player": event["user"]["username"],\n'
         '    "bet": event["contexts"]["spin"]["bet"],\n'
-        '    "function": event["exception"]["values"][-1]["stacktrace"]["frames"][-1]["function"],\n'
+        '    "function": event.find("exception.values[-1].stacktrace.frames[-1].function"),\n'
         "}",
     )
 
@@ -125,6 +124,8 @@ def triage(trigger: Trigger) -> Exercise:
             event = trigger(crash_id).event
             assert event is not None
             line = answer(event)
+            if line is ...:
+                raise NotTried
             if line is None:
                 raise Wrong("The function returned None: does it end with a return?")
             _contains(line, _essentials(event), crash_id)
@@ -133,12 +134,12 @@ def triage(trigger: Trigger) -> Exercise:
     return Exercise(
         "triage",
         verify,
-        "The exception that was raised last is event[\"exception\"][\"values\"][-1]. Its frames "
+        'The exception that was raised last is event["exception"]["values"][-1]. Its frames '
         "run from the oldest call to the newest. Take the newest one whose in_app is true.",
         "def answer(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    ours = [frame for frame in error["stacktrace"]["frames"] if frame["in_app"]][-1]\n'
-        '    where = f"{ours[\'filename\']}:{ours[\'lineno\']}"\n'
+        "    where = f\"{ours['filename']}:{ours['lineno']}\"\n"
         "    return f\"{event['user']['username']}: {error['type']} at {where}\"",
     )
 
@@ -162,6 +163,8 @@ def _contains(line: str, essentials: dict[str, str], crash_id: str) -> None:
 def _compare(answer: dict[str, Any], expected: dict[str, Any]) -> None:
     if not isinstance(answer, dict):
         raise Wrong(f"check() wants a dict with the keys {', '.join(expected)}.")
+    if answer and all(given is ... for given in answer.values()):
+        raise NotTried
     for key, value in expected.items():
         given = answer.get(key, ...)
         if given is ...:

@@ -113,7 +113,7 @@ class Server:
         with self._context():
             try:
                 asyncio.run(self._main(listener))
-            except BaseException as error:  # noqa: BLE001 - a service must not end the kernel
+            except BaseException as error:
                 self._error = error
             finally:
                 # An open listener of a dead server still accepts, and its clients hang.

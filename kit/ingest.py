@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -107,25 +107,35 @@ class _Ingest:
         return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
 
     async def _read(self, request: Request, take: Callable[[int], None]) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
+        decoder, parts, size = _decoder(request), [], 0
+        with _refusals(self._body_deadline):
             async with asyncio.timeout(self._body_deadline):
-                async for part in _decoded(request):
-                    size += len(part)
-                    if size > MAX_BODY_BYTES:
-                        raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes.")
-                    take(len(part))
-                    parts.append(part)
-        except TimeoutError as error:
-            raise HTTPException(
-                408,
-                f"The body did not end within {self._body_deadline:g} s; send it again.",
-                {"Connection": "close"},
-            ) from error
-        except ClientDisconnect as error:
-            raise HTTPException(400, "The connection was closed before the body ended.") from error
+                async for chunk in request.stream():
+                    for part in decoder.feed(chunk):
+                        size += len(part)
+                        if size > MAX_BODY_BYTES:
+                            raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes.")
+                        # Twice: once more for the decoder's window, or for joining the parts.
+                        take(2 * len(part))
+                        parts.append(part)
+        if not decoder.is_complete:
+            raise HTTPException(400, "The compressed body is truncated; send it again.")
         return b"".join(parts)
+
+
+@contextmanager
+def _refusals(deadline: float) -> Iterator[None]:
+    """Turn what goes wrong while a body is read into answers."""
+    try:
+        yield
+    except TimeoutError as error:
+        reason = f"The body did not end within {deadline:g} s; send it again."
+        raise HTTPException(408, reason, {"Connection": "close"}) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The connection was closed before the body ended.") from error
+    except (zlib.error, brotli.error) as error:
+        reason = f"The body cannot be decompressed: {error}."
+        raise HTTPException(400, reason) from error
 
 
 class _Budget:
@@ -210,20 +220,12 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
 }
 
 
-async def _decoded(request: Request) -> AsyncIterator[bytes]:
+def _decoder(request: Request) -> _Decoder:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in _DECODERS:
         known = ", ".join(_DECODERS)
         raise HTTPException(415, f"Content-Encoding {encoding} is not known; use {known}.")
-    decoder = _DECODERS[encoding]()
-    try:
-        async for chunk in request.stream():
-            for part in decoder.feed(chunk):
-                yield part
-    except (zlib.error, brotli.error) as error:
-        raise HTTPException(400, f"The body is not {encoding} data: {error}.") from error
-    if not decoder.is_complete:
-        raise HTTPException(400, f"The {encoding} body is truncated; send it again.")
+    return _DECODERS[encoding]()
 
 
 def _parsed(body: bytes) -> Envelope:

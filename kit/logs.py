@@ -3,12 +3,20 @@
 import logging
 import threading
 from collections import deque
+from typing import NamedTuple
 
 import sentry_sdk
 
 # Handlers are set on these; levels stay, because a record that is not emitted never reaches
 # Sentry's logging integration either.
 LOGGERS = ("uvicorn", "tornado", "asyncio", "demo_services")
+
+
+class _Replaced(NamedTuple):
+    """How a logger was set up before."""
+
+    handlers: list[logging.Handler]
+    propagate: bool
 
 
 class ServiceLog(logging.Handler):
@@ -21,15 +29,20 @@ class ServiceLog(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._names = names
+        self._replaced: dict[str, _Replaced] = {}
         self._lines: deque[tuple[str, str]] = deque(maxlen=size)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record under the service that logs it."""
         service = self._service()
-        if service is None:
-            logging.getLogger().callHandlers(record)
-        else:
+        if service is not None:
             self._lines.append((service, self.format(record)))
+            return
+        replaced = self._replaced[record.name.partition(".")[0]]
+        for handler in replaced.handlers:
+            handler.handle(record)
+        if replaced.propagate:
+            logging.getLogger().callHandlers(record)
 
     def lines(self, service: str | None = None) -> list[str]:
         """Return what was logged, oldest first, of one service or of all."""
@@ -39,17 +52,17 @@ class ServiceLog(logging.Handler):
         """Take over the servers' loggers and the tracebacks of the services' threads."""
         for name in LOGGERS:
             logger = logging.getLogger(name)
-            logger.propagate = False
-            logger.addHandler(self)
+            # A kernel's own Tornado has a handler here that prints.
+            self._replaced[name] = _Replaced(logger.handlers, logger.propagate)
+            logger.handlers, logger.propagate = [self], False
         self._excepthook = threading.excepthook
         threading.excepthook = self._thread_failed
 
     def uninstall(self) -> None:
         """Give the loggers and the hook back."""
-        for name in LOGGERS:
+        for name, replaced in self._replaced.items():
             logger = logging.getLogger(name)
-            logger.propagate = True
-            logger.removeHandler(self)
+            logger.handlers, logger.propagate = replaced.handlers, replaced.propagate
         if threading.excepthook == self._thread_failed:
             threading.excepthook = self._excepthook
 

@@ -132,4 +132,3 @@ _PHRASES: dict[str, Callable[[StoredItem], str]] = {
     "transaction": lambda item: f"transaction {item.project}",
     "profile": lambda item: f"profile {item.project}",
 }
-

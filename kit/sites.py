@@ -5,6 +5,7 @@ Nothing is imported or run for it: the packages are located and parsed with ``as
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -12,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("demo_services", "kit")
+MAX_LINES = 6
 
 _SETTERS = {
     "set_tag": "tag",
@@ -40,12 +42,16 @@ _SCOPE_KEYWORDS = {
 }
 _SCOPE_ATTRIBUTES = {"fingerprint", "level", "user", "transaction"}
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+_GAP = "\0"
 _PLACEHOLDER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]")
 
 
 @dataclass(frozen=True)
 class Place:
-    """One line of source. ``file`` starts with its package's name, with forward slashes."""
+    """A statement of a source file: ``code`` is its first lines, ``line`` where they begin.
+
+    ``file`` starts with its package's name and has forward slashes.
+    """
 
     file: str
     line: int
@@ -57,8 +63,9 @@ class Site:
     """A statement that adds something to an event.
 
     ``name`` is None when it is computed at run time. ``keys`` are the places of the names in the
-    dict that it passes on. ``message`` matches the messages that it can write, ``category`` is
-    that of a breadcrumb. ``literals`` are the strings it holds, ``function`` is where it stands.
+    dict that it passes on. ``message`` is the fixed text of the messages that it writes, in
+    pieces between which anything may stand; ``category`` is that of a breadcrumb. ``literals``
+    are the strings it holds, ``function`` is where it stands.
     """
 
     kind: str
@@ -67,8 +74,24 @@ class Site:
     function: str
     keys: Mapping[str, Place] = field(default_factory=dict)
     category: str | None = None
-    message: re.Pattern[str] | None = None
+    message: tuple[str, ...] | None = None
     literals: frozenset[str] = frozenset()
+
+    def can_write(self, message: str) -> bool:
+        """Return whether the message is one of its own."""
+        if self.message is None:
+            return True
+        first, *rest = self.message
+        if not rest:
+            return message == first
+        # Not a regular expression: one with several wildcards is slow on a hostile message.
+        position = len(first)
+        for piece in rest[:-1]:
+            found = message.find(piece, position)
+            if found < 0:
+                return False
+            position = found + len(piece)
+        return message.startswith(first) and message[position:].endswith(rest[-1])
 
 
 class Source:
@@ -97,7 +120,9 @@ class Source:
         )
 
     def _place(self, file: str, node: ast.expr | ast.stmt) -> Place:
-        return Place(file, node.lineno, self._files[file][1][node.lineno - 1].strip())
+        last = min(node.end_lineno or node.lineno, node.lineno + MAX_LINES - 1)
+        code = "\n".join(self._files[file][1][node.lineno - 1 : last])
+        return Place(file, node.lineno, textwrap.dedent(code).strip())
 
     def _read(self, file: str, function: str, node: ast.AST) -> Iterator[Site]:
         if isinstance(node, ast.Call):
@@ -177,9 +202,7 @@ class Source:
         if isinstance(first, ast.Dict):
             arguments |= {_literal(k): v for k, v in zip(first.keys, first.values, strict=True)}
         category = _literal(arguments.get("category"))
-        return self._written(
-            "breadcrumb", file, function, node, arguments.get("message"), category
-        )
+        return self._written("breadcrumb", file, function, node, arguments.get("message"), category)
 
     def _written(
         self,
@@ -196,7 +219,7 @@ class Source:
             self._place(file, node),
             function,
             category=category,
-            message=_pattern(message),
+            message=_pieces(message),
             literals=_literals(message),
         )
 
@@ -213,7 +236,7 @@ class Source:
     def _keys(
         self, file: str, value: ast.AST | None, depth: int = 3
     ) -> Iterator[tuple[str, Place]]:
-        """Where the names of a dict are written, also when a function of ours returns it."""
+        """Where the names of a dict stand, also when a function of ours returns it."""
         for node in ast.walk(value) if value else ():
             if isinstance(node, ast.Dict):
                 for key in node.keys:
@@ -226,13 +249,17 @@ class Source:
                         for keyword in node.keywords
                         if keyword.arg
                     )
-                for other, function in self._only(_called(node)):
-                    yield from self._keys(other, function, depth - 1)
+                yield from self._returned(_called(node), depth - 1)
 
-    def _only(self, name: str) -> list[tuple[str, ast.AST]]:
-        """The function of that name; none when several share it, for a call does not say which."""
-        functions = self._functions.get(name, [])
-        return functions if len(functions) == 1 else []
+    def _returned(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
+        """The names in a function's dict; none when several functions of that name have one."""
+        found = (
+            list(self._keys(file, function, depth))
+            for file, function in self._functions.get(name, ())
+        )
+        candidates = [keys for keys in found if keys]
+        if len(candidates) == 1:
+            yield from candidates[0]
 
 
 @cache
@@ -284,12 +311,10 @@ def _literals(node: ast.AST | None) -> frozenset[str]:
     return frozenset(text for text in found if text)
 
 
-def _pattern(message: ast.AST | None) -> re.Pattern[str] | None:
-    """A pattern of the texts that a literal, an f-string or a log format can become."""
+def _pieces(message: ast.AST | None) -> tuple[str, ...] | None:
+    """The fixed text of a literal, an f-string or a log format."""
     if isinstance(message, ast.JoinedStr):
-        parts = (_literal(part) for part in message.values)
-        return re.compile("".join(".*" if p is None else re.escape(p) for p in parts), re.S)
-    text = _literal(message)
-    if text is None:
-        return None
-    return re.compile(".*".join(map(re.escape, _PLACEHOLDER.split(text))), re.S)
+        text = "".join(_literal(part) or _GAP for part in message.values)
+        return tuple(text.split(_GAP))
+    literal = _literal(message)
+    return None if literal is None else tuple(_PLACEHOLDER.split(literal))

@@ -237,7 +237,10 @@ class Store:
     def wait_for_transaction(
         self, trace_id: str, timeout: float, project: str | None = None
     ) -> StoredItem:
-        """Return the first transaction of the trace, of one project if given. Raises TimeoutError."""
+        """Return the first transaction of the trace, from ``project`` if given.
+
+        Raises TimeoutError.
+        """
         return self.wait_for(
             trace_id,
             lambda item: item.type == "transaction" and project in (None, item.project),

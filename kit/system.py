@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo_services.game_engine.app import make_app as make_game_engine
 from demo_services.gateway.app import make_app as make_gateway
-from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, SERVICES, Service
+from demo_services.services import GAME_ENGINE, GATEWAY, SERVICES, Service
 from demo_services.settings import Settings
 from kit import ingest
 from kit.clients import ServiceClient, untraced
@@ -96,9 +96,7 @@ class System:
 
     def _settings(self) -> Settings:
         upstreams = {name: self.servers[name].url for name in self.servers if name in SERVICES}
-        return replace(
-            Settings.from_environment(), debug_token=self.token, upstreams=upstreams
-        )
+        return replace(Settings.from_environment(), debug_token=self.token, upstreams=upstreams)
 
     def _dsn(self, service: Service) -> str:
         host = self.servers[INGEST].url.removeprefix("http://")

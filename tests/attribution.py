@@ -13,8 +13,9 @@ import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import sentry_sdk
@@ -26,7 +27,7 @@ from kit.expectation import exception_types
 from kit.store import StoredItem
 from kit.workshop import Workshop, gateway_path
 
-CONCURRENT = 64
+CONCURRENT = 32
 # These block their service or take its memory: a few among thousands are enough.
 SLOW = {"game-engine/infinite-loop", "game-engine/memory-leak"}
 
@@ -48,8 +49,8 @@ class Tally:
     requests: int = 0
     errors: int = 0
     transactions: int = 0
-    lost: int = 0
-    misattributed: int = 0
+    lost: list[str] = field(default_factory=list)
+    misattributed: list[str] = field(default_factory=list)
 
 
 def shots(count: int, seed: int = 1) -> list[Shot]:
@@ -110,27 +111,40 @@ def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
         result.errors += len(errors)
         result.transactions += len(transactions)
         result.lost += _lost(shot, errors, transactions)
-        result.misattributed += sum(not _is_own(shot, error) for error in errors)
-        result.misattributed += sum(t.project not in services(shot) for t in transactions)
+        result.misattributed += _misattributed(shot, errors, transactions)
     return result
 
 
-def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> int:
+def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> list[str]:
     declared = shot.crash.errors if shot.crash else ()
-    wanted = Counter(error.chain for error in declared)
-    found = Counter(tuple(exception_types(error.payload)) for error in errors)
-    passed = Counter(services(shot)) - Counter(t.payload["server_name"] for t in transactions)
-    return (wanted - found).total() + passed.total()
+    lost_errors = Counter(error.chain[0] for error in declared)
+    lost_errors -= Counter(exception_types(error.payload)[0] for error in errors)
+    lost_transactions = Counter(services(shot)) - Counter(t.project for t in transactions)
+    return [*lost_errors.elements(), *lost_transactions.elements()]
+
+
+def _misattributed(
+    shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]
+) -> list[str]:
+    wrong = [error for error in errors if not _is_own(shot, error)]
+    wrong += [each for each in transactions if each.project not in services(shot)]
+    return [f"{item.type} at {item.project}: {summary(item.payload)}" for item in wrong]
 
 
 def _is_own(shot: Shot, error: StoredItem) -> bool:
-    assert shot.crash is not None, "a spin has no error"
+    if shot.crash is None:
+        return False
     service, event = shot.crash.service, error.payload
-    return (
+    return bool(
         error.project == event["server_name"] == event["tags"]["service"] == service.name
         and event["release"] == service.release
         and event["user"]["username"] == shot.player
     )
+
+
+def summary(event: dict[str, Any]) -> str:
+    """Return what an event says of itself."""
+    return f"{exception_types(event)} of {event['server_name']} for {event.get('user')}"
 
 
 def run(workshop: Workshop, count: int) -> Tally:

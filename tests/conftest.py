@@ -12,9 +12,8 @@ os.environ.pop("SENTRY_DSN", None)
 from kit.workshop import Workshop
 
 
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """A running workshop with a store of its own, shared by the tests of a module."""
-    home: Path = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as running:
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    """A running workshop with a store of its own."""
+    with Workshop.start(home=tmp_path / "home", report=lambda line: None) as running:
         yield running

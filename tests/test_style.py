@@ -23,7 +23,10 @@ def test_house_style(command: list[str]) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_committed_without_outputs(notebook: Path) -> None:
     command = [sys.executable, "-m", "nbstripout", "--verify", str(notebook)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ STRIP = (
     *("clover",) * 3,
     *("seven",) * 2,
 )
-PAYTABLE = {"cherry": 5, "lemon": 8, "bell": 15, "clover": 30, "seven": 77}
+PAYTABLE = {"cherry": 3, "lemon": 6, "bell": 12, "clover": 30, "seven": 77}
 PAIR_PAYS = 1
 TABLE_LIMIT = 500
 MAX_PLAYERS = 10_000

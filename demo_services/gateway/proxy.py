@@ -86,7 +86,7 @@ async def exchange(
     upstream = client.build_request(
         request.method,
         settings.upstreams[target.service.name] + path,
-        headers=end_to_end(request.headers.raw, {"host", "content-length"}),
+        headers=end_to_end(request.headers.raw, {"host", "content-length", "expect"}),
         content=body,
         # httpx would re-encode the URL; this is what goes over the wire.
         extensions={"target": path.encode("latin-1")},

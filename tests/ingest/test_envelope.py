@@ -1,8 +1,8 @@
+import contextlib
 import json
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -69,7 +69,7 @@ def deep(depth: int) -> bytes:
     return b'{"a":' * depth + b"1" + b"}" * depth
 
 
-@contextmanager
+@contextlib.contextmanager
 def recursion_limit(limit: int) -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(limit)
@@ -220,19 +220,15 @@ def test_nearly_right_envelopes_are_read_or_refused(sent: bytes) -> None:
 
 
 def refused_or_read(sent: bytes) -> None:
-    try:
-        envelope = parse(sent)
-    except BadEnvelope as refused:
-        assert str(refused)
-    else:
-        assert_found_again(envelope)
+    with contextlib.suppress(BadEnvelope):
+        assert_found_again(parse(sent))
 
 
 def assert_found_again(envelope: Envelope) -> None:
-    for item in envelope.items:
-        found = parse_item(envelope.body[item.offset : item.offset + item.length])
+    for each in envelope.items:
+        found = parse_item(envelope.body[each.offset : each.offset + each.length])
         # As text, because NaN is not equal to itself.
-        assert repr(found) == repr((item.headers, item.payload))
+        assert repr(found) == repr((each.headers, each.payload))
 
 
 @given(
@@ -248,7 +244,7 @@ def test_the_bytes_that_the_sdk_writes_are_kept(
     for each in objects:
         sent.add_item(SdkItem(json.dumps(each), type="event"))
     envelope = parse(sent.serialize())
-    assert [item.payload for item in envelope.items[: len(payloads)]] == payloads
-    parsed = [item.payload for item in envelope.items[len(payloads) :]]
+    assert [each.payload for each in envelope.items[: len(payloads)]] == payloads
+    parsed = [each.payload for each in envelope.items[len(payloads) :]]
     assert repr(parsed) == repr([json.loads(json.dumps(each)) for each in objects])
     assert_found_again(envelope)

@@ -87,7 +87,7 @@ def test_damaged_compression_is_refused(ingest: Ingest, encoding: str, damage: s
     }[damage]
     response = ingest.post(sent, **{"Content-Encoding": encoding})
     assert response.status_code == 400
-    assert encoding in detail(response)
+    assert "compress" in detail(response)
     assert ingest.store.items() == []
     assert ingest.relayed == []
 
@@ -195,7 +195,7 @@ def test_a_caller_that_hangs_up_half_way_leaves_no_trace(ingest: Ingest) -> None
 
 
 def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.ingest, "MAX_IN_FLIGHT_BYTES", 1000)
+    monkeypatch.setattr(kit.ingest, "MAX_IN_FLIGHT_BYTES", 2000)
     with running(store) as ingest:
         fits, too_much = error(new_id(), blob="x" * 500), error(new_id(), blob="x" * 1000)
         for _ in range(3):
@@ -210,22 +210,30 @@ def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPa
                 assert time.monotonic() < deadline, "a body that is half read takes no budget"
 
 
+@pytest.mark.parametrize("pieces", [1, 50])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_decompression_bombs_are_refused_at_little_cost(tmp_path: Path, encoding: str) -> None:
+def test_bombs_are_refused_at_little_cost(tmp_path: Path, encoding: str, pieces: int) -> None:
     bomb = ENCODINGS[encoding](bytes(100_000_000))
-    headers = {**KEY, "Content-Encoding": encoding}
+    step = -(-len(bomb) // pieces)
     with child_ingest(tmp_path / "captured.sqlite3") as child, client() as http:
-        url = f"{child.url}/api/1/envelope/"
-        assert http.post(url, content=SENT, headers=KEY).status_code == 200
+
+        def post(*content: bytes, encoding: str = "identity") -> int:
+            headers = {**KEY, "Content-Encoding": encoding}
+            url = f"{child.url}/api/1/envelope/"
+            return http.post(url, content=iter(content), headers=headers).status_code
+
+        def post_bomb(_: int) -> int:
+            parts = (bomb[start : start + step] for start in range(0, len(bomb), step))
+            return post(*parts, encoding=encoding)
+
+        assert post(SENT) == 200
         before = child.peak_bytes()
         with ThreadPoolExecutor(8) as pool:
-            answers = list(
-                pool.map(lambda _: http.post(url, content=bomb, headers=headers), range(8))
-            )
-        assert {answer.status_code for answer in answers} <= {413, 429}
-        assert 413 in {answer.status_code for answer in answers}
+            statuses = set(pool.map(post_bomb, range(8)))
+        assert 413 in statuses
+        assert statuses <= {413, 429}
         assert child.peak_bytes() - before < 50_000_000
-        assert http.post(url, content=SENT, headers=KEY).status_code == 200
+        assert post(SENT) == 200
 
 
 def test_a_full_store_is_unavailable_not_broken(ingest: Ingest) -> None:
@@ -286,6 +294,7 @@ def send(client: sentry_sdk.Client, kind: str, payload: dict[str, Any] | bytes) 
     client.transport.capture_envelope(Envelope(items=[Item(data, type=kind)]))
 
 
+@pytest.mark.filterwarnings("ignore:Transaction-based profiling is deprecated")
 def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
     with reporting(
         ingest.dsn,

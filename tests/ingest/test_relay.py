@@ -67,7 +67,7 @@ def failed_once(relay: Relay) -> None:
     "dsn", ["", "sentry", "https://sentry.io/1", "https://key@host", "https://key@host:99999/1"]
 )
 def test_what_is_no_dsn_is_refused_at_once(dsn: str) -> None:
-    with pytest.raises(ValueError, match="SENTRY_DSN is not a DSN: .* It looks like https://"):
+    with pytest.raises(ValueError, match=r"SENTRY_DSN is not a DSN: .* It looks like https://"):
         Relay(dsn)
 
 

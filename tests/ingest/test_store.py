@@ -80,7 +80,7 @@ def test_an_item_is_handed_over_before_its_future_is_done(store: Store) -> None:
 
 
 def test_a_subscriber_times_out(store: Store) -> None:
-    with store.subscribe() as arrivals, pytest.raises(TimeoutError, match="within 0.01 s"):
+    with store.subscribe() as arrivals, pytest.raises(TimeoutError, match=r"within 0\.01 s"):
         arrivals.get(timeout=0.01)
 
 
@@ -148,7 +148,7 @@ def test_a_waiter_in_vain_says_what_arrived_instead(store: Store) -> None:
         f"No transaction from gateway of trace {trace} arrived within 0.05 s; "
         "arrived: 1 event from gateway, 2 transaction from game-engine."
     )
-    with pytest.raises(TimeoutError, match="No error event of trace .*; arrived: nothing"):
+    with pytest.raises(TimeoutError, match=r"No error event of trace .*; arrived: nothing"):
         store.wait_for_error(new_id(), timeout=0)
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_cannot_be_opened_is_one_clear_error(tmp_path: Path, obstacl
 def test_a_failing_database_fails_the_future_and_not_the_next(store: Store) -> None:
     with closing(sqlite3.connect(store.path)) as db:
         db.execute("ALTER TABLE traces RENAME TO gone")
-        with pytest.raises(StoreError, match="Cannot write to the store .*no such table"):
+        with pytest.raises(StoreError, match=r"Cannot write to the store .*no such table"):
             add(store, error(new_id()))
         db.execute("ALTER TABLE gone RENAME TO traces")
     add(store, error(new_id()))

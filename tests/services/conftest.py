@@ -39,7 +39,9 @@ class Running:
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
         # The SDK's sender starts with the first event and traces its own upload in that request.
-        self.telemetry(self.call("/health"))
+        health = self.call("/health")
+        if environment.get("SENTRY_DSN") != "":
+            self.telemetry(health)
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None

@@ -58,7 +58,8 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def context_fields(event: Event) -> int:
-    return sum(1 for _ in leaves([event[part] for part in ("contexts", "user", "tags", "request")]))
+    parts = [event.get(part) for part in ("contexts", "user", "tags", "request")]
+    return sum(1 for _ in leaves(parts))
 
 
 def frames(event: Event) -> list[Event]:
@@ -151,6 +152,14 @@ def test_memory_leak(engine: Running) -> None:
     assert [crumb["data"]["held_mb"] for crumb in grown] == list(range(8, 257, 8))
     assert_tells_the_spin(event, "ada")
     assert telemetry.spans == [*SPIN_SPANS, "game.replay"]
+
+
+def test_leaks_at_the_same_time_take_turns(engine: Running) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        responses = list(pool.map(engine.call, ["/debug/memory-leak?mb=256"] * 3))
+    for response in responses:
+        memory = engine.telemetry(response).event["contexts"]["memory"]
+        assert memory["peak_rss_mb"] - memory["start_rss_mb"] < 300
 
 
 def test_others_are_served_while_memory_grows(engine: Running) -> None:
@@ -254,11 +263,6 @@ def test_the_service_works_after_every_crash(engine: Running) -> None:
         engine.call(f"/debug/{path}?player=tester")
         spin = engine.call("/api/v1/spin", "POST", json={"player": "tester", "bet": 1})
         assert spin.status_code == 200
-
-
-def test_crashing_never_runs_out_of_money(engine: Running) -> None:
-    for _ in range(150):
-        assert engine.call("/debug/error/type?player=broke").status_code == 500
 
 
 def test_a_bad_player_is_refused(engine: Running) -> None:

@@ -1,5 +1,6 @@
 """The game engine's real work."""
 
+import itertools
 import json
 
 import httpx
@@ -66,13 +67,28 @@ def test_a_bad_bet_is_refused_and_not_reported(
 
 
 def test_nobody_bets_more_than_the_balance(engine: Running) -> None:
-    responses = [spin(engine, player="unlucky", bet=500)]
-    # Each losing spin takes 500 of 1000; winners go on until they have lost everything.
-    while responses[-1].status_code == 200:
-        responses.append(spin(engine, player="unlucky", bet=500))
-    refused = responses[-1]
+    player = ruined(engine)
+    refused = spin(engine, player=player, bet=1)
     assert (refused.status_code, refused.json()["error"]) == (409, "balance-too-low")
     assert engine.telemetry(refused).events == []
+
+
+def test_who_is_ruined_can_still_crash(engine: Running) -> None:
+    assert engine.call(f"/debug/crash?player={ruined(engine)}").status_code == 500
+
+
+def ruined(engine: Running) -> str:
+    """A player who has lost everything: one in five does in two spins."""
+    for number in range(200):
+        player = f"gambler{number}"
+        if [spin(engine, player=player, bet=500) for _ in range(2)][1].json().get("balance") == 0:
+            return player
+    raise AssertionError("the machine is too kind")
+
+
+def test_the_house_wins_a_little() -> None:
+    outcomes = [multiplier(list(reels)) for reels in itertools.product(STRIP, repeat=3)]
+    assert 0.9 < sum(outcomes) / len(outcomes) < 1
 
 
 def test_every_symbol_on_the_strip_pays() -> None:

@@ -19,7 +19,7 @@ def test_thousands_of_crashes_at_once_are_all_reported_by_their_own_service(
         result = attribution.run(workshop, REQUESTS)
     assert result.requests == REQUESTS
     assert result.errors > REQUESTS / 2
-    assert (result.lost, result.misattributed) == (0, 0)
+    assert (result.lost, result.misattributed) == ([], [])
 
 
 def test_one_global_client_reports_under_the_wrong_service(
@@ -28,4 +28,4 @@ def test_one_global_client_reports_under_the_wrong_service(
     monkeypatch.setenv("DEBUG_RATE", "100000/second")
     command = [sys.executable, "-m", "tests.attribution", "--naive", "--count", "200"]
     control = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert json.loads(control.stdout)["misattributed"] > 0
+    assert json.loads(control.stdout)["misattributed"]

@@ -55,12 +55,19 @@ def test_a_second_process_works_beside_the_first(workshop: Workshop) -> None:
     assert not workshop.trigger("game-engine/crash").missing
 
 
+LEFT_RUNNING = """
+import threading
+from kit import Workshop
+workshop = Workshop.start()
+workshop.trigger("game-engine/crash")
+"""
+
+
 @pytest.mark.parametrize(
-    "ending", ["", "raise SystemExit(0)", "import threading; threading.Thread(target=print).start()"]
+    "ending", ["", "raise SystemExit(0)", "threading.Thread(target=print).start()"]
 )
 def test_leaving_without_a_stop_blocks_nothing(ending: str) -> None:
-    program = f"from kit import Workshop; w = Workshop.start(); w.trigger('game-engine/crash'); {ending}"
-    ended = run(program)
+    ended = run(LEFT_RUNNING + ending)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
 
@@ -72,8 +79,7 @@ def test_a_service_that_cannot_start_raises_and_leaves_nothing(
         raise ValueError("no reels")
 
     with monkeypatch.context() as patch:
-        patch.setattr("demo_services.game_engine.app.make_app", broken)
-        patch.setattr("kit.system.game_engine.make_app", broken, raising=False)
+        patch.setattr("kit.system.make_game_engine", broken)
         with pytest.raises(ServerError, match="game-engine did not start: ValueError: no reels"):
             Workshop.start(home=tmp_path, report=silent)
     with Workshop.start(home=tmp_path, report=silent) as workshop:

@@ -1,0 +1,714 @@
+"""What the SDK adds to an event, and the statement in its source that does it.
+
+The tests look every statement up in the SDK that is installed: a fact that an upgrade makes
+untrue fails there.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What the SDK does: ``statement`` in ``module`` puts the value at ``path``.
+
+    ``path`` has slashes between its keys, ``*`` is any key, and values below it belong to it.
+    ``framework`` limits it to events of services that use that framework.
+    """
+
+    path: str
+    who: str
+    why: str
+    module: str
+    statement: str
+    framework: str | None = None
+
+
+_TRACING = "the SDK's tracing"
+TORNADO, FASTAPI = "Tornado", "FastAPI"
+_ASGI = "SentryAsgiMiddleware"
+_STACK = "the SDK's stack serializer"
+
+FACTS = (
+    Fact(
+        "event_id",
+        "the SDK's client",
+        "A random UUID, made before sending, so that a service can log or show it at once.",
+        "client",
+        'event["event_id"] = event_id = uuid.uuid4().hex',
+    ),
+    Fact(
+        "timestamp",
+        "the SDK's client",
+        "The service's own clock, in UTC, when the event was made; not when it arrived.",
+        "client",
+        'event["timestamp"] = datetime.now(timezone.utc)',
+    ),
+    Fact(
+        "platform",
+        "the SDK's client",
+        "Tells Sentry which language's rules to use for stack traces and grouping.",
+        "client",
+        'event["platform"] = "python"',
+    ),
+    Fact(
+        "sdk/name",
+        "the SDK's client",
+        "Named after one web framework whose integration is on, even when another served the "
+        "request.",
+        "utils",
+        'return "sentry.python.{}".format(integration)',
+    ),
+    Fact(
+        "sdk/integrations",
+        "the SDK's client",
+        "The integrations that are on: what could have been captured without a line of ours.",
+        "client",
+        'sdk_info["integrations"] = sorted(self.integrations.keys())',
+    ),
+    Fact(
+        "sdk",
+        "the SDK's client",
+        "Which SDK made the event. Look here first when a field changed after an upgrade.",
+        "client",
+        'event["sdk"] = sdk_info',
+    ),
+    Fact(
+        "modules",
+        "ModulesIntegration",
+        "Every installed package with its version: did a dependency change between two releases?",
+        "integrations.modules",
+        'event["modules"] = _get_installed_modules()',
+    ),
+    Fact(
+        "extra/sys.argv",
+        "ArgvIntegration",
+        "The command line of the process; it tells a worker from a web server.",
+        "integrations.argv",
+        'extra["sys.argv"] = sys.argv',
+    ),
+    Fact(
+        "contexts/runtime",
+        "StdlibIntegration",
+        "The interpreter that ran the code. A context of one's own with this name replaces it.",
+        "integrations.stdlib",
+        'contexts["runtime"] = _RUNTIME_CONTEXT',
+    ),
+    Fact(
+        "contexts/trace/trace_id",
+        _TRACING,
+        "Shared by every service that the request passed through; it came in with the "
+        "sentry-trace header, or was made here.",
+        "tracing",
+        '"trace_id": self.trace_id,',
+    ),
+    Fact(
+        "contexts/trace/span_id",
+        _TRACING,
+        "The span that was open when the error happened: where in the trace to look.",
+        "tracing",
+        '"span_id": self.span_id,',
+    ),
+    Fact(
+        "contexts/trace/parent_span_id",
+        _TRACING,
+        "The span above it; for a service's first span it is the caller's, from sentry-trace.",
+        "tracing",
+        '"parent_span_id": self.parent_span_id,',
+    ),
+    Fact(
+        "contexts/trace/op",
+        "the integration that opened the span",
+        "What kind of work the span is; http.server is the request as a whole.",
+        "tracing",
+        '"op": self.op,',
+    ),
+    Fact(
+        "contexts/trace/description",
+        "the integration that opened the span",
+        "What the span did. Empty for the first span of a service: the transaction names it.",
+        "tracing",
+        '"description": self.description,',
+    ),
+    Fact(
+        "contexts/trace/origin",
+        _TRACING,
+        "Who opened the span: auto.… is an integration, manual is code of one's own.",
+        "tracing",
+        '"origin": self.origin,',
+    ),
+    Fact(
+        "contexts/trace/status",
+        _TRACING,
+        "How the span ended. Often missing here: it is still open when the error is captured.",
+        "tracing",
+        'rv["status"] = self.status',
+    ),
+    Fact(
+        "contexts/trace/data/thread.id",
+        _TRACING,
+        "The thread that opened the span; it ties the span to the samples of a profile.",
+        "tracing",
+        'data["thread.id"] = thread_id',
+    ),
+    Fact(
+        "contexts/trace/data/thread.name",
+        _TRACING,
+        "The name of the thread that opened the span.",
+        "tracing",
+        'data["thread.name"] = thread_name',
+    ),
+    Fact(
+        "contexts/trace/data",
+        "the integration that opened the span",
+        "What was known about the work when the error was captured.",
+        "tracing",
+        'rv["data"] = data',
+    ),
+    Fact(
+        "contexts/trace/dynamic_sampling_context",
+        _TRACING,
+        "What the head of the trace decided about sampling, passed on in the baggage header.",
+        "tracing",
+        'rv["dynamic_sampling_context"]',
+    ),
+    Fact(
+        "contexts/trace",
+        _TRACING,
+        "Ties the error to its place in the trace: an event without it stands alone.",
+        "scope",
+        'contexts["trace"] = self.get_trace_context()',
+    ),
+    Fact(
+        "contexts/profile",
+        _TRACING,
+        "Links to the profile that was recorded while the span was open.",
+        "tracing",
+        'contexts.update({"profile": profile_context})',
+    ),
+    Fact(
+        "contexts/response",
+        _TRACING,
+        "The status of the HTTP answer; known only once there is one, so on transactions.",
+        "tracing",
+        'self.set_context("response", {"status_code": http_status})',
+    ),
+    Fact(
+        "contexts/flags",
+        "the SDK's scope",
+        "The feature flags that were evaluated before the error, newest last.",
+        "scope",
+        '{"values": flags}',
+    ),
+    Fact(
+        "level",
+        "event_from_exception",
+        "The SDK's default for every exception. set_level on the scope overrides it.",
+        "utils",
+        '"level": "error",',
+    ),
+    Fact(
+        "message",
+        "capture_message",
+        "A message has no exception and so no stack trace, unless attach_stacktrace is on.",
+        "scope",
+        '"message": message,',
+    ),
+    Fact(
+        "logentry",
+        "LoggingIntegration",
+        "Records at ERROR and above become events. Format and arguments stay apart, so that "
+        "Sentry can group by the format.",
+        "integrations.logging",
+        'event["logentry"] = {',
+    ),
+    Fact(
+        "logger",
+        "LoggingIntegration",
+        "The name of the logger that wrote the record.",
+        "integrations.logging",
+        'event["logger"] = record.name',
+    ),
+    Fact(
+        "threads",
+        "the option attach_stacktrace",
+        "The stack of the running thread, for an event that has no exception.",
+        "client",
+        'event["threads"] = {',
+    ),
+    Fact(
+        "exception/values/*/mechanism/exception_id",
+        "event_from_exception",
+        "Numbers the exceptions of a group, so that the tree can be drawn again.",
+        "utils",
+        'exception_value["mechanism"]["exception_id"] = exception_id',
+    ),
+    Fact(
+        "exception/values/*/mechanism/is_exception_group",
+        "event_from_exception",
+        "Marks an ExceptionGroup: Sentry then groups by its members.",
+        "utils",
+        'exception_value["mechanism"]["is_exception_group"] = True',
+    ),
+    Fact(
+        "exception/values/*/mechanism/parent_id",
+        "event_from_exception",
+        "The exception that this one hangs below.",
+        "utils",
+        'exception_value["mechanism"]["parent_id"] = parent_id',
+    ),
+    Fact(
+        "exception/values/*/mechanism/source",
+        "event_from_exception",
+        "How it hangs there: a member of a group, a cause (raise … from) or a context.",
+        "utils",
+        'exception_value["mechanism"]["source"] = source',
+    ),
+    Fact(
+        "exception/values/*/mechanism/meta",
+        "event_from_exception",
+        "The operating system's error number.",
+        "utils",
+        'exception_value["mechanism"].setdefault("meta", {})',
+    ),
+    Fact(
+        "exception/values/*/type",
+        "event_from_exception",
+        "The name of the exception's class: the title of the issue.",
+        "utils",
+        'exception_value["type"] = get_type_name(exc_type)',
+    ),
+    Fact(
+        "exception/values/*/value",
+        "event_from_exception",
+        "str(exception). Values written into it split one bug into many titles.",
+        "utils",
+        'exception_value["value"] = get_error_message(exc_value)',
+    ),
+    Fact(
+        "exception/values/*/module",
+        "event_from_exception",
+        "Where the class was defined; empty for Python's own exceptions.",
+        "utils",
+        'exception_value["module"] = get_type_module(exc_type)',
+    ),
+    Fact(
+        "exception/values/*/stacktrace/frames/*/vars",
+        "the option include_local_variables",
+        "On by default: repr() of each local, at most 10 items of a collection, 5 levels deep.",
+        "utils",
+        "elif include_local_variables:",
+    ),
+    Fact(
+        "exception/values/*/stacktrace/frames/*/context_line",
+        "the option include_source_context",
+        "On by default: the line and five around it, read from the file while it crashes.",
+        "utils",
+        'rv["pre_context"], rv["context_line"], rv["post_context"]',
+    ),
+    Fact(
+        "exception/values/*/stacktrace/frames/*/in_app",
+        "the option in_app_include",
+        "Tells our frames from those of libraries; Sentry groups by ours.",
+        "utils",
+        "if _module_in_list(module, in_app_include):",
+    ),
+    Fact(
+        "exception/values/*/stacktrace",
+        _STACK,
+        "Walked from the traceback, oldest call first in the event.",
+        "utils",
+        'exception_value["stacktrace"] = {"frames": new_frames}',
+    ),
+    Fact(
+        "exception",
+        "event_from_exception",
+        "The exception and what caused it, root cause first in the event.",
+        "utils",
+        '"exception": {',
+    ),
+    Fact(
+        "transaction",
+        "TornadoIntegration",
+        "The handler's method that served the request; it says where, without any id in it.",
+        "integrations.tornado",
+        'event["transaction"] = transaction_from_function(method) or ""',
+        TORNADO,
+    ),
+    Fact(
+        "transaction",
+        "FastApiIntegration",
+        "The route's pattern, not the URL: all ids in the path fall into one transaction.",
+        "integrations.fastapi",
+        "scope.set_transaction_name(name, source=source)",
+        FASTAPI,
+    ),
+    Fact(
+        "transaction_info",
+        "TornadoIntegration",
+        "What the transaction's name is: component means a method of the code.",
+        "integrations.tornado",
+        'event["transaction_info"] = {"source": TransactionSource.COMPONENT}',
+        TORNADO,
+    ),
+    Fact(
+        "transaction_info",
+        "FastApiIntegration",
+        "What the transaction's name is: route means a pattern, url a path as it came.",
+        "integrations.fastapi",
+        "scope.set_transaction_name(name, source=source)",
+        FASTAPI,
+    ),
+    Fact(
+        "transaction",
+        "the SDK's scope",
+        "The name of the transaction that was running.",
+        "scope",
+        'event["transaction"] = self._transaction',
+    ),
+    Fact(
+        "transaction_info",
+        "the SDK's scope",
+        "What the transaction's name is: custom was given by hand.",
+        "scope",
+        'event["transaction_info"] = self._transaction_info',
+    ),
+    Fact(
+        "request/url",
+        "TornadoIntegration",
+        "Put together from the request; the query is kept apart.",
+        "integrations.tornado",
+        'request_info["url"] = "%s://%s%s" % (',
+        TORNADO,
+    ),
+    Fact(
+        "request/query_string",
+        "TornadoIntegration",
+        "The query as it came. The scrubber does not look into it: a token here leaks.",
+        "integrations.tornado",
+        'request_info["query_string"] = request.query',
+        TORNADO,
+    ),
+    Fact(
+        "request/method",
+        "TornadoIntegration",
+        "The HTTP method.",
+        "integrations.tornado",
+        'request_info["method"] = request.method',
+        TORNADO,
+    ),
+    Fact(
+        "request/env",
+        "TornadoIntegration",
+        "The caller's address. Tornado's integration sends it even without send_default_pii.",
+        "integrations.tornado",
+        'request_info["env"] = {"REMOTE_ADDR": request.remote_ip}',
+        TORNADO,
+    ),
+    Fact(
+        "request/headers",
+        "TornadoIntegration",
+        "All headers; those that identify people or hold secrets are filtered.",
+        "integrations.tornado",
+        'request_info["headers"] = _filter_headers(dict(request.headers))',
+        TORNADO,
+    ),
+    Fact(
+        "request/data",
+        "TornadoIntegration",
+        "The parsed JSON or form body, up to max_request_body_size.",
+        "integrations._wsgi_common",
+        'request_info["data"] = data',
+        TORNADO,
+    ),
+    Fact(
+        "request/cookies",
+        "TornadoIntegration",
+        "Only with send_default_pii or data_collection.",
+        "integrations._wsgi_common",
+        'request_info["cookies"]',
+        TORNADO,
+    ),
+    Fact(
+        "request/data",
+        "FastApiIntegration",
+        "The parsed JSON or form body, up to max_request_body_size.",
+        "integrations.fastapi",
+        'request_info["data"] = info["data"]',
+        FASTAPI,
+    ),
+    Fact(
+        "request/cookies",
+        "FastApiIntegration",
+        "Only with send_default_pii or data_collection.",
+        "integrations.fastapi",
+        'request_info["cookies"] = info["cookies"]',
+        FASTAPI,
+    ),
+    Fact(
+        "request/url",
+        _ASGI,
+        "Put together from the ASGI scope and the Host header; the query is kept apart.",
+        "integrations._asgi_common",
+        'request_data["url"] = _get_url(',
+        FASTAPI,
+    ),
+    Fact(
+        "request/method",
+        _ASGI,
+        "The HTTP method, from the ASGI scope.",
+        "integrations._asgi_common",
+        'request_data["method"] = asgi_scope.get("method")',
+        FASTAPI,
+    ),
+    Fact(
+        "request/query_string",
+        _ASGI,
+        "The query, decoded. The scrubber does not look into it: a token here leaks.",
+        "integrations._asgi_common",
+        'request_data["query_string"] = _get_query(asgi_scope)',
+        FASTAPI,
+    ),
+    Fact(
+        "request/headers",
+        _ASGI,
+        "All headers; those that identify people or hold secrets are filtered.",
+        "integrations._asgi_common",
+        'request_data["headers"] = _filter_headers(',
+        FASTAPI,
+    ),
+    Fact(
+        "request/env",
+        _ASGI,
+        "The caller's address; only with send_default_pii or data_collection.",
+        "integrations._asgi_common",
+        'request_data["env"] = {"REMOTE_ADDR": _get_ip(asgi_scope)}',
+        FASTAPI,
+    ),
+    Fact(
+        "user/is_authenticated",
+        "TornadoIntegration",
+        "Whether the handler has a current_user.",
+        "integrations.tornado",
+        'event.setdefault("user", {}).setdefault("is_authenticated", True)',
+        TORNADO,
+    ),
+    Fact(
+        "breadcrumbs/values/*/timestamp",
+        "add_breadcrumb",
+        "When the breadcrumb was left, if its author did not say.",
+        "scope",
+        'crumb["timestamp"] = datetime.now(timezone.utc)',
+    ),
+    Fact(
+        "breadcrumbs/values/*/type",
+        "add_breadcrumb",
+        "default, if its author did not say; Sentry draws other types with icons of their own.",
+        "scope",
+        'crumb["type"] = "default"',
+    ),
+    Fact(
+        "breadcrumbs",
+        "the SDK's scope",
+        "The last 100 (max_breadcrumbs) of this request, kept in memory and sent with an error.",
+        "scope",
+        'event["breadcrumbs"]["values"].extend(self._breadcrumbs)',
+    ),
+    Fact(
+        "release",
+        "the option release",
+        "Without it the SDK guesses from the environment or from git.",
+        "client",
+        'rv["release"] = get_default_release()',
+    ),
+    Fact(
+        "environment",
+        "the option environment",
+        "Without it: SENTRY_ENVIRONMENT, else production.",
+        "client",
+        'rv["environment"] = os.environ.get("SENTRY_ENVIRONMENT") or "production"',
+    ),
+    Fact(
+        "server_name",
+        "the option server_name",
+        "Without it: the name of the machine.",
+        "client",
+        'rv["server_name"] = socket.gethostname()',
+    ),
+    Fact(
+        "dist",
+        "the option dist",
+        "Tells builds of one release apart.",
+        "client",
+        'for key in "release", "environment", "server_name", "dist":',
+    ),
+    Fact(
+        "_meta",
+        "the SDK's serializer",
+        "Remarks on values that were filtered or cut: what was removed, and why.",
+        "serializer",
+        "_meta",
+    ),
+    Fact(
+        "spans",
+        _TRACING,
+        "The finished spans of the transaction.",
+        "tracing",
+        '"spans": finished_spans,',
+    ),
+    Fact(
+        "start_timestamp",
+        _TRACING,
+        "When the transaction began.",
+        "tracing",
+        '"start_timestamp": self.start_timestamp,',
+    ),
+    Fact("type", _TRACING, "A transaction, not an error.", "tracing", '"type": "transaction",'),
+    Fact(
+        "measurements",
+        _TRACING,
+        "Numbers that were measured during the transaction.",
+        "tracing",
+        'event["measurements"] = self._measurements',
+    ),
+)
+
+# Facts about breadcrumbs, by what tells them apart: type, else category.
+CRUMBS = {
+    "HttpxIntegration": Fact(
+        "breadcrumbs",
+        "HttpxIntegration",
+        "Each call made with httpx, with its status; 4xx are warnings, 5xx errors.",
+        "integrations.httpx",
+        "add_http_breadcrumb(rv.status_code, breadcrumb_data)",
+    ),
+    "StdlibIntegration": Fact(
+        "breadcrumbs",
+        "StdlibIntegration",
+        "Each call made with http.client, on which urllib and requests stand.",
+        "integrations.stdlib",
+        "add_http_breadcrumb(status_code, breadcrumb)",
+    ),
+    "subprocess": Fact(
+        "breadcrumbs",
+        "StdlibIntegration",
+        "Each program that was started.",
+        "integrations.stdlib",
+        "sentry_sdk.add_breadcrumb(",
+    ),
+    "query": Fact(
+        "breadcrumbs",
+        "the database integration",
+        "Each query that was sent to the database.",
+        "tracing_utils",
+        'sentry_sdk.add_breadcrumb(message=query, category="query", data=data)',
+    ),
+    "log": Fact(
+        "breadcrumbs",
+        "LoggingIntegration",
+        "A log record of a library, INFO or above.",
+        "integrations.logging",
+        '"category": record.name,',
+    ),
+}
+
+# Who opened the span that was running, by its origin.
+SPANS = {
+    "auto.http.tornado": Fact(
+        "contexts/trace",
+        "TornadoIntegration",
+        "It opens a span for each request, around RequestHandler._execute.",
+        "integrations.tornado",
+        "op=OP.HTTP_SERVER,",
+    ),
+    "auto.http.starlette": Fact(
+        "contexts/trace",
+        "SentryAsgiMiddleware, put there by StarletteIntegration",
+        "It opens a span for each request, around the whole app.",
+        "integrations.asgi",
+        'op="{}.server".format(ty)',
+    ),
+    "auto.http.httpx": Fact(
+        "contexts/trace",
+        "HttpxIntegration",
+        "It opens a span for each call, and adds the headers that carry the trace on.",
+        "integrations.httpx",
+        "op=OP.HTTP_CLIENT,",
+    ),
+}
+
+MECHANISMS = {
+    "tornado": Fact(
+        "exception/values/*/mechanism",
+        "TornadoIntegration",
+        "It wraps RequestHandler.log_exception, which Tornado calls for what a handler did not "
+        "catch. HTTPError is left out.",
+        "integrations.tornado",
+        'mechanism={"type": "tornado", "handled": False},',
+    ),
+    "starlette": Fact(
+        "exception/values/*/mechanism",
+        "StarletteIntegration",
+        "It wraps the middleware that sees exceptions on their way out of the app.",
+        "integrations.starlette",
+        'mechanism={"type": StarletteIntegration.identifier, "handled": handled},',
+    ),
+    "asgi": Fact(
+        "exception/values/*/mechanism",
+        _ASGI,
+        "The outermost layer: it saw the exception leave the app.",
+        "integrations.asgi",
+        'mechanism={"type": mechanism_type, "handled": False},',
+    ),
+    "logging": Fact(
+        "exception/values/*/mechanism",
+        "LoggingIntegration",
+        "A log record at ERROR or above that carried an exception; somebody caught it, so it "
+        "is handled.",
+        "integrations.logging",
+        'mechanism={"type": "logging", "handled": True},',
+    ),
+    "threading": Fact(
+        "exception/values/*/mechanism",
+        "ThreadingIntegration",
+        "It wraps Thread.run: the thread ended with the exception, and no caller heard of it.",
+        "integrations.threading",
+        'mechanism={"type": "threading", "handled": False},',
+    ),
+    "asyncio": Fact(
+        "exception/values/*/mechanism",
+        "AsyncioIntegration",
+        "It wraps every task: the task ended with the exception, awaited or not.",
+        "integrations.asyncio",
+        'mechanism={"type": "asyncio", "handled": False},',
+    ),
+    "excepthook": Fact(
+        "exception/values/*/mechanism",
+        "ExcepthookIntegration",
+        "sys.excepthook: the exception reached the top and ended the process.",
+        "integrations.excepthook",
+        'mechanism={"type": "excepthook", "handled": False},',
+    ),
+    "unraisablehook": Fact(
+        "exception/values/*/mechanism",
+        "UnraisablehookIntegration",
+        "sys.unraisablehook: Python could not raise it anywhere, as in __del__.",
+        "integrations.unraisablehook",
+        'mechanism={"type": "unraisablehook", "handled": False},',
+    ),
+    "chained": Fact(
+        "exception/values/*/mechanism",
+        "event_from_exception",
+        "It was not captured by itself: it hangs below another exception of this event.",
+        "utils",
+        'exception_value["mechanism"]["type"] = "chained"',
+    ),
+    "generic": Fact(
+        "exception/values/*/mechanism",
+        "capture_exception",
+        "The default when no integration was involved: captured by hand, hence handled.",
+        "utils",
+        '{"type": "generic", "handled": True}',
+    ),
+}
+
+ALL = (*FACTS, *CRUMBS.values(), *SPANS.values(), *MECHANISMS.values())

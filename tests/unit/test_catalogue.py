@@ -1,0 +1,84 @@
+import jmespath
+import pytest
+
+from demo_services.game_engine.errors import ERROR_TYPES
+from kit.catalogue import CRASHES, CrashType, UnknownCrashType, find, variants
+from kit.workshop import Workshop
+
+SEVERITIES = {"fatal", "error", "warning", "info"}
+
+
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
+    assert crash.severity in SEVERITIES
+    assert crash.title
+    assert crash.happens.endswith(".")
+    assert crash.fix.endswith(".")
+    assert len(crash.captured) >= 2
+    assert len(crash.not_captured) >= 2
+    assert crash.errors
+    for claim in (*crash.captured, *crash.not_captured):
+        assert claim.path is None or jmespath.compile(claim.path)
+
+
+def test_row_ids_are_unique() -> None:
+    row_ids = [crash.row_id for crash in CRASHES]
+    assert len(set(row_ids)) == len(row_ids)
+
+
+def test_each_error_type_of_the_service_is_declared() -> None:
+    assert tuple(crash.variant for crash in variants("game-engine/error")) == ERROR_TYPES
+
+
+def test_at_least_three_error_types_are_recovered_from() -> None:
+    handled = [c for c in variants("game-engine/error") if all(e.handled for e in c.errors)]
+    assert len(handled) >= 3
+    assert all(crash.status == 200 for crash in handled)
+
+
+def test_error_types_differ_in_fingerprint() -> None:
+    fingerprints = {crash.errors[0].fingerprint for crash in variants("game-engine/error")}
+    assert len(fingerprints) == len(ERROR_TYPES)
+    assert None not in fingerprints
+
+
+def test_a_variant_is_found_by_parameter_and_by_row_id() -> None:
+    by_parameter, _ = find("game-engine/error", {"type": "key"})
+    by_row_id, _ = find("game-engine/error?type=key", {})
+    assert by_parameter is by_row_id
+
+
+def test_parameters_get_their_defaults() -> None:
+    _, query = find("game-engine/memory-leak", {})
+    assert query == {"mb": 64}
+
+
+@pytest.mark.parametrize(
+    ("crash_id", "parameters", "sentence"),
+    [
+        ("game-engine/memory-leak", {"mb": 10**6}, "mb must be a whole number from 16 to 256"),
+        ("game-engine/memory-leak", {"mb": "64"}, "not '64'"),
+        ("game-engine/memory-leak", {"size": 1}, "has no parameter size; it has mb"),
+        ("game-engine/crash", {"mb": 1}, "has no parameter mb; it has none"),
+        ("game-engine/error", {}, "pass type= one of value, type"),
+    ],
+)
+def test_a_bad_parameter_is_refused_in_words(
+    crash_id: str, parameters: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        find(crash_id, parameters)
+
+
+@pytest.mark.parametrize("crash_id", ["game-engine/crahs", "nothing", "game-engine/error?type=x"])
+def test_an_unknown_id_is_answered_with_known_ones(crash_id: str) -> None:
+    with pytest.raises(UnknownCrashType, match="game-engine/"):
+        find(crash_id, {})
+
+
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+def test_exactly_what_is_declared_arrives(crash: CrashType, workshop: Workshop) -> None:
+    outcome = workshop.trigger(crash.row_id)
+    assert outcome.missing == []
+    assert outcome.unexpected == []
+    assert outcome.response.status_code == crash.status

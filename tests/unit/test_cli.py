@@ -1,0 +1,100 @@
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from kit import catalogue
+from kit.catalogue import CRASHES, Captured
+from kit.cli import main
+from kit.hosting import HOST
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+
+
+def test_check_triggers_every_crash_type() -> None:
+    result = CliRunner().invoke(main, ["check", "--json"])
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0, report
+    assert report["ok"] is True
+    assert [crash["id"] for crash in report["crashes"]] == [crash.row_id for crash in CRASHES]
+    for crash in report["crashes"]:
+        assert crash["missing"] == []
+        assert crash["context_fields"] >= 20
+        assert crash["response_to_stored_ms"] is not None
+        assert any(phrase.startswith("event ") for phrase in crash["captured"])
+
+
+def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = replace(CRASHES[1], captured=(Captured("contexts.spin.luck", "There is none."),))
+    monkeypatch.setattr(catalogue, "CRASHES", (crash,))
+    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 1.0)
+    result = CliRunner().invoke(main, ["check", "--json"])
+    assert result.exit_code == 1
+    [row] = json.loads(result.stdout)["crashes"]
+    assert row["ok"] is False
+    assert row["missing"] == ["value at contexts.spin.luck"]
+
+
+def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:2])
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 0
+    for cell in ("gateway/panic", "game-engine/crash", "500", "nothing"):
+        assert cell in result.stdout
+
+
+def test_serve_runs_until_it_is_told_to_end() -> None:
+    command = [sys.executable, "-m", "kit.cli", "serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        lines = [served.stdout.readline() for _ in range(5)]
+        gateway = re.search(r"gateway .*(http://\S+)", "".join(lines))
+        token = re.search(r"X-Debug-Token: (\S+)", "".join(lines))
+        assert gateway
+        assert token
+        url = gateway[1] + "/debug/panic"
+        assert httpx.get(url, trust_env=False).status_code == 401
+        headers = {"X-Debug-Token": token[1]}
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == 500
+        served.terminate()
+        assert served.wait(10) == 0
+
+
+def test_lab_opens_the_course() -> None:
+    with closing(socket.create_server((HOST, 0))) as other:
+        port = other.getsockname()[1]
+    command = [sys.executable, "-m", "kit.cli", "lab", "--no-browser", f"--port={port}"]
+    options = ["--IdentityProvider.token=open", "--allow-root"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as lab:
+        try:
+            page = get_when_up(f"http://{HOST}:{port}/lab/tree/00_start_here.ipynb?token=open")
+            assert "JupyterLab" in page.text
+            listing = get_when_up(f"http://{HOST}:{port}/api/contents?token=open").json()
+            assert "00_start_here.ipynb" in [entry["name"] for entry in listing["content"]]
+        finally:
+            lab.terminate()
+            lab.wait(10)
+
+
+def get_when_up(url: str, deadline_s: float = 30) -> httpx.Response:
+    end = time.monotonic() + deadline_s
+    transport = httpx.HTTPTransport(retries=0)
+    with httpx.Client(transport=transport, follow_redirects=True) as client:
+        while True:
+            try:
+                return client.get(url).raise_for_status()
+            except httpx.ConnectError:
+                assert time.monotonic() < end, f"nothing listens at {url}"
+                time.sleep(0.1)
