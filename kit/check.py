@@ -65,7 +65,10 @@ def as_json(rows: Iterable[Row]) -> dict[str, Any]:
 
 def as_table(rows: Iterable[Row]) -> Table:
     """Return the result of a check as a table, for people."""
-    table = Table("", "crash type", "HTTP", "captured", "fields", "stored", "missing")
+    table = Table("")
+    table.add_column("crash type", no_wrap=True)
+    for title in ("HTTP", "captured", "fields", "stored", "missing"):
+        table.add_column(title)
     for row in rows:
         table.add_row(
             "✓" if row.ok else "✗",
@@ -81,5 +84,8 @@ def as_table(rows: Iterable[Row]) -> Table:
 
 
 def _summary(captured: list[str]) -> str:
-    kinds = Counter(phrase.partition(" ")[0] for phrase in captured)
-    return ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(kinds.items()))
+    phrases = [phrase.split(" ", 1) for phrase in captured]
+    errors = [name for kind, name in phrases if kind == "event"]
+    others = Counter(kind for kind, _ in phrases if kind != "event")
+    counts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(others.items())]
+    return ", ".join(errors + counts)

@@ -1,18 +1,17 @@
 """The ``workshop`` command."""
 
 import json
-import platform
+import os
 import signal
 import sys
 import threading
-from importlib.metadata import requires, version
 from pathlib import Path
 
 import click
-from packaging.requirements import Requirement
 from rich.console import Console
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
+JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
@@ -32,14 +31,16 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
         raise click.ClickException(
             f"There is no course at {COURSE}. Install from a checkout: pip install -e ."
         )
-    options = [
-        f"--ServerApp.root_dir={COURSE}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
-        # Nothing here leaves the machine, and no question covers the first page.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-    LabApp.launch_instance([*options, *jupyter_options])
+    # No question covers the first page, and nothing asks the network for news.
+    own, others = str(JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [own, others]))
+    LabApp.launch_instance(
+        [
+            f"--ServerApp.root_dir={COURSE}",
+            f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+            *jupyter_options,
+        ]
+    )
 
 
 @main.command()
@@ -84,20 +85,16 @@ def serve() -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what this machine has, what it lacks, and how to get it."""
+    """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
+    from kit.doctor import examine
+    from kit.workshop import default_home
+
     lacks = 0
-    click.echo(f"✓ Python {platform.python_version()} on {platform.platform()}")
-    for line in requires("crash-workshop") or []:
-        requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        found = version(requirement.name)
-        fits = found in requirement.specifier
-        lacks += not fits
-        click.echo(
-            f"{'✓' if fits else '✗'} {requirement.name} {found}"
-            + ("" if fits else f", needs {requirement.specifier}: pip install -e .")
-        )
+    for finding in examine(default_home(), COURSE):
+        click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
+        if not finding.ok:
+            lacks += 1
+            click.echo(f"  → {finding.remedy}")
     sys.exit(1 if lacks else 0)
 
 

@@ -189,10 +189,9 @@ class _Zlib:
         return self._stream.eof
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        part = self._stream.decompress(chunk, _STEP_BYTES)
-        while part:
-            yield part
-            part = self._stream.decompress(self._stream.unconsumed_tail, _STEP_BYTES)
+        yield (part := self._stream.decompress(chunk, _STEP_BYTES))
+        while len(part) == _STEP_BYTES:
+            yield (part := self._stream.decompress(self._stream.unconsumed_tail, _STEP_BYTES))
         if self._stream.unused_data:
             raise zlib.error("there is more after its end")
 

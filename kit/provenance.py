@@ -67,16 +67,18 @@ class Origin:
     code: str | None = None
 
 
+_NOBODY = Origin(UNKNOWN, "Neither our source nor what is known of the SDK names it.")
+
+
 def origin(event: Event, path: str) -> Origin:
     """Return who put the value at ``path``, a JMESPath such as ``tags."http.route"``, there."""
     return origin_at(event, keys(path))
 
 
 def origin_at(event: Event, path: Sequence[Key]) -> Origin:
-    """Return who put the value at ``path``, given as keys, there. ``UNKNOWN`` if nobody is."""
+    """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one."""
     where = tuple(path)
-    nobody = Origin(UNKNOWN, "Neither our source nor what is known of the SDK names it.")
-    return _ours(event, where) or _option(where) or _sdk(event, where) or nobody
+    return _ours(event, where) or _option(where) or _sdk(event, where) or _NOBODY
 
 
 def keys(path: str) -> Keys:
@@ -174,7 +176,7 @@ def _breadcrumb(event: Event, path: Keys) -> Origin | None:
     if category in ("query", "subprocess"):
         return _told(CRUMBS[category])
     site = _written(event, "breadcrumb", string(crumb.get("message")), category)
-    return _from_site(site, "breadcrumb", path)
+    return _from_site(site, "breadcrumb", path) or _NOBODY
 
 
 def _http_client(crumb: Mapping[str, Any]) -> str:

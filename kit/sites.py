@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("demo_services", "kit")
+# The notebook is the frontend service; what it reports is written in kit.workshop.
+OURS = ("demo_services", "kit.workshop")
 MAX_LINES = 6
 
 _SETTERS = {
@@ -95,10 +96,10 @@ class Site:
 
 
 class Source:
-    """The parsed files of some packages."""
+    """The parsed files of some packages and modules."""
 
-    def __init__(self, packages: Iterable[str]) -> None:
-        self._files = dict(parsed for package in packages for parsed in _parse(package))
+    def __init__(self, names: Iterable[str]) -> None:
+        self._files = dict(parsed for name in names for parsed in _parse(name))
 
     @cached_property
     def _functions(self) -> dict[str, list[tuple[str, ast.AST]]]:
@@ -263,19 +264,21 @@ class Source:
 
 
 @cache
-def source(packages: tuple[str, ...] = PACKAGES) -> Source:
-    """The parsed source of our packages."""
-    return Source(packages)
+def source() -> Source:
+    """The parsed source of our services."""
+    return Source(OURS)
 
 
-def _parse(package: str) -> Iterator[tuple[str, tuple[ast.Module, list[str]]]]:
-    spec = find_spec(package)
-    for root in spec.submodule_search_locations or () if spec else ():
-        folder = Path(root)
-        for path in sorted(folder.rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            name = path.relative_to(folder.parent).as_posix()
-            yield name, (ast.parse(text), text.splitlines())
+def _parse(name: str) -> Iterator[tuple[str, tuple[ast.Module, list[str]]]]:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        return
+    origin = Path(spec.origin)
+    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    root = origin.parents[name.count(".") + bool(spec.submodule_search_locations)]
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        yield path.relative_to(root).as_posix(), (ast.parse(text), text.splitlines())
 
 
 def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:

@@ -61,9 +61,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Run:
-    """Frames of libraries, one called by the next."""
+    """Frames that are folded away: of libraries, or of ours where there are too many."""
 
     frames: tuple[Frame, ...]
+    has_ours: bool
 
 
 @dataclass(frozen=True)
@@ -141,18 +142,19 @@ def _raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
 
 def _folded(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[Frame | Run]:
     """Return frames of ours one by one and those between them as runs, newest first."""
-    ours = 0
-    run: list[Frame] = []
-    for raw in frames:
-        if raw.get("in_app") is not True or ours == MAX_FRAMES:
-            run.append(_library_frame(raw))
-            continue
-        if run:
-            yield Run(tuple(run))
-        yield _own_frame(raw, {} if ours else uses)
-        ours, run = ours + 1, []
-    if run:
-        yield Run(tuple(run))
+    mine = [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
+    start = 0
+    for index in mine[:MAX_FRAMES]:
+        yield from _run(frames[start:index])
+        yield _own_frame(frames[index], uses if index == mine[0] else {})
+        start = index + 1
+    yield from _run(frames[start:])
+
+
+def _run(frames: Sequence[Raw]) -> Iterator[Run]:
+    if frames:
+        has_ours = any(raw.get("in_app") is True for raw in frames)
+        yield Run(tuple(map(_library_frame, frames)), has_ours)
 
 
 def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:

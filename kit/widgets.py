@@ -1,17 +1,20 @@
 """What the learner presses: a button that crashes something and shows what was captured."""
 
 import threading
+import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ipywidgets
 from IPython.display import HTML, DisplayHandle
+from markupsafe import Markup
 
-from kit.card import event_card, trace_table
-from kit.catalogue import CrashType
+from kit.card import trace_table
+from kit.catalogue import CrashType, Parameter
 from kit.html import render
-from kit.outcome import Outcome
+from kit.outcome import Event, Outcome
 
 
 class Trigger(Protocol):
@@ -34,21 +37,13 @@ class CrashWidget:
         self._outcome: Outcome | None = None
         self._error: Exception | None = None
         self._press: threading.Thread | None = None
-        self._kind = ipywidgets.Dropdown(options=list(self._variants), description="type")
-        self._kind.observe(lambda _: self._head.update(self._describe()), "value")
-        self._parameters = {
-            parameter.name: ipywidgets.BoundedIntText(
-                parameter.bounds.default,
-                min=parameter.bounds.minimum,
-                max=parameter.bounds.maximum,
-                description=f"{parameter.name} ({parameter.unit})",
-            )
-            for parameter in variants[0].parameters
-        }
-        self.button = ipywidgets.Button(description="Crash it", icon="bolt", button_style="danger")
+        self._kind = _choice(list(self._variants))
+        self._kind.observe(lambda _: self._describe(), "value")
+        self._parameters = {each.name: _number(each) for each in variants[0].parameters}
+        self.button = _button()
         self.button.on_click(lambda _: self._start())
-        self._state = ipywidgets.HTML()
-        self._head, self._card, self._trace = DisplayHandle(), DisplayHandle(), DisplayHandle()
+        self._head, self._state, self._cards, self._trace = (Static() for _ in range(4))
+        self._describe()
 
     def click(self) -> Outcome:
         """Press the button, wait for all that follows, and return the outcome.
@@ -56,8 +51,8 @@ class CrashWidget:
         Raises what went wrong on the way: in a callback alone an error would stay unseen.
         """
         self.button.click()
-        if self._press is not None:
-            self._press.join()
+        assert self._press is not None
+        self._press.join()
         if self._error is not None:
             raise self._error
         assert self._outcome is not None
@@ -69,44 +64,103 @@ class CrashWidget:
 
     def _ipython_display_(self) -> None:
         choice = [self._kind] if len(self._variants) > 1 else []
-        controls = [*choice, *self._parameters.values(), self.button]
-        self._head.display(self._describe())
-        DisplayHandle().display(ipywidgets.VBox([ipywidgets.HBox(controls), self._state]))
-        self._card.display(HTML(""))
-        self._trace.display(HTML(""))
+        controls = ipywidgets.Box(
+            [self.button, *choice, *self._parameters.values()],
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
+        )
+        controls.add_class("cw-w-controls")
+        self._head.display()
+        DisplayHandle().display(controls)
+        for static in (self._state, self._cards, self._trace):
+            static.display()
 
-    def _describe(self) -> HTML:
-        return HTML(render("crash.html", crash=self._crash))
+    def _describe(self) -> None:
+        self._head.show(render("crash.html", crash=self._crash))
 
     def _start(self) -> None:
         """Run in a thread of its own: the kernel stays free, and other buttons work meanwhile."""
+        if self._press is not None and self._press.is_alive():
+            return
         self.button.disabled = True
+        self._outcome, self._error = None, None
         self._press = threading.Thread(target=self._run, name="workshop-press", daemon=True)
         self._press.start()
 
     def _run(self) -> None:
-        self._outcome, self._error = None, None
-        self._show_state()
         try:
+            self._show_state()
             values = {name: box.value for name, box in self._parameters.items()}
-            self._outcome = self._trigger(
-                self._crash.row_id, on_answer=self._show_state, on_event=self._show_card, **values
+            outcome = self._trigger(
+                self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
             )
-            self._show_state(self._outcome, done=True)
-            self._trace.update(HTML(trace_table(self._outcome.trace)))
+            self._show_outcome(outcome)
+            self._outcome = outcome
         except Exception as error:
             self._error = error
-            kind = type(error).__name__
-            self._state.value = render("failure.html", error_type=kind, error=error)
+            self._show_failure(error)
         finally:
             self.button.disabled = False
 
-    def _show_card(self, outcome: Outcome) -> None:
-        self._card.update(HTML("".join(event._repr_html_() for event in outcome.events)))
+    def _show_cards(self, outcome: Outcome) -> None:
+        # Before the state: the card is what the learner waits for.
+        self._cards.show(cards(outcome.events))
         self._show_state(outcome)
 
+    def _show_outcome(self, outcome: Outcome) -> None:
+        # Those of an incomplete outcome, or of more than was declared, were not shown yet.
+        if len(outcome.events) != len(outcome.crash.errors):
+            self._cards.show(cards(outcome.events))
+        self._show_state(outcome, done=True)
+        table = trace_table(outcome.trace)
+        self._trace.show(render("trace_and_fix.html", trace=table, fix=outcome.crash.fix))
+
+    def _show_failure(self, error: Exception) -> None:
+        self._cards.show("")
+        self._trace.show("")
+        kind, lines = type(error).__name__, "".join(traceback.format_exception(error))
+        self._state.show(render("failure.html", error_type=kind, error=error, traceback=lines))
+
     def _show_state(self, outcome: Outcome | None = None, *, done: bool = False) -> None:
-        self._state.value = render("state.html", steps=steps(self._crash, outcome, done))
+        self._state.show(render("state.html", steps=steps(self._crash, outcome, done)))
+
+
+class Static:
+    """A piece of static HTML in a cell's output, replaceable from any thread."""
+
+    def __init__(self) -> None:
+        self._html = ""
+        self._handle = DisplayHandle()
+
+    def display(self) -> None:
+        """Show it in the output of the running cell."""
+        self._handle.display(HTML(self._html))
+
+    def show(self, html: str) -> None:
+        """Replace it wherever it is displayed."""
+        self._html = html
+        self._handle.update(HTML(html))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An event of several, and the line that stands for its card while that is folded."""
+
+    level: str
+    title: str
+    message: str
+    card: Markup
+
+
+def cards(events: Sequence[Event]) -> str:
+    """Return the cards of events; of several, all but the first are folded."""
+    return render("events.html", events=[_fold(event) for event in events]) if events else ""
+
+
+def _fold(event: Event) -> Fold:
+    # A card is HTML of which every value is escaped.
+    card = Markup(event._repr_html_())  # noqa: S704
+    level, message = event.get("level"), event.find("exception.values[-1].value")
+    return Fold(str(level or "error"), event.title, str(message or ""), card)
 
 
 @dataclass(frozen=True)
@@ -120,23 +174,61 @@ class Step:
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
     """Return how far a press has come, from the request to the last telemetry declared."""
     if outcome is None:
-        return [Step("now", "waiting for the answer"), *_to_come(crash)]
+        return [Step("now", "Waiting for the HTTP answer"), *_to_come(crash)]
     milliseconds = outcome.response.elapsed.total_seconds() * 1000
     status = f"{outcome.response.status_code} {outcome.response.reason_phrase}"
     answered = Step("done", f"HTTP {status} after {milliseconds:.0f} ms")
     if done and outcome.missing:
-        return [answered, Step("lack", f"did not arrive: {'; '.join(outcome.missing)}")]
+        return [answered, Step("lack", f"Did not arrive: {'; '.join(outcome.missing)}")]
     if len(outcome.events) < len(crash.errors):
-        return [answered, Step("now", "waiting for the error event"), _to_come(crash)[1]]
-    events = Step("done", f"captured {', '.join(event.title for event in outcome.events)}")
+        waiting = f"Waiting for {_to_come(crash)[0].text}"
+        return [answered, Step("now", waiting), _to_come(crash)[1]]
+    events = Step("done", f"Sentry captured {', '.join(event.title for event in outcome.events)}")
     if not done:
-        return [answered, events, Step("now", "waiting for the rest of the trace")]
-    return [answered, events, Step("done", f"all declared telemetry is here: {_rest(outcome)}")]
+        return [answered, events, Step("now", "Waiting for the rest of the trace")]
+    return [answered, events, Step("done", f"The trace is complete: {_rest(outcome)}")]
 
 
 def _to_come(crash: CrashType) -> list[Step]:
-    return [Step("next", "error event"), Step("next", "transactions and profiles of the trace")]
+    return [
+        Step("next", _counted(len(crash.errors), "error event")),
+        Step("next", "the trace, with its profiles"),
+    ]
 
 
 def _rest(outcome: Outcome) -> str:
-    return ", ".join(name for name in outcome.captured if not name.startswith("event"))
+    kinds = Counter(item.type for item in outcome.items if item.type in ("transaction", "profile"))
+    return ", ".join(_counted(count, kind) for kind, count in sorted(kinds.items(), reverse=True))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _button() -> ipywidgets.Button:
+    button = ipywidgets.Button(
+        description="Crash it",
+        icon="bolt",
+        button_style="danger",
+        layout=ipywidgets.Layout(width="150px", height="38px", margin="2px 14px 2px 2px"),
+    )
+    button.add_class("cw-w-button")
+    return button
+
+
+def _choice(names: list[str | None]) -> ipywidgets.Dropdown:
+    layout = ipywidgets.Layout(width="200px")
+    style = {"description_width": "initial"}
+    return ipywidgets.Dropdown(options=names, description="type", layout=layout, style=style)
+
+
+def _number(parameter: Parameter) -> ipywidgets.BoundedIntText:
+    low, high = parameter.bounds.minimum, parameter.bounds.maximum
+    return ipywidgets.BoundedIntText(
+        parameter.bounds.default,
+        min=low,
+        max=high,
+        description=f"{parameter.name} ({parameter.unit}, {low} to {high})",
+        layout=ipywidgets.Layout(width="auto"),
+        style={"description_width": "initial"},
+    )

@@ -57,25 +57,22 @@ async def settle(spin: Spin) -> None:
     """Credit the win, share the jackpot and print the receipt at the same time."""
     spin.reach("settling")
     sentry_sdk.add_breadcrumb(category="task", message="settling in three tasks")
-    closed = asyncio.Event()
     with sentry_sdk.start_span(op="game.settle", name="settle the round"):
+        # Two fail at once, before the group hears of the first; the third it cancels.
         async with asyncio.TaskGroup() as group:
-            group.create_task(credit_win(spin, closed))
-            group.create_task(share_jackpot(spin, closed))
+            group.create_task(credit_win(spin))
+            group.create_task(share_jackpot(spin))
             group.create_task(print_receipt(spin))
-            closed.set()
 
 
-async def credit_win(spin: Spin, closed: asyncio.Event) -> None:
-    """Book the win once the round is closed."""
-    await closed.wait()
+async def credit_win(spin: Spin) -> None:
+    """Book the win."""
     accounts = {"house": 100_000}
     accounts[f"player:{spin.player}"] += spin.win
 
 
-async def share_jackpot(spin: Spin, closed: asyncio.Event) -> None:
-    """Share the jackpot among the winners once the round is closed."""
-    await closed.wait()
+async def share_jackpot(spin: Spin) -> None:
+    """Share the jackpot among the winners."""
     jackpot, winners = spin.bet * 100, 0
     jackpot //= winners
 

@@ -32,6 +32,8 @@ async def audit_in_thread(spin: Spin) -> None:
 
 def audit(spin: Spin) -> None:
     """Find the spin in the audit log."""
+    # Threads start with a copy of the scope: this tag stays in here.
+    sentry_sdk.set_tag("thread.name", threading.current_thread().name)
     audit_log = ["0f3a", "1b77", "2c08"]
     position = audit_log.index(spin.spin_id)
     sentry_sdk.add_breadcrumb(category="thread", message=f"spin is number {position} today")

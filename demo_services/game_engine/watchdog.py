@@ -8,6 +8,9 @@ from types import TracebackType
 class WatchdogTimeout(Exception):
     """Raised in the middle of whatever line runs when the time is up."""
 
+    def __init__(self, message: str = "the time is up") -> None:
+        super().__init__(message)
+
 
 class Watchdog:
     """Raise ``WatchdogTimeout`` in the guarded block when it runs longer than ``seconds``.
@@ -19,17 +22,26 @@ class Watchdog:
 
     The exception comes up between two bytecodes of the guarded thread: Python code is cut
     wherever it is, a single long C call only when it returns. Nothing is raised once the block
-    has ended.
+    has ended. See https://docs.python.org/3/c-api/threads.html#c.PyThreadState_SetAsyncExc
+
+    Guard a call, not a loop: in Python 3.13 the jump back to the start of a loop belongs to no
+    ``with`` or ``try`` around it, and an exception that comes up there is missed by both.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._thread_id = threading.get_ident()
-        self._ended = threading.Event()
+        self._guarded = ctypes.c_ulong(threading.get_ident())
+        self._raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        self._over = False
         self._turn = threading.Lock()
+        self._ended = threading.Event()
+        self._begun = threading.Lock()
+        self._begun.acquire()
 
     def __enter__(self) -> "Watchdog":
         threading.Thread(target=self._watch, name="game-engine-watchdog", daemon=True).start()
+        # Last: the exception must not come up while the thread is being started.
+        self._begun.release()
         return self
 
     def __exit__(
@@ -38,25 +50,20 @@ class Watchdog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Either the watchdog has the lock first and has fired by now, or it never will.
+        # Whoever has the lock first decides. An exception set before is taken back, without a
+        # call of Python code on the way that could raise it.
         with self._turn:
-            self._ended.set()
-            self._raise_in_guarded_thread(None)
+            self._over = True
+            self._raise_in(self._guarded, None)
+        self._ended.set()
         if isinstance(error, WatchdogTimeout):
             error.args = (f"still running after {self.seconds} s",)
 
     def _watch(self) -> None:
+        with self._begun:
+            pass
         if self._ended.wait(self.seconds):
             return
         with self._turn:
-            if not self._ended.is_set():
-                self._raise_in_guarded_thread(WatchdogTimeout)
-
-    def _raise_in_guarded_thread(self, kind: type[BaseException] | None) -> None:
-        """Set the exception that the guarded thread raises next; None takes it back.
-
-        https://docs.python.org/3/c-api/threads.html#c.PyThreadState_SetAsyncExc
-        """
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(self._thread_id), ctypes.py_object(kind) if kind else None
-        )
+            if not self._over:
+                self._raise_in(self._guarded, ctypes.py_object(WatchdogTimeout))

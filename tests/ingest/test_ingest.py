@@ -187,11 +187,14 @@ def test_a_body_that_never_ends_is_refused_after_the_deadline(ingest: Ingest) ->
     assert len(ingest.store.items()) == 1
 
 
-def test_a_caller_that_hangs_up_half_way_leaves_no_trace(ingest: Ingest) -> None:
+def test_a_caller_that_hangs_up_half_way_leaves_no_trace(
+    ingest: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(20):
         half_sent(ingest.url).close()
     assert ingest.post(SENT).status_code == 200
     assert len(ingest.store.items()) == 1
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

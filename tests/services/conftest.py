@@ -63,7 +63,10 @@ class Running:
         trace = response.request.headers["sentry-trace"].partition("-")[0]
         return self.receiver.telemetry(trace, self.name)
 
-    def stop(self) -> None:
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(10)
         self._reader.join(10)
@@ -81,13 +84,12 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def engine(receiver: Receiver) -> Iterator[Running]:
-    running = Running("game-engine", receiver, DEBUG_TOKEN=TOKEN)
-    yield running
-    running.stop()
+    with Running("game-engine", receiver, DEBUG_TOKEN=TOKEN) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def gateway(receiver: Receiver, engine: Running) -> Iterator[Running]:
-    running = Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=engine.url)
-    yield running
-    running.stop()
+    environment = {"DEBUG_TOKEN": TOKEN, "GAME_ENGINE_URL": engine.url}
+    with Running("gateway", receiver, **environment) as running:
+        yield running

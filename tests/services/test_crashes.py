@@ -239,6 +239,8 @@ def test_threading_error(engine: Running) -> None:
     ]
     thread, pool = telemetry.events
     assert thread["contexts"]["trace"]["trace_id"] == pool["contexts"]["trace"]["trace_id"]
+    assert thread["tags"]["thread.name"] == "game-engine-audit"
+    assert "thread.name" not in pool["tags"]
     assert frames(pool)[-1]["function"] == "average_win"
     for event in telemetry.events:
         assert_tells_the_spin(event, "lovelace")

@@ -74,9 +74,8 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def proxy(receiver: Receiver, upstream: Upstream) -> Iterator[Running]:
     """A gateway in front of the recording upstream."""
-    running = Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=upstream.url)
-    yield running
-    running.stop()
+    with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=upstream.url) as running:
+        yield running
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -210,24 +209,23 @@ def assert_failure(running: Running, response: httpx.Response, status: int, erro
 def test_a_service_that_is_down_is_a_502(receiver: Receiver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    running = Running(
+    with Running(
         "gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=f"http://127.0.0.1:{port}"
-    )
-    response = running.call(f"{PREFIX}/spin", "POST", json={"player": "ada", "bet": 1})
-    event = assert_failure(running, response, 502, "bad-gateway")
-    chain, *rest = summary(event)
-    assert chain[0] == "ConnectError"
-    assert rest == [
-        "generic",
-        True,
-        "error",
-        ["gateway", "upstream-unreachable", "game-engine"],
-    ]
-    assert event["request"]["data"] == {"player": "ada", "bet": 1}
-    health = running.call("/health").json()
-    assert health["status"] == "degraded"
-    assert health["services"]["game-engine"]["status"] == "down"
-    running.stop()
+    ) as running:
+        response = running.call(f"{PREFIX}/spin", "POST", json={"player": "ada", "bet": 1})
+        event = assert_failure(running, response, 502, "bad-gateway")
+        chain, *rest = summary(event)
+        assert chain[0] == "ConnectError"
+        assert rest == [
+            "generic",
+            True,
+            "error",
+            ["gateway", "upstream-unreachable", "game-engine"],
+        ]
+        assert event["request"]["data"] == {"player": "ada", "bet": 1}
+        health = running.call("/health").json()
+        assert health["status"] == "degraded"
+        assert health["services"]["game-engine"]["status"] == "down"
 
 
 @pytest.fixture
@@ -239,15 +237,16 @@ def mute() -> Iterator[socket.socket]:
 
 def test_a_service_that_is_late_is_a_504(receiver: Receiver, mute: socket.socket) -> None:
     url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-    running = Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=url, DEADLINE_S="0.3")
-    response = running.call(f"{PREFIX}/spin")
-    event = assert_failure(running, response, 504, "gateway-timeout")
-    chain, *rest = summary(event)
-    assert chain[0] == "TimeoutError"
-    assert rest == ["generic", True, "warning", ["gateway", "upstream-late", "game-engine"]]
-    health = running.call("/health").json()
-    assert health["services"]["game-engine"]["status"] == "down"
-    running.stop()
+    with Running(
+        "gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=url, DEADLINE_S="0.3"
+    ) as running:
+        response = running.call(f"{PREFIX}/spin")
+        event = assert_failure(running, response, 504, "gateway-timeout")
+        chain, *rest = summary(event)
+        assert chain[0] == "TimeoutError"
+        assert rest == ["generic", True, "warning", ["gateway", "upstream-late", "game-engine"]]
+        health = running.call("/health").json()
+        assert health["services"]["game-engine"]["status"] == "down"
 
 
 def test_a_service_that_hangs_up_is_a_502(receiver: Receiver, mute: socket.socket) -> None:
@@ -260,11 +259,10 @@ def test_a_service_that_hangs_up_is_a_502(receiver: Receiver, mute: socket.socke
     thread = threading.Thread(target=hang_up)
     thread.start()
     url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-    running = Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=url)
-    for _ in range(2):
-        assert_failure(running, running.call(f"{PREFIX}/spin"), 502, "bad-gateway")
-    thread.join()
-    running.stop()
+    with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=url) as running:
+        for _ in range(2):
+            assert_failure(running, running.call(f"{PREFIX}/spin"), 502, "bad-gateway")
+        thread.join()
 
 
 def test_health_is_that_of_all(gateway: Running) -> None:

@@ -13,17 +13,15 @@ CRASHES = {"game-engine": "/debug/crash", "gateway": "/debug/panic"}
 @pytest.fixture(scope="module", params=CRASHES)
 def closed(request: pytest.FixtureRequest, receiver: Receiver) -> Iterator[Running]:
     """A service that was given no token."""
-    running = Running(request.param, receiver, DEBUG_TOKEN="")
-    yield running
-    running.stop()
+    with Running(request.param, receiver, DEBUG_TOKEN="") as running:
+        yield running
 
 
 @pytest.fixture(params=CRASHES)
 def slow(request: pytest.FixtureRequest, receiver: Receiver) -> Iterator[Running]:
     """A service that lets nobody crash it more than twice a minute."""
-    running = Running(request.param, receiver, DEBUG_TOKEN=TOKEN, DEBUG_RATE="2/minute")
-    yield running
-    running.stop()
+    with Running(request.param, receiver, DEBUG_TOKEN=TOKEN, DEBUG_RATE="2/minute") as running:
+        yield running
 
 
 @pytest.mark.parametrize("token", ["", TOKEN, "wörng".encode()])

@@ -17,10 +17,9 @@ NAMES = ["game-engine", "gateway"]
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
 def test_ctrl_c_ends_it_quietly(name: str, receiver: Receiver) -> None:
-    running = Running(name, receiver)
-    running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(10) == 0
-    running.stop()
+    with Running(name, receiver) as running:
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(10) == 0
     assert "Traceback" not in "".join(running.errors)
 
 
@@ -37,9 +36,8 @@ def test_a_taken_port_is_one_line(name: str) -> None:
 
 
 def test_without_sentry_it_works_too(receiver: Receiver) -> None:
-    running = Running("game-engine", receiver, SENTRY_DSN="", DEBUG_TOKEN=TOKEN)
-    assert running.call("/api/v1/spin", "POST", json={"player": "ada", "bet": 1}).is_success
-    response = running.call("/debug/crash")
-    assert response.status_code == 500
-    assert response.json()["trace_id"]
-    running.stop()
+    with Running("game-engine", receiver, SENTRY_DSN="", DEBUG_TOKEN=TOKEN) as running:
+        assert running.call("/api/v1/spin", "POST", json={"player": "ada", "bet": 1}).is_success
+        response = running.call("/debug/crash")
+        assert response.status_code == 500
+        assert response.json()["trace_id"]

@@ -1,0 +1,67 @@
+"""Looks at the machine: what it has, what it lacks, and how to get that."""
+
+import platform
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from demo_services.services import SERVICES
+from kit.hosting import HOST
+from kit.system import INGEST, INGEST_PORT
+
+PACKAGE = "crash-workshop"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``remedy`` says what to do when it is not ``ok``."""
+
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
+def examine(home: Path, course: Path) -> Iterator[Finding]:
+    """Yield a finding for everything that the workshop needs."""
+    yield Finding(True, f"Python {platform.python_version()} on {platform.platform()}")
+    yield from _packages()
+    yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
+    yield _writable(home)
+    yield from _ports()
+
+
+def _packages() -> Iterator[Finding]:
+    for requirement in map(Requirement, requires(PACKAGE) or []):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            found = "missing"
+        fits = found != "missing" and found in requirement.specifier
+        yield Finding(fits, f"{requirement.name} {found}", f"pip install '{requirement}'")
+
+
+def _writable(home: Path) -> Finding:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return Finding(True, f"{home} can be written to")
+    except OSError as error:
+        return Finding(False, f"{home}: {error}", "set WORKSHOP_HOME to a folder of yours")
+
+
+def _ports() -> Iterator[Finding]:
+    """Taken ports are no lack: the service takes another one then."""
+    wanted = {INGEST: INGEST_PORT} | {s.name: s.port for s in SERVICES.values() if s.port}
+    for name, port in wanted.items():
+        with closing(socket.socket()) as probe:
+            taken = probe.connect_ex((HOST, port)) == 0
+        state = "taken; another one will be used" if taken else "free"
+        yield Finding(True, f"port {port} for {name} is {state}")

@@ -1,0 +1,51 @@
+"""The browser of the browser tests: where it is, how it is started, what to do without one."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+MISSING = (
+    "no browser: pip install playwright && playwright install chromium, "
+    "or apt-get install chromium, or set WORKSHOP_BROWSER to one"
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+class NoBrowserError(RuntimeError):
+    """This machine has no browser; the message says how to get one."""
+
+
+def find(own: str) -> str:
+    """Return the path of a browser: ``WORKSHOP_BROWSER``, else one on PATH, else ``own``.
+
+    Raises NoBrowserError.
+    """
+    if named := os.environ.get("WORKSHOP_BROWSER"):
+        return named
+    for path in (*map(shutil.which, NAMES), own if Path(own).is_file() else None):
+        if path:
+            return path
+    raise NoBrowserError(MISSING)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start a headless browser. Raises NoBrowserError."""
+    with sync_playwright() as playwright:
+        path = find(playwright.chromium.executable_path)
+        # Chromium refuses to run its sandbox as root.
+        is_root = getattr(os, "geteuid", lambda: 1)() == 0
+        arguments = [*QUIET, "--no-sandbox"] if is_root else [*QUIET]
+        with playwright.chromium.launch(executable_path=path, args=arguments) as started:
+            yield started

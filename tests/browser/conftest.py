@@ -1,0 +1,60 @@
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import chromium
+from tests.browser.lab import Lab, running_lab
+from tests.browser.screen import Screen
+
+OpenScreen = Callable[..., Screen]
+
+
+# For this package alone: while Playwright runs, its event loop is the one of the main thread.
+@pytest.fixture(scope="package")
+def chrome() -> Iterator[Browser]:
+    try:
+        with chromium.browser() as browser:
+            yield browser
+    except chromium.NoBrowserError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="package")
+def lab(chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture
+def unchecked_screen(chrome: Browser) -> Iterator[OpenScreen]:
+    """Opens screens on which something is expected to go wrong."""
+    opened: list[Screen] = []
+
+    def open_screen(address: str, width: int = 1280, height: int = 900) -> Screen:
+        context = chrome.new_context(viewport={"width": width, "height": height})
+        screen = Screen(context.new_page())
+        opened.append(screen)
+        screen.open(address)
+        return screen
+
+    yield open_screen
+    for screen in opened:
+        screen.close()
+
+
+@pytest.fixture
+def open_screen(unchecked_screen: OpenScreen) -> Iterator[OpenScreen]:
+    """Opens screens; whatever a test looks at, each must be healthy when it ends."""
+    opened: list[Screen] = []
+
+    def open_screen(*where: object) -> Screen:
+        opened.append(unchecked_screen(*where))
+        return opened[-1]
+
+    yield open_screen
+    for screen in opened:
+        screen.assert_healthy()

@@ -1,0 +1,119 @@
+"""A learner's screen: JupyterLab in a browser, and all that goes wrong on it."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocket
+
+ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+RUN_MS = 90_000
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+
+READY = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  const kernel = context?.session?.kernel;
+  return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
+ALL_RUN = """() => jupyterapp.shell.currentWidget.content.widgets
+  .filter(cell => cell.model.type === "code")
+  .every(cell => cell.model.executionState === "idle" && cell.model.executionCount)"""
+SHUT_DOWN = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+WRONG = {
+    "a failure box": ".cw-w-failure",
+    "an error in a cell": '[data-mime-type="application/vnd.jupyter.error"]',
+    "stderr in a cell": '[data-mime-type="application/vnd.jupyter.stderr"]',
+    "a dialog": ".jp-Dialog",
+}
+# A callback's error is shown in no cell: the kernel's own messages tell of it.
+KERNEL_ERROR = re.compile(rb'"msg_type": ?"error"')
+
+
+class Screen:
+    """A page, with what its console and its kernels said to be wrong."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self._complain(f"script error: {error}"))
+        page.on("websocket", self._on_websocket)
+
+    def open(self, address: str) -> None:
+        """Open a notebook and wait until its kernel is ready."""
+        self.page.goto(address)
+        self.page.wait_for_function(READY, timeout=RUN_MS)
+
+    def run_all(self) -> None:
+        """Run all cells by the menu and wait until the last one has ended."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(ALL_RUN, timeout=RUN_MS)
+
+    def press(self, button: Locator) -> None:
+        """Press a button with the mouse: something that lies over it would get the press."""
+        button.scroll_into_view_if_needed()
+        self.draw()
+        box = button.bounding_box()
+        assert box is not None
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def command(self, name: str, **arguments: str) -> None:
+        """Run one of JupyterLab's commands."""
+        script = "([name, arguments]) => jupyterapp.commands.execute(name, arguments)"
+        self.page.evaluate(script, [name, arguments])
+
+    def show_at_top(self, element: Locator) -> None:
+        """Scroll an element to the top of the notebook."""
+        element.evaluate("element => element.scrollIntoView({ block: 'start' })")
+        self.draw()
+
+    def theme(self, name: str) -> None:
+        """Change JupyterLab's theme and wait until it is on."""
+        self.command("apputils:change-theme", theme=name)
+        self.page.wait_for_selector(f'body[data-jp-theme-name="{name}"]', state="attached")
+        self.draw()
+
+    def draw(self) -> None:
+        """Wait until the page is painted."""
+        self.page.evaluate(DRAWN)
+
+    def keep(self, name: str) -> Path:
+        """Keep a picture of the screen among the tests' artifacts."""
+        self.draw()
+        path = ARTIFACTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def assert_healthy(self) -> None:
+        """Raise AssertionError naming all that is wrong on the page, in its console, or kernel."""
+        found = [
+            f"{what}: {text}"
+            for what, selector in WRONG.items()
+            for text in self.page.locator(selector).all_inner_texts()
+        ]
+        found += self.complaints
+        assert not found, "\n".join(found)
+
+    def close(self) -> None:
+        """Leave the notebook and end its kernel."""
+        self.page.evaluate(SHUT_DOWN)
+        self.page.close()
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._complain(f"console {message.type}: {message.text}")
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        socket.on("framereceived", self._on_frame)
+
+    def _on_frame(self, frame: str | bytes) -> None:
+        data = frame.encode() if isinstance(frame, str) else frame
+        if KERNEL_ERROR.search(data[:1000]):
+            self._complain(f"kernel error: {data[:3000].decode(errors='replace')}")

@@ -1,0 +1,75 @@
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import OpenScreen
+from tests.browser.lab import COURSE, Lab
+from tests.browser.screen import DARK, LIGHT, Screen
+
+ROOT = COURSE.parent
+NOTEBOOKS = sorted(path.name for path in COURSE.glob("[0-9]*.ipynb"))
+START = "00_start_here.ipynb"
+
+
+def test_nothing_covers_the_first_page(lab: Lab, open_screen: OpenScreen) -> None:
+    screen = open_screen(lab.first_page)
+    expect(screen.page).to_have_title(re.compile("00_start_h"))
+    expect(screen.page.locator(".jp-DirListing-item")).to_have_count(len(NOTEBOOKS))
+    screen.keep("first-page")
+    expect(screen.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_button_of_a_notebook_leads_to_a_card(
+    notebook: str, lab: Lab, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(lab.address(notebook))
+    screen.run_all()
+    for button in screen.page.get_by_role("button", name="Crash it").all():
+        screen.press(button)
+        expect(cell_of(button).locator(".cw-card").first).to_be_visible()
+        expect(cell_of(button).locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+
+
+def test_the_first_crash_is_explained(lab: Lab, open_screen: OpenScreen) -> None:
+    screen = open_screen(lab.address(START))
+    screen.run_all()
+    button = screen.page.get_by_role("button", name="Crash it")
+    screen.press(button)
+    card = cell_of(button).locator(".cw-card")
+    expect(card.get_by_role("heading", name="RuntimeError")).to_be_visible()
+    fold = card.locator("details.cw-why", has_text="demo_services").first
+    expect(fold.locator(".cw-place").first).to_be_hidden()
+    screen.press(fold.locator("summary"))
+    assert_names_our_line(fold)
+    screen.press(fold.locator("summary"))
+    keep_pictures(screen, button)
+
+
+def assert_names_our_line(fold: Locator) -> None:
+    """A place in an open fold is a line of this checkout, and the code beside it is that line."""
+    reason = fold.locator("li", has=fold.page.locator(".cw-place", has_text="demo_services")).first
+    expect(reason.locator(".cw-place")).to_be_visible()
+    file, _, line = reason.locator(".cw-place").inner_text().rpartition(":")
+    source = (ROOT / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+    assert source.strip() == reason.locator(".cw-source").inner_text().strip()
+
+
+def keep_pictures(screen: Screen, button: Locator) -> None:
+    """Keep the crash and its card in both themes and at two widths, and the README's picture."""
+    screen.command("application:toggle-left-area")
+    for theme, name in ((DARK, "dark"), (LIGHT, "light")):
+        screen.theme(theme)
+        for width in (700, 1280):
+            screen.page.set_viewport_size({"width": width, "height": 1000})
+            screen.show_at_top(cell_of(button))
+            screen.keep(f"start-{name}-{width}")
+    screen.page.set_viewport_size({"width": 1280, "height": 1000})
+    screen.show_at_top(cell_of(button))
+    screen.keep("readme")
+
+
+def cell_of(inside: Locator) -> Locator:
+    """Return the cell that something is in."""
+    return inside.locator("xpath=ancestor::*[contains(@class, 'jp-Cell ')][1]")

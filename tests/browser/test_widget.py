@@ -1,0 +1,159 @@
+import re
+from collections.abc import Callable
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import OpenScreen
+from tests.browser.lab import Lab
+from tests.browser.screen import Screen
+
+START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
+
+OpenWidget = Callable[[str], Screen]
+
+
+@pytest.fixture
+def open_widget(lab: Lab, open_screen: OpenScreen) -> OpenWidget:
+    """Opens a screen that shows what an expression of the workshop gives."""
+
+    def open_widget(expression: str) -> Screen:
+        name = re.sub(r"\W+", "-", expression) + ".ipynb"
+        screen = open_screen(lab.address(lab.write(name, START, expression)), 1280, 1000)
+        screen.run_all()
+        screen.command("application:toggle-left-area")
+        return screen
+
+    return open_widget
+
+
+def button_of(screen: Screen) -> Locator:
+    return screen.page.get_by_role("button", name="Crash it")
+
+
+def steps_of(screen: Screen) -> Locator:
+    return screen.page.locator(".cw-w-steps li")
+
+
+def test_it_is_used_by_the_keyboard_alone(open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('gateway/panic')")
+    keyboard, button = screen.page.keyboard, button_of(screen)
+    screen.page.get_by_text("What will really happen").click()
+    for key in ("Enter", "Space"):
+        keyboard.press("Tab")
+        expect(button).to_be_focused()
+        expect(button).to_have_css("outline-style", "solid")
+        screen.keep("focus")
+        keyboard.press(key)
+        expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+        expect(button).to_be_enabled()
+        screen.page.get_by_text("What will really happen").click()
+    expect(screen.page.get_by_role("heading", name="ZeroDivisionError")).to_be_visible()
+
+
+def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('game-engine/infinite-loop')")
+    screen.page.get_by_label("seconds").fill("2")
+    screen.press(button_of(screen))
+    expect(button_of(screen)).to_be_disabled()
+    expect(steps_of(screen)).to_have_text(
+        ["Waiting for the HTTP answer", "○1 error event", "○the trace, with its profiles"]
+    )
+    screen.keep("running")
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+    expect(button_of(screen)).to_be_enabled()
+    screen.keep("after-a-wait")
+
+
+def test_a_parameter_says_its_bounds(open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('game-engine/memory-leak')")
+    expect(screen.page.get_by_label(re.compile(r"mb \(.*\d+ to \d+\)"))).to_be_visible()
+    screen.press(button_of(screen))
+    expect(screen.page.get_by_role("heading", name="MemoryError")).to_be_visible()
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+    screen.keep("parameter")
+
+
+def test_a_variant_is_chosen(open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('game-engine/error')")
+    screen.page.get_by_label("type").select_option("assertion")
+    expect(screen.page.get_by_role("heading", name="money appeared from nowhere")).to_be_visible()
+    expect(screen.page.locator(".cw-w-badge")).to_have_text("◆ fatal")
+    screen.press(button_of(screen))
+    expect(screen.page.get_by_role("heading", name="AssertionError", exact=True)).to_be_visible()
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+    screen.keep("variant")
+
+
+def test_of_several_events_the_first_is_open(open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('game-engine/async-error')")
+    screen.press(button_of(screen))
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+    folds = screen.page.locator(".cw-w-event")
+    expect(folds).to_have_count(5)
+    for number, fold in enumerate(folds.all()):
+        expect(fold.locator(".cw-card")).to_be_visible(visible=number == 0)
+    screen.keep("several-events")
+    screen.press(folds.first.locator("summary").first)
+    screen.press(folds.nth(2).locator("summary").first)
+    expect(folds.nth(2).locator(".cw-card")).to_be_visible()
+    screen.keep("several-events-folded")
+
+
+def test_two_buttons_work_at_once(open_widget: OpenWidget) -> None:
+    screen = open_widget(
+        "display(workshop.crash('game-engine/infinite-loop'), workshop.crash('gateway/panic'))"
+    )
+    slow, fast = button_of(screen).all()
+    screen.press(slow)
+    screen.press(fast)
+    expect(screen.page.get_by_role("heading", name="ZeroDivisionError")).to_be_visible()
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(6)
+
+
+def test_what_was_pressed_outlives_the_kernel(lab: Lab, open_widget: OpenWidget) -> None:
+    screen = open_widget("workshop.crash('game-engine/crash')")
+    screen.press(button_of(screen))
+    expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
+    screen.command("docmanager:save")
+    saved = nbformat.read(next(lab.course.glob("*game-engine-crash*.ipynb")), as_version=4)
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    for text in ("What will really happen", "HTTP 500", "RuntimeError", "How to fix it"):
+        assert text in html
+
+
+def test_dollars_in_an_event_are_no_formula(open_widget: OpenWidget) -> None:
+    screen = open_widget(
+        "from kit.outcome import Event\nEvent(exception={'values': [{'type': 'E', 'value': 'a $x^2$ b $y$'}]})"
+    )
+    expect(screen.page.locator(".cw-message")).to_have_text("a $x^2$ b $y$")
+
+
+BROKEN = {
+    "the crash fails": "def trigger(*given, **options): raise OSError('the gateway is gone')",
+    "the card fails": (
+        "import kit.widgets\ndef cards(events): raise OSError('no card')\n"
+        "kit.widgets.cards, trigger = cards, workshop.trigger"
+    ),
+    "the callback fails": (
+        "import kit.widgets\ndef start(self): raise OSError('no thread')\n"
+        "kit.widgets.CrashWidget._start, trigger = start, workshop.trigger"
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_callback_that_raises_is_found(
+    broken: str, lab: Lab, unchecked_screen: OpenScreen
+) -> None:
+    show = "from kit.catalogue import variants\nfrom kit.widgets import CrashWidget\n"
+    show += "CrashWidget(variants('game-engine/crash'), trigger)"
+    screen = unchecked_screen(lab.address(lab.write("broken.ipynb", START, BROKEN[broken], show)))
+    screen.run_all()
+    screen.assert_healthy()
+    screen.press(button_of(screen))
+    with pytest.raises(AssertionError, match="OSError"):
+        screen.wait_until_wrong()
+    screen.keep(broken.replace(" ", "-"))

@@ -1,0 +1,53 @@
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kit import doctor
+from kit.cli import COURSE, main
+from kit.hosting import HOST
+
+
+def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Finding]:
+    return {finding.what: finding for finding in doctor.examine(home, course)}
+
+
+def test_a_machine_that_has_all_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 0, result.output
+    assert "✗" not in result.output
+    assert "sentry-sdk" in result.output
+
+
+def test_a_missing_package_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    monkeypatch.setattr(doctor, "requires", lambda name: ["sentry-sdk<2", "no-such-package>=1"])
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "pip install 'sentry-sdk<2'" in result.output
+    assert "✗ no-such-package missing" in result.output
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_lack(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    [lack] = [f for f in findings(blocked / "home").values() if not f.ok]
+    assert "WORKSHOP_HOME" in lack.remedy
+
+
+def test_a_missing_course_is_a_lack(tmp_path: Path) -> None:
+    assert not findings(tmp_path, tmp_path / "none")[f"the course in {tmp_path / 'none'}"].ok
+
+
+def test_a_taken_port_is_said_and_is_no_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(socket.create_server((HOST, 0))) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(doctor, "INGEST_PORT", port)
+        assert findings(tmp_path)[f"port {port} for ingest is taken; another one will be used"].ok
