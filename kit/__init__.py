@@ -1,4 +1,4 @@
-"""The workshop kit: hosts the demo services, captures what Sentry is sent, shows and explains it."""
+"""The workshop kit: hosts the services, captures what Sentry is sent, shows and explains it."""
 
 from kit.workshop import Workshop, WorkshopError
 

@@ -117,20 +117,10 @@ def trace_table(transactions: Sequence[Mapping[str, Any]]) -> Markup:
     return _page("trace.html", trace=tabulate(transactions))
 
 
-class EventCard:
-    """An event that shows itself as a card in a notebook and as one line elsewhere."""
-
-    def __init__(
-        self, event: Event, *, crash: CrashType | None = None, answered_at: float | None = None
-    ) -> None:
-        self.event, self.crash, self.answered_at = event, crash, answered_at
-
-    def _repr_html_(self) -> str:
-        return event_card(self.event, crash=self.crash, answered_at=self.answered_at)
-
-    def __repr__(self) -> str:
-        card = _Card(self.event, self.crash)
-        return f"<EventCard {card.type}: {card.message.text[:80]} ({card.event_id})>"
+def warm_up() -> None:
+    """Read our source and compile the templates: the first card would be late for it."""
+    event_card({})
+    trace_table([])
 
 
 def _page(template: str, **values: Any) -> Markup:

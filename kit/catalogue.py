@@ -1,4 +1,4 @@
-"""The crash types, declared once: widgets, cards, ``workshop check``, tests and notebooks read this.
+"""The crash types, declared once for widgets, cards, ``workshop check``, tests and notebooks.
 
 What a crash type claims is asserted against a real event: ``captured`` must be found in it,
 ``not_captured`` must not, and ``errors`` says exactly which error events arrive.
@@ -121,7 +121,8 @@ class CrashType:
 
 _NO_ADDRESS = NotCaptured(
     "The player's IP address",
-    "The SDK sends no personal data that it was not told to send.",
+    "The SDK sends no personal data unasked. REMOTE_ADDR, where there is one, is the caller's: "
+    "to the game engine that is the gateway.",
     "Set user.ip_address with set_user, when you may keep it.",
     "user.ip_address",
 )

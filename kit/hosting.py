@@ -181,11 +181,11 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
     return serve
 
 
-def serve_tornado(make_app: Callable[[], Application]) -> Serve:
+def serve_tornado(make_app: Callable[[], Application], max_body_bytes: int) -> Serve:
     """Return how to serve the Tornado application that ``make_app`` makes inside the loop."""
 
     async def serve(listener: socket.socket, ready: Ready, end: asyncio.Event) -> None:
-        server = HTTPServer(make_app())
+        server = HTTPServer(make_app(), max_body_size=max_body_bytes)
         server.add_sockets([listener])
         ready()
         await end.wait()

@@ -33,12 +33,18 @@ class Event(dict[str, Any]):
         """
         return jmespath.search(path, dict(self))
 
+    def __repr__(self) -> str:
+        return f"<Event {self.title} {self.get('event_id')}>"
+
     def _repr_html_(self) -> str:
         return event_card(self, crash=self.crash, answered_at=self.answered_at)
 
 
 class Trace(list[dict[str, Any]]):
     """The transactions of one trace, the earliest first; shown in a notebook as a table."""
+
+    def __repr__(self) -> str:
+        return f"<Trace of {', '.join(each['server_name'] for each in self)}>"
 
     def _repr_html_(self) -> str:
         return trace_table(self)

@@ -51,6 +51,11 @@ class Relay:
         self._thread.start()
 
     @property
+    def host(self) -> str:
+        """The host that it sends to."""
+        return self._url.host
+
+    @property
     def dropped(self) -> int:
         """How many envelopes were not and will not be delivered."""
         return self._dropped

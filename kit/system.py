@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from demo_services.game_engine.app import make_app as make_game_engine
-from demo_services.gateway.app import make_app as make_gateway
+from demo_services import game_engine, gateway
+from demo_services.game_engine.app import MAX_BODY_BYTES
 from demo_services.services import GAME_ENGINE, GATEWAY, SERVICES, Service
 from demo_services.settings import Settings
 from kit import ingest
@@ -35,6 +35,7 @@ class System:
         self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
         self.clients: dict[str, ServiceClient] = {}
         self.servers: dict[str, Server] = {}
+        self.relay: Relay | None = None
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
 
@@ -52,8 +53,15 @@ class System:
             self._launch_services()
             for server in self.servers.values():
                 self._await(server)
-                report(status(server))
+                report(_status(server))
+            if self.relay:
+                report(_relay_status(self.relay))
             self._undo = undo.pop_all()
+
+    def status_lines(self) -> list[str]:
+        """Return a line about each server, and one about the relay when there is one."""
+        lines = [_status(server) for server in self.servers.values()]
+        return [*lines, _relay_status(self.relay)] if self.relay else lines
 
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
@@ -62,12 +70,11 @@ class System:
     def _launch_ingest(self) -> None:
         self.store = Store(self.home / "captured.sqlite3")
         self._undo.callback(self.store.close)
-        relay = None
-        if upstream := os.environ.get("SENTRY_DSN"):
-            relay = Relay(upstream)
-            self._undo.callback(relay.close)
+        if dsn := os.environ.get("SENTRY_DSN"):
+            self.relay = Relay(dsn)
+            self._undo.callback(self.relay.close)
         projects = {str(s.project_id): (s.name, self._keys[s.name]) for s in SERVICES.values()}
-        make_app = partial(ingest.make_app, self.store, projects, relay=relay)
+        make_app = partial(ingest.make_app, self.store, projects, relay=self.relay)
         self._launch(Server(INGEST, serve_asgi(make_app), port=INGEST_PORT, context=untraced))
 
     def _launch_services(self) -> None:
@@ -75,8 +82,9 @@ class System:
             client = self.clients[service.name] = ServiceClient(service, self._dsn(service))
             self._undo.callback(client.close)
         # The game engine first: the gateway is told its address.
-        self._host(GAME_ENGINE, serve_tornado(partial(make_game_engine, self._settings())))
-        self._host(GATEWAY, serve_asgi(partial(make_gateway, self._settings())))
+        make_app = partial(game_engine.make_app, self._settings())
+        self._host(GAME_ENGINE, serve_tornado(make_app, MAX_BODY_BYTES))
+        self._host(GATEWAY, serve_asgi(partial(gateway.make_app, self._settings())))
 
     def _host(self, service: Service, serve: Serve) -> None:
         context = self.clients[service.name].bind
@@ -103,8 +111,15 @@ class System:
         return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
 
 
-def status(server: Server) -> str:
+def _status(server: Server) -> str:
     """Return a line about a server: name, state, address, and whether its port was taken."""
     taken = f"  (port {server.wanted_port} was taken)" if server.port != server.wanted_port else ""
     mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
     return f"{mark} {server.name:<12} {state:<6} {server.url}{taken}"
+
+
+def _relay_status(relay: Relay) -> str:
+    """Return a line about the relay: where to, and what could not be delivered."""
+    trouble = f"  (last error: {relay.last_error})" if relay.last_error else ""
+    mark = "✗" if relay.dropped else "✓"
+    return f"{mark} {'relay':<12} to {relay.host}, {relay.dropped} envelopes dropped{trouble}"

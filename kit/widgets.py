@@ -210,7 +210,7 @@ def _button() -> ipywidgets.Button:
         description="Crash it",
         icon="bolt",
         button_style="danger",
-        layout=ipywidgets.Layout(width="150px", height="38px", margin="2px 14px 2px 2px"),
+        layout=ipywidgets.Layout(width="150px", height="38px", margin="0 14px 0 0"),
     )
     button.add_class("cw-w-button")
     return button

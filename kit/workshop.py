@@ -13,11 +13,12 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
+from kit.card import warm_up
 from kit.catalogue import CrashType, find, variants
 from kit.exercises import EXERCISES, Exercise
 from kit.outcome import Outcome
 from kit.store import Store, Subscription
-from kit.system import Report, System, status
+from kit.system import Report, System
 from kit.widgets import CrashWidget
 
 ANSWER_DEADLINE_S = 30.0
@@ -59,11 +60,12 @@ class Workshop:
                 system = System(home or default_home())
                 system.start(report)
                 cls._running = cls(system)
+                threading.Thread(target=warm_up, name="card-warm-up", daemon=True).start()
                 # The SDK itself closes the client of the main context only.
                 atexit.register(cls._running.stop)
             else:
-                for server in cls._running._system.servers.values():
-                    report(status(server))
+                for line in cls._running._system.status_lines():
+                    report(line)
             return cls._running
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Throughput of the ingest beside a receiver that does nothing: python -m tests.benchmarks.ingest."""
+"""The ingest beside a receiver that does nothing: python -m tests.benchmarks.ingest."""
 
 import asyncio
 import gzip

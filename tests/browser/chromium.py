@@ -1,10 +1,10 @@
 """The browser of the browser tests: where it is, how it is started, what to do without one."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -33,7 +33,7 @@ def find(own: str) -> str:
     """
     if named := os.environ.get("WORKSHOP_BROWSER"):
         return named
-    for path in (*map(shutil.which, NAMES), own if Path(own).is_file() else None):
+    for path in (*map(which, NAMES), own if Path(own).is_file() else None):
         if path:
             return path
     raise NoBrowserError(MISSING)

@@ -98,6 +98,12 @@ class Screen:
         found += self.complaints
         assert not found, "\n".join(found)
 
+    def assert_stays_healthy(self) -> None:
+        """Look again and again, for five seconds: what a button did takes its time to show."""
+        for _ in range(50):
+            self.assert_healthy()
+            self.page.wait_for_timeout(100)
+
     def close(self) -> None:
         """Leave the notebook and end its kernel."""
         self.page.evaluate(SHUT_DOWN)

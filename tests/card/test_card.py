@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.card import EventCard, event_card
+from kit.card import event_card
 from kit.catalogue import Captured, CrashType, ExpectedError, NotCaptured
 from kit.payload import MAX_TEXT
 
@@ -336,14 +336,6 @@ def test_the_card_is_light() -> None:
     assert len(event_card(EVENT, crash=CRASH)) < 60_000
 
 
-def test_in_a_terminal_it_is_one_line() -> None:
-    card = EventCard(EVENT, crash=CRASH)
-    assert repr(card) == (
-        "<EventCard ZeroDivisionError: division by zero (8c143732bdb44bad9dc389bd20b926b0)>"
-    )
-    assert card._repr_html_() == event_card(EVENT, crash=CRASH)
-
-
 TEXTS = st.text(max_size=8) | st.sampled_from(
     [
         HOSTILE,
@@ -387,7 +379,6 @@ EVENTS = st.fixed_dictionaries(
 @given(EVENTS)
 def test_any_payload_becomes_a_harmless_card(payload: dict[str, Any]) -> None:
     Page(event_card(payload, crash=CRASH, answered_at=1.0))
-    repr(EventCard(payload))
 
 
 def test_deep_nesting_is_survived() -> None:

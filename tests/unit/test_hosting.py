@@ -27,7 +27,7 @@ def tornado_app() -> tornado.web.Application:
     return tornado.web.Application([("/", Hello)])
 
 
-SERVES = {"asgi": serve_asgi(asgi_app), "tornado": serve_tornado(tornado_app)}
+SERVES = {"asgi": serve_asgi(asgi_app), "tornado": serve_tornado(tornado_app, 1024)}
 
 
 @pytest.fixture(params=SERVES)

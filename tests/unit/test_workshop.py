@@ -1,11 +1,16 @@
+import gzip
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from kit import Workshop
-from kit.hosting import ServerError
+from kit.hosting import Server, ServerError, serve_asgi
 from kit.workshop import default_home
 
 
@@ -79,11 +84,41 @@ def test_a_service_that_cannot_start_raises_and_leaves_nothing(
         raise ValueError("no reels")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kit.system.make_game_engine", broken)
+        patch.setattr("kit.system.game_engine.make_app", broken)
         with pytest.raises(ServerError, match="game-engine did not start: ValueError: no reels"):
             Workshop.start(home=tmp_path, report=silent)
     with Workshop.start(home=tmp_path, report=silent) as workshop:
         assert workshop.spin()["balance"] >= 0
+
+
+def test_with_a_dsn_everything_is_relayed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[bytes] = []
+
+    async def sentry(request: Request) -> JSONResponse:
+        bodies.append(gzip.decompress(await request.body()))
+        return JSONResponse({})
+
+    app = Starlette(routes=[Route("/api/7/envelope/", sentry, methods=["POST"])])
+    upstream = Server("upstream", serve_asgi(lambda: app))
+    upstream.launch().wait()
+    monkeypatch.setenv("SENTRY_DSN", f"{upstream.url.replace('//', '//key@')}/7")
+    lines: list[str] = []
+    with Workshop.start(home=tmp_path, report=lines.append) as workshop:
+        event = workshop.trigger("game-engine/crash").event
+        assert event is not None
+    upstream.stop()
+    assert lines[-1] == "✓ relay        to 127.0.0.1, 0 envelopes dropped"
+    assert any(event["event_id"].encode() in body for body in bodies)
+
+
+def test_what_is_no_dsn_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTRY_DSN", "sentry.io")
+    with pytest.raises(ValueError, match="SENTRY_DSN is not a DSN"):
+        Workshop.start(home=tmp_path, report=silent)
 
 
 def test_no_server_traceback_reaches_the_cell(

@@ -1,0 +1,70 @@
+"""Notebooks in real kernels."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+COURSE = Path(__file__).parent.parent.parent / "notebooks"
+NOTEBOOKS = sorted(path.name for path in COURSE.glob("[0-9]*.ipynb"))
+DEADLINE_S = 90
+START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
+
+
+def read(name: str) -> NotebookNode:
+    """Return a notebook of the course."""
+    return nbformat.read(COURSE / name, as_version=4)
+
+
+def run(notebook: NotebookNode) -> NotebookNode:
+    """Run a notebook from top to bottom in a kernel of its own; the copy has the outputs."""
+    notebook = nbformat.from_dict(notebook)
+    NotebookClient(
+        notebook, timeout=DEADLINE_S, resources={"metadata": {"path": str(COURSE)}}
+    ).execute()
+    return notebook
+
+
+def sources(notebook: NotebookNode) -> list[str]:
+    """Return the code of a notebook, cell by cell."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+class Kernel:
+    """A kernel that runs one piece of code after the other."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager, self.client = manager, client
+
+    def run(self, code: str) -> str:
+        """Run code and return what it printed. Raises AssertionError with its traceback."""
+        printed: list[str] = []
+
+        def on_output(message: dict[str, object]) -> None:
+            content: dict[str, str] = message["content"]  # type: ignore[assignment]
+            printed.append(content.get("text", ""))
+
+        reply = self.client.execute_interactive(code, timeout=DEADLINE_S, output_hook=on_output)
+        assert reply["content"]["status"] == "ok", reply["content"].get("evalue")
+        return "".join(printed)
+
+
+@contextmanager
+def kernel() -> Iterator[Kernel]:
+    """Start a kernel in the course's folder, and end it."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(COURSE))
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=DEADLINE_S)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        if manager.is_alive():
+            manager.shutdown_kernel(now=True)
