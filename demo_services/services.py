@@ -32,6 +32,7 @@ class Service:
 
 GATEWAY = Service("gateway", 8080, 1, "FastAPI")
 GAME_ENGINE = Service("game-engine", 8082, 2, "Tornado", prefix="game")
+ANALYTICS = Service("analytics", 8084, 4, "FastAPI", prefix="analytics")
 FRONTEND = Service("frontend", 0, 5, "Jupyter")
 
 SERVICES = {service.name: service for service in (GATEWAY, GAME_ENGINE, FRONTEND)}

@@ -15,6 +15,7 @@ class Settings:
     answer 404. ``debug_rate`` bounds calls of debug routes per client address, in the notation
     of the limits package. ``upstreams`` maps a service's name to its base URL (used by the
     gateway), ``deadline_s`` is how long a caller waits for another service, in seconds.
+    ``mongodb_uri`` is where the analytics service keeps its data.
     """
 
     # Not in repr(): Sentry shows local variables by it.
@@ -22,14 +23,17 @@ class Settings:
     debug_rate: str = "100/second"
     upstreams: Mapping[str, str] = field(default_factory=dict)
     deadline_s: float = 15.0
+    # It may hold a password.
+    mongodb_uri: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read ``DEBUG_TOKEN``, ``DEBUG_RATE``, ``DEADLINE_S``, ``<SERVICE>_URL`` per service."""
+        """Read the variables of the same names, and ``<SERVICE>_URL`` for each upstream."""
         return cls(
             debug_token=os.environ.get("DEBUG_TOKEN") or None,
             debug_rate=os.environ.get("DEBUG_RATE", cls.debug_rate),
             deadline_s=float(os.environ.get("DEADLINE_S", cls.deadline_s)),
+            mongodb_uri=os.environ.get("MONGODB_URI") or None,
             upstreams={
                 service.name: os.environ.get(
                     f"{service.name.upper().replace('-', '_')}_URL",

@@ -10,11 +10,15 @@ from typing import Any
 from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 
+from demo_services import frames
 from demo_services.services import Service
 
 # The transaction profiler is deprecated for the continuous one, which has a single owner per
 # process and so cannot serve several clients side by side.
 warnings.filterwarnings("ignore", message="Transaction-based profiling is deprecated")
+
+# The profiler samples the stacks of all threads.
+frames.guard()
 
 # uvicorn logs what the ASGI integration has captured already.
 ignore_logger("uvicorn.error")

@@ -10,6 +10,9 @@ from tests.browser.screen import DARK, LIGHT, Screen
 ROOT = COURSE.parent
 NOTEBOOKS = sorted(path.name for path in COURSE.glob("[0-9]*.ipynb"))
 START = "00_start_here.ipynb"
+FONTS = (
+    "code => new Set([...code.querySelectorAll('*')].map(e => getComputedStyle(e).fontFamily)).size"
+)
 
 
 def test_nothing_covers_the_first_page(lab: Lab, open_screen: OpenScreen) -> None:
@@ -39,6 +42,7 @@ def test_the_first_crash_is_explained(lab: Lab, open_screen: OpenScreen) -> None
     screen.press(button)
     card = cell_of(button).locator(".cw-card")
     expect(card.get_by_role("heading", name="RuntimeError")).to_be_visible()
+    assert card.locator(".cw-lines").first.evaluate(FONTS) == 1
     fold = card.locator("details.cw-why", has_text="demo_services").first
     expect(fold.locator(".cw-place").first).to_be_hidden()
     screen.press(fold.locator("summary"))

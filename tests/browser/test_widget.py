@@ -125,7 +125,11 @@ def test_what_was_pressed_outlives_the_kernel(lab: Lab, open_widget: OpenWidget)
 def test_dollars_in_an_event_are_no_formula(open_widget: OpenWidget) -> None:
     error = {"type": "Error", "value": "a $x^2$ b $y$"}
     event = {"exception": {"values": [error]}}
-    screen = open_widget(f"from kit.outcome import Event\nEvent({event})")
+    formula = "from IPython.display import HTML\nHTML('<p>$z$</p>')"
+    screen = open_widget(f"from kit.outcome import Event\ndisplay(Event({event}))\n{formula}")
+    # JupyterLab sets formulas after it shows the text, and the one outside the card last.
+    expect(screen.page.locator("mjx-container")).not_to_have_count(0)
+    expect(screen.page.locator("p:not(.cw-card p) > mjx-container")).to_have_count(1)
     expect(screen.page.locator(".cw-message")).to_have_text("a $x^2$ b $y$")
 
 

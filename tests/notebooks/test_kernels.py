@@ -29,15 +29,30 @@ def test_two_kernels_work_at_once() -> None:
 def test_an_interrupted_trigger_can_be_run_again() -> None:
     with kernel() as running:
         running.run(START)
-        interrupt_when_busy(running, "workshop.trigger('game-engine/infinite-loop', seconds=5)")
+        loop = "workshop.trigger('game-engine/infinite-loop', seconds=5)"
+        interrupt_when_begun(running, f"print('begun')\n{loop}")
         assert running.run(CRASH) == "[]\n"
 
 
-def test_an_interrupted_click_can_be_made_again() -> None:
+COUNTED = """
+from kit.catalogue import variants
+from kit.widgets import CrashWidget
+presses = []
+def trigger(*given, **options):
+    presses.append(given)
+    print("begun")
+    return workshop.trigger(*given, **{**options, "seconds": 3})
+crash = CrashWidget(variants("game-engine/infinite-loop"), trigger)
+"""
+
+
+def test_a_click_after_an_interrupt_waits_for_the_press_that_goes_on() -> None:
     with kernel() as running:
-        running.run(f"{START}\ncrash = workshop.crash('game-engine/infinite-loop')")
-        interrupt_when_busy(running, "crash.click()")
-        assert running.run("print(crash.click().missing)") == "[]\n"
+        running.run(START + COUNTED)
+        interrupt_when_begun(running, "crash.click()")
+        for number in (1, 2):
+            printed = running.run("print(crash.click().missing, len(presses))")
+            assert printed.splitlines()[-1] == f"[] {number}"
 
 
 @pytest.mark.parametrize("ending", ["shutdown", "restart"])
@@ -54,9 +69,9 @@ def test_an_ended_kernel_leaves_nothing(ending: str) -> None:
         assert [port for port in ports if is_open(port)] == []
 
 
-def interrupt_when_busy(running: Kernel, code: str) -> None:
-    """Interrupt code that has begun; it must end in KeyboardInterrupt."""
-    message = running.client.execute(f"print('begun')\n{code}")
+def interrupt_when_begun(running: Kernel, code: str) -> None:
+    """Interrupt code that has printed that it began; it must end in KeyboardInterrupt."""
+    message = running.client.execute(code, stop_on_error=False)
     while running.client.get_iopub_msg(timeout=30)["content"].get("text") != "begun\n":
         pass
     running.manager.interrupt_kernel()

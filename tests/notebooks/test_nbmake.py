@@ -37,4 +37,4 @@ def test_a_button_whose_callback_raises_fails_the_run(
     ]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == exit_code, run.stdout
-    assert ("no card" in run.stdout) == bool(exit_code)
+    assert (": no card" in run.stdout) == bool(exit_code)

@@ -1,4 +1,5 @@
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,10 @@ with Workshop.start() as workshop:
 def test_a_second_process_works_beside_the_first(workshop: Workshop) -> None:
     second = run(SECOND)
     assert second.returncode == 0, second.stderr
-    assert second.stdout.count("was taken") == 3
+    first_urls = {workshop.url(name) for name in ("ingest", "game-engine", "gateway")}
+    second_urls = set(re.findall(r"http://\S+", second.stdout))
+    assert len(second_urls) == 3
+    assert second_urls.isdisjoint(first_urls)
     assert second.stdout.rstrip().endswith("[]")
     assert not workshop.trigger("game-engine/crash").missing
 

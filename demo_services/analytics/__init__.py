@@ -1,0 +1,5 @@
+"""The analytics service (FastAPI and pymongo): stores spins and says what they add up to."""
+
+from demo_services.analytics.app import make_app
+
+__all__ = ["make_app"]

@@ -1,0 +1,27 @@
+"""Run the analytics service alone: ``MONGODB_URI=... python -m demo_services.analytics``."""
+
+import asyncio
+import contextlib
+import socket
+
+import sentry_sdk
+import uvicorn
+
+from demo_services import standalone
+from demo_services.analytics.app import make_app
+from demo_services.services import ANALYTICS
+from demo_services.settings import Settings
+from demo_services.telemetry import sentry_options
+
+
+async def serve(sock: socket.socket) -> None:
+    """Serve until the program is interrupted."""
+    app = make_app(Settings.from_environment())
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    standalone.announce(ANALYTICS, sock)
+    await server.serve(sockets=[sock])
+
+
+sentry_sdk.init(**sentry_options(ANALYTICS))
+with contextlib.suppress(KeyboardInterrupt):
+    asyncio.run(serve(standalone.listen(ANALYTICS)))

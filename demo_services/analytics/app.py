@@ -1,0 +1,147 @@
+"""The routes of the analytics service."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import fastapi
+import sentry_sdk
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pymongo.errors import ConnectionFailure, DuplicateKeyError
+from starlette.exceptions import HTTPException
+
+from demo_services.analytics import stats
+from demo_services.analytics.debug import make_debug_router
+from demo_services.analytics.mongo import SPINS, Mongo
+from demo_services.analytics.spin import Spin
+from demo_services.answers import answer_http_exception, answer_refused
+from demo_services.guard import TOKEN_HEADER, Guard
+from demo_services.players import Player
+from demo_services.process import ProcessGauge
+from demo_services.refused import Refused
+from demo_services.services import ANALYTICS
+from demo_services.settings import Settings
+from demo_services.trace import trace_id
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Return the analytics service; call it inside the event loop that will serve it."""
+    mongo = Mongo(settings.mongodb_uri)
+    gauge = ProcessGauge()
+    guard = Guard(settings)
+
+    async def describe(request: Request) -> None:
+        """Give every event of this request the service's own context."""
+        sentry_sdk.set_tag("service", ANALYTICS.name)
+        sentry_sdk.set_tag("http.route", request.scope["route"].path)
+        sentry_sdk.set_context("process", gauge.read())
+        sentry_sdk.set_context(
+            "fastapi",
+            {
+                "version": fastapi.__version__,
+                "endpoint": request.scope["endpoint"].__name__,
+                "method": request.method,
+                "route": request.scope["route"].path,
+            },
+        )
+
+    async def debug_only(request: Request) -> None:
+        """Let only holders of the debug token in."""
+        address = request.client.host if request.client else ""
+        guard.admit(request.url.path, address, request.headers.get(TOKEN_HEADER))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await mongo.close()
+
+    app = FastAPI(
+        title=ANALYTICS.name,
+        lifespan=lifespan,
+        dependencies=[Depends(describe)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+
+    @app.get("/health")
+    async def show_health() -> dict[str, Any]:
+        state = await mongo.health()
+        return {"service": ANALYTICS.name, "release": ANALYTICS.release, **state}
+
+    @app.post("/api/v1/events", status_code=201)
+    async def store_spin(spin: Spin) -> dict[str, str]:
+        player = Player(spin.player, spin.balance)
+        sentry_sdk.set_user({"id": player.id, "username": player.name})
+        sentry_sdk.set_tag("player.tier", player.tier)
+        sentry_sdk.set_context("spin", spin.model_dump())
+        with sentry_sdk.start_span(op="analytics.store", name="store a spin"):
+            spins = await mongo.collection(SPINS)
+            await insert(spins, spin)
+        return {"stored": spin.spin_id}
+
+    @app.get("/api/v1/stats")
+    async def show_stats() -> stats.Stats:
+        return await stats.compute(await mongo.collection(SPINS))
+
+    app.include_router(make_debug_router(mongo, [Depends(debug_only)]))
+    app.add_exception_handler(Refused, answer_refused)
+    app.add_exception_handler(HTTPException, answer_http_exception)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(ConnectionFailure, answer_unreachable)
+    app.add_exception_handler(Exception, answer_failure)
+    return app
+
+
+async def insert(spins: Any, spin: Spin) -> None:
+    """Store a spin once. Raises ``Refused`` (409) when it is stored already."""
+    try:
+        await spins.insert_one(spin.model_dump())
+    except DuplicateKeyError:
+        # The reason holds the whole spin: the caller has it already.
+        raise Refused(409, "duplicate-spin", f"{spin.spin_id} is stored already.") from None
+
+
+async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that is not what the route declares: the caller's mistake."""
+    assert isinstance(error, RequestValidationError)
+    fields = [{"field": path(e["loc"]), "problem": str(e["msg"])} for e in error.errors()]
+    detail = "; ".join(f"{field['field']}: {field['problem']}" for field in fields[:3])
+    return JSONResponse({"error": "bad-request", "detail": detail, "fields": fields}, 422)
+
+
+def path(location: Sequence[int | str]) -> str:
+    """Return where in the request a field is: ``body.reels.0``."""
+    return ".".join(map(str, location))
+
+
+async def answer_unreachable(request: Request, error: Exception) -> JSONResponse:
+    """Answer while the database is away, and tell Sentry: one issue, whichever query noticed."""
+    with sentry_sdk.new_scope() as scope:
+        scope.set_level("error")
+        # The message holds addresses, durations and an id of this very attempt.
+        scope.fingerprint = ["analytics", "database-unreachable"]
+        sentry_sdk.capture_exception(error)
+    body = {
+        "error": "database-unreachable",
+        "detail": "The database cannot be reached; the error has been reported.",
+        "trace_id": trace_id(),
+    }
+    return JSONResponse(body, 503, {"Retry-After": "1"})
+
+
+async def answer_failure(request: Request, error: Exception) -> JSONResponse:
+    """Answer a failure of the service itself; Sentry has it by now, and uvicorn logs it."""
+    return JSONResponse(
+        {
+            "error": "internal-error",
+            "detail": "The analytics service failed; the error has been reported.",
+            "trace_id": trace_id(),
+        },
+        500,
+    )

@@ -1,0 +1,34 @@
+"""A lease that lets one report be written at a time, and a holder that died with it."""
+
+import asyncio
+
+import sentry_sdk
+
+from demo_services.analytics.mongo import LEASES, Collection, Mongo
+
+RETRY_S = 0.05
+REPORT = "month-end"
+LAST_HOLDER = "report-worker-7"
+
+
+async def write_report(mongo: Mongo, player: str) -> None:
+    """Write the report as soon as the lease is free."""
+    leases = await mongo.collection(LEASES)
+    # Its process was killed: the bug is that a lease never expires.
+    await leases.update_one({"_id": REPORT}, {"$setOnInsert": {"holder": LAST_HOLDER}}, upsert=True)
+    with sentry_sdk.start_span(op="analytics.lease", name="wait for the lease"):
+        tries = await take(leases, f"report for {player}")
+    sentry_sdk.add_breadcrumb(category="analytics", message=f"lease taken after {tries} tries")
+
+
+async def take(leases: Collection, holder: str) -> int:
+    """Wait until nobody holds the lease, take it, and return how many tries that took."""
+    tries = 0
+    while True:
+        tries += 1
+        lease = await leases.find_one_and_update(
+            {"_id": REPORT, "holder": None}, {"$set": {"holder": holder}}
+        )
+        if lease is not None:
+            return tries
+        await asyncio.sleep(RETRY_S)

@@ -1,0 +1,121 @@
+"""The database: one connection pool, its collections, and what Sentry is told about it."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import pymongo
+import sentry_sdk
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import CollectionInvalid, PyMongoError
+
+from demo_services.refused import Refused
+from demo_services.services import ANALYTICS
+
+Document = dict[str, Any]
+Collection = AsyncCollection[Document]
+
+DEFAULT_DATABASE = "workshop"
+SPINS = "spins"
+REHEARSALS = "rehearsals"
+LEASES = "leases"
+# Capped collections drop their oldest documents by themselves.
+CAPS: Mapping[str, Document] = {
+    SPINS: {"max": 100_000, "size": 32 * 2**20},
+    REHEARSALS: {"max": 20_000, "size": 8 * 2**20},
+}
+SELECTION_MS = 2000
+HEALTH_S = 0.7
+
+
+class Mongo:
+    """The MongoDB at ``uri``. Nothing is connected before the first use.
+
+    Asynchronous, because a query in a thread cannot be cancelled when its caller has gone.
+    """
+
+    def __init__(self, uri: str | None) -> None:
+        self._client: AsyncMongoClient[Document] | None = None
+        if uri:
+            self._client = AsyncMongoClient(
+                uri, serverSelectionTimeoutMS=SELECTION_MS, appname=ANALYTICS.name
+            )
+        self._preparing = asyncio.Lock()
+        self.product: str | None = None
+        self.version: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Mongo {self.product} {self.version}>"
+
+    @property
+    def client(self) -> AsyncMongoClient[Document]:
+        """The connection pool. Raises ``Refused`` (503) when there is no database."""
+        if self._client is None:
+            raise Refused(
+                503,
+                "no-database",
+                "There is no database. Set MONGODB_URI, for example to "
+                "mongodb://127.0.0.1:27017, and start the analytics service again.",
+            )
+        return self._client
+
+    async def collection(self, name: str) -> Collection:
+        """Return a collection that is ready to use, and tell Sentry which it is.
+
+        Raises ``Refused`` (503) without a database, PyMongoError when it does not answer.
+        """
+        client = self.client
+        if self.version is None:
+            # All who ask at once learn at once that it is away, and do not queue for the lock.
+            await client.admin.command("ping")
+            async with self._preparing:
+                await self._prepare(client)
+        database = client.get_default_database(DEFAULT_DATABASE)
+        sentry_sdk.set_tag("mongodb.collection", name)
+        sentry_sdk.set_context(
+            "mongodb",
+            {
+                "product": self.product,
+                "server_version": self.version,
+                "database": database.name,
+                "collection": name,
+                "driver": f"pymongo {pymongo.version}",
+            },
+        )
+        return database[name]
+
+    async def health(self) -> dict[str, Any]:
+        """Return which database there is, or why there is none."""
+        try:
+            with pymongo.timeout(HEALTH_S):
+                await self.client.admin.command("ping")
+            await self.collection(SPINS)
+        except Refused as refused:
+            return {"status": "degraded", "detail": str(refused)}
+        except PyMongoError as error:
+            reason = str(error).partition(" (configured")[0]
+            return {"status": "degraded", "detail": f"The database does not answer: {reason}"}
+        return {"status": "up", "database": {"product": self.product, "version": self.version}}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _prepare(self, client: AsyncMongoClient[Document]) -> None:
+        """Create what is not there yet, and learn what the server is."""
+        if self.version is not None:
+            return
+        database = client.get_default_database(DEFAULT_DATABASE)
+        for name, cap in CAPS.items():
+            with contextlib.suppress(CollectionInvalid):  # It is there already.
+                await database.create_collection(name, capped=True, **cap)
+        await database[SPINS].create_index("spin_id", unique=True)
+        await database[REHEARSALS].create_index("spin_id", unique=True)
+        await database[REHEARSALS].create_index([("batch", 1), ("player", 1)])
+        info = await client.admin.command("buildInfo")
+        secantus = info.get("secantusVersion")
+        self.product = "SecantusDB" if secantus else "MongoDB"
+        self.version = secantus or info["version"]

@@ -1,0 +1,208 @@
+"""The database of the system: a child process, or one that runs elsewhere.
+
+SecantusDB speaks MongoDB's wire protocol. It is under the GPL and is only ever run as a program
+of its own, never imported.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import psutil
+
+from kit.clients import untraced
+from kit.hosting import HOST, ServerError, listen
+
+LEASH = Path(__file__).with_name("leash.py")
+DRIVER, SECANTUS = "pymongo", "secantus"
+PING_MS = 100
+ELSEWHERE_MS = 5000
+
+
+class Database:
+    """A MongoDB for the services, behind the surface of ``kit.hosting.Server``.
+
+    ``uri`` is that of a database that runs elsewhere: by default ``MONGODB_URI``. Without one
+    SecantusDB runs here, in memory, for as long as this process lives.
+    """
+
+    name = "database"
+
+    def __init__(self, uri: str | None = None) -> None:
+        self._given = uri or os.environ.get("MONGODB_URI") or None
+        self._port: int | None = None
+        self._leash: subprocess.Popen[str] | None = None
+        self._watcher: threading.Thread | None = None
+        self._settled = threading.Event()
+        self._is_ready = False
+        self._reason = ""
+        self._last_words: deque[str] = deque(maxlen=5)
+        self._began = self._ready_after = 0.0
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why there can be no database here, and what to do; None when there can be one."""
+        if importlib.util.find_spec(DRIVER) is None:
+            return "MongoDB's driver is not installed. Run pip install pymongo."
+        if self._given or importlib.util.find_spec(SECANTUS):
+            return None
+        return (
+            "There is no database. Run pip install --pre SecantusDB (CPython 3.11 to 3.13), or "
+            "set MONGODB_URI to a MongoDB of your own, and start again."
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the database has answered, and has not ended since."""
+        return self._is_ready
+
+    @property
+    def url(self) -> str:
+        """Its connection string. Raises ServerError before the launch."""
+        if self._given:
+            return self._given
+        if self._port is None:
+            raise ServerError(f"{self.name} has no port: it was not launched")
+        return f"mongodb://{HOST}:{self._port}"
+
+    @property
+    def address(self) -> str:
+        """Where it is, without the user and the password that ``url`` may hold."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    def launch(self) -> Self:
+        """Start the program, without waiting. Does nothing when it is running.
+
+        Raises ServerError when there can be no database.
+        """
+        if self._watcher is not None and self._watcher.is_alive():
+            return self
+        if self.unavailable:
+            raise ServerError(self.unavailable)
+        self._settled.clear()
+        self._is_ready, self._reason = False, ""
+        self._began = time.perf_counter()
+        if not self._given:
+            self._port = free_port()
+            self._leash = start_secantus(self._port)
+        self._watcher = threading.Thread(target=self._watch, name=self.name, daemon=True)
+        self._watcher.start()
+        return self
+
+    def wait(self, deadline: float = 15.0) -> float:
+        """Wait until it answers; return the seconds that took since the launch.
+
+        Raises ServerError with the reason when it ended first, or did not answer in time.
+        """
+        settled = self._settled.wait(deadline)
+        if self._reason:
+            raise ServerError(f"{self.name} did not start: {self._reason}")
+        if not settled:
+            self.stop()
+            raise ServerError(f"{self.name} did not answer within {deadline:g} s")
+        return self._ready_after
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """End the program, by force if it takes longer than ``timeout`` seconds.
+
+        A database that runs elsewhere is left alone.
+        """
+        leash, self._leash = self._leash, None
+        self._is_ready = False
+        if leash is None:
+            return
+        assert leash.stdin is not None
+        leash.stdin.close()
+        try:
+            leash.wait(timeout)
+        except subprocess.TimeoutExpired:
+            kill(leash)
+        if self._watcher is not None:
+            self._watcher.join(timeout)
+
+    def _watch(self) -> None:
+        with untraced():
+            if self._given:
+                self._reason = ping(self._given, ELSEWHERE_MS)
+                self._settle(is_ready=not self._reason)
+            elif self._leash is not None:
+                self._follow(self._leash)
+
+    def _follow(self, leash: "subprocess.Popen[str]") -> None:
+        """Ping until the program answers, then wait for its end."""
+        reader = threading.Thread(target=self._listen, args=(leash,), daemon=True)
+        reader.start()
+        while leash.poll() is None:
+            if not ping(self.url, PING_MS):
+                self._settle(is_ready=True)
+                break
+        leash.wait()
+        reader.join()
+        said = " | ".join(self._last_words)
+        self._reason = f"it ended with exit code {leash.returncode}: {said}"
+        self._settle(is_ready=False)
+
+    def _listen(self, leash: "subprocess.Popen[str]") -> None:
+        assert leash.stderr is not None
+        with leash.stderr as stderr:
+            self._last_words.clear()
+            self._last_words.extend(line.strip() for line in stderr)
+
+    def _settle(self, *, is_ready: bool) -> None:
+        self._ready_after = time.perf_counter() - self._began
+        self._is_ready = is_ready
+        self._settled.set()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with closing(listen()) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def start_secantus(port: int) -> "subprocess.Popen[str]":
+    """Start SecantusDB on a leash: it ends when this process does, however that ends."""
+    # -P: a file of the same name in the working directory must not be taken for a module.
+    secantus = [sys.executable, "-P", "-m", SECANTUS, "--port", str(port)]
+    options = ["--host", HOST, "--storage-path", ":memory:", "--standalone", "--cache-size", "256M"]
+    return subprocess.Popen(  # noqa: S603 - all of it is ours
+        [sys.executable, "-I", "-S", str(LEASH), *secantus, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        # A group of its own, so that Ctrl-C in the kernel ends a cell and not the database.
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+
+
+def kill(leash: "subprocess.Popen[str]") -> None:
+    """End the leash and what is on it, at once."""
+    family = [psutil.Process(leash.pid), *psutil.Process(leash.pid).children(recursive=True)]
+    for process in reversed(family):
+        process.kill()
+    psutil.wait_procs(family)
+
+
+def ping(uri: str, timeout_ms: int) -> str:
+    """Return nothing when a database answers within ``timeout_ms``, else the reason."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    try:
+        with MongoClient[dict[str, object]](uri, serverSelectionTimeoutMS=timeout_ms) as client:
+            client.admin.command("ping")
+    except PyMongoError as error:
+        return str(error).partition(" (configured")[0]
+    return ""
