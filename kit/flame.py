@@ -5,11 +5,11 @@ thread was doing. What an event carries is untrusted, as in ``kit.waterfall``.
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -27,11 +27,13 @@ MIN_SHARE = 0.002
 # This many library frames on top of each other are drawn as one.
 FOLDED = 3
 
-_SIZES = {"wide": 1080, "narrow": 520}
+_SIZES = {"wide": 920, "narrow": 520}
 _TEXT_ROOM = 30
 # A thread whose innermost frame is here waits for the network or for a timer.
 _WAITING = ("selectors", "asyncio.windows_events")
 _NANOSECOND = 1e-9
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Frame:
     is_ours: bool
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What frames of one function share."""
+        return self.function, self.file
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a thread in here waits for the network or for a timer."""
+        return self.module in _WAITING
+
+    @property
     def where(self) -> str:
         """The place as an editor takes it, ``file:line``."""
         return f"{self.file}:{self.line}" if self.line else self.file
@@ -52,7 +64,7 @@ class Frame:
     @property
     def whose(self) -> str:
         """Whose code it is, in words."""
-        if self.module in _WAITING:
+        if self.is_waiting:
             return "waiting"
         return "your code" if self.is_ours else "library"
 
@@ -102,7 +114,7 @@ def flame_graph(profile: Mapping[str, Any]) -> Markup:
     boxes, is_cut = _boxes(samples, total)
     summary = _summary(guilty, samples, total)
     values = {
-        "charts": _charts(boxes, total, guilty, summary) if boxes else {},
+        "charts": _charts(boxes, guilty, summary) if boxes else {},
         "lines": self_times(samples)[:MAX_ROWS],
         "summary": summary,
         "count": len(samples),
@@ -160,7 +172,7 @@ def active_samples(profile: Mapping[str, Any]) -> list[Sample]:
     frames = [_frame(mapping(each)) for each in sequence(recorded.get("frames"))]
     stacks = [_stack(each, frames) for each in sequence(recorded.get("stacks"))]
     return [
-        Sample(at(stacks, (each.get("stack_id"),)) or (), seconds)
+        Sample(_at(stacks, each.get("stack_id")) or (), seconds)
         for (_, each), seconds in zip(own, _lengths(times, profile), strict=True)
     ]
 
@@ -209,52 +221,83 @@ def _frame(frame: Mapping[str, Any]) -> Frame:
 
 
 def _stack(indices: Any, frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    known = (at(frames, (index,)) for index in islice(sequence(indices), MAX_DEPTH * 5))
+    known = (_at(frames, index) for index in islice(sequence(indices), MAX_DEPTH * 5))
     return tuple(frame for frame in known if frame is not None)[::-1]
+
+
+def _at(values: Sequence[_T], index: Any) -> _T | None:
+    return values[index] if isinstance(index, int) and 0 <= index < len(values) else None
 
 
 # Words
 
 
-def guilty_line(samples: Sequence[Sample]) -> Line | None:
-    """Return the line of ours that took the most time, with all that it called; None if none.
+@dataclass(frozen=True)
+class Guilty:
+    """The function of ours that took the most time, and its line that took most of that."""
+
+    function: Line
+    line: Line
+
+
+def guilty_line(samples: Sequence[Sample]) -> Guilty | None:
+    """Return where the time went, all that was called from there included; None if nowhere.
 
     Time in which the thread only waited counts for nobody. Without a frame of ours it is the
-    innermost frame of a library. ``share`` is that of the whole time, from 0 to 1.
+    innermost frame of a library. A share is that of the whole time, from 0 to 1.
     """
-    places: Counter[Frame] = Counter()
+    places: dict[Frame, float] = defaultdict(float)
+    functions: dict[tuple[str, str], float] = defaultdict(float)
     for sample in samples:
-        if sample.stack and sample.stack[-1].module not in _WAITING:
+        if sample.stack and not sample.stack[-1].is_waiting:
             ours = (frame for frame in reversed(sample.stack) if frame.is_ours)
-            places[next(ours, sample.stack[-1])] += sample.seconds  # type: ignore[assignment]
-    return next(iter(_lines(places, samples)), None)
+            frame = next(ours, sample.stack[-1])
+            places[frame] += sample.seconds
+            functions[frame.key] += sample.seconds
+    if not functions:
+        return None
+    key = max(functions, key=lambda each: functions[each])
+    line = next(line for line in _lines(places, samples) if line.frame.key == key)
+    whole = functions[key]
+    return Guilty(Line(line.frame, whole, whole / _total(samples)), line)
 
 
 def self_times(samples: Sequence[Sample]) -> list[Line]:
     """Return the lines that were running themselves, the longest first."""
-    places: Counter[Frame] = Counter()
+    places: dict[Frame, float] = defaultdict(float)
     for sample in samples:
         if sample.stack:
-            places[sample.stack[-1]] += sample.seconds  # type: ignore[assignment]
+            places[sample.stack[-1]] += sample.seconds
     return _lines(places, samples)
 
 
-def _lines(places: Counter[Frame], samples: Sequence[Sample]) -> list[Line]:
-    total = sum(sample.seconds for sample in samples) or 1.0
-    return [Line(frame, took, took / total) for frame, took in places.most_common()]
+def _lines(places: Mapping[Frame, float], samples: Sequence[Sample]) -> list[Line]:
+    total = _total(samples)
+    longest = sorted(places.items(), key=lambda each: -each[1])
+    return [Line(frame, took, took / total) for frame, took in longest]
 
 
-def _summary(guilty: Line | None, samples: Sequence[Sample], total: float) -> str:
+def _total(samples: Iterable[Sample]) -> float:
+    """Return the time of all samples; 1 instead of 0, so that one can divide by it."""
+    return sum(sample.seconds for sample in samples) or 1.0
+
+
+def _summary(guilty: Guilty | None, samples: Sequence[Sample], total: float) -> str:
     if not samples:
         return "This profile has no sample of the thread that served the transaction."
+    idle = sum(line.share for line in self_times(samples) if line.frame.is_waiting)
     if guilty is None:
         return f"In {length(total)} the thread did nothing but wait."
-    idle = sum(each.seconds for each in self_times(samples) if each.frame.whose == "waiting")
-    waited = f" The thread waited for {length(idle)} of it." if idle > total / 20 else ""
-    return (
-        f"{guilty.share:.0%} of {length(total)} was spent in {guilty.frame.function}, "
-        f"{guilty.frame.where}.{waited}"
-    ).replace("%", " %", 1)
+    spent = (
+        f"{_percent(guilty.function.share)} of {length(total)} was spent in "
+        f"{guilty.line.frame.function}, {_percent(guilty.line.share)} at {guilty.line.frame.where}."
+    )
+    waited = f"For {_percent(idle)} of the time the thread only waited."
+    return f"{waited} {spent}" if idle > 0.5 else f"{spent} {waited}" if idle > 0.05 else spent
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 # Graph
@@ -278,10 +321,11 @@ def _folded(stack: tuple[Frame, ...]) -> Iterator[tuple[tuple[str, str], str, Fr
     for is_ours, run in groupby(stack, key=lambda frame: frame.is_ours):
         frames = list(run)
         if is_ours or len(frames) < FOLDED:
-            yield from (((f.function, f.file), f.function, f) for f in frames)
+            yield from ((frame.key, frame.function, frame) for frame in frames)
         else:
             packages = dict.fromkeys(f.module.partition(".")[0] or f.file for f in frames)
-            label = f"{len(frames)} library frames: {', '.join(packages)}"
+            waits = "waiting, " if frames[-1].is_waiting and frames[-1] is stack[-1] else ""
+            label = f"{waits}{len(frames)} library frames: {', '.join(packages)}"
             yield (label, ""), label, None
 
 
@@ -307,17 +351,20 @@ def _drawn(box: Box, start: float, depth: int, total: float) -> dict[str, Any]:
         "end": (start + box.seconds) / total,
         "label": box.label,
         "ours": box.is_ours,
-        "place": (box.frame.function, box.frame.file) if box.frame else None,
+        "place": box.frame.key if box.frame else None,
     }
 
 
 def _charts(
-    boxes: Sequence[Mapping[str, Any]], total: float, guilty: Line | None, summary: str
+    boxes: Sequence[Mapping[str, Any]], guilty: Guilty | None, summary: str
 ) -> dict[str, Markup]:
-    place = (guilty.frame.function, guilty.frame.file) if guilty else None
+    place = guilty.line.frame.key if guilty else None
     return {
         name: svg(
-            "flame", summary, width=width, datasets={"boxes": [_fit(b, place, width) for b in boxes]}
+            "flame",
+            summary,
+            width=width,
+            datasets={"boxes": [_fit(box, place, width) for box in boxes]},
         )
         for name, width in _SIZES.items()
     }

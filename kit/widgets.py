@@ -4,6 +4,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,9 +35,7 @@ class CrashWidget:
     def __init__(self, variants: Sequence[CrashType], trigger: Trigger) -> None:
         self._variants = {crash.variant: crash for crash in variants}
         self._trigger = trigger
-        self._outcome: Outcome | None = None
-        self._error: Exception | None = None
-        self._press: threading.Thread | None = None
+        self._press: Future[Outcome] | None = None
         self._kind = _choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
         self._parameters = {each.name: _number(each) for each in variants[0].parameters}
@@ -52,11 +51,7 @@ class CrashWidget:
         """
         self.button.click()
         assert self._press is not None
-        self._press.join()
-        if self._error is not None:
-            raise self._error
-        assert self._outcome is not None
-        return self._outcome
+        return self._press.result()
 
     @property
     def _crash(self) -> CrashType:
@@ -79,27 +74,34 @@ class CrashWidget:
 
     def _start(self) -> None:
         """Run in a thread of its own: the kernel stays free, and other buttons work meanwhile."""
-        if self._press is not None and self._press.is_alive():
+        if self._press is not None and not self._press.done():
             return
         self.button.disabled = True
-        self._outcome, self._error = None, None
-        self._press = threading.Thread(target=self._run, name="workshop-press", daemon=True)
-        self._press.start()
+        self._press = Future()
+        press = threading.Thread(
+            target=self._run, args=(self._press,), name="workshop-press", daemon=True
+        )
+        press.start()
 
-    def _run(self) -> None:
+    def _run(self, press: Future[Outcome]) -> None:
         try:
-            self._show_state()
-            values = {name: box.value for name, box in self._parameters.items()}
-            outcome = self._trigger(
-                self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
-            )
-            self._show_outcome(outcome)
-            self._outcome = outcome
+            outcome = self._crash_it()
         except Exception as error:
-            self._error = error
             self._show_failure(error)
-        finally:
             self.button.disabled = False
+            press.set_exception(error)
+        else:
+            self.button.disabled = False
+            press.set_result(outcome)
+
+    def _crash_it(self) -> Outcome:
+        self._show_state()
+        values = {name: box.value for name, box in self._parameters.items()}
+        outcome = self._trigger(
+            self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
+        )
+        self._show_outcome(outcome)
+        return outcome
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.

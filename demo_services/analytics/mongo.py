@@ -26,7 +26,7 @@ CAPS: Mapping[str, Document] = {
     SPINS: {"max": 100_000, "size": 32 * 2**20},
     REHEARSALS: {"max": 20_000, "size": 8 * 2**20},
 }
-SELECTION_MS = 2000
+SELECTION_MS = 1000
 HEALTH_S = 0.7
 
 

@@ -34,22 +34,25 @@ def test_an_interrupted_trigger_can_be_run_again() -> None:
         assert running.run(CRASH) == "[]\n"
 
 
-COUNTED = """
+SLOW = """
+import threading
 from kit.catalogue import variants
 from kit.widgets import CrashWidget
-presses = []
+presses, go_on = [], threading.Event()
 def trigger(*given, **options):
     presses.append(given)
     print("begun")
-    return workshop.trigger(*given, **{**options, "seconds": 3})
-crash = CrashWidget(variants("game-engine/infinite-loop"), trigger)
+    go_on.wait()
+    return workshop.trigger(*given, **options)
+crash = CrashWidget(variants("game-engine/crash"), trigger)
 """
 
 
 def test_a_click_after_an_interrupt_waits_for_the_press_that_goes_on() -> None:
     with kernel() as running:
-        running.run(START + COUNTED)
+        running.run(START + SLOW)
         interrupt_when_begun(running, "crash.click()")
+        running.run("crash.button.on_click(lambda _: go_on.set())")
         for number in (1, 2):
             printed = running.run("print(crash.click().missing, len(presses))")
             assert printed.splitlines()[-1] == f"[] {number}"

@@ -130,7 +130,7 @@ def assert_tells_the_request(event: Event, player: str) -> None:
     assert event["contexts"]["fastapi"]["route"] == event["tags"]["http.route"]
     assert event["user"]["username"] == player
     assert event["tags"]["service"] == "analytics"
-    assert event["request"]["headers"]["X-Debug-Token"] == "[Filtered]"
+    assert event["request"]["headers"]["x-debug-token"] == "[Filtered]"
     assert event["transaction"] == event["contexts"]["fastapi"]["route"]
 
 
@@ -198,7 +198,8 @@ def test_what_is_no_spin_is_refused_and_not_reported(
 def test_a_body_that_is_no_object_is_refused(analytics: Running, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     response = analytics.call("/api/v1/events", "POST", content=content, headers=headers)
-    assert (response.status_code, response.json()["error"]) == (422, "bad-request")
+    assert response.status_code in {400, 422}
+    assert response.json()["error"] == "bad-request"
     assert analytics.telemetry(response).events == []
 
 
@@ -268,13 +269,11 @@ def test_statistics_are_those_of_the_stored_spins(
     stats = analytics.call("/api/v1/stats").json()
     players = {spin["player"] for spin in played}
     symbols = {symbol for spin in played for symbol in spin["reels"]}
-    assert stats == pytest.approx(
-        {
-            **totals(played),
-            "by_symbol": {s: totals([p for p in played if s in p["reels"]]) for s in symbols},
-            "by_player": {n: totals([p for p in played if n == p["player"]]) for n in players},
-        }
-    ) or json.dumps(stats)
+    assert stats == {
+        **totals(played),
+        "by_symbol": {s: totals([p for p in played if s in p["reels"]]) for s in symbols},
+        "by_player": {n: totals([p for p in played if n == p["player"]]) for n in players},
+    }
 
 
 def test_statistics_come_from_one_aggregation(analytics: Running) -> None:
@@ -477,7 +476,7 @@ def test_a_bad_player_is_refused(analytics: Running) -> None:
 
 
 def test_crashes_at_the_same_time_report_the_same_as_alone(analytics: Running) -> None:
-    paths = list(CRASHES) * 6
+    paths = list(CRASHES) * 4
     with ThreadPoolExecutor(12) as pool:
         responses = list(
             pool.map(
@@ -536,7 +535,7 @@ def test_without_a_database_spins_are_not_stored(bare: Running) -> None:
 
 
 def test_a_database_that_is_away_is_one_issue_and_no_secret(receiver: Receiver) -> None:
-    uri = "mongodb://ada:hunter2@127.0.0.1:9/?serverSelectionTimeoutMS=100"
+    uri = "mongodb://ada:hunter2@127.0.0.1:9/"
     with Running("analytics", receiver, DEBUG_TOKEN=TOKEN, MONGODB_URI=uri) as away:
         health = away.call("/health").json()
         assert health["status"] == "degraded"

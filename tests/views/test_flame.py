@@ -1,0 +1,138 @@
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.flame import MAX_FRAMES, active_samples, flame_graph, speedscope
+
+from .picture import Picture
+from .traces import ANYTHING, HOSTILE
+
+LEAF = {"function": "respin", "filename": "game/jackpot.py", "lineno": 28, "in_app": True}
+CALLER = {"function": "handle", "filename": "game/debug.py", "lineno": 7, "in_app": True}
+LIBRARY = {"function": "choices", "filename": "random.py", "lineno": 9, "module": "random"}
+WAITING = {"function": "select", "filename": "selectors.py", "lineno": 5, "module": "selectors"}
+FRAMES = [LEAF, CALLER, LIBRARY, WAITING]
+RESPIN, CHOICES, SELECT = 0, 1, 2
+
+
+def profile(*stack_ids: int, frames: list[Any] = FRAMES, **more: Any) -> dict[str, Any]:
+    """Return a profile with a sample every 10 ms, beside those of another thread."""
+    samples = [
+        {"stack_id": stack, "thread_id": thread, "elapsed_since_start_ns": str(n * 10_000_000)}
+        for n, own in enumerate(stack_ids)
+        for thread, stack in (("1", own), ("2", SELECT))
+    ]
+    end = str(len(stack_ids) * 10_000_000)
+    return {
+        "profile": {
+            "frames": frames,
+            # The innermost frame first, as the SDK sends it.
+            "stacks": [[0, 1], [2, 0, 1], [3]],
+            "samples": samples,
+        },
+        "transactions": [{"name": "spin", "active_thread_id": "1", "relative_end_ns": end}],
+        **more,
+    }
+
+
+def test_the_guilty_line_is_named_in_words() -> None:
+    picture = Picture(flame_graph(profile(RESPIN, RESPIN, CHOICES, SELECT)))
+    sentence = "75 % of 40 ms was spent in respin, 75 % at game/jackpot.py:28."
+    assert sentence in picture.words
+    assert picture.labels == [f"{sentence} For 25 % of the time the thread only waited."] * 2
+    assert "▶ respin" in picture.drawn
+
+
+def test_lines_of_one_function_count_together() -> None:
+    frames = [LEAF, CALLER, {**LEAF, "lineno": 30}, WAITING]
+    given = profile(0, 0, 1, 1, 1, frames=frames)
+    given["profile"]["stacks"] = [[0, 1], [2, 1], [3]]
+    assert "100 % of 50 ms was spent in respin, 60 % at game/jackpot.py:30." in flame_graph(given)
+
+
+def test_the_table_has_the_self_times() -> None:
+    picture = Picture(flame_graph(profile(RESPIN, RESPIN, CHOICES, SELECT)))
+    assert picture.cells[1:] == [
+        ["respin", "game/jackpot.py:28", "20 ms", "50 %", "your code"],
+        ["choices", "random.py:9", "10 ms", "25 %", "library"],
+        ["select", "selectors.py:5", "10 ms", "25 %", "waiting"],
+    ]
+
+
+def test_a_thread_that_waited_is_not_blamed() -> None:
+    assert "In 20 ms the thread did nothing but wait." in flame_graph(profile(SELECT, SELECT))
+
+
+def test_only_the_thread_of_the_transaction_counts() -> None:
+    assert len(active_samples(profile(RESPIN, CHOICES))) == 2
+
+
+def test_a_profile_of_javascript_names_its_transaction_alone() -> None:
+    given = profile(RESPIN, RESPIN)
+    given["transaction"] = given.pop("transactions")[0]
+    assert "100 % of 20 ms was spent in respin" in flame_graph(given)
+
+
+def test_library_frames_on_top_of_each_other_are_one_box() -> None:
+    library = [{**LIBRARY, "function": f"call_{n}"} for n in range(12)]
+    given = profile(0, frames=[LEAF, *library])
+    given["profile"]["stacks"] = [list(range(13))]
+    assert "12 library frames: random" in Picture(flame_graph(given)).drawn
+
+
+def test_too_many_boxes_are_cut_and_it_says_so() -> None:
+    frames = [{**LEAF, "function": f"f{n}"} for n in range(400)]
+    given = profile(*range(400), frames=frames)
+    given["profile"]["stacks"] = [[n] for n in range(400)]
+    html = flame_graph(given)
+    assert "The innermost boxes are left out" in html
+    assert html.count("<path") < 5 * MAX_FRAMES
+
+
+def test_speedscope_reads_the_export() -> None:
+    exported = speedscope(profile(RESPIN, CHOICES))
+    names = [frame["name"] for frame in exported["shared"]["frames"]]
+    (only,) = exported["profiles"]
+    assert [[names[n] for n in stack] for stack in only["samples"]] == [
+        ["handle", "respin"],
+        ["handle", "respin", "choices"],
+    ]
+    assert only["weights"] == [0.01, 0.01]
+    assert only["endValue"] == 0.02
+    json.dumps(exported, allow_nan=False)
+
+
+def test_hostile_frames_stay_text() -> None:
+    frame = dict.fromkeys(("function", "filename", "module"), HOSTILE)
+    html = flame_graph(profile(RESPIN, CHOICES, frames=[frame, {**frame, "in_app": True}, frame]))
+    Picture(html)
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+SAMPLE = st.fixed_dictionaries(
+    {"thread_id": st.sampled_from(["1", "2"]) | ANYTHING},
+    optional={
+        "stack_id": st.integers(-1, 3) | ANYTHING,
+        "elapsed_since_start_ns": st.integers(-5, 10**10) | st.floats() | ANYTHING,
+    },
+)
+RECORDED = st.fixed_dictionaries(
+    {
+        "frames": st.lists(st.sampled_from(FRAMES) | ANYTHING, max_size=4) | ANYTHING,
+        "stacks": st.lists(st.lists(st.integers(-1, 4)) | ANYTHING, max_size=4) | ANYTHING,
+        "samples": st.lists(SAMPLE | ANYTHING, max_size=6) | ANYTHING,
+    }
+)
+PROFILES = st.fixed_dictionaries(
+    {"profile": RECORDED | ANYTHING},
+    optional={"transaction": ANYTHING, "transactions": st.lists(ANYTHING, max_size=2) | ANYTHING},
+)
+
+
+@given(PROFILES)
+def test_any_profile_becomes_a_harmless_picture(given: dict[str, Any]) -> None:
+    Picture(flame_graph(given))
+    json.dumps(speedscope(given), allow_nan=False)

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+import threading
+from itertools import pairwise
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit import gauges
+from kit.gauges import Recording, Sample, cpu_percent, cpu_sentence, memory_sentence, watch
+from kit.workshop import Workshop
+
+from .picture import Picture
+
+
+def held(*megabytes: float) -> list[Sample]:
+    return [Sample(0.1 * n, rss, 0.0) for n, rss in enumerate(megabytes)]
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "sentence"),
+    [
+        ([92, 92, 120, 157, 94], "Memory rose from 92 to 157 MB within 200 ms and fell back to 94"),
+        ([92, 157, 125], "Memory rose from 92 to 157 MB within 100 ms and fell to 125 MB."),
+        ([92, 157, 156], "Memory rose from 92 to 157 MB within 100 ms and stayed there."),
+        ([92, 93, 92], "Memory stayed at about 92 MB."),
+        ([157, 93], "Memory fell from 157 to 93 MB."),
+        ([], "The memory was not measured."),
+    ],
+)
+def test_a_sentence_says_what_the_memory_did(megabytes: list[float], sentence: str) -> None:
+    assert memory_sentence(held(*megabytes)).startswith(sentence)
+
+
+def test_a_sentence_says_how_busy_the_cpu_was() -> None:
+    spin = [Sample(0.1 * n, 90, 0.1 * min(max(n - 5, 0), 10)) for n in range(25)]
+    assert "More than half of one CPU core was busy for 1.00 s, 100 % of it" in cpu_sentence(spin)
+    assert max(cpu_percent(spin)) == pytest.approx(100)
+    assert "never busier than 0 %" in cpu_sentence(held(90, 90, 90))
+
+
+def test_the_memory_of_a_real_leak_is_seen() -> None:
+    taken: list[bytes] = []
+    seen = threading.Event()
+
+    def note(recording: Recording) -> None:
+        if taken and max(s.rss_mb for s in recording.samples) > recording.samples[0].rss_mb + 60:
+            seen.set()
+
+    with Recording(on_change=note) as recording:
+        taken.append(b"x" * 64 * 1024 * 1024)
+        assert seen.wait(20)
+    assert "Memory rose from" in recording.sentence
+    picture = Picture(recording._repr_html_())
+    assert picture.labels[0] in picture.words
+
+
+def test_a_crash_of_the_workshop_is_recorded(workshop: Workshop) -> None:
+    drawn: list[str] = []
+    with Recording(on_change=lambda recording: drawn.append(recording._repr_html_())) as recording:
+        workshop.trigger("game-engine/infinite-loop")
+    assert "CPU core was busy for" in recording.sentence
+    # Live while it ran, and once at the end.
+    assert len(drawn) > 1
+    assert recording.sentence.split(". ")[0] in drawn[-1]
+
+
+def test_no_thread_is_left_over() -> None:
+    before = threading.enumerate()
+    with pytest.raises(ZeroDivisionError), Recording():
+        _ = 1 / 0
+    assert threading.enumerate() == before
+
+
+def test_a_process_that_ends_ends_the_recording() -> None:
+    program = "import sys; sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
+        with Recording(child.pid) as recording:
+            child.communicate()
+            recording._thread.join(20)
+            assert not recording._thread.is_alive()
+        assert recording.process_ended
+        assert "The process ended." in recording.sentence
+        assert "Then the process ended." in recording._repr_html_()
+    with pytest.raises(psutil.NoSuchProcess):
+        Recording(child.pid)
+
+
+def test_a_long_recording_is_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gauges, "MAX_SAMPLES", 4)
+    with Recording() as recording:
+        recording._thread.join(1)
+    times = [sample.at for sample in recording.samples]
+    assert len(times) < 4
+    assert times[0] < 0.1
+    assert all(earlier < later for earlier, later in pairwise(times))
+
+
+def test_watch_shows_the_picture_and_returns_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+
+    class Handle:
+        def display(self, thing: Any) -> None:
+            shown.append(("display", thing))
+
+        def update(self, thing: Any) -> None:
+            shown.append(("update", thing))
+
+    monkeypatch.setattr(gauges, "DisplayHandle", Handle)
+    assert watch(lambda: 42) == 42
+    assert [what for what, _ in shown] == ["display", "update"]
+    with pytest.raises(KeyError):
+        watch(lambda: {}["no"])
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1e6), st.floats(0, 1)), max_size=8),
+)
+def test_any_measurements_have_a_picture(steps: list[tuple[float, float, float]]) -> None:
+    recording, at, used = Recording(), 0.0, 0.0
+    for passed, rss, cpu in steps:
+        at, used = at + passed, used + cpu
+        recording._samples = (*recording._samples, Sample(at, rss, used))
+    Picture(recording._repr_html_())
