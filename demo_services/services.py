@@ -10,7 +10,8 @@ class Service:
     """One service of the system.
 
     ``project_id`` is numeric because a Sentry DSN ends in a number. ``prefix`` is what comes
-    after ``/api/v1/`` at the gateway; None for what the gateway does not route to.
+    after ``/api/v1/`` at the gateway; None for what the gateway does not route to. Crash routes
+    are below ``debug_base``, on the service itself.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Service:
     project_id: int
     framework: str
     prefix: str | None = None
+    debug_base: str = "/debug"
 
     @property
     def release(self) -> str:
@@ -32,8 +34,8 @@ class Service:
 
 GATEWAY = Service("gateway", 8080, 1, "FastAPI")
 GAME_ENGINE = Service("game-engine", 8082, 2, "Tornado", prefix="game")
-ANALYTICS = Service("analytics", 8084, 4, "FastAPI", prefix="analytics")
+ANALYTICS = Service("analytics", 8084, 4, "FastAPI", prefix="analytics", debug_base="/api/debug")
 FRONTEND = Service("frontend", 0, 5, "Jupyter")
 
-SERVICES = {service.name: service for service in (GATEWAY, GAME_ENGINE, FRONTEND)}
+SERVICES = {service.name: service for service in (GATEWAY, GAME_ENGINE, ANALYTICS, FRONTEND)}
 ROUTED = {service.prefix: service for service in SERVICES.values() if service.prefix}

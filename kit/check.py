@@ -34,6 +34,8 @@ class Row:
 
 def check(workshop: Workshop, crash: CrashType) -> Row:
     """Trigger ``crash`` once and return its row."""
+    if reason := workshop.unavailable(crash):
+        return Row(crash.row_id, False, None, [], [], unavailable=reason)
     try:
         return _row(workshop.trigger(crash.row_id))
     except WorkshopError as error:

@@ -22,8 +22,11 @@ def missing(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
 
 def unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     """Return the error events among ``items`` that ``crash`` does not declare, a phrase each."""
-    _, left_over = _match(crash.errors, payloads(items, "event"))
-    return [f"undeclared error event {' ← '.join(exception_types(event))}" for event in left_over]
+    _, left_over = _match(crash, items)
+    return [
+        f"undeclared error event {' ← '.join(exception_types(item.payload))} of {item.project}"
+        for item in left_over
+    ]
 
 
 def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
@@ -56,21 +59,24 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _match(
-    expected: Sequence[ExpectedError], events: Sequence[Event]
-) -> tuple[list[tuple[ExpectedError, Event | None]], list[Event]]:
-    """Pair every expected error with an event of the same exception types, each used once."""
-    left_over = list(events)
+    crash: CrashType, items: Sequence[StoredItem]
+) -> tuple[list[tuple[ExpectedError, Event | None]], list[StoredItem]]:
+    """Pair each expected error with an event of its service and chain, and return the others."""
+    left_over = [item for item in items if item.type == "event"]
     pairs: list[tuple[ExpectedError, Event | None]] = []
-    for error in expected:
-        event = next((e for e in left_over if exception_types(e) == list(error.chain)), None)
-        if event is not None:
-            left_over.remove(event)
-        pairs.append((error, event))
+    for error in crash.errors:
+        wanted = (crash.reporter(error), list(error.chain))
+        item = next(
+            (i for i in left_over if (i.project, exception_types(i.payload)) == wanted), None
+        )
+        if item is not None:
+            left_over.remove(item)
+        pairs.append((error, item.payload if item else None))
     return pairs, left_over
 
 
 def _missing_errors(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:
-    pairs, _ = _match(crash.errors, payloads(items, "event"))
+    pairs, _ = _match(crash, items)
     for error, event in pairs:
         if event is None:
             yield f"error event {' ← '.join(error.chain)}"
@@ -92,7 +98,7 @@ def _differences(crash: CrashType, error: ExpectedError, event: Event) -> Iterat
         declared = getattr(error, name)
         if value != declared:
             yield f"{name} {declared!r}, found {value!r}"
-    for name in crash.contexts:
+    for name in crash.contexts if error.service is None else ():
         if name not in event.get("contexts", {}):
             yield f"context {name!r}"
     if (count := context_fields(event)) < CONTEXT_FIELDS:

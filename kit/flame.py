@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from markupsafe import Markup
 
-from kit.chart import svg
+from kit.chart import cut, svg
 from kit.html import render
 from kit.payload import at, mapping, mappings, sequence, shorten, string
 from kit.spans import length
@@ -27,8 +27,9 @@ MIN_SHARE = 0.002
 # This many library frames on top of each other are drawn as one.
 FOLDED = 3
 
-_SIZES = {"wide": 920, "narrow": 520}
-_TEXT_ROOM = 30
+_SIZES = {"wide": 940, "narrow": 500}
+# Widths of a character in pixels, in the widest of the usual fonts.
+_CHARACTER, _BOLD = 7.6, 8.6
 # A thread whose innermost frame is here waits for the network or for a timer.
 _WAITING = ("selectors", "asyncio.windows_events")
 _NANOSECOND = 1e-9
@@ -375,5 +376,5 @@ def _fit(box: Mapping[str, Any], guilty: Any, width: int) -> dict[str, Any]:
     room = (box["end"] - box["start"]) * width - 12
     is_guilty = guilty is not None and box["place"] == guilty
     label = f"▶ {box['label']}" if is_guilty else box["label"]
-    shown = {"label": label if room > _TEXT_ROOM else "", "room": max(0.88 * room, 1)}
-    return {**box, **shown, "guilty": is_guilty, "place": None}
+    width_of_one = _BOLD if is_guilty or box["ours"] else _CHARACTER
+    return {**box, "label": cut(label, room, width_of_one), "guilty": is_guilty, "place": None}

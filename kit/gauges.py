@@ -14,7 +14,7 @@ from kit.chart import svg
 from kit.html import render
 from kit.spans import length
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.025
 # Drawing takes CPU of this process, which is often the one that is watched.
 DRAW_EVERY_S = 0.5
 # Then every other sample goes, and they are taken half as often.
@@ -24,7 +24,7 @@ MAX_SAMPLES = 1200
 _LOOK_BACK_S = 0.2
 # A core that is shared with others is never all ours.
 _BUSY = 50.0
-_WIDTH = 430
+_WIDTH = 400
 _MB = 1024 * 1024
 
 _T = TypeVar("_T")
@@ -130,7 +130,7 @@ def memory_sentence(samples: Sequence[Sample]) -> str:
     first, last = samples[0].rss_mb, samples[-1].rss_mb
     peak = max(samples, key=lambda sample: sample.rss_mb)
     risen = peak.rss_mb - first
-    if risen < max(4.0, first / 25):
+    if risen < _noise(first):
         return _fell(first, last)
     before = [each for each in samples if each.at <= peak.at and each.rss_mb <= first + risen / 20]
     rose = (
@@ -142,8 +142,13 @@ def memory_sentence(samples: Sequence[Sample]) -> str:
     return f"{rose} fell {'back ' if last <= first + risen / 5 else ''}to {last:.0f} MB."
 
 
+def _noise(rss_mb: float) -> float:
+    """Return what comes and goes in a process without anyone leaking it, in MB."""
+    return max(8.0, rss_mb / 10)
+
+
 def _fell(first: float, last: float) -> str:
-    if first - last < max(4.0, first / 25):
+    if first - last < _noise(first):
         return f"Memory stayed at about {first:.0f} MB."
     return f"Memory fell from {first:.0f} to {last:.0f} MB."
 
@@ -199,4 +204,6 @@ def _chart(values: Sequence[float], samples: Sequence[Sample], label: str, unit:
         {**point, "label": f"{point['value']:.0f} {unit}"}
         for point in sorted(points, key=lambda point: -point["value"])[:1]
     ]
-    return svg("gauges", label, width=_WIDTH, datasets={"points": points, "peak": peaks})
+    return svg(
+        "gauges", label, width=_WIDTH, left=34, right=14, datasets={"points": points, "peak": peaks}
+    )

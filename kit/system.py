@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from demo_services import game_engine, gateway
+from demo_services import analytics, game_engine, gateway
 from demo_services.game_engine.app import MAX_BODY_BYTES
-from demo_services.services import GAME_ENGINE, GATEWAY, SERVICES, Service
+from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, SERVICES, Service
 from demo_services.settings import Settings
 from kit import ingest
 from kit.clients import ServiceClient, untraced
+from kit.database import Database
 from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
 from kit.logs import ServiceLog
 from kit.relay import Relay
@@ -36,6 +37,8 @@ class System:
         self.clients: dict[str, ServiceClient] = {}
         self.servers: dict[str, Server] = {}
         self.relay: Relay | None = None
+        self.database = Database()
+        self.no_database = self.database.unavailable
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
 
@@ -50,10 +53,12 @@ class System:
             undo.callback(self.log.uninstall)
             with untraced():
                 self._launch_ingest()
+                self._launch_database()
             self._launch_services()
             for server in self.servers.values():
                 self._await(server)
                 report(_status(server))
+            self._await_database(report)
             if self.relay:
                 report(_relay_status(self.relay))
             self._undo = undo.pop_all()
@@ -61,6 +66,7 @@ class System:
     def status_lines(self) -> list[str]:
         """Return a line about each server, and one about the relay when there is one."""
         lines = [_status(server) for server in self.servers.values()]
+        lines.append(self._database_status())
         return [*lines, _relay_status(self.relay)] if self.relay else lines
 
     def stop(self) -> None:
@@ -77,11 +83,17 @@ class System:
         make_app = partial(ingest.make_app, self.store, projects, relay=self.relay)
         self._launch(Server(INGEST, serve_asgi(make_app), port=INGEST_PORT, context=untraced))
 
+    def _launch_database(self) -> None:
+        if self.no_database is None:
+            self._undo.callback(self.database.stop)
+            self.database.launch()
+
     def _launch_services(self) -> None:
         for service in SERVICES.values():
             client = self.clients[service.name] = ServiceClient(service, self._dsn(service))
             self._undo.callback(client.close)
-        # The game engine first: the gateway is told its address.
+        # Callers last: they are told the addresses of those whom they call.
+        self._host(ANALYTICS, serve_asgi(partial(analytics.make_app, self._settings())))
         make_app = partial(game_engine.make_app, self._settings())
         self._host(GAME_ENGINE, serve_tornado(make_app, MAX_BODY_BYTES))
         self._host(GATEWAY, serve_asgi(partial(gateway.make_app, self._settings())))
@@ -102,9 +114,30 @@ class System:
             last_words = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
             raise ServerError("\n".join([str(error), *last_words])) from error
 
+    def _await_database(self, report: Report) -> None:
+        """Wait for the database; without one the system runs, and says what it lacks."""
+        if self.no_database is None:
+            if not self.database.is_running:
+                report(f"… {self.database.name:<12} starting")
+            try:
+                self.database.wait()
+            except ServerError as error:
+                self.no_database = str(error)
+        report(self._database_status())
+
+    def _database_status(self) -> str:
+        if self.no_database:
+            return f"✗ {self.database.name:<12} {self.no_database}"
+        return f"✓ {self.database.name:<12} ready  mongodb://{self.database.address}"
+
     def _settings(self) -> Settings:
         upstreams = {name: self.servers[name].url for name in self.servers if name in SERVICES}
-        return replace(Settings.from_environment(), debug_token=self.token, upstreams=upstreams)
+        return replace(
+            Settings.from_environment(),
+            debug_token=self.token,
+            upstreams=upstreams,
+            mongodb_uri=None if self.no_database else self.database.url,
+        )
 
     def _dsn(self, service: Service) -> str:
         host = self.servers[INGEST].url.removeprefix("http://")

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kit.chart import svg
+from kit.chart import cut, svg
 from kit.html import render
 from kit.payload import at, exceptions, mapping, moment, shorten, string
 from kit.spans import MAX_SPANS, Span, length, spans
@@ -38,7 +38,8 @@ class _Size:
 # Two drawings, wide and narrow, of which the page shows the one that fits: a scaled text cannot
 # be read.
 _SIZES = {"wide": _Size(300, 390, 80, 190), "narrow": _Size(190, 240, 90, 0)}
-_BOLD = 9.0
+# Widths of a character in pixels, in the widest of the usual fonts.
+_CHARACTER, _BOLD = 7.6, 8.6
 # Says nothing in a picture that has the service beside it.
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)(?=:)")
 
@@ -311,7 +312,12 @@ def _charts(rows: Sequence[Row], start: float, total: float, summary: str) -> di
     axis = total or 0.001
     return {
         name: svg(
-            "waterfall", summary, width=size.plot, datasets=_datasets(rows, start, axis, size)
+            "waterfall",
+            summary,
+            width=size.plot,
+            left=size.labels,
+            right=size.durations + size.errors,
+            datasets=_datasets(rows, start, axis, size),
         )
         for name, size in _SIZES.items()
     }
@@ -321,7 +327,7 @@ def _datasets(
     rows: Sequence[Row], start: float, total: float, size: _Size
 ) -> dict[str, list[dict[str, Any]]]:
     services = list(dict.fromkeys(row.service for row in rows))
-    colours = {name: f"var(--cw-c{index % COLOURS})" for index, name in enumerate(services)}
+    colours = {name: index % COLOURS for index, name in enumerate(services)}
     numbered = list(enumerate(rows))
     return {
         "rows": [{"row": number, **_label(row, size)} for number, row in numbered],
@@ -354,20 +360,17 @@ def _datasets(
 def _label(row: Row, size: _Size) -> dict[str, Any]:
     indent = min(10 * row.depth, size.labels // 3)
     service = row.service if row.is_entry else ""
-    # Browsers have wider fonts than Vega measures with.
-    room = 0.86 * (size.labels - indent)
-    named = min(_BOLD * len(service) + 8, room) if service else 0
+    room = size.labels - indent - 6
+    named = min(_BOLD * len(service) + 6, room) if service else 0
+    errors = f"✖ {row.errors}" if row.marks else ""
     return {
-        "service": service,
-        "what": _LOOPBACK.sub("", row.what),
+        "service": cut(service, room, _BOLD),
+        "what": cut(_LOOPBACK.sub("", row.what), room - named, _CHARACTER),
         "x": indent - size.labels,
         "what_x": indent - size.labels + named,
-        "service_room": room,
-        "what_room": max(room - named, 1),
         "took": f"✖ {row.took}" if row.marks and not size.errors else row.took,
         "took_x": size.plot + size.durations,
-        "errors": f"✖ {row.errors}" if row.marks else "",
+        "errors": cut(errors, size.errors - 12, _BOLD),
         "errors_x": size.plot + size.durations + 12,
-        "errors_room": max(0.74 * size.errors, 1),
         "bad": bool(row.marks),
     }

@@ -85,14 +85,12 @@ class CrashWidget:
 
     def _run(self, press: Future[Outcome]) -> None:
         try:
-            outcome = self._crash_it()
-        except Exception as error:
-            self._show_failure(error)
-            self.button.disabled = False
+            press.set_result(self._crash_it())
+        except BaseException as error:  # whatever it is, click() waits for it
             press.set_exception(error)
-        else:
+            self._show_failure(error)
+        finally:
             self.button.disabled = False
-            press.set_result(outcome)
 
     def _crash_it(self) -> Outcome:
         self._show_state()
@@ -116,7 +114,7 @@ class CrashWidget:
         table = trace_table(outcome.trace)
         self._trace.show(render("trace_and_fix.html", trace=table, fix=outcome.crash.fix))
 
-    def _show_failure(self, error: Exception) -> None:
+    def _show_failure(self, error: BaseException) -> None:
         self._cards.show("")
         self._trace.show("")
         kind, lines = type(error).__name__, "".join(traceback.format_exception(error))

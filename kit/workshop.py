@@ -134,6 +134,10 @@ class Workshop:
         """
         return CrashWidget(variants(crash_id), self.trigger)
 
+    def unavailable(self, crash: CrashType) -> str | None:
+        """Return why a crash type cannot be triggered here, or None when it can."""
+        return self._system.no_database if crash.needs_database else None
+
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one."""
         return EXERCISES[name](self.trigger, *given)
@@ -155,13 +159,15 @@ class Workshop:
         parameter out of its bounds, WorkshopError when the gateway does not answer.
         """
         crash, query = find(crash_id, parameters)
+        if reason := self.unavailable(crash):
+            raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
         with self._frontend():
             transaction = sentry_sdk.start_transaction(
                 op="ui.action.click", name=f"press {crash.row_id}"
             )
             with self.store.subscribe(transaction.trace_id) as arrivals:
                 with transaction:
-                    response = self._request(crash.method, gateway_path(crash), params=query)
+                    response = self._send(crash, query)
                 outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
                 return _collect(outcome, arrivals, on_event)
@@ -169,11 +175,23 @@ class Workshop:
     def _frontend(self) -> Any:
         return self._system.clients[FRONTEND.name].bind()
 
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"X-Debug-Token": self.token}
+    def _send(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:
+        deadline = {"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {}
+        return self._request(
+            crash.method,
+            gateway_path(crash),
+            params={**crash.query, **query},
+            json=crash.body,
+            headers=deadline,
+        )
+
+    def _request(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        sent = {"X-Debug-Token": self.token, **(headers or {})}
         url = self.url() + path
         try:
-            return self._http.request(method, url, headers=headers, **options)
+            return self._http.request(method, url, headers=sent, **options)
         except (httpx.HTTPError, RuntimeError) as error:
             raise WorkshopError(
                 f"{method} {url} got no answer: {type(error).__name__}: {error}. "
@@ -192,9 +210,10 @@ def default_home() -> Path:
 
 def gateway_path(crash: CrashType) -> str:
     """Return the path of a crash type at the gateway."""
-    if crash.service is GATEWAY:
+    service = crash.service
+    if service is GATEWAY:
         return crash.route
-    return f"/api/v1/{crash.service.prefix}{crash.route}"
+    return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
 
 
 def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | None) -> Outcome:

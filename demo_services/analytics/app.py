@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import fastapi
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from demo_services.analytics import stats
 from demo_services.analytics.debug import make_debug_router
-from demo_services.analytics.mongo import SPINS, Mongo
+from demo_services.analytics.mongo import SPINS, Collection, Mongo
 from demo_services.analytics.spin import Spin
 from demo_services.answers import answer_http_exception, answer_refused
 from demo_services.guard import TOKEN_HEADER, Guard
@@ -24,6 +25,8 @@ from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
 from demo_services.settings import Settings
 from demo_services.trace import trace_id
+
+MAX_BODY_BYTES = 64 * 1024
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -67,6 +70,7 @@ def make_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        max_body_size=MAX_BODY_BYTES,
     )
 
     @app.get("/health")
@@ -98,10 +102,10 @@ def make_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def insert(spins: Any, spin: Spin) -> None:
+async def insert(spins: Collection, spin: Spin) -> None:
     """Store a spin once. Raises ``Refused`` (409) when it is stored already."""
     try:
-        await spins.insert_one(spin.model_dump())
+        await spins.insert_one({**spin.model_dump(), "stored_at": datetime.now(UTC)})
     except DuplicateKeyError:
         # The reason holds the whole spin: the caller has it already.
         raise Refused(409, "duplicate-spin", f"{spin.spin_id} is stored already.") from None

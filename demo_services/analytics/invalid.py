@@ -34,9 +34,7 @@ async def last_spin_checked(mongo: Mongo, player: str) -> Spin:
 async def stored_again(mongo: Mongo, document: Document) -> Document:
     """Store the document, and return what the database has of it."""
     batch = await rehearse(mongo, [document])
-    found = await batch.spins.find_one(
-        {"batch": batch.id, "player": document["player"]}, {"_id": 0, "batch": 0}
-    )
+    found = await batch.spins.find_one(batch.mine, {"_id": 0, "batch": 0, "stored_at": 0})
     assert found is not None
     sentry_sdk.set_context(
         "validation",

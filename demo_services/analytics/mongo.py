@@ -1,7 +1,6 @@
 """The database: one connection pool, its collections, and what Sentry is told about it."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import pymongo
 import sentry_sdk
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import CollectionInvalid, PyMongoError
+from pymongo.errors import PyMongoError
 
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
@@ -21,11 +20,8 @@ DEFAULT_DATABASE = "workshop"
 SPINS = "spins"
 REHEARSALS = "rehearsals"
 LEASES = "leases"
-# Capped collections drop their oldest documents by themselves.
-CAPS: Mapping[str, Document] = {
-    SPINS: {"max": 100_000, "size": 32 * 2**20},
-    REHEARSALS: {"max": 20_000, "size": 8 * 2**20},
-}
+# In seconds: the database itself removes what is older, looking once a minute.
+KEPT_S: Mapping[str, int] = {SPINS: 24 * 3600, REHEARSALS: 60}
 SELECTION_MS = 1000
 HEALTH_S = 0.7
 
@@ -109,11 +105,9 @@ class Mongo:
         if self.version is not None:
             return
         database = client.get_default_database(DEFAULT_DATABASE)
-        for name, cap in CAPS.items():
-            with contextlib.suppress(CollectionInvalid):  # It is there already.
-                await database.create_collection(name, capped=True, **cap)
-        await database[SPINS].create_index("spin_id", unique=True)
-        await database[REHEARSALS].create_index("spin_id", unique=True)
+        for name, seconds in KEPT_S.items():
+            await database[name].create_index("spin_id", unique=True)
+            await database[name].create_index("stored_at", expireAfterSeconds=seconds)
         await database[REHEARSALS].create_index([("batch", 1), ("player", 1)])
         info = await client.admin.command("buildInfo")
         secantus = info.get("secantusVersion")

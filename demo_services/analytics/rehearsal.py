@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sentry_sdk
 
@@ -30,7 +31,8 @@ async def rehearse(mongo: Mongo, documents: list[Document]) -> Batch:
     """Store the documents and return where they are."""
     batch = uuid.uuid4().hex[:12]
     spins = await mongo.collection(REHEARSALS)
-    stored = [{**document, "batch": batch} for document in documents]
+    now = datetime.now(UTC)
+    stored = [{**document, "batch": batch, "stored_at": now} for document in documents]
     sentry_sdk.set_context(
         "rehearsal",
         {"batch": batch, "spins": len(stored), "player": stored[0]["player"]},

@@ -7,11 +7,12 @@ from sentry_sdk.integrations.asyncio import enable_asyncio_integration
 
 from demo_services.game_engine.debug import DEBUG_HANDLERS
 from demo_services.game_engine.handler import Handler, NotFound
+from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import TABLE_LIMIT, SlotMachine
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
-from demo_services.services import GAME_ENGINE
+from demo_services.services import ANALYTICS, GAME_ENGINE
 from demo_services.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
@@ -32,21 +33,13 @@ class SpinReels(Handler):
 
     route = "/api/v1/spin"
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """Play ``{"player": name, "bet": number}``."""
         body = self.json_object()
         player = self.machine.seat(body.get("player"))
         spin = self.machine.play(player, checked_bet(body.get("bet")))
-        self.finish(
-            {
-                "spin_id": spin.spin_id,
-                "player": spin.player,
-                "bet": spin.bet,
-                "reels": spin.reels,
-                "win": spin.win,
-                "balance": spin.balance,
-            }
-        )
+        await self.ledger.enter(spin)
+        self.finish(spin.result())
 
 
 def checked_bet(bet: object) -> int:
@@ -70,6 +63,7 @@ def make_app(settings: Settings) -> tornado.web.Application:
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),
+        "ledger": Ledger(settings.upstreams.get(ANALYTICS.name)),
     }
     routes = [
         (handler.route.replace("{type}", "([^/]+)"), handler, shared)

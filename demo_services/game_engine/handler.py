@@ -10,6 +10,7 @@ import sentry_sdk
 import tornado
 from tornado.web import HTTPError, RequestHandler
 
+from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import SlotMachine
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
@@ -26,15 +27,22 @@ class Handler(RequestHandler):
     gauge: ProcessGauge
     guard: Guard
     recording: asyncio.Lock
+    ledger: Ledger
 
     def initialize(
-        self, machine: SlotMachine, gauge: ProcessGauge, guard: Guard, recording: asyncio.Lock
+        self,
+        machine: SlotMachine,
+        gauge: ProcessGauge,
+        guard: Guard,
+        recording: asyncio.Lock,
+        ledger: Ledger,
     ) -> None:
         """Receive what all requests share."""
         self.machine = machine
         self.gauge = gauge
         self.guard = guard
         self.recording = recording
+        self.ledger = ledger
 
     def prepare(self) -> None:
         """Give every event of this request the service's own context."""

@@ -4,6 +4,7 @@ import random
 import uuid
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import sentry_sdk
 
@@ -34,6 +35,10 @@ class Spin:
     win: int = 0
     balance: int = 0
     stage: str = "placed"
+
+    def result(self) -> dict[str, Any]:
+        """What the player and the other services are told."""
+        return {name: value for name, value in asdict(self).items() if name != "stage"}
 
     def reach(self, stage: str) -> None:
         """Note how far the spin came; every event from now on carries it."""

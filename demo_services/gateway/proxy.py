@@ -1,6 +1,8 @@
 """Passing requests on to the services behind the gateway."""
 
 import asyncio
+import math
+import re
 from collections.abc import Iterable
 
 import httpx
@@ -27,6 +29,9 @@ HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
+# How long the caller waits, in milliseconds; passed on, for the service to know it too.
+DEADLINE_HEADER = "X-Deadline-Ms"
+WHOLE_MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -51,16 +56,23 @@ async def forward(
     Raises ``Refused`` (413) for a body over 1 MiB.
     """
     body = await read_body(request)
+    deadline_s = min(settings.deadline_s, caller_deadline_s(request))
     try:
-        async with asyncio.timeout(settings.deadline_s):
+        async with asyncio.timeout(deadline_s):
             return await exchange(request, target, body, client, settings)
     except httpx.TransportError as error:
         report_unreachable(target.service, error)
         return failure(502, "bad-gateway", target.service, "cannot be reached")
     except TimeoutError as error:
         report_late(target.service, error)
-        late = f"did not answer within {settings.deadline_s:g} s"
+        late = f"did not answer within {deadline_s:g} s"
         return failure(504, "gateway-timeout", target.service, late)
+
+
+def caller_deadline_s(request: Request) -> float:
+    """Return how long the caller says it waits, in seconds; for ever when it does not say."""
+    text = request.headers.get(DEADLINE_HEADER, "")
+    return int(text) / 1000 if WHOLE_MILLISECONDS.fullmatch(text) else math.inf
 
 
 async def read_body(request: Request) -> bytes:

@@ -11,7 +11,8 @@ from urllib.parse import quote, unquote
 from demo_services.refused import Refused, not_found
 from demo_services.services import ROUTED, Service
 
-PUBLIC = "/api/v1/"
+WORK = "/api/v1"
+PUBLIC = f"{WORK}/"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Target:
 def find_target(raw_path: str) -> Target:
     """Return where ``/api/v1/<prefix>/<path>`` goes.
 
-    ``debug/...`` goes to the service's ``/debug/...``, anything else to its ``/api/v1/...``.
+    ``debug/...`` goes to the service's crash routes, anything else to its ``/api/v1/...``.
     Raises ``Refused`` (404) for an unknown prefix.
     """
     if not raw_path.startswith(PUBLIC):
@@ -36,8 +37,8 @@ def find_target(raw_path: str) -> Target:
         known = ", ".join(f"{PUBLIC}{name}/" for name in ROUTED)
         raise Refused(404, "unknown-service", f"No service is at {raw_path}; known: {known}.")
     first, *others = rest.split("/")
-    base = "/" if first == "debug" else PUBLIC
-    return Target(service, base + "/".join(map(literal, [first, *others])))
+    base, segments = (service.debug_base, others) if first == "debug" else (WORK, [first, *others])
+    return Target(service, "/".join([base, *map(literal, segments)]))
 
 
 def literal(segment: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from demo_services.gateway.target import find_target
+from demo_services.services import ROUTED
 
 from .conftest import TOKEN, Running
 from .test_gateway import PREFIX, Upstream, proxy, upstream
@@ -27,23 +28,33 @@ def resolved(path: str) -> str:
     return posixpath.normpath(unquote(path).replace("\\", "/"))
 
 
-def base_of(rest: str) -> str:
-    return "/debug" if rest.split("/")[0] == "debug" else "/api/v1"
+BASES = {"game": "/debug", "analytics": "/api/debug"}
 
 
-@given(rest=PATHS)
-@example(rest="../debug/crash")
-@example(rest="%2e%2e/debug/crash")
-@example(rest="debug/../api/v1/spin")
-@example(rest="debug%2f..%2fapi/v1/spin")
-@example(rest="..%2f..%2fdebug%2fcrash")
-def test_a_target_stays_where_it_belongs(rest: str) -> None:
-    path = find_target(f"{PREFIX}/{rest}").path
-    base = base_of(rest)
-    assert path.startswith(f"{base}/") or path == base
-    assert resolved(path) == base or resolved(path).startswith(f"{base}/")
+@given(prefix=st.sampled_from(sorted(BASES)), rest=PATHS)
+@example(prefix="game", rest="../debug/crash")
+@example(prefix="game", rest="%2e%2e/debug/crash")
+@example(prefix="game", rest="debug/../api/v1/spin")
+@example(prefix="game", rest="debug%2f..%2fapi/v1/spin")
+@example(prefix="game", rest="..%2f..%2fdebug%2fcrash")
+@example(prefix="analytics", rest="../debug/crash")
+@example(prefix="analytics", rest="debug/../v1/events")
+@example(prefix="analytics", rest="debug")
+@example(prefix="analytics", rest="")
+def test_a_target_stays_where_it_belongs(prefix: str, rest: str) -> None:
+    target = find_target(f"/api/v1/{prefix}/{rest}")
+    first, _, others = rest.partition("/")
+    base = BASES[prefix] if first == "debug" else "/api/v1"
+    assert target.service.prefix == prefix
+    assert target.path.startswith(f"{base}/") or target.path == base
+    assert resolved(target.path) == base or resolved(target.path).startswith(f"{base}/")
     if not {".", ".."} & set(re.split(r"[/\\]", unquote(rest))):
-        assert path == f"/{rest}" if base == "/debug" else f"/api/v1/{rest}"
+        tail = rest if base == "/api/v1" else others
+        assert target.path in (f"{base}/{tail}", base)
+
+
+def test_each_routed_service_has_its_bases_tested() -> None:
+    assert {service.prefix: service.debug_base for service in ROUTED.values()} == BASES
 
 
 @given(rest=PATHS)

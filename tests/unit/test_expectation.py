@@ -73,7 +73,7 @@ def test_an_event_with_too_little_context_is_named(outcome: Outcome) -> None:
 def test_an_undeclared_event_is_named(outcome: Outcome) -> None:
     assert unexpected(outcome.crash, outcome.items) == []
     assert unexpected(replace(outcome.crash, errors=()), outcome.items) == [
-        "undeclared error event RuntimeError"
+        "undeclared error event RuntimeError of game-engine"
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit import gauges
@@ -62,7 +62,8 @@ def test_a_crash_of_the_workshop_is_recorded(workshop: Workshop) -> None:
     drawn: list[str] = []
     with Recording(on_change=lambda recording: drawn.append(recording._repr_html_())) as recording:
         workshop.trigger("game-engine/infinite-loop")
-    assert "CPU core was busy for" in recording.sentence
+    first, *_, last = recording.samples
+    assert last.cpu_seconds - first.cpu_seconds > 0.2
     # Live while it ran, and once at the end.
     assert len(drawn) > 1
     assert recording.sentence.split(". ")[0] in drawn[-1]
@@ -116,6 +117,7 @@ def test_watch_shows_the_picture_and_returns_the_result(monkeypatch: pytest.Monk
         watch(lambda: {}["no"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1e6), st.floats(0, 1)), max_size=8),
 )

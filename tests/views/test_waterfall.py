@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kit.spans import MAX_SPANS, spans
 from kit.store import StoredItem
@@ -30,7 +30,7 @@ def test_spans_of_all_services_hang_on_each_other_in_order() -> None:
     rows = Picture(waterfall([GATEWAY, FRONTEND])).cells[1:]
     assert [row[:5] for row in rows] == [
         ["frontend", "1", "http.server /frontend", "0.0 ms", "100 ms"],
-        ["frontend", "2", "work call", "10 ms", "80 ms"],
+        ["frontend", "2", "work call", "10.0 ms", "80 ms"],
         ["gateway", "3", "http.server /gateway", "20 ms", "60 ms"],
         ["gateway", "4", "work query", "30 ms", "40 ms"],
     ]
@@ -101,7 +101,7 @@ def test_many_equal_queries_share_a_row() -> None:
     rows = Picture(waterfall([transaction("analytics", 0, 60, *queries)])).cells[1:]
     assert [row[2:5] for row in rows] == [
         ["http.server /analytics", "0.0 ms", "60 ms"],
-        ["20 × db find", "10 ms", "20 ms in all"],
+        ["20 × db find", "10.0 ms", "20 ms in all"],
     ]
 
 
@@ -154,6 +154,13 @@ def test_without_spans_it_says_so(items: list[StoredItem]) -> None:
     assert picture.words == "Trace No span of this trace has arrived."
 
 
+def test_a_label_is_not_cut_within_an_emoji() -> None:
+    dice = "🎲" * 300
+    picture = Picture(waterfall([transaction("engine", 0, 9, span(dice, 1, 2, "engine"))]))
+    assert all("🎲…" in text for text in picture.drawn if "🎲" in text)
+    assert any("🎲" in text for text in picture.drawn)
+
+
 def test_hostile_names_stay_text() -> None:
     hostile: dict[str, Any] = {**span("x", 0, 5, HOSTILE), "op": HOSTILE, "description": HOSTILE}
     items = [
@@ -168,6 +175,7 @@ def test_hostile_names_stay_text() -> None:
     assert "<img" not in html
 
 
+@settings(deadline=None)
 @given(ITEMS)
 def test_any_items_become_a_harmless_picture(items: list[StoredItem]) -> None:
     Picture(waterfall(items))
