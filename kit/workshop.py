@@ -15,7 +15,8 @@ import sentry_sdk
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
 from kit.card import warm_up
 from kit.catalogue import CrashType, find, variants
-from kit.exercises import EXERCISES, Exercise
+from kit.exercise import Exercise
+from kit.exercises import EXERCISES
 from kit.outcome import Outcome
 from kit.store import Store, Subscription
 from kit.system import Report, System

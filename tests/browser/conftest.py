@@ -2,13 +2,15 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium
 from tests.browser.lab import Lab, running_lab
 from tests.browser.screen import Screen
 
 OpenScreen = Callable[..., Screen]
+
+expect.set_options(timeout=30_000)
 
 
 # For this package alone: while Playwright runs, its event loop is the one of the main thread.

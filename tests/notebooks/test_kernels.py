@@ -1,9 +1,13 @@
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
 
+from demo_services.services import SERVICES
+from kit.system import INGEST_PORT
 from tests.notebooks.kernels import NOTEBOOKS, START, Kernel, kernel, read, sources
 
 CRASH = "print(workshop.trigger('game-engine/crash').missing)"
@@ -60,7 +64,7 @@ def test_a_click_after_an_interrupt_waits_for_the_press_that_goes_on() -> None:
 
 @pytest.mark.parametrize("ending", ["shutdown", "restart"])
 def test_an_ended_kernel_leaves_nothing(ending: str) -> None:
-    with kernel() as running:
+    with default_ports_taken(), kernel() as running:
         running.run(START)
         running.run(CRASH)
         ports = [int(port) for port in re.findall(r":(\d+)", running.run(PORTS))]
@@ -87,6 +91,16 @@ def family(running: Kernel) -> list[psutil.Process]:
     """Return the processes of a kernel: itself, and all that it started."""
     process = psutil.Process(running.manager.provisioner.pid)
     return [process, *process.children(recursive=True)]
+
+
+@contextmanager
+def default_ports_taken() -> Iterator[None]:
+    """Take the ports that another workshop on this machine would take as soon as they are free."""
+    with ExitStack() as taken:
+        for port in (INGEST_PORT, *(service.port for service in SERVICES.values())):
+            with suppress(OSError):
+                taken.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
 
 
 def is_open(port: int) -> bool:

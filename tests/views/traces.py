@@ -11,8 +11,6 @@ HOSTILE = (
     "\x1b[31m\x00\ufffe\ud800</text></svg><script>alert(1)</script><img src=x onerror=alert(1)>"
     "\" onload='x' {{7*7}} §0§"
 )
-    "</text></svg><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' \ud800{{7*7}}"
-)
 START = 1_790_000_000.0
 
 
