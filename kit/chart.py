@@ -43,7 +43,7 @@ def svg(
     chart["padding"] = {**chart["padding"], "left": left, "right": right}
     chart["data"] = [_filled(source, datasets, texts) for source in chart["data"]]
     drawn = vl_convert.vega_to_svg(chart, allowed_base_urls=[])
-    written = _TOKEN.sub(lambda token: texts[int(token[1])], drawn.removeprefix("<svg "))
+    written = _TOKEN.sub(lambda token: escape(texts[int(token[1])]), drawn.removeprefix("<svg "))
     # The numbers and tokens that Vega was given need no escaping.
     return Markup('<svg role="img" aria-label="{}" ').format(label) + Markup(written)  # noqa: S704
 

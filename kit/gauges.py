@@ -163,8 +163,8 @@ def cpu_sentence(samples: Sequence[Sample]) -> str:
     if busy < _LOOK_BACK_S:
         return f"The CPU was never busier than {max(used):.0f} % of one core."
     return (
-        f"More than half of one CPU core was busy for {length(busy)}, "
-        f"{max(used):.0f} % of it at most."
+        f"The CPU was busy with more than half of one core for {length(busy)}, "
+        f"at most with {max(used):.0f} %."
     )
 
 

@@ -108,6 +108,13 @@ class Workshop:
         """Return the base URL of a service. Raises KeyError for an unknown one."""
         return self._system.servers[service].url
 
+    @property
+    def database_url(self) -> str:
+        """The connection string of the database. Raises WorkshopError when there is none."""
+        if self._system.no_database:
+            raise WorkshopError(self._system.no_database)
+        return self._system.database.url
+
     def logs(self, service: str | None = None) -> list[str]:
         """Return the last log lines of one service, or of all, oldest first."""
         return self._system.log.lines(service)

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import sentry_sdk
 
-from demo_services.services import GAME_ENGINE, GATEWAY
+from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY
 from kit.catalogue import CRASHES, CrashType
 from kit.clients import ServiceClient
 from kit.expectation import exception_types
@@ -28,8 +28,15 @@ from kit.store import StoredItem
 from kit.workshop import Workshop, gateway_path
 
 CONCURRENT = 32
-# These block their service or take its memory: a few among thousands are enough.
-SLOW = {"game-engine/infinite-loop", "game-engine/memory-leak"}
+# These block their service, take its memory or wait: one each among thousands is enough.
+SLOW = {
+    "game-engine/infinite-loop",
+    "game-engine/memory-leak",
+    "analytics/database-error",
+    "analytics/performance-issue",
+}
+# What it reports depends on who waits for the answer, and how long.
+LEFT_OUT = {"analytics/timeout"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Tally:
 def shots(count: int, seed: int = 1) -> list[Shot]:
     """Return a mix of all crash types and of spins."""
     choice = random.Random(seed)
-    quick = [crash for crash in CRASHES if crash.id not in SLOW]
+    quick = [crash for crash in CRASHES if crash.id not in SLOW | LEFT_OUT]
     slow = [crash for crash in CRASHES if crash.id in SLOW]
     mixed = [*slow, *(choice.choice([None, *quick]) for _ in range(count - len(slow)))]
     choice.shuffle(mixed)
@@ -90,13 +97,15 @@ def _request(workshop: Workshop, shot: Shot) -> httpx.Request:
         return httpx.Request("POST", url, headers=headers, json=body)
     direct = workshop.url(shot.crash.service.name) + shot.crash.route
     url = workshop.url() + gateway_path(shot.crash) if shot.through_gateway else direct
-    return httpx.Request(shot.crash.method, url, headers=headers, params={"player": shot.player})
+    query = {**shot.crash.query, "player": shot.player}
+    body = shot.crash.body
+    return httpx.Request(shot.crash.method, url, headers=headers, params=query, json=body)
 
 
 def services(shot: Shot) -> list[str]:
     """Return the services whose transactions a shot leaves behind."""
     if shot.crash is None:
-        return [GATEWAY.name, GAME_ENGINE.name]
+        return [GATEWAY.name, GAME_ENGINE.name, ANALYTICS.name]
     passed = [GATEWAY.name] if shot.through_gateway else []
     return list(dict.fromkeys([*passed, shot.crash.service.name]))
 

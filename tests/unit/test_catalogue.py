@@ -14,9 +14,8 @@ def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
     assert crash.title
     assert crash.happens.endswith(".")
     assert crash.fix.endswith(".")
-    assert len(crash.captured) >= 2
+    assert len(crash.captured) >= 2 or not crash.errors
     assert len(crash.not_captured) >= 2
-    assert crash.errors
     for claim in (*crash.captured, *crash.not_captured):
         assert claim.path is None or jmespath.compile(claim.path)
 

@@ -4,15 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kit import Workshop
+from kit import Workshop, WorkshopError
+from kit.catalogue import variants
+from kit.check import check
 from kit.hosting import Server, ServerError, serve_asgi
 from kit.workshop import default_home
+
+SERVERS = ["ingest", "analytics", "game-engine", "gateway"]
 
 
 def silent(line: str) -> None:
@@ -23,14 +28,16 @@ def test_each_service_gets_a_line(tmp_path: Path) -> None:
     lines: list[str] = []
     with Workshop.start(home=tmp_path, report=lines.append):
         pass
-    assert [line.split()[1] for line in lines] == ["ingest", "game-engine", "gateway"]
-    assert all("ready" in line and "http://127.0.0.1:" in line for line in lines)
+    servers = [line for line in lines if "http://127.0.0.1:" in line]
+    assert [line.split()[1] for line in servers] == SERVERS
+    assert all(line.startswith("✓") and "ready" in line for line in servers)
+    assert lines[-1].startswith("✓ database")
 
 
 def test_start_is_idempotent(workshop: Workshop) -> None:
     lines: list[str] = []
     assert Workshop.start(report=lines.append) is workshop
-    assert len(lines) == 3
+    assert [line.split()[1] for line in lines] == [*SERVERS, "database"]
 
 
 def test_it_starts_again_after_a_stop(tmp_path: Path) -> None:
@@ -56,9 +63,9 @@ with Workshop.start() as workshop:
 def test_a_second_process_works_beside_the_first(workshop: Workshop) -> None:
     second = run(SECOND)
     assert second.returncode == 0, second.stderr
-    first_urls = {workshop.url(name) for name in ("ingest", "game-engine", "gateway")}
+    first_urls = {workshop.url(name) for name in SERVERS}
     second_urls = set(re.findall(r"http://\S+", second.stdout))
-    assert len(second_urls) == 3
+    assert len(second_urls) == len(SERVERS)
     assert second_urls.isdisjoint(first_urls)
     assert second.stdout.rstrip().endswith("[]")
     assert not workshop.trigger("game-engine/crash").missing
@@ -115,6 +122,29 @@ def test_with_a_dsn_everything_is_relayed_there(
     upstream.stop()
     assert lines[-1] == "✓ relay        to 127.0.0.1, 0 envelopes dropped"
     assert any(event["event_id"].encode() in body for body in bodies)
+
+
+def test_spins_are_entered_into_the_statistics(workshop: Workshop) -> None:
+    spins = [workshop.spin(player="statistician", bet=5) for _ in range(3)]
+    stats = httpx.get(workshop.url() + "/api/v1/analytics/stats", trust_env=False).json()
+    mine = stats["by_player"]["statistician"]
+    assert mine["spins"] >= 3
+    assert mine["wagered"] >= sum(spin["bet"] for spin in spins)
+
+
+def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
+    monkeypatch.setattr("kit.database.ELSEWHERE_MS", 100)
+    lines: list[str] = []
+    with Workshop.start(home=tmp_path, report=lines.append) as workshop:
+        assert lines[-1].startswith("✗ database")
+        assert workshop.spin()["balance"] >= 0
+        assert not workshop.trigger("game-engine/crash").missing
+        with pytest.raises(WorkshopError, match="analytics/crash cannot be triggered: database"):
+            workshop.trigger("analytics/crash")
+        assert not workshop.trigger("analytics/validation-error", type="body").missing
+        row = check(workshop, variants("analytics/crash")[0])
+        assert (row.ok, row.unavailable) == (False, lines[-1].split(maxsplit=2)[2])
 
 
 def test_what_is_no_dsn_is_said_at_the_start(

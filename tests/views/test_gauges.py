@@ -37,7 +37,7 @@ def test_a_sentence_says_what_the_memory_did(megabytes: list[float], sentence: s
 
 def test_a_sentence_says_how_busy_the_cpu_was() -> None:
     spin = [Sample(0.1 * n, 90, 0.1 * min(max(n - 5, 0), 10)) for n in range(25)]
-    assert "More than half of one CPU core was busy for 1.00 s, 100 % of it" in cpu_sentence(spin)
+    assert "more than half of one core for 1.00 s, at most with 100 %" in cpu_sentence(spin)
     assert max(cpu_percent(spin)) == pytest.approx(100)
     assert "never busier than 0 %" in cpu_sentence(held(90, 90, 90))
 

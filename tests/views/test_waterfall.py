@@ -67,6 +67,12 @@ def test_the_critical_path_is_as_long_as_the_trace() -> None:
     took = column([FRONTEND, late], "On the critical path")
     # A clock that is wrong makes no time: the root took 100 ms.
     assert sum(float(each.split()[0]) for each in took if each != "no") == 100
+    assert took[-1] == "80 ms"
+
+
+def test_a_span_that_ended_before_it_began_took_no_time() -> None:
+    items = [transaction("engine", 0, 10, span("back", 5, 3, "engine"))]
+    assert column(items, "Duration") == ["10.0 ms", "0.0 ms"]
 
 
 def test_an_error_is_marked_at_its_span() -> None:
