@@ -39,7 +39,6 @@ from kit.payload import (
 )
 from kit.provenance import Origin, keys, origin_at
 from kit.stack import Raised, Row, chain, threads
-from kit.trace import tabulate
 
 Event = Mapping[str, Any]
 
@@ -112,15 +111,9 @@ def event_card(
     return _page("card.html", card=_Card(event, crash), answered_at=known)
 
 
-def trace_table(transactions: Sequence[Mapping[str, Any]]) -> Markup:
-    """Return the transactions of one trace as the table that its event cards link to."""
-    return _page("trace.html", trace=tabulate(transactions))
-
-
 def warm_up() -> None:
-    """Read our source and compile the templates: the first card would be late for it."""
+    """Read our source and compile the template: the first card would be late for it."""
     event_card({})
-    trace_table([])
 
 
 def _page(template: str, **values: Any) -> Markup:

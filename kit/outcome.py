@@ -7,11 +7,14 @@ from typing import Any
 
 import httpx
 import jmespath
+from markupsafe import Markup
 
 from kit import expectation
-from kit.card import event_card, trace_table
+from kit.card import event_card
 from kit.catalogue import CrashType
+from kit.flame import flame_graph
 from kit.store import StoredItem
+from kit.waterfall import waterfall
 
 
 class Event(dict[str, Any]):
@@ -41,13 +44,27 @@ class Event(dict[str, Any]):
 
 
 class Trace(list[dict[str, Any]]):
-    """The transactions of one trace, the earliest first; shown in a notebook as a table."""
+    """The transactions of one trace, the earliest first; shown in a notebook as a waterfall."""
+
+    trace_id: str = ""
+    items: tuple[StoredItem, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Trace of {', '.join(each['server_name'] for each in self)}>"
 
     def _repr_html_(self) -> str:
-        return trace_table(self)
+        # Event cards link to it.
+        return Markup('<div id="trace-{}">{}</div>').format(self.trace_id, waterfall(self.items))
+
+
+class Profile(dict[str, Any]):
+    """A profile: the payload as a dict, shown in a notebook as a flame graph."""
+
+    def __repr__(self) -> str:
+        return f"<Profile of {len(self['profile']['samples'])} samples>"
+
+    def _repr_html_(self) -> str:
+        return flame_graph(self)
 
 
 @dataclass(frozen=True)
@@ -82,14 +99,16 @@ class Outcome:
     def trace(self) -> Trace:
         """The transactions of the trace, the earliest first."""
         transactions = expectation.payloads(self.items, "transaction")
-        return Trace(sorted(transactions, key=lambda each: str(each["start_timestamp"])))
+        trace = Trace(sorted(transactions, key=lambda each: str(each["start_timestamp"])))
+        trace.trace_id, trace.items = self.trace_id, self.items
+        return trace
 
     @property
-    def profile(self) -> dict[str, Any] | None:
-        """The profile of the service that crashed, or None when none arrived."""
+    def profile(self) -> Profile | None:
+        """The profile of the service that crashed, or None when there is none."""
         profiles = (i for i in self.items if i.type == "profile")
         name = self.crash.service.name
-        return next((item.payload for item in profiles if item.project == name), None)
+        return next((Profile(item.payload) for item in profiles if item.project == name), None)
 
     @cached_property
     def missing(self) -> list[str]:

@@ -12,7 +12,6 @@ import ipywidgets
 from IPython.display import HTML, DisplayHandle
 from markupsafe import Markup
 
-from kit.card import trace_table
 from kit.catalogue import CrashType, Parameter
 from kit.html import render
 from kit.outcome import Event, Outcome
@@ -111,8 +110,9 @@ class CrashWidget:
         if len(outcome.events) != len(outcome.crash.errors):
             self._cards.show(cards(outcome.events))
         self._show_state(outcome, done=True)
-        table = trace_table(outcome.trace)
-        self._trace.show(render("trace_and_fix.html", trace=table, fix=outcome.crash.fix))
+        # Every value of it is escaped.
+        trace = Markup(outcome.trace._repr_html_())  # noqa: S704
+        self._trace.show(render("trace_and_fix.html", trace=trace, fix=outcome.crash.fix))
 
     def _show_failure(self, error: BaseException) -> None:
         self._cards.show("")

@@ -13,7 +13,7 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
-from kit.card import warm_up
+from kit import card, chart
 from kit.catalogue import CrashType, find, variants
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
@@ -61,7 +61,7 @@ class Workshop:
                 system = System(home or default_home())
                 system.start(report)
                 cls._running = cls(system)
-                threading.Thread(target=warm_up, name="card-warm-up", daemon=True).start()
+                threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
                 # The SDK itself closes the client of the main context only.
                 atexit.register(cls._running.stop)
             else:
@@ -205,6 +205,12 @@ class Workshop:
                 f"{method} {url} got no answer: {type(error).__name__}: {error}. "
                 "Run workshop.stop() and Workshop.start() to start the system anew."
             ) from error
+
+
+def _warm_up() -> None:
+    """Let the first card and the first chart be no later than the others."""
+    card.warm_up()
+    chart.warm_up()
 
 
 def default_home() -> Path:

@@ -14,6 +14,7 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
+from demo_services.services import SERVICES
 from kit import facts
 from kit.catalogue import CRASHES, CrashType
 from kit.facts import Fact
@@ -46,13 +47,13 @@ def test_the_installed_sdk_does_what_the_facts_say(fact: Fact) -> None:
 def test_every_value_of_every_event_has_an_origin(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
-    assert events[crash.row_id]
+    assert len(events[crash.row_id]) == len(crash.errors)
     for event in events[crash.row_id]:
         unknown = [leaf for leaf in leaves(event) if origin_at(event, leaf).who == UNKNOWN]
         assert unknown == []
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", [c for c in CRASHES if c.errors], ids=lambda c: c.row_id)
 def test_a_line_of_ours_is_where_it_is_said_to_be(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
@@ -77,9 +78,13 @@ def test_a_line_of_ours_is_where_it_is_said_to_be(
 def test_the_line_of_a_fingerprint_holds_its_values(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
-    (event,) = [each for each in events[crash.row_id] if each.get("fingerprint")]
-    code = origin(event, "fingerprint").code or ""
-    assert [value for value in event["fingerprint"] if repr(value).strip("'") not in code] == []
+    grouped = [each for each in events[crash.row_id] if each.get("fingerprint")]
+    assert grouped
+    for event in grouped:
+        code = origin(event, "fingerprint").code or ""
+        # What varies is written as the name of a variable.
+        fixed = [value for value in event["fingerprint"] if value not in SERVICES]
+        assert [value for value in fixed if value not in code] == []
 
 
 def test_a_context_is_traced_to_the_line_that_names_the_value(

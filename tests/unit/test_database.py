@@ -174,19 +174,27 @@ def test_without_secantus_one_elsewhere_will_do(monkeypatch: pytest.MonkeyPatch)
 
 
 PARENT = """
-import sys, time
+import sys, threading
 import psutil
 from kit.database import Database
 
 database = Database().launch()
 database.wait()
 assert "secantus" not in sys.modules, "SecantusDB must stay a program of its own"
+reader = threading.Thread(target=sys.stdin.read, daemon=True)
+reader.start()
+
+def wait():
+    # Not one long wait: a signal that comes just before it would not interrupt it.
+    while reader.is_alive():
+        reader.join(0.1)
+
 try:
     print(*[process.pid for process in psutil.Process().children(recursive=True)], flush=True)
-    sys.stdin.read()
+    wait()
 except KeyboardInterrupt:
     print("interrupted", database.is_running, flush=True)
-    sys.stdin.read()
+    wait()
 """
 
 
@@ -242,6 +250,7 @@ def test_no_orphan_when_the_parent_ends_without_stopping_it(
 @pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to one group")
 def test_ctrl_c_in_the_parent_leaves_it_running(parent: "subprocess.Popen[str]") -> None:
     family = descendants(parent)
+    assert parent.pid not in {os.getpgid(process.pid) for process in family}
     os.killpg(parent.pid, signal.SIGINT)
     assert parent.stdout is not None
     assert parent.stdout.readline() == "interrupted True\n"
