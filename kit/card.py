@@ -112,7 +112,7 @@ def event_card(
 
 
 def warm_up() -> None:
-    """Read our source and compile the template: the first card would be late for it."""
+    """Compile the template: the first card would be late for it."""
     event_card({})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from kit import expectation
 from kit.catalogue import CrashType
@@ -67,22 +67,28 @@ def as_json(rows: Iterable[Row]) -> dict[str, Any]:
 
 def as_table(rows: Iterable[Row]) -> Table:
     """Return the result of a check as a table, for people."""
-    table = Table("")
-    table.add_column("crash type", no_wrap=True)
-    for title in ("HTTP", "captured", "fields", "stored", "missing"):
-        table.add_column(title)
+    name = Column("crash type", no_wrap=True)
+    table = Table("", name, "HTTP", "fields", "stored", Column("captured", overflow="fold"))
     for row in rows:
         table.add_row(
             "✓" if row.ok else "✗",
             row.id,
             str(row.status or "–"),
-            _summary(row.captured),
             str(row.context_fields or "–"),
             "–" if row.response_to_stored_ms is None else f"{row.response_to_stored_ms:+.0f} ms",
-            row.unavailable or "; ".join(row.missing) or "nothing",
+            _summary(row.captured),
             style="" if row.ok else "red",
         )
     return table
+
+
+def complaints(rows: Iterable[Row]) -> list[str]:
+    """Return a line for each row that is not ok: what is missing, or why it was not tried."""
+    return [
+        f"✗ {row.id}: {row.unavailable or 'missing ' + '; '.join(row.missing)}"
+        for row in rows
+        if not row.ok
+    ]
 
 
 def _summary(captured: list[str]) -> str:

@@ -61,6 +61,7 @@ def check(as_object: bool) -> None:
         click.echo(json.dumps(checks.as_json(rows), indent=2))
     else:
         Console().print(checks.as_table(rows))
+        click.echo("\n".join(checks.complaints(rows) or ["Nothing is missing."]))
     if not all(row.ok for row in rows):
         sys.exit(1)
 

@@ -110,7 +110,7 @@ class Database:
             raise ServerError(f"{self.name} did not answer within {deadline:g} s")
         return self._ready_after
 
-    def stop(self, timeout: float = 2.0) -> None:
+    def stop(self, timeout: float = 5.0) -> None:
         """End the program, by force if it takes longer than ``timeout`` seconds.
 
         A database that runs elsewhere is left alone.

@@ -163,6 +163,8 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             access_log=False,
             lifespan="on",
             timeout_graceful_shutdown=1,
+            # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
+            timeout_keep_alive=3600,
         )
         server = _UvicornServer(config, ready)
 

@@ -18,6 +18,7 @@ from kit.catalogue import CrashType, find, variants
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
 from kit.outcome import Outcome
+from kit.sites import source
 from kit.store import Store, Subscription
 from kit.system import Report, System
 from kit.widgets import CrashWidget
@@ -61,6 +62,9 @@ class Workshop:
                 system = System(home or default_home())
                 system.start(report)
                 cls._running = cls(system)
+                # Cards read our source. Not in the background: CPython 3.11 fails when two threads
+                # parse at once, and the next cell is parsed in this one.
+                _ = source().sites
                 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
                 # The SDK itself closes the client of the main context only.
                 atexit.register(cls._running.stop)

@@ -3,10 +3,22 @@
 from collections.abc import Callable
 
 from kit.exercise import Exercise
-from kit.exercises import events
+from kit.exercises import concurrency, database, events, grouping, resources, slowness, validation
 
 # Each is given the workshop's trigger, and what the notebook passes on.
 EXERCISES: dict[str, Callable[..., Exercise]] = {
     "read-the-event": events.read_the_event,
     "triage": events.triage,
+    "one-issue": grouping.one_issue,
+    "fingerprint": grouping.fingerprint,
+    "how-it-failed": concurrency.how_it_failed,
+    "start-a-task": concurrency.start_a_task,
+    "guilty-function": resources.guilty_function,
+    "leak-per-step": resources.leak_per_step,
+    "captured-or-not": validation.captured_or_not,
+    "without-values": validation.without_values,
+    "misspelt-stage": database.misspelt_stage,
+    "cause-by-code": database.cause_by_code,
+    "find-n-plus-one": slowness.find_n_plus_one,
+    "one-query": slowness.one_query,
 }

@@ -15,6 +15,7 @@ def test_thousands_of_crashes_at_once_are_all_reported_by_their_own_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEBUG_RATE", "100000/second")
+    monkeypatch.setenv("DEADLINE_S", "100")
     with Workshop.start(home=tmp_path, report=lambda line: None) as workshop:
         result = attribution.run(workshop, REQUESTS)
     assert result.requests == REQUESTS

@@ -53,8 +53,17 @@ def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:2])
     result = CliRunner().invoke(main, ["check"])
     assert result.exit_code == 0
-    for cell in ("gateway/panic", "game-engine/crash", "500", "nothing"):
-        assert cell in result.stdout
+    for text in ("gateway/panic", "game-engine/crash", "500", "Nothing is missing."):
+        assert text in result.stdout
+
+
+def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = replace(CRASHES[0], captured=(Captured("contexts.gateway.luck", "There is none."),))
+    monkeypatch.setattr(catalogue, "CRASHES", (crash,))
+    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 1.0)
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 1
+    assert "✗ gateway/panic: missing value at contexts.gateway.luck" in result.stdout
 
 
 def test_serve_runs_until_it_is_told_to_end() -> None:
