@@ -438,8 +438,9 @@ CRASHES: tuple[CrashType, ...] = (
             ),
             NotCaptured(
                 "The requests that waited",
-                "They are only slow. Each has a transaction of its own, with a gap at its start.",
-                "Alert on the duration of transactions, not on errors alone.",
+                "They are only slow, and even their transactions begin when the wait is over: the gap "
+                "shows only against the caller's span.",
+                "Alert on what callers wait for, not on errors alone.",
             ),
         ),
         contexts=_ENGINE_CONTEXTS,
@@ -484,7 +485,7 @@ CRASHES: tuple[CrashType, ...] = (
                 "That it is one failure",
                 "asyncio's integration reports every task that fails, and Tornado's the group: "
                 "its members arrive twice.",
-                "Group by a fingerprint, or drop members of a group in before_send.",
+                "Give members and group one fingerprint, or drop the group in before_send.",
             ),
             NotCaptured(
                 "The task that was cancelled",

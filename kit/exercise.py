@@ -8,7 +8,7 @@ from typing import Any
 from kit.html import render
 from kit.outcome import Outcome
 
-Trigger = Callable[[str], Outcome]
+Trigger = Callable[..., Outcome]
 
 
 class Verdict(Enum):
@@ -97,4 +97,4 @@ def compare(answer: dict[str, Any], expected: dict[str, Any]) -> None:
         if given is ...:
             raise Wrong(f"{key!r} is still missing.")
         if given != value:
-            raise Wrong(f"{key!r} is not {given!r}. Look again at its part of the card.")
+            raise Wrong(f"{key!r} is not {given!r}. Look again.")

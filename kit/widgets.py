@@ -183,7 +183,8 @@ def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
     if len(outcome.events) < len(crash.errors):
         waiting = f"Waiting for {_to_come(crash)[0].text}"
         return [answered, Step("now", waiting), _to_come(crash)[1]]
-    events = Step("done", f"Sentry captured {', '.join(event.title for event in outcome.events)}")
+    titles = ", ".join(event.title for event in outcome.events)
+    events = Step("done", f"Sentry captured {titles or 'no error, as declared'}")
     if not done:
         return [answered, events, Step("now", "Waiting for the rest of the trace")]
     return [answered, events, Step("done", f"The trace is complete: {_rest(outcome)}")]
@@ -192,7 +193,7 @@ def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
 def _to_come(crash: CrashType) -> list[Step]:
     return [
         Step("next", _counted(len(crash.errors), "error event")),
-        Step("next", "the trace, with its profiles"),
+        Step("next", "the trace"),
     ]
 
 

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -128,7 +129,7 @@ class Workshop:
 
         Raises WorkshopError with the service's own words when it is refused.
         """
-        with self._frontend(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
+        with self.reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
             response = self._request(
                 "POST", f"/api/v1/{GAME_ENGINE.prefix}/spin", json={"player": player, "bet": bet}
             )
@@ -173,7 +174,7 @@ class Workshop:
         crash, query = find(crash_id, parameters)
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
-        with self._frontend():
+        with self.reporting():
             transaction = sentry_sdk.start_transaction(
                 op="ui.action.click", name=f"press {crash.row_id}"
             )
@@ -184,7 +185,8 @@ class Workshop:
                 _tell(on_answer, outcome)
                 return _collect(outcome, arrivals, on_event)
 
-    def _frontend(self) -> Any:
+    def reporting(self) -> AbstractContextManager[None]:
+        """Return a context in which code of the notebook reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()
 
     def _send(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:

@@ -7,6 +7,7 @@ import sentry_sdk
 from demo_services.game_engine.reels import Spin
 
 BONUS_DEADLINE_S = 0.05
+background: set[asyncio.Task[None]] = set()
 
 
 async def finish_round(spin: Spin) -> None:
@@ -21,9 +22,15 @@ def forget(spin: Spin) -> None:
     """Start a task that nobody waits for."""
     sentry_sdk.add_breadcrumb(category="task", message="leaderboard left to a background task")
     task = asyncio.create_task(publish(spin.player))
-    # Reading the exception, if only to drop it, keeps asyncio from logging it much later. The
-    # callback also refers to the task, which the loop itself would let die.
-    task.add_done_callback(asyncio.Task.exception)
+    # The loop itself keeps only a weak reference, and would let the task die.
+    background.add(task)
+    task.add_done_callback(drop)
+
+
+def drop(task: asyncio.Task[None]) -> None:
+    """Let a task go. Its exception is read, or asyncio would log it much later."""
+    background.discard(task)
+    task.exception()
 
 
 async def publish(player: str) -> None:

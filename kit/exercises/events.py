@@ -59,7 +59,7 @@ def triage(trigger: Trigger) -> Exercise:
         "run from the oldest call to the newest. Take the newest one whose in_app is true.",
         "def answer(event):\n"
         '    error = event["exception"]["values"][-1]\n'
-        '    ours = [frame for frame in error["stacktrace"]["frames"] if frame["in_app"]][-1]\n'
+        '    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]\n'
         "    where = f\"{ours['filename']}:{ours['lineno']}\"\n"
         "    return f\"{event['user']['username']}: {error['type']} at {where}\"",
     )
@@ -67,7 +67,7 @@ def triage(trigger: Trigger) -> Exercise:
 
 def _essentials(event: Event) -> dict[str, str]:
     error = event["exception"]["values"][-1]
-    ours = [frame for frame in error["stacktrace"]["frames"] if frame["in_app"]][-1]
+    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]
     return {
         "who was hit": event["user"]["username"],
         "the exception's type": error["type"],

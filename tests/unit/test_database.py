@@ -18,6 +18,9 @@ from kit.database import Database
 from kit.hosting import ServerError
 
 WINDOWS = os.name == "nt"
+pytestmark = pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="there is no SecantusDB for this Python yet"
+)
 
 
 @pytest.fixture(autouse=True)
