@@ -438,8 +438,8 @@ CRASHES: tuple[CrashType, ...] = (
             ),
             NotCaptured(
                 "The requests that waited",
-                "They are only slow, and even their transactions begin when the wait is over: the gap "
-                "shows only against the caller's span.",
+                "They are only slow, and even their transactions begin when the wait is over: the "
+                "gap shows only against the caller's span.",
                 "Alert on what callers wait for, not on errors alone.",
             ),
         ),

@@ -57,7 +57,7 @@ def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
     screen.press(button_of(screen))
     expect(button_of(screen)).to_be_disabled()
     expect(steps_of(screen)).to_have_text(
-        ["Waiting for the HTTP answer", "○1 error event", "○the trace, with its profiles"]
+        ["Waiting for the HTTP answer", "○1 error event", "○the trace"]
     )
     screen.keep("running")
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
