@@ -86,7 +86,7 @@ class CrashType:
     every error event has. ``spans`` are span operations that the trace has. ``profiled`` names
     the function that the profile must show. Types that come in variants have one declaration
     each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
-    long the caller waits, in milliseconds.
+    long the caller waits, in milliseconds. What is ``charted`` is about memory or CPU.
     """
 
     id: str
@@ -109,6 +109,7 @@ class CrashType:
     body: Mapping[str, Any] | None = None
     deadline_ms: int | None = None
     needs_database: bool = False
+    charted: bool = False
 
     @property
     def row_id(self) -> str:
@@ -369,6 +370,7 @@ CRASHES: tuple[CrashType, ...] = (
         title="Memory grows until there is none",
         severity="fatal",
         route="/debug/memory-leak",
+        charted=True,
         parameters=(Parameter("mb", LEAK_MB, "MB"),),
         happens=(
             "A cache keeps a recording of every spin and forgets none. It really takes memory, in "
@@ -411,6 +413,7 @@ CRASHES: tuple[CrashType, ...] = (
         title="A loop that never ends",
         severity="error",
         route="/debug/infinite-loop",
+        charted=True,
         parameters=(Parameter("seconds", LOOP_SECONDS, "s"),),
         happens=(
             "Reels are spun until a diamond comes up. There is no diamond. The loop takes a whole "
@@ -577,7 +580,7 @@ CRASHES: tuple[CrashType, ...] = (
         query={"kind": "body"},
         body={"spin_id": "spin-1", "bet": "ten"},
         happens=(
-            "The body lacks two fields and has text for a number. Pydantic refuses it before the "
+            "The body lacks four fields and has text for a number. Pydantic refuses it before the "
             "handler runs, and FastAPI answers 422 with the reasons. Sentry captures nothing: it "
             "is the caller's mistake."
         ),
@@ -712,7 +715,7 @@ CRASHES: tuple[CrashType, ...] = (
         query={"kind": "unreachable"},
         needs_database=True,
         happens=(
-            "A replica is asked that is down. The driver looks for it for 300 ms and gives up: "
+            "A replica is asked that is down. The driver looks for it for 300 ms at least, and gives up: "
             "ServerSelectionTimeoutError. The service reports it and answers 503."
         ),
         status=503,

@@ -5,6 +5,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from IPython.display import HTML, DisplayHandle
 from markupsafe import Markup
 
 from kit.catalogue import CrashType, Parameter
+from kit.gauges import Recording, gauges
 from kit.html import render
 from kit.outcome import Event, Outcome
 
@@ -40,7 +42,9 @@ class CrashWidget:
         self._parameters = {each.name: _number(each) for each in variants[0].parameters}
         self.button = _button()
         self.button.on_click(lambda _: self._start())
-        self._head, self._state, self._cards, self._trace = (Static() for _ in range(4))
+        self._head, self._state, self._chart, self._cards, self._trace = (
+            Static() for _ in range(5)
+        )
         self._describe()
 
     def click(self) -> Outcome:
@@ -65,7 +69,7 @@ class CrashWidget:
         controls.add_class("cw-w-controls")
         self._head.display()
         DisplayHandle().display(controls)
-        for static in (self._state, self._cards, self._trace):
+        for static in (self._state, self._chart, self._cards, self._trace):
             static.display()
 
     def _describe(self) -> None:
@@ -94,11 +98,18 @@ class CrashWidget:
     def _crash_it(self) -> Outcome:
         self._show_state()
         values = {name: box.value for name, box in self._parameters.items()}
-        outcome = self._trigger(
-            self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
-        )
+        with self._charting():
+            outcome = self._trigger(
+                self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
+            )
         self._show_outcome(outcome)
         return outcome
+
+    def _charting(self) -> AbstractContextManager[object]:
+        """Show memory and CPU of this process meanwhile, where they are what it is about."""
+        if not self._crash.charted:
+            return nullcontext()
+        return Recording(on_change=lambda recording: self._chart.show(gauges(recording)))
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.

@@ -62,6 +62,7 @@ def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
     screen.keep("running")
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
     expect(button_of(screen)).to_be_enabled()
+    expect(screen.page.locator(".cw-gauges .cw-says").last).to_contain_text("The CPU was busy")
     screen.keep("after-a-wait")
 
 
@@ -70,6 +71,7 @@ def test_a_parameter_says_its_bounds(open_widget: OpenWidget) -> None:
     expect(screen.page.get_by_label(re.compile(r"mb \(.*\d+ to \d+\)"))).to_be_visible()
     screen.press(button_of(screen))
     expect(screen.page.get_by_role("heading", name="MemoryError")).to_be_visible()
+    expect(screen.page.locator(".cw-gauges .cw-says").first).to_contain_text("Memory ")
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
     screen.keep("parameter")
 
