@@ -427,8 +427,10 @@ def _message(event: Event) -> str:
 def _remarks(event: Event, path: Path) -> tuple[str, ...]:
     """Return what the SDK says that it did to a value, from ``_meta``."""
     meta = mapping(at(event, ("_meta", *map(str, path), "")))
-    rules = [string(at(rule, (0,))) for rule in sequence(meta.get("rem"))]
-    if any(rule.startswith("!config") for rule in rules):
+    rules = [(string(at(rule, (0,))), at(rule, (1,))) for rule in sequence(meta.get("rem"))]
+    if ("!config", "x") in rules:
+        return ("left out by the SDK: larger than max_request_body_size",)
+    if any(name.startswith("!config") for name, _ in rules):
         return ("removed by the scrubber: event_scrubber",)
     if isinstance(meta.get("len"), int):
         return (f"cut by the SDK, it was {meta['len']} long",)
