@@ -715,8 +715,8 @@ CRASHES: tuple[CrashType, ...] = (
         query={"kind": "unreachable"},
         needs_database=True,
         happens=(
-            "A replica is asked that is down. The driver looks for it for 300 ms at least, and gives "
-            "up: ServerSelectionTimeoutError. The service reports it and answers 503."
+            "A replica is asked that is down. The driver looks for it for 300 ms at least, and "
+            "gives up: ServerSelectionTimeoutError. The service reports it and answers 503."
         ),
         status=503,
         errors=(

@@ -10,7 +10,7 @@ ELEMENTS = {
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
 ATTRIBUTES = {
-    "class": re.compile(r"[a-zA-Z0-9 -]+"),
+    "class": re.compile(r"[a-zA-Z0-9_ -]+"),
     "scope": re.compile("row|col"),
     "open": re.compile(""),
     "type": re.compile("button"),
