@@ -8,17 +8,10 @@ import pytest
 
 from demo_services.services import SERVICES
 from kit.system import INGEST_PORT
-from tests.notebooks.kernels import NOTEBOOKS, START, Kernel, kernel, read, sources
+from tests.notebooks.kernels import START, Kernel, kernel
 
 CRASH = "print(workshop.trigger('game-engine/crash').missing)"
 PORTS = "print([workshop.url(name) for name in ('gateway', 'game-engine', 'ingest')])"
-
-
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_all_cells_run_twice_in_one_kernel(notebook: str) -> None:
-    with kernel() as running:
-        for code in sources(read(notebook)) * 2:
-            running.run(code)
 
 
 def test_two_kernels_work_at_once() -> None:
