@@ -12,8 +12,9 @@ os.environ.pop("SENTRY_DSN", None)
 from kit.workshop import Workshop
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """A running workshop with a store of its own."""
-    with Workshop.start(home=tmp_path / "home", report=lambda line: None) as running:
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """A running workshop with a store of its own, for the tests of a module."""
+    home: Path = tmp_path_factory.mktemp("home")
+    with Workshop.start(home=home, report=lambda line: None) as running:
         yield running

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,14 +12,6 @@ WITHOUT = Database().unavailable
 needs_database = pytest.mark.skipif(WITHOUT is not None, reason=str(WITHOUT))
 RIGHT = {"stage": "$grooup", "position": 3, "written in": "group_by_symbol"}
 CAUSES = {11000: "duplicate-key", 50: "max-time-expired", 40324: "unknown-stage"}
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One for all tests here: none of them changes it."""
-    home = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,14 +17,6 @@ MADE = {
     "F": "game-engine/error?type=custom",
 }
 RIGHT = {"A": 1, "B": 2, "C": 3, "D": 1, "E": 4, "F": 2}
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One for all tests here: none of them changes it."""
-    home = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

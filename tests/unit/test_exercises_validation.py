@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,14 +17,6 @@ RIGHT = {
     "bad document": "an event with our frame",
     "slow report": "nothing",
 }
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One for all tests here: none of them changes it."""
-    home = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as running:
-        yield running
 
 
 @pytest.fixture

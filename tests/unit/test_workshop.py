@@ -2,6 +2,7 @@ import gzip
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,13 @@ from kit.hosting import Server, ServerError, serve_asgi
 from kit.workshop import default_home
 
 SERVERS = ["ingest", "analytics", "game-engine", "gateway"]
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    """A workshop for one test: the others here start and stop their own."""
+    with Workshop.start(home=tmp_path / "home", report=silent) as running:
+        yield running
 
 
 def silent(line: str) -> None:
