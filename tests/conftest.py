@@ -5,11 +5,27 @@ from pathlib import Path
 
 import pytest
 
-# Notebooks run in kernels that inherit this: what they capture stays out of the checkout.
-os.environ["WORKSHOP_HOME"] = tempfile.mkdtemp(prefix="workshop-tests-")
-os.environ.pop("SENTRY_DSN", None)
-
+from kit.database import Database
 from kit.workshop import Workshop
+
+DATABASE = Database()
+
+
+def pytest_sessionstart() -> None:
+    """Keep what notebooks capture out of the checkout, and give all tests one database.
+
+    Kernels and services inherit both from the environment.
+    """
+    os.environ["WORKSHOP_HOME"] = tempfile.mkdtemp(prefix="workshop-tests-")
+    os.environ.pop("SENTRY_DSN", None)
+    if DATABASE.unavailable is None:
+        DATABASE.launch().wait()
+        os.environ["MONGODB_URI"] = DATABASE.url
+
+
+def pytest_sessionfinish() -> None:
+    """End the database."""
+    DATABASE.stop()
 
 
 @pytest.fixture(scope="module")

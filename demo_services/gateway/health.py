@@ -33,8 +33,8 @@ async def state(client: httpx.AsyncClient, url: str, service: Service) -> dict[s
     try:
         async with asyncio.timeout(DEADLINE_S):
             answer = await client.get(f"{url}/health")
-        answer.raise_for_status()
-    except (httpx.HTTPError, TimeoutError) as error:
+        said = answer.raise_for_status().json()
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
         return {"status": "down", "detail": f"{service.name}: {error or type(error).__name__}"}
     elapsed_ms = (time.perf_counter() - started) * 1000
-    return {"status": "up", "answered_ms": round(elapsed_ms, 1)}
+    return {"status": said["status"], "answered_ms": round(elapsed_ms, 1)}

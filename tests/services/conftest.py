@@ -83,13 +83,26 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def engine(receiver: Receiver) -> Iterator[Running]:
-    with Running("game-engine", receiver, DEBUG_TOKEN=TOKEN) as running:
+def statistics(receiver: Receiver) -> Iterator[Running]:
+    """The analytics service, with the database of all tests."""
+    with Running("analytics", receiver, DEBUG_TOKEN=TOKEN) as running:
+        assert running.call("/health").json()["status"] == "up"
         yield running
 
 
 @pytest.fixture(scope="session")
-def gateway(receiver: Receiver, engine: Running) -> Iterator[Running]:
-    environment = {"DEBUG_TOKEN": TOKEN, "GAME_ENGINE_URL": engine.url}
+def engine(receiver: Receiver, statistics: Running) -> Iterator[Running]:
+    environment = {"DEBUG_TOKEN": TOKEN, "ANALYTICS_URL": statistics.url}
+    with Running("game-engine", receiver, **environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(receiver: Receiver, engine: Running, statistics: Running) -> Iterator[Running]:
+    environment = {
+        "DEBUG_TOKEN": TOKEN,
+        "GAME_ENGINE_URL": engine.url,
+        "ANALYTICS_URL": statistics.url,
+    }
     with Running("gateway", receiver, **environment) as running:
         yield running

@@ -267,8 +267,20 @@ def test_a_service_that_hangs_up_is_a_502(receiver: Receiver, mute: socket.socke
 
 def test_health_is_that_of_all(gateway: Running) -> None:
     health = gateway.call("/health").json()
-    assert (health["status"], health["service"]) == ("up", "gateway")
-    assert health["services"]["game-engine"]["status"] == "up"
+    assert (health["status"], health["service"]) == ("up", "gateway"), health
+    assert {name: state["status"] for name, state in health["services"].items()} == {
+        "game-engine": "up",
+        "analytics": "up",
+    }
+
+
+def test_a_service_that_lacks_something_is_degraded(receiver: Receiver, engine: Running) -> None:
+    nowhere = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
+    with Running("analytics", receiver, DEBUG_TOKEN=TOKEN, MONGODB_URI=nowhere) as lame:
+        urls = {"GAME_ENGINE_URL": engine.url, "ANALYTICS_URL": lame.url}
+        with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, **urls) as running:
+            health = running.call("/health").json()
+    assert health["status"] == health["services"]["analytics"]["status"] == "degraded"
 
 
 def test_panic(gateway: Running) -> None:

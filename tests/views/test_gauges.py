@@ -47,11 +47,11 @@ def test_the_memory_of_a_real_leak_is_seen() -> None:
     seen = threading.Event()
 
     def note(recording: Recording) -> None:
-        if taken and max(s.rss_mb for s in recording.samples) > recording.samples[0].rss_mb + 60:
+        if taken and max(s.rss_mb for s in recording.samples) > recording.samples[0].rss_mb + 240:
             seen.set()
 
     with Recording(on_change=note) as recording:
-        taken.append(b"x" * 64 * 1024 * 1024)
+        taken.append(b"x" * 256 * 1024 * 1024)
         assert seen.wait(20)
     assert "Memory rose from" in recording.sentence
     picture = Picture(recording._repr_html_())
