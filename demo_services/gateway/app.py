@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
 import fastapi
 import sentry_sdk
@@ -10,6 +9,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from demo_services.answers import answer_http_exception, answer_refused
 from demo_services.gateway.health import health
 from demo_services.gateway.proxy import forward, make_client
 from demo_services.gateway.routing import choose_instance
@@ -17,7 +17,7 @@ from demo_services.gateway.target import find_target
 from demo_services.guard import TOKEN_HEADER, Guard
 from demo_services.players import Player, checked_name
 from demo_services.process import ProcessGauge
-from demo_services.refused import Refused, not_found
+from demo_services.refused import Refused
 from demo_services.services import GAME_ENGINE, GATEWAY, ROUTED
 from demo_services.settings import Settings
 from demo_services.trace import trace_id
@@ -103,22 +103,6 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(Exception, answer_failure)
     return app
-
-
-async def answer_refused(request: Request, error: Exception) -> JSONResponse:
-    """Answer the caller's mistake."""
-    assert isinstance(error, Refused)
-    return JSONResponse(error.body(), error.status, error.headers)
-
-
-async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
-    """Answer an unknown path or method in the same form as everything else."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return await answer_refused(request, not_found(request.url.path))
-    status = HTTPStatus(error.status_code)
-    body = {"error": status.phrase.lower().replace(" ", "-"), "detail": error.detail}
-    return JSONResponse(body, status, error.headers)
 
 
 async def answer_failure(request: Request, error: Exception) -> JSONResponse:
