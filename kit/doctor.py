@@ -1,5 +1,6 @@
 """Looks at the machine: what it has, what it lacks, and how to get that."""
 
+import os
 import platform
 import socket
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from demo_services.services import SERVICES
+from kit.database import Database
 from kit.hosting import HOST
 from kit.system import INGEST, INGEST_PORT
 
@@ -33,6 +35,7 @@ def examine(home: Path, course: Path) -> Iterator[Finding]:
     yield from _packages()
     yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
     yield _writable(home)
+    yield _database()
     yield from _ports()
 
 
@@ -55,6 +58,15 @@ def _writable(home: Path) -> Finding:
             return Finding(True, f"{home} can be written to")
     except OSError as error:
         return Finding(False, f"{home}: {error}", "set WORKSHOP_HOME to a folder of yours")
+
+
+def _database() -> Finding:
+    database = Database()
+    if database.unavailable:
+        return Finding(False, "no database", database.unavailable)
+    given = os.environ.get("MONGODB_URI")
+    where = f"MONGODB_URI, at {database.address}" if given else "SecantusDB, started when needed"
+    return Finding(True, f"database: {where}")
 
 
 def _ports() -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import httpx
 from demo_services.services import GATEWAY, ROUTED, Service
 from demo_services.settings import Settings
 
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 
 
 async def health(client: httpx.AsyncClient, settings: Settings) -> dict[str, Any]:

@@ -51,3 +51,15 @@ def test_a_taken_port_is_said_and_is_no_lack(
         port = other.getsockname()[1]
         monkeypatch.setattr(doctor, "INGEST_PORT", port)
         assert findings(tmp_path)[f"port {port} for ingest is taken; another one will be used"].ok
+
+
+def test_the_database_in_use_is_said_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://ada:secret@db.example:27017/workshop")
+    assert findings(tmp_path)["database: MONGODB_URI, at db.example:27017"].ok
+    monkeypatch.delenv("MONGODB_URI")
+    monkeypatch.setattr("kit.database.SECANTUS", "no_such_package")
+    lack = findings(tmp_path)["no database"]
+    assert not lack.ok
+    assert "MONGODB_URI" in lack.remedy
