@@ -1,6 +1,6 @@
 """The crash routes. Each plays a real spin first and then fails within that work."""
 
-from demo_services.game_engine.bounds import Bounds
+from demo_services.bounds import Bounds
 from demo_services.game_engine.errors import ERROR_TYPES, ERRORS
 from demo_services.game_engine.handler import Handler
 from demo_services.game_engine.jackpot import grant_jackpot

@@ -1,5 +1,0 @@
-"""Numbers that a caller may choose; every service reads them in the same way."""
-
-from demo_services.bounds import Bounds
-
-__all__ = ["Bounds"]
