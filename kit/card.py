@@ -17,7 +17,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from markupsafe import Markup
 
-from kit.catalogue import Captured, CrashType
+from kit.crashtype import Captured, CrashType
 from kit.html import render
 from kit.payload import (
     MAX_ROWS,

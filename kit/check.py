@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Column, Table
 
 from kit import expectation
-from kit.catalogue import CrashType
+from kit.crashtype import CrashType
 from kit.outcome import Outcome
 from kit.workshop import Workshop, WorkshopError
 

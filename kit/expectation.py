@@ -5,7 +5,7 @@ from typing import Any
 
 import jmespath
 
-from kit.catalogue import CrashType, ExpectedError
+from kit.crashtype import CrashType, ExpectedError
 from kit.store import StoredItem
 
 Event = Mapping[str, Any]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from kit import expectation
 from kit.card import event_card
-from kit.catalogue import CrashType
+from kit.crashtype import CrashType
 from kit.flame import flame_graph
 from kit.store import StoredItem
 from kit.waterfall import waterfall

@@ -13,7 +13,7 @@ import ipywidgets
 from IPython.display import HTML, DisplayHandle
 from markupsafe import Markup
 
-from kit.catalogue import CrashType, Parameter
+from kit.crashtype import CrashType, Parameter
 from kit.gauges import Recording, gauges
 from kit.html import render
 from kit.outcome import Event, Outcome

@@ -15,7 +15,8 @@ import sentry_sdk
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
 from kit import card, chart
-from kit.catalogue import CrashType, find, variants
+from kit.catalogue import find, variants
+from kit.crashtype import CrashType
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
 from kit.outcome import Outcome

@@ -21,8 +21,9 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY
-from kit.catalogue import CRASHES, CrashType
+from kit.catalogue import CRASHES
 from kit.clients import ServiceClient
+from kit.crashtype import CrashType
 from kit.expectation import exception_types
 from kit.store import StoredItem
 from kit.workshop import Workshop, gateway_path

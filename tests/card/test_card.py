@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.card import event_card
-from kit.catalogue import Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured
 from kit.payload import MAX_TEXT
 
 from .page import Page

@@ -16,7 +16,8 @@ from sentry_sdk.transport import Transport
 
 from demo_services.services import SERVICES
 from kit import facts
-from kit.catalogue import CRASHES, CrashType
+from kit.catalogue import CRASHES
+from kit.crashtype import CrashType
 from kit.facts import Fact
 from kit.payload import leaves
 from kit.provenance import UNKNOWN, keys, origin, origin_at, sdk_place

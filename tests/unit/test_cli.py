@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from kit import catalogue
-from kit.catalogue import CRASHES, Captured
+from kit.catalogue import CRASHES
 from kit.cli import main
+from kit.crashtype import Captured
 from kit.hosting import HOST
 
 

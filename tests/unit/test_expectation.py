@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from kit.catalogue import Captured, CrashType, ExpectedError, NotCaptured, find
+from kit.catalogue import find
+from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured
 from kit.expectation import context_fields, missing, unexpected
 from kit.outcome import Outcome
 from kit.workshop import Workshop

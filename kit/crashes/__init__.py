@@ -1,0 +1,1 @@
+"""The crash types, a module per service."""

@@ -1,0 +1,372 @@
+"""The crash types of the analytics service."""
+
+from demo_services.analytics.report import PLAYERS
+from demo_services.services import GATEWAY
+from kit.crashes.common import NO_LOAD, local
+from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+
+_NO_FIRST = NotCaptured(
+    "Who caused it first",
+    "The event is of the request that failed, not of the one that made it fail.",
+    "Search for the id that the event names, in logs and traces.",
+)
+_ANALYTICS_CONTEXTS = ("process", "fastapi", "mongodb", "trace", "runtime")
+
+ANALYTICS_CRASHES: tuple[CrashType, ...] = (
+    CrashType(
+        id="analytics/crash",
+        title="A report divides by nothing",
+        severity="error",
+        route="/api/debug/crash",
+        needs_database=True,
+        happens=(
+            "Six spins are stored and added up in the database, by symbol. Two of them were free: "
+            "nothing was wagered, and the share that was paid back is something divided by zero. "
+            "Nobody catches the ZeroDivisionError."
+        ),
+        status=500,
+        errors=(ExpectedError(("ZeroDivisionError",), "starlette"),),
+        captured=(
+            local("row", "The row of the result that broke the report: wagered is 0."),
+            Captured("contexts.aggregation.stages", "What the database was asked, stage by stage."),
+            Captured("contexts.mongodb.server_version", "Which server answered."),
+            Captured("breadcrumbs.values[?category=='query'] | [0]", "The query, by integration."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "The rows that the query returned",
+                "Queries are captured, their results are not: they are your users' data.",
+                "Keep what you need of them in a local variable or a context.",
+                "contexts.aggregation.result",
+            ),
+            NO_LOAD,
+        ),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "aggregation"),
+        spans=("analytics.payback", "db"),
+        fix="Say what the return of a free spin is, and let a test spin for free.",
+    ),
+    CrashType(
+        id="analytics/validation-error",
+        variant="body",
+        title="A bad request body: refused, and not captured",
+        severity="info",
+        route="/api/debug/validation-error",
+        method="POST",
+        query={"kind": "body"},
+        body={"spin_id": "spin-1", "bet": "ten"},
+        happens=(
+            "The body lacks four fields and has text for a number. Pydantic refuses it before the "
+            "handler runs, and FastAPI answers 422 with the reasons. Sentry captures nothing: it "
+            "is the caller's mistake."
+        ),
+        status=422,
+        errors=(),
+        not_captured=(
+            NotCaptured(
+                "The error",
+                "FastAPI's integration captures what becomes a 5xx. A 422 is an answer.",
+                "Report it in the handler of RequestValidationError, when callers are your own.",
+            ),
+            NotCaptured(
+                "That it happens a hundred times an hour",
+                "Without an event there is no issue, no count and no alert.",
+                "Look at the transactions: their status is invalid_argument.",
+            ),
+        ),
+        fix="Nothing, if callers are strangers. Else fix the caller, or publish a schema.",
+    ),
+    CrashType(
+        id="analytics/validation-error",
+        variant="response",
+        title="A bad response: our own mistake, captured",
+        severity="error",
+        route="/api/debug/validation-error",
+        method="POST",
+        query={"kind": "response"},
+        needs_database=True,
+        happens=(
+            "An old document has no balance. The handler returns it as it is, the response model "
+            "wants the field, and FastAPI raises ResponseValidationError: a 500."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("ResponseValidationError",),
+                "starlette",
+                fingerprint=("analytics", "invalid-response"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.validation.missing", "The fields that the document lacks."),
+            Captured("contexts.validation.model", "The model that it was held against."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "The line of ours that returned it",
+                "The handler has ended when FastAPI validates: no frame of ours is on the stack.",
+                "Validate inside the handler, where the stack still tells.",
+                "exception.values[-1].stacktrace.frames[?in_app] | [0]",
+            ),
+            NO_LOAD,
+        ),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "validation"),
+        spans=("db",),
+        fix="Give old documents the field, or the model a default.",
+    ),
+    CrashType(
+        id="analytics/validation-error",
+        variant="document",
+        title="A bad document: found inside the handler",
+        severity="error",
+        route="/api/debug/validation-error",
+        method="POST",
+        query={"kind": "document"},
+        needs_database=True,
+        happens=(
+            "A spin that was imported by hand has two reels, and text for the win. The handler "
+            "reads it through the model, and Pydantic raises ValidationError."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("ValidationError",),
+                "starlette",
+                fingerprint=("analytics", "invalid-document"),
+            ),
+        ),
+        captured=(
+            local("document", "The document, as the database has it."),
+            Captured("contexts.validation.declared", "The fields that the model wants."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "Which field of the document was wrong, as data",
+                "It is in the exception's message only: several lines of text.",
+                "Put error.errors() into a context, without the values.",
+                "contexts.validation.errors",
+            ),
+            NO_LOAD,
+        ),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "validation"),
+        spans=("analytics.validate", "db"),
+        fix="Validate what is imported, on its way in.",
+    ),
+    CrashType(
+        id="analytics/database-error",
+        variant="duplicate-key",
+        title="The database has that spin already",
+        severity="error",
+        route="/api/debug/database-error",
+        query={"kind": "duplicate-key"},
+        needs_database=True,
+        happens=(
+            "A spin is delivered twice. Its id is unique in the database, which answers with code "
+            "11000: DuplicateKeyError."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("DuplicateKeyError",),
+                "starlette",
+                fingerprint=("analytics", "mongodb", "duplicate-key"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.database_error.code", "The code stays when messages are reworded."),
+            Captured('tags."mongodb.code"', "The same as a tag, to search and alert by."),
+            local("delivered", "The spin that came again."),
+        ),
+        not_captured=(_NO_FIRST, NO_LOAD),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "database_error"),
+        spans=("analytics.store", "db"),
+        fix="Make delivery idempotent: answer a repetition like the first time.",
+    ),
+    CrashType(
+        id="analytics/database-error",
+        variant="unreachable",
+        title="The database does not answer",
+        severity="error",
+        route="/api/debug/database-error",
+        query={"kind": "unreachable"},
+        needs_database=True,
+        happens=(
+            "A replica is asked that is down. The driver looks for it for 300 ms at least, and "
+            "gives up: ServerSelectionTimeoutError. The service reports it and answers 503."
+        ),
+        status=503,
+        errors=(
+            ExpectedError(
+                ("ServerSelectionTimeoutError",),
+                "generic",
+                handled=True,
+                fingerprint=("analytics", "database-unreachable"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.mongodb.server_selection_timeout_ms", "How long it was tried."),
+            Captured("contexts.mongodb.port", "Which server was asked."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "The query",
+                "It was never sent: there is no breadcrumb and no db span of it.",
+                "Look at the span around it, or the function that was called.",
+                "breadcrumbs.values[?category=='query'] | [0]",
+            ),
+            NotCaptured(
+                "Why the server is down",
+                "The service sees its own side only.",
+                "Look at the server, at the time of the first event of the issue.",
+            ),
+        ),
+        contexts=_ANALYTICS_CONTEXTS,
+        spans=("analytics.report",),
+        fix="Answer 503 with Retry-After, and alert on the issue, not on each event.",
+    ),
+    CrashType(
+        id="analytics/database-error",
+        variant="timeout",
+        title="A query takes too long",
+        severity="error",
+        route="/api/debug/database-error",
+        query={"kind": "timeout"},
+        needs_database=True,
+        happens=(
+            "Sixty spins are joined with themselves three times over. The query may take 100 ms, "
+            "the database cuts it with code 50: ExecutionTimeout."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("ExecutionTimeout",),
+                "starlette",
+                fingerprint=("analytics", "mongodb", "max-time-expired"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.aggregation.max_time_ms", "What it was allowed to take."),
+            Captured("contexts.database_error.name", "The database's own name for it."),
+            local("pipeline", "The query itself: three joins without a condition."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "How the database went about it",
+                "The plan stays in the database.",
+                "Run the pipeline from the event with explain().",
+                "contexts.database_error.plan",
+            ),
+            NO_LOAD,
+        ),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "aggregation", "database_error"),
+        spans=("analytics.aggregate", "db"),
+        fix="Join on a condition, and keep the limit: it protects everyone else.",
+    ),
+    CrashType(
+        id="analytics/aggregation-error",
+        title="A pipeline with a stage that does not exist",
+        severity="error",
+        route="/api/debug/aggregation-error",
+        needs_database=True,
+        happens=(
+            "A pipeline says $grooup for $group. No type checker sees it; the database does, and "
+            "answers with code 40324: OperationFailure."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("OperationFailure",),
+                "starlette",
+                fingerprint=("analytics", "mongodb", "unknown-stage"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.aggregation.stages", "The stages, by name. Read the third."),
+            Captured("contexts.database_error.code", "40324, whatever the message says."),
+            local("pipeline", "The pipeline, as it was sent."),
+        ),
+        not_captured=(_NO_FIRST, NO_LOAD),
+        contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "aggregation", "database_error"),
+        spans=("analytics.aggregate", "db"),
+        fix="Run each pipeline in a test, against a real server.",
+    ),
+    CrashType(
+        id="analytics/timeout",
+        title="The caller hangs up",
+        severity="warning",
+        route="/api/debug/timeout",
+        deadline_ms=400,
+        needs_database=True,
+        happens=(
+            "A report waits for a lease whose holder died. The caller waits 400 ms. Then the "
+            "gateway answers 504 and closes the connection, and the analytics service notices, "
+            "and cancels what nobody waits for any more. Both report it, in one trace."
+        ),
+        status=504,
+        errors=(
+            ExpectedError(
+                ("TimeoutError", "CancelledError"),
+                "generic",
+                handled=True,
+                level="warning",
+                fingerprint=("analytics", "report-deadline"),
+            ),
+            ExpectedError(
+                ("TimeoutError", "CancelledError"),
+                "generic",
+                handled=True,
+                level="warning",
+                fingerprint=("gateway", "upstream-late", "analytics"),
+                service=GATEWAY,
+            ),
+        ),
+        captured=(
+            Captured("contexts.deadline.caller_ms", "How long the caller said it would wait."),
+            Captured("contexts.deadline.waited_ms", "How long it really was."),
+            Captured("contexts.deadline.held_by", "Who holds what it was waiting for."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "Anything, when the work is not cancelled",
+                "A service that works on for a caller that is gone raises nothing.",
+                "Pass the deadline on, and cancel at it; or look for gaps in the trace.",
+            ),
+            NotCaptured(
+                "The process that died with the lease",
+                "It could not say anything: it was killed.",
+                "Let a lease expire, and report that it did.",
+            ),
+        ),
+        contexts=("process", "fastapi", "mongodb", "deadline", "trace", "runtime"),
+        spans=("analytics.lease", "db"),
+        fix="Let leases expire, and give every wait a deadline that is shorter than the caller's.",
+    ),
+    CrashType(
+        id="analytics/performance-issue",
+        title="Slow, and nothing is raised",
+        severity="info",
+        route="/api/debug/performance-issue",
+        parameters=(Parameter("n", PLAYERS, "players"),),
+        needs_database=True,
+        happens=(
+            "A report on n players is written twice: with one query for each player and one more "
+            "to find them, then with one query for all. The answers are the same. No error is "
+            "raised: only the trace shows the difference."
+        ),
+        status=200,
+        errors=(),
+        not_captured=(
+            NotCaptured(
+                "An error",
+                "Nothing fails. A slow answer is an answer.",
+                "Trace, and alert on the duration of transactions.",
+            ),
+            NotCaptured(
+                "The words N+1",
+                "Sentry's servers find the pattern in the spans; no SDK does.",
+                "Count the db spans of a transaction that look alike.",
+            ),
+        ),
+        spans=("analytics.n_plus_one", "db"),
+        fix="Ask once: group in the database, or fetch all with $in.",
+    ),
+)

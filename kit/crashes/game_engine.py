@@ -1,0 +1,360 @@
+"""The crash types of the game engine."""
+
+from demo_services.game_engine.debug import LEAK_MB, LOOP_SECONDS
+from kit.crashes.common import NO_ADDRESS, NO_GLOBALS, local
+from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+
+_NO_ANSWER = NotCaptured(
+    "The HTTP answer",
+    "Tornado's integration captures the error before the answer is written.",
+    "Look at the gateway's transaction in the same trace: it has the status.",
+    "contexts.response",
+)
+_NO_CALLER = NotCaptured(
+    "Who called the function that caught it",
+    "A traceback begins where the exception is caught; a handled one has no frames above that.",
+    "Read the transaction and the breadcrumbs, which say where the request came from.",
+)
+_ENGINE_CONTEXTS = ("process", "tornado", "spin", "trace", "runtime")
+_SPIN = Captured("contexts.spin.stage", "How far the spin had come when it broke.")
+_REELS = Captured("contexts.spin.reels", "The input that the code choked on, or did not.")
+
+
+def _typed(
+    variant: str,
+    title: str,
+    happens: str,
+    chain: tuple[str, ...],
+    level: str,
+    group: str,
+    evidence: Captured,
+    fix: str,
+    *,
+    handled: bool = False,
+) -> CrashType:
+    """Return a variant of game-engine/error; they differ in little else than their error."""
+    return CrashType(
+        id="game-engine/error",
+        variant=variant,
+        title=title,
+        severity=level,
+        route=f"/debug/error/{variant}",
+        happens=happens,
+        status=200 if handled else 500,
+        errors=(
+            ExpectedError(
+                chain,
+                "generic" if handled else "tornado",
+                handled=handled,
+                level=level,
+                fingerprint=("game-engine", group),
+            ),
+        ),
+        captured=(evidence, _SPIN),
+        not_captured=(_NO_CALLER if handled else _NO_ANSWER, NO_ADDRESS),
+        contexts=_ENGINE_CONTEXTS,
+        spans=("game.spin",),
+        fix=fix,
+    )
+
+
+GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
+    CrashType(
+        id="game-engine/crash",
+        title="A spin crashes, and nobody catches it",
+        severity="error",
+        route="/debug/crash",
+        happens=(
+            "A real spin is played. While its side bets are paid, paid ones are removed from the "
+            "dictionary that is being walked, and Python raises RuntimeError. No code of ours "
+            "catches it: Tornado does, and answers 500."
+        ),
+        status=500,
+        errors=(ExpectedError(("RuntimeError",), "tornado"),),
+        captured=(
+            local("open_bets", "The dictionary as it was left: one bet is gone already."),
+            local("name", "The side bet that was being paid."),
+            _SPIN,
+            _REELS,
+        ),
+        not_captured=(_NO_ANSWER, NO_ADDRESS, NO_GLOBALS),
+        contexts=_ENGINE_CONTEXTS,
+        spans=("game.spin", "game.reels"),
+        fix="Walk over a copy, list(open_bets.items()), or collect the paid ones first.",
+    ),
+    _typed(
+        "value",
+        "ValueError: a coupon with a letter for a digit",
+        "A player redeems LUCKY-1O, with the letter O. int() refuses it; the service reports that, "
+        "ignores the coupon and answers 200. The player never notices.",
+        ("ValueError",),
+        "info",
+        "bad-coupon",
+        local("digits", "What int() was given. Read it twice."),
+        "Check the coupon where it is typed in; keep reporting those that get through.",
+        handled=True,
+    ),
+    _typed(
+        "type",
+        "TypeError: a number that arrives as text",
+        "A promotion's bonus comes out of JSON as a string, and is added to a number.",
+        ("TypeError",),
+        "error",
+        "promotion-type",
+        local("promotion", "The quotes around 25 are the bug."),
+        "Validate what comes from outside with a schema, at the border.",
+    ),
+    _typed(
+        "key",
+        "KeyError: a symbol that is not in the paytable",
+        "A seasonal symbol is on the reels and not in the paytable. The service reports it, pays "
+        "nothing for that symbol, and answers 200.",
+        ("KeyError",),
+        "warning",
+        "symbol-without-pay",
+        local("symbol", "The key that was missing."),
+        "Let the strip and the paytable come from one declaration.",
+        handled=True,
+    ),
+    _typed(
+        "index",
+        "IndexError: the window runs past the strip",
+        "The display shows three rows from the next to last symbol on. There are only two.",
+        ("IndexError",),
+        "error",
+        "reel-window",
+        local("window", "What had been read when the strip ended."),
+        "A reel is a circle: take the index modulo the length of the strip.",
+    ),
+    _typed(
+        "attribute",
+        "AttributeError: None where a player was expected",
+        "A loyalty card is looked up, not found, and used all the same.",
+        ("AttributeError",),
+        "error",
+        "loyalty-card",
+        local("cards", "The cards that there were."),
+        "Let a type checker see the None: it marks this line.",
+    ),
+    _typed(
+        "zero-division",
+        "ZeroDivisionError: statistics of nothing",
+        "The hit rate of a machine that has not been played today is asked for. The service "
+        "reports it, shows 0 %, and answers 200.",
+        ("ZeroDivisionError",),
+        "warning",
+        "hit-rate",
+        local("spins", "The zero."),
+        "Say what the rate of nothing is, in the function that computes it.",
+        handled=True,
+    ),
+    _typed(
+        "assertion",
+        "AssertionError: money appeared from nowhere",
+        "The entries of a spin must add up to nothing. They do not, so the service stops "
+        "before it books them. A broken invariant is worth waking someone up: it is fatal.",
+        ("AssertionError",),
+        "fatal",
+        "ledger-off-balance",
+        local("entries", "The three entries. Which one has no counterpart?"),
+        "Book both sides of every entry in one place. Do not run it with python -O.",
+    ),
+    _typed(
+        "os",
+        "OSError: the jackpot's file is gone",
+        "The file that holds the jackpot is not there: the system answers ENOENT. The service "
+        "reports it, starts the jackpot anew, and answers 200.",
+        ("FileNotFoundError",),
+        "warning",
+        "jackpot-file",
+        Captured(
+            "exception.values[-1].mechanism.meta.errno.number", "2 is ENOENT on every system."
+        ),
+        "Keep state in a database; make a missing file an event of its own at start-up.",
+        handled=True,
+    ),
+    _typed(
+        "custom",
+        "SettlementError: one error, caused by another",
+        "The bank answers a payout with an HTML page. Parsing it fails, and the service raises an "
+        "exception of its own from that one. Both are captured, as a chain.",
+        ("SettlementError", "JSONDecodeError"),
+        "error",
+        "settlement",
+        local("receipt", "What the bank really sent."),
+        "Check status and content type before parsing; raise … from, so that the cause stays.",
+    ),
+    CrashType(
+        id="game-engine/memory-leak",
+        title="Memory grows until there is none",
+        severity="fatal",
+        route="/debug/memory-leak",
+        charted=True,
+        parameters=(Parameter("mb", LEAK_MB, "MB"),),
+        happens=(
+            "A cache keeps a recording of every spin and forgets none. It really takes memory, in "
+            "steps of 8 MB, and other requests are served meanwhile. At its cap it raises "
+            "MemoryError, and all of it is released."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("MemoryError",),
+                "tornado",
+                level="fatal",
+                fingerprint=("game-engine", "out-of-memory"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.memory.peak_rss_mb", "What the process held at its worst."),
+            Captured("contexts.memory.start_rss_mb", "What it held before: the difference leaked."),
+            Captured("breadcrumbs.values[?category=='memory'] | [0]", "Each step, with its time."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "Which objects take the memory",
+                "No SDK walks the heap: it would take longer than the process has.",
+                "Reproduce it under tracemalloc or memray, with the steps from the breadcrumbs.",
+            ),
+            NotCaptured(
+                "The end by the system's own hand",
+                "The out-of-memory killer sends SIGKILL: no code runs any more, so no event.",
+                "Watch the process from outside, and alert on memory before the limit.",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=(*_ENGINE_CONTEXTS, "memory"),
+        spans=("game.spin", "game.replay"),
+        fix="Bound every cache: functools.lru_cache(maxsize=…), or a time to live.",
+    ),
+    CrashType(
+        id="game-engine/infinite-loop",
+        title="A loop that never ends",
+        severity="error",
+        route="/debug/infinite-loop",
+        charted=True,
+        parameters=(Parameter("seconds", LOOP_SECONDS, "s"),),
+        happens=(
+            "Reels are spun until a diamond comes up. There is no diamond. The loop takes a whole "
+            "CPU on the event loop's thread, so the game engine serves nobody, until a watchdog "
+            "raises WatchdogTimeout in the middle of it."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("WatchdogTimeout",),
+                "tornado",
+                fingerprint=("game-engine", "watchdog", "respin_until_jackpot"),
+            ),
+        ),
+        captured=(
+            local("respins", "How often it had gone round."),
+            Captured('tags."http.route"', "The route that holds all others up."),
+            _SPIN,
+        ),
+        not_captured=(
+            NotCaptured(
+                "A loop that nobody cuts",
+                "An endless loop raises nothing: there is no event until something ends it.",
+                "Set a deadline on every request, and look at the profiles of slow transactions.",
+            ),
+            NotCaptured(
+                "The requests that waited",
+                "They are only slow, and even their transactions begin when the wait is over: the "
+                "gap shows only against the caller's span.",
+                "Alert on what callers wait for, not on errors alone.",
+            ),
+        ),
+        contexts=_ENGINE_CONTEXTS,
+        spans=("game.spin", "game.respin"),
+        profiled="respin_until_jackpot",
+        fix="Bound the loop, and take work that computes off the event loop's thread.",
+    ),
+    CrashType(
+        id="game-engine/async-error",
+        title="Three ways to fail in asyncio",
+        severity="error",
+        route="/debug/async-error",
+        happens=(
+            "After a spin a task is started that nobody awaits, and it fails. A bonus is awaited, "
+            "comes too late, and is done without. Then three tasks of a group settle the round "
+            "and two of them fail: an ExceptionGroup, which nobody catches."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(("ExceptionGroup", "KeyError", "ZeroDivisionError"), "tornado"),
+            ExpectedError(("ValueError",), "asyncio"),
+            ExpectedError(
+                ("TimeoutError", "CancelledError"),
+                "generic",
+                handled=True,
+                level="warning",
+                fingerprint=("game-engine", "bonus-timeout"),
+            ),
+            ExpectedError(("KeyError",), "asyncio"),
+            ExpectedError(("ZeroDivisionError",), "asyncio"),
+        ),
+        captured=(
+            Captured(
+                "exception.values[-1].mechanism.is_exception_group",
+                "Marks the group; its members hang below it.",
+            ),
+            Captured("breadcrumbs.values[?category=='task'] | [0]", "What ran side by side."),
+            _SPIN,
+        ),
+        not_captured=(
+            NotCaptured(
+                "That it is one failure",
+                "asyncio's integration reports every task that fails, and Tornado's the group: "
+                "its members arrive twice.",
+                "Give members and group one fingerprint, or drop the group in before_send.",
+            ),
+            NotCaptured(
+                "The task that was cancelled",
+                "A TaskGroup cancels the tasks that are left. CancelledError is no error.",
+                "Leave a breadcrumb where a task is cancelled.",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=_ENGINE_CONTEXTS,
+        spans=("game.spin", "game.bonus", "game.settle"),
+        fix="Keep a reference to every task, and await it or handle its error in a callback.",
+    ),
+    CrashType(
+        id="game-engine/threading-error",
+        title="Errors in a thread and in a pool",
+        severity="error",
+        route="/debug/threading-error",
+        happens=(
+            "An audit runs in a thread of its own and fails: the request knows nothing of it. Then "
+            "a job in a thread pool fails: its error comes back to whoever awaits it, and becomes "
+            "the request's 500."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(("StatisticsError",), "tornado"),
+            ExpectedError(("ValueError",), "threading"),
+        ),
+        captured=(
+            local("wins_on_record", "Whom there are wins of; the player is not among them."),
+            Captured("user.username", "Known in the thread too: the SDK hands the scope over."),
+            _SPIN,
+        ),
+        not_captured=(
+            NotCaptured(
+                "A future whose result nobody reads",
+                "An error in a pool is kept in the future until someone asks for the result.",
+                "Ask for it, or add a done callback that reports the exception.",
+            ),
+            NotCaptured(
+                "Who started the thread",
+                "A thread's stack begins with the thread. The line that started it is not on it.",
+                "Name your threads, and leave a breadcrumb where you start one.",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=_ENGINE_CONTEXTS,
+        spans=("game.spin", "game.statistics"),
+        fix="Wait for the thread, or run the job in a pool and read its result.",
+    ),
+)

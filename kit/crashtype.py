@@ -1,0 +1,129 @@
+"""What a crash type declares: how to cause it, and the telemetry that it must produce.
+
+What a crash type claims is asserted against a real event: ``captured`` must be found in it,
+``not_captured`` must not, and ``errors`` says exactly which error events arrive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo_services.bounds import Bounds
+from demo_services.services import FRONTEND, GATEWAY, SERVICES, Service
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that the learner may set; the service itself declares its bounds."""
+
+    name: str
+    bounds: Bounds
+    unit: str
+
+    def checked(self, value: Any) -> int:
+        """Return ``value`` when it is within bounds. Raises ValueError that names them."""
+        low, high = self.bounds.minimum, self.bounds.maximum
+        if isinstance(value, int) and low <= value <= high:
+            return value
+        raise ValueError(
+            f"{self.name} must be a whole number from {low} to {high} ({self.unit}), not {value!r}."
+        )
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """One error event that a trigger must produce.
+
+    ``chain`` names the exception types from the one that was raised last to its root cause.
+    ``mechanism`` and ``handled`` are those of the exception raised last. Without a
+    ``fingerprint`` Sentry groups by stack trace. ``service`` is who reports it, when that is not
+    the service that crashes.
+    """
+
+    chain: tuple[str, ...]
+    mechanism: str
+    handled: bool = False
+    level: str = "error"
+    fingerprint: tuple[str, ...] | None = None
+    service: Service | None = None
+
+    @property
+    def type(self) -> str:
+        """The type of the exception raised last."""
+        return self.chain[0]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A value that the event carries: its JMESPath in the event, and what it is good for."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class NotCaptured:
+    """Something that one might look for in vain.
+
+    ``path`` is a JMESPath that finds nothing in the event; None where absence has no path.
+    ``instead`` says what to do when one needs it.
+    """
+
+    what: str
+    why: str
+    instead: str
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class CrashType:
+    """One way to crash one service, and the telemetry that one trigger of it must produce.
+
+    ``route`` is the path on the service itself. ``contexts`` are names under ``contexts`` that
+    every error event has. ``spans`` are span operations that the trace has. ``profiled`` names
+    the function that the profile must show. Types that come in variants have one declaration
+    each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
+    long the caller waits, in milliseconds. What is ``charted`` is about memory or CPU.
+    """
+
+    id: str
+    title: str
+    severity: str
+    route: str
+    happens: str
+    status: int
+    errors: tuple[ExpectedError, ...]
+    fix: str
+    captured: tuple[Captured, ...] = ()
+    not_captured: tuple[NotCaptured, ...] = ()
+    contexts: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
+    profiled: str | None = None
+    parameters: tuple[Parameter, ...] = ()
+    variant: str | None = None
+    method: str = "GET"
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    deadline_ms: int | None = None
+    needs_database: bool = False
+    charted: bool = False
+
+    @property
+    def row_id(self) -> str:
+        """The id that is unique among variants too, ``service/name?type=variant``."""
+        return f"{self.id}?type={self.variant}" if self.variant else self.id
+
+    @property
+    def service(self) -> Service:
+        """The service that crashes."""
+        return SERVICES[self.id.partition("/")[0]]
+
+    def reporter(self, error: ExpectedError) -> str:
+        """Return the name of the service that reports an error."""
+        return (error.service or self.service).name
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The services that the trace passes through, in order."""
+        path = (FRONTEND, GATEWAY, self.service)
+        return tuple(dict.fromkeys(service.name for service in path))
