@@ -1,29 +1,44 @@
-"""Keeps the profiler from stopping the whole process on Python 3.11."""
+"""Keeps the profiler from ending or stopping the whole process on Python 3.11."""
 
+import functools
 import gc
 import sys
-from types import FrameType
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
-_current_frames = sys._current_frames
+from sentry_sdk.profiler import continuous_profiler, transaction_profiler
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
-def current_frames() -> dict[int, FrameType]:
-    """Return what ``sys._current_frames`` does, with no garbage collection inside of it.
+def uncollected(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Return ``function`` with no garbage collection inside of it."""
 
-    It holds a lock of the interpreter. A collection that starts meanwhile may let another thread
-    run, and one that begins or ends then waits for that lock, for ever, with the GIL in its hand:
-    https://github.com/python/cpython/issues/106883
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return _current_frames()
-    finally:
-        if was_enabled:
-            gc.enable()
+    @functools.wraps(function)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    return guarded
 
 
 def guard() -> None:
-    """Give everyone who samples stacks, as Sentry's profiler does, the safe function."""
-    if sys.version_info < (3, 12):
-        sys._current_frames = current_frames
+    """Let no garbage be collected while the stacks of other threads are read.
+
+    Before Python 3.12 any new object may start a collection, also the frame objects that reading
+    a stack makes. The collection may let another thread run. If ``sys._current_frames`` is
+    interrupted so, that thread can wait for its lock for ever, with the GIL in its hand
+    (https://github.com/python/cpython/issues/106883); if ``frame.f_back`` is, the frame that it
+    was about to return may be gone.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    sys._current_frames = uncollected(sys._current_frames)
+    for profiler in (transaction_profiler, continuous_profiler):
+        profiler.extract_stack = uncollected(profiler.extract_stack)  # type: ignore[attr-defined]

@@ -27,6 +27,11 @@ class Service:
         return f"{self.name}@{RELEASE}"
 
     @property
+    def default_url(self) -> str:
+        """Where it listens unless its port is taken."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def module(self) -> str:
         """The package of a service written in Python, as ``python -m`` takes it."""
         return f"demo_services.{self.name.replace('-', '_')}"
@@ -34,6 +39,7 @@ class Service:
 
 GATEWAY = Service("gateway", 8080, 1, "FastAPI")
 GAME_ENGINE = Service("game-engine", 8082, 2, "Tornado", prefix="game")
+PAYMENT = Service("payment", 8083, 3, "Express", prefix="payment")
 ANALYTICS = Service("analytics", 8084, 4, "FastAPI", prefix="analytics", debug_base="/api/debug")
 FRONTEND = Service("frontend", 0, 5, "Jupyter")
 

@@ -13,8 +13,8 @@ class Settings:
 
     ``debug_token`` is the value that debug routes want in ``X-Debug-Token``; without one they
     answer 404. ``debug_rate`` bounds calls of debug routes per client address, in the notation
-    of the limits package. ``upstreams`` maps a service's name to its base URL (used by the
-    gateway), ``deadline_s`` is how long a caller waits for another service, in seconds.
+    of the limits package. ``upstreams`` maps a service's name to its base URL, ``deadline_s`` is
+    how long a caller waits for another service, in seconds.
     ``mongodb_uri`` is where the analytics service keeps its data.
     """
 
@@ -27,18 +27,24 @@ class Settings:
     mongodb_uri: str | None = field(default=None, repr=False)
 
     @classmethod
-    def from_environment(cls) -> "Settings":
-        """Read the variables of the same names, and ``<SERVICE>_URL`` for each upstream."""
+    def from_environment(cls, *, needs_all: bool = False) -> "Settings":
+        """Read the variables of the same names, and ``<SERVICE>_URL`` for each upstream.
+
+        Upstreams without a variable are left out, or with ``needs_all`` expected at their
+        default ports.
+        """
+        urls = {service: variable(f"{service.name}_URL") for service in ROUTED.values()}
+        if needs_all:
+            urls = {service: url or service.default_url for service, url in urls.items()}
         return cls(
-            debug_token=os.environ.get("DEBUG_TOKEN") or None,
+            debug_token=variable("DEBUG_TOKEN"),
             debug_rate=os.environ.get("DEBUG_RATE", cls.debug_rate),
             deadline_s=float(os.environ.get("DEADLINE_S", cls.deadline_s)),
-            mongodb_uri=os.environ.get("MONGODB_URI") or None,
-            upstreams={
-                service.name: os.environ.get(
-                    f"{service.name.upper().replace('-', '_')}_URL",
-                    f"http://127.0.0.1:{service.port}",
-                )
-                for service in ROUTED.values()
-            },
+            mongodb_uri=variable("MONGODB_URI"),
+            upstreams={service.name: url for service, url in urls.items() if url},
         )
+
+
+def variable(name: str) -> str | None:
+    """Return an environment variable; None when it is not set or empty."""
+    return os.environ.get(name.upper().replace("-", "_")) or None

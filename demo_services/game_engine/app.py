@@ -5,6 +5,7 @@ import asyncio
 import tornado.web
 from sentry_sdk.integrations.asyncio import enable_asyncio_integration
 
+from demo_services.game_engine.cashier import House, PaymentService
 from demo_services.game_engine.debug import DEBUG_HANDLERS
 from demo_services.game_engine.handler import Handler, NotFound
 from demo_services.game_engine.ledger import Ledger
@@ -12,7 +13,7 @@ from demo_services.game_engine.reels import TABLE_LIMIT, SlotMachine
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
-from demo_services.services import ANALYTICS, GAME_ENGINE
+from demo_services.services import ANALYTICS, GAME_ENGINE, PAYMENT
 from demo_services.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
@@ -37,7 +38,7 @@ class SpinReels(Handler):
         """Play ``{"player": name, "bet": number}``."""
         body = self.json_object()
         player = self.machine.seat(body.get("player"))
-        spin = self.machine.play(player, checked_bet(body.get("bet")))
+        spin = await self.machine.play(player, checked_bet(body.get("bet")), self.cashier)
         await self.ledger.enter(spin)
         self.finish(spin.result())
 
@@ -58,12 +59,14 @@ def make_app(settings: Settings) -> tornado.web.Application:
     """Return the game engine; call it inside the event loop that will serve it."""
     # Without spans per task: Tornado runs each request as one.
     enable_asyncio_integration(task_spans=False)
+    payment = settings.upstreams.get(PAYMENT.name)
     shared = {
         "machine": SlotMachine(),
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),
         "ledger": Ledger(settings.upstreams.get(ANALYTICS.name)),
+        "cashier": PaymentService(payment) if payment else House(),
     }
     routes = [
         (handler.route.replace("{type}", "([^/]+)"), handler, shared)

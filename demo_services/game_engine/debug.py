@@ -1,6 +1,7 @@
 """The crash routes. Each plays a real spin first and then fails within that work."""
 
 from demo_services.bounds import Bounds
+from demo_services.game_engine.cashier import House
 from demo_services.game_engine.errors import ERROR_TYPES, ERRORS
 from demo_services.game_engine.handler import Handler
 from demo_services.game_engine.jackpot import grant_jackpot
@@ -30,11 +31,11 @@ class DebugHandler(Handler):
             self.request.headers.get(TOKEN_HEADER),
         )
 
-    def play(self) -> Spin:
-        """Play the spin that is going to fail."""
+    async def play(self) -> Spin:
+        """Play the spin that is going to fail; for free, so that it does whoever else is down."""
         player = self.machine.seat(self.get_query_argument("player", "ada"))
         self.machine.lend(player, BET)
-        return self.machine.play(player, BET)
+        return await self.machine.play(player, BET, House())
 
     def number(self, name: str, bounds: Bounds) -> int:
         """Return a number of the query. Raises ``Refused`` when out of bounds."""
@@ -46,9 +47,9 @@ class Crash(DebugHandler):
 
     route = "/debug/crash"
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Fail with RuntimeError."""
-        spin = self.play()
+        spin = await self.play()
         winnings = settle_side_bets(spin)
         self.finish({"spin_id": spin.spin_id, "winnings": winnings})
 
@@ -58,13 +59,13 @@ class ErrorOfType(DebugHandler):
 
     route = "/debug/error/{type}"
 
-    def get(self, kind: str) -> None:
+    async def get(self, kind: str) -> None:
         """Fail, or recover and say so."""
         settle = ERRORS.get(kind)
         if settle is None:
             known = ", ".join(ERROR_TYPES)
             raise Refused(404, "unknown-error-type", f"There is no type {kind!r}; known: {known}.")
-        spin = self.play()
+        spin = await self.play()
         spin.reach(kind)
         detail = settle(spin)
         self.finish(
@@ -80,7 +81,7 @@ class MemoryLeak(DebugHandler):
     async def get(self) -> None:
         """Fail with MemoryError."""
         cap_mb = self.number("mb", LEAK_MB)
-        spin = self.play()
+        spin = await self.play()
         spin.reach("recording")
         # One at a time: many together would take many times the allowed memory.
         async with self.recording:
@@ -92,10 +93,10 @@ class InfiniteLoop(DebugHandler):
 
     route = "/debug/infinite-loop"
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Fail with ``WatchdogTimeout``."""
         seconds = self.number("seconds", LOOP_SECONDS)
-        spin = self.play()
+        spin = await self.play()
         self.finish({"respins": grant_jackpot(spin, seconds)})
 
 
@@ -106,7 +107,7 @@ class AsyncError(DebugHandler):
 
     async def get(self) -> None:
         """Fail with ExceptionGroup."""
-        await finish_round(self.play())
+        await finish_round(await self.play())
 
 
 class ThreadingError(DebugHandler):
@@ -116,7 +117,7 @@ class ThreadingError(DebugHandler):
 
     async def get(self) -> None:
         """Fail with StatisticsError."""
-        await report_round(self.play())
+        await report_round(await self.play())
 
 
 DEBUG_HANDLERS = (Crash, ErrorOfType, MemoryLeak, InfiniteLoop, AsyncError, ThreadingError)

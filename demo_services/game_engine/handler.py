@@ -10,6 +10,7 @@ import sentry_sdk
 import tornado
 from tornado.web import HTTPError, RequestHandler
 
+from demo_services.game_engine.cashier import Cashier
 from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import SlotMachine
 from demo_services.guard import Guard
@@ -28,6 +29,7 @@ class Handler(RequestHandler):
     guard: Guard
     recording: asyncio.Lock
     ledger: Ledger
+    cashier: Cashier
 
     def initialize(
         self,
@@ -36,6 +38,7 @@ class Handler(RequestHandler):
         guard: Guard,
         recording: asyncio.Lock,
         ledger: Ledger,
+        cashier: Cashier,
     ) -> None:
         """Receive what all requests share."""
         self.machine = machine
@@ -43,6 +46,7 @@ class Handler(RequestHandler):
         self.guard = guard
         self.recording = recording
         self.ledger = ledger
+        self.cashier = cashier
 
     def prepare(self) -> None:
         """Give every event of this request the service's own context."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import sentry_sdk
 
+from demo_services.game_engine.cashier import Cashier
 from demo_services.players import START_BALANCE, Player, checked_name
-from demo_services.refused import Refused
 
 STRIP = (
     *("cherry",) * 6,
@@ -79,26 +79,22 @@ class SlotMachine:
                 category="player", message=f"the house lends {player.name} {START_BALANCE}"
             )
 
-    def play(self, player: Player, bet: int) -> Spin:
+    async def play(self, player: Player, bet: int, cashier: Cashier) -> Spin:
         """Play one round and return it, settled.
 
-        Raises ``Refused`` (409) when the player cannot pay the bet.
+        Raises ``Refused`` when the cashier does not take the bet, or does not pay the win.
         """
         spin = Spin(player.name, bet)
         with sentry_sdk.start_span(op="game.spin", name="play one round"):
-            self._charge(player, spin)
+            await self._charge(player, spin, cashier)
             self._turn(spin)
-            self._pay(player, spin)
+            await self._pay(player, spin, cashier)
         return spin
 
-    def _charge(self, player: Player, spin: Spin) -> None:
+    async def _charge(self, player: Player, spin: Spin, cashier: Cashier) -> None:
         with sentry_sdk.start_span(op="game.charge", name="charge the bet"):
-            if spin.bet > player.balance:
-                raise Refused(
-                    409, "balance-too-low", f"The bet is {spin.bet}, the balance {player.balance}."
-                )
-            player.balance -= spin.bet
-            spin.balance = player.balance
+            spin.balance = await cashier.charge(player, spin.bet, spin.spin_id)
+            player.balance = spin.balance
             spin.reach("charged")
             sentry_sdk.set_tag("bet.size", "high" if spin.bet > TABLE_LIMIT // 2 else "small")
             sentry_sdk.add_breadcrumb(
@@ -114,11 +110,12 @@ class SlotMachine:
                 category="spin", message=f"reels stopped at {' '.join(spin.reels)}"
             )
 
-    def _pay(self, player: Player, spin: Spin) -> None:
+    async def _pay(self, player: Player, spin: Spin, cashier: Cashier) -> None:
         with sentry_sdk.start_span(op="game.payout", name="pay the win"):
             spin.win = spin.bet * multiplier(spin.reels)
-            player.balance += spin.win
-            spin.balance = player.balance
+            if spin.win:
+                spin.balance = await cashier.pay(player, spin.win, spin.spin_id)
+                player.balance = spin.balance
             spin.reach("paid")
             sentry_sdk.add_breadcrumb(
                 category="spin", message=f"win of {spin.win} paid, balance {spin.balance}"

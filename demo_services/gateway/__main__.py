@@ -16,7 +16,7 @@ from demo_services.telemetry import sentry_options
 
 async def serve(sock: socket.socket) -> None:
     """Serve until the program is interrupted."""
-    app = make_app(Settings.from_environment())
+    app = make_app(Settings.from_environment(needs_all=True))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     standalone.announce(GATEWAY, sock)
     await server.serve(sockets=[sock])

@@ -1,0 +1,107 @@
+"""Who moves the money of a spin: the payment service, or the house for free play."""
+
+from http import HTTPStatus
+from typing import Protocol
+
+import httpx
+import sentry_sdk
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from demo_services.players import Player
+from demo_services.refused import Refused
+
+# The payment service may be starting again: it does so after each of its deaths.
+RETRY_S = 3.0
+# Its event loop may be blocked, for as long as its debug routes allow.
+DEADLINE_S = 6.0
+
+
+class Cashier(Protocol):
+    """Takes bets and pays wins; each returns the balance that is left."""
+
+    async def charge(self, player: Player, amount: int, spin_id: str) -> int:
+        """Take a bet. Raises ``Refused``: 409 when the balance is too low, 503 without payment."""
+
+    async def pay(self, player: Player, amount: int, spin_id: str) -> int:
+        """Pay a win. Raises ``Refused`` (503) without payment."""
+
+
+class House:
+    """Keeps the balances itself, in memory."""
+
+    async def charge(self, player: Player, amount: int, spin_id: str) -> int:
+        """Take a bet. Raises ``Refused`` (409) when the balance is too low."""
+        if amount > player.balance:
+            raise too_low(amount, player.balance)
+        return player.balance - amount
+
+    async def pay(self, player: Player, amount: int, spin_id: str) -> int:
+        """Pay a win."""
+        return player.balance + amount
+
+
+class PaymentService:
+    """The payment service at ``url``.
+
+    A call that got no answer is repeated for 3 seconds with the same idempotency key, so that no
+    bet is charged twice.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # No kept connections: when the service dies, so do they.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=limits, trust_env=False)
+
+    async def charge(self, player: Player, amount: int, spin_id: str) -> int:
+        """Take a bet. Raises ``Refused``: 409 when the balance is too low, 503 without payment."""
+        return await self._move("charge", player, amount, spin_id)
+
+    async def pay(self, player: Player, amount: int, spin_id: str) -> int:
+        """Pay a win. Raises ``Refused`` (503) without payment."""
+        return await self._move("payout", player, amount, spin_id)
+
+    async def _move(self, kind: str, player: Player, amount: int, spin_id: str) -> int:
+        body = {"player": player.name, "amount": amount, "spin_id": spin_id}
+        headers = {"Idempotency-Key": f"{spin_id}-{kind}"}
+        try:
+            async for attempt in retrying():
+                with attempt:
+                    answer = await self._http.post(
+                        f"{self._url}/api/v1/{kind}", json=body, headers=headers
+                    )
+            if answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
+                raise too_low(amount, answer.json()["balance"])
+            answer.raise_for_status()
+            balance: int = answer.json()["balance"]
+        except httpx.HTTPError as error:
+            raise unpaid(kind, error) from error
+        return balance
+
+
+def retrying() -> AsyncRetrying:
+    """Return how a call is repeated that got no answer."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(httpx.TransportError),
+        stop=stop_after_delay(RETRY_S),
+        wait=wait_exponential(multiplier=0.05, max=0.4),
+        before_sleep=lambda state: sentry_sdk.add_breadcrumb(
+            category="payment", message=f"no answer, attempt {state.attempt_number}"
+        ),
+        reraise=True,
+    )
+
+
+def too_low(amount: int, balance: int) -> Refused:
+    """What is answered to a bet that the player cannot pay."""
+    return Refused(409, "balance-too-low", f"The bet is {amount}, the balance {balance}.")
+
+
+def unpaid(kind: str, error: httpx.HTTPError) -> Refused:
+    """Tell Sentry that money could not be moved; return what is answered."""
+    with sentry_sdk.new_scope() as scope:
+        scope.set_level("error")
+        scope.fingerprint = ["game-engine", "payment-failed", kind]
+        sentry_sdk.capture_exception(error)
+    detail = f"The payment service did not do the {kind}: {error or type(error).__name__}."
+    return Refused(503, "payment-failed", detail, {"Retry-After": "1"})
