@@ -43,5 +43,6 @@ PAYMENT = Service("payment", 8083, 3, "Express", prefix="payment")
 ANALYTICS = Service("analytics", 8084, 4, "FastAPI", prefix="analytics", debug_base="/api/debug")
 FRONTEND = Service("frontend", 0, 5, "Jupyter")
 
-SERVICES = {service.name: service for service in (GATEWAY, GAME_ENGINE, ANALYTICS, FRONTEND)}
+_ALL = (GATEWAY, GAME_ENGINE, PAYMENT, ANALYTICS, FRONTEND)
+SERVICES = {service.name: service for service in _ALL}
 ROUTED = {service.prefix: service for service in SERVICES.values() if service.prefix}

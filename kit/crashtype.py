@@ -83,7 +83,9 @@ class CrashType:
     every error event has. ``spans`` are span operations that the trace has. ``profiled`` names
     the function that the profile must show. Types that come in variants have one declaration
     each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
-    long the caller waits, in milliseconds. What is ``charted`` is about memory or CPU.
+    long the caller waits, in milliseconds. What is ``charted`` is about memory, CPU or the event
+    loop. What is ``deadly`` ends the process, which is started again: what it had not sent is
+    lost, its part of the trace among it.
     """
 
     id: str
@@ -107,6 +109,7 @@ class CrashType:
     deadline_ms: int | None = None
     needs_database: bool = False
     charted: bool = False
+    deadly: bool = False
 
     @property
     def row_id(self) -> str:
@@ -124,6 +127,6 @@ class CrashType:
 
     @property
     def transactions(self) -> tuple[str, ...]:
-        """The services that the trace passes through, in order."""
-        path = (FRONTEND, GATEWAY, self.service)
+        """The services whose transactions the trace has, in order."""
+        path = (FRONTEND, GATEWAY) if self.deadly else (FRONTEND, GATEWAY, self.service)
         return tuple(dict.fromkeys(service.name for service in path))

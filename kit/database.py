@@ -6,22 +6,18 @@ of its own, never imported.
 
 import importlib.util
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from contextlib import closing
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-import psutil
-
+from kit import child
+from kit.child import free_port
 from kit.clients import untraced
-from kit.hosting import HOST, ServerError, listen
+from kit.hosting import HOST, ServerError
 
-LEASH = Path(__file__).with_name("leash.py")
 DRIVER, SECANTUS = "pymongo", "secantus"
 PING_MS = 100
 ELSEWHERE_MS = 5000
@@ -39,7 +35,7 @@ class Database:
     def __init__(self, uri: str | None = None) -> None:
         self._given = uri or os.environ.get("MONGODB_URI") or None
         self._port: int | None = None
-        self._leash: subprocess.Popen[str] | None = None
+        self._leash: child.Leash | None = None
         self._watcher: threading.Thread | None = None
         self._settled = threading.Event()
         self._is_ready = False
@@ -119,12 +115,7 @@ class Database:
         self._is_ready = False
         if leash is None:
             return
-        assert leash.stdin is not None
-        leash.stdin.close()
-        try:
-            leash.wait(timeout)
-        except subprocess.TimeoutExpired:
-            kill(leash)
+        child.end(leash, timeout)
         if self._watcher is not None:
             self._watcher.join(timeout)
 
@@ -136,7 +127,7 @@ class Database:
             elif self._leash is not None:
                 self._follow(self._leash)
 
-    def _follow(self, leash: "subprocess.Popen[str]") -> None:
+    def _follow(self, leash: child.Leash) -> None:
         """Ping until the program answers, then wait for its end."""
         reader = threading.Thread(target=self._listen, args=(leash,), daemon=True)
         reader.start()
@@ -144,13 +135,13 @@ class Database:
             if not ping(self.url, PING_MS):
                 self._settle(is_ready=True)
                 break
-        leash.wait()
+        code = child.wait(leash)
         reader.join()
         said = " | ".join(self._last_words)
-        self._reason = f"it ended with exit code {leash.returncode}: {said}"
+        self._reason = f"it ended with exit code {code}: {said}"
         self._settle(is_ready=False)
 
-    def _listen(self, leash: "subprocess.Popen[str]") -> None:
+    def _listen(self, leash: child.Leash) -> None:
         assert leash.stderr is not None
         with leash.stderr as stderr:
             self._last_words.clear()
@@ -162,37 +153,12 @@ class Database:
         self._settled.set()
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with closing(listen()) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def start_secantus(port: int) -> "subprocess.Popen[str]":
+def start_secantus(port: int) -> child.Leash:
     """Start SecantusDB on a leash: it ends when this process does, however that ends."""
     # -P: a file of the same name in the working directory must not be taken for a module.
     secantus = [sys.executable, "-P", "-m", SECANTUS, "--port", str(port)]
     options = ["--host", HOST, "--storage-path", ":memory:", "--standalone", "--cache-size", "256M"]
-    return subprocess.Popen(  # noqa: S603 - all of it is ours
-        [sys.executable, "-I", "-S", str(LEASH), *secantus, *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        # A group of its own, so that Ctrl-C in the kernel ends a cell and not the database.
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
-
-
-def kill(leash: "subprocess.Popen[str]") -> None:
-    """End the leash and what is on it, at once."""
-    family = [psutil.Process(leash.pid), *psutil.Process(leash.pid).children(recursive=True)]
-    for process in reversed(family):
-        process.kill()
-    psutil.wait_procs(family)
+    return child.start(child.Command([*secantus, *options]))
 
 
 def ping(uri: str, timeout_ms: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import jmespath
 
 from kit.crashtype import CrashType, ExpectedError
+from kit.spans import spans
 from kit.store import StoredItem
 
 Event = Mapping[str, Any]
@@ -32,6 +33,16 @@ def unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
 def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
     """Return the payloads of one item type, in the order of their arrival."""
     return [item.payload for item in items if item.type == item_type]
+
+
+def passed_through(item: StoredItem) -> str | None:
+    """Return the service whose part of a trace, from request to answer, is in this item.
+
+    Python's SDK sends that part as a transaction, JavaScript's as the segment among spans.
+    """
+    segments = item.payload.get("items", ()) if item.type == "span" else ()
+    is_part = item.type == "transaction" or any(span.get("is_segment") for span in segments)
+    return item.project if is_part else None
 
 
 def exception_types(event: Event) -> list[str]:
@@ -115,11 +126,11 @@ def _false_claims(crash: CrashType, event: Event) -> Iterator[str]:
 
 
 def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:
-    transactions = payloads(items, "transaction")
+    passed = set(filter(None, map(passed_through, items)))
     for service in crash.transactions:
-        if not any(transaction["server_name"] == service for transaction in transactions):
+        if service not in passed:
             yield f"transaction of {service}"
-    operations = {span["op"] for t in transactions for span in t.get("spans", [])}
+    operations = {span.op for span in spans(items)}
     for operation in crash.spans:
         if operation not in operations:
             yield f"span {operation}"

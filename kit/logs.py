@@ -44,6 +44,10 @@ class ServiceLog(logging.Handler):
         if replaced.propagate:
             logging.getLogger().callHandlers(record)
 
+    def note(self, service: str, line: str) -> None:
+        """Keep a line that a program of its own wrote."""
+        self._lines.append((service, line))
+
     def lines(self, service: str | None = None) -> list[str]:
         """Return what was logged, oldest first, of one service or of all."""
         return [line for name, line in self._lines if service in (None, name)]

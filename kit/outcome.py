@@ -14,6 +14,7 @@ from kit.card import event_card
 from kit.crashtype import CrashType
 from kit.flame import flame_graph
 from kit.store import StoredItem
+from kit.supervisor import Death
 from kit.waterfall import waterfall
 
 
@@ -72,7 +73,8 @@ class Outcome:
     """The answer to a trigger and the telemetry of its trace.
 
     ``answered_at`` is when the answer came, in seconds since the epoch. ``missing`` names what
-    the crash type declares and what did not arrive in time.
+    the crash type declares and what did not arrive in time. ``death`` is how the process ended
+    that a deadly crash type kills.
     """
 
     crash: CrashType
@@ -80,6 +82,7 @@ class Outcome:
     response: httpx.Response
     answered_at: float
     items: tuple[StoredItem, ...]
+    death: Death | None = None
 
     @cached_property
     def events(self) -> list[Event]:
@@ -156,4 +159,5 @@ _PHRASES: dict[str, Callable[[StoredItem], str]] = {
     "event": lambda item: f"event {Event(item.payload).title}",
     "transaction": lambda item: f"transaction {item.project}",
     "profile": lambda item: f"profile {item.project}",
+    "span": lambda item: f"spans {item.project}",
 }

@@ -3,24 +3,26 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 
-from demo_services import analytics, game_engine, gateway
+from demo_services import analytics, game_engine, gateway, payment
 from demo_services.game_engine.app import MAX_BODY_BYTES
-from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, SERVICES, Service
+from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT, SERVICES, Service
 from demo_services.settings import Settings
-from kit import ingest
+from kit import deaths, ingest, node
+from kit.child import Command
 from kit.clients import ServiceClient, untraced
 from kit.database import Database
 from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
 from kit.logs import ServiceLog
 from kit.relay import Relay
 from kit.store import Store
+from kit.supervisor import Supervisor
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
@@ -30,19 +32,31 @@ Report = Callable[[str], None]
 
 
 class System:
-    """Everything that runs in the background, started and stopped together."""
+    """Everything that runs in the background, started and stopped together.
+
+    ``lacking`` says, by name, why a part cannot run here and what to do; all else runs then.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.token = secrets.token_urlsafe(16)
         self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
         self.clients: dict[str, ServiceClient] = {}
-        self.servers: dict[str, Server] = {}
+        self.servers: dict[str, Server | Supervisor] = {}
         self.relay: Relay | None = None
         self.database = Database()
-        self.no_database = self.database.unavailable
+        self.lacking: dict[str, str] = {}
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
+
+    @property
+    def payment(self) -> Supervisor:
+        """The payment service. Raises ServerError when it cannot run here."""
+        if reason := self.lacking.get(PAYMENT.name):
+            raise ServerError(reason)
+        server = self.servers[PAYMENT.name]
+        assert isinstance(server, Supervisor)
+        return server
 
     def start(self, report: Report) -> None:
         """Start everything, saying a line per server.
@@ -56,20 +70,18 @@ class System:
             with untraced():
                 self._launch_ingest()
                 self._launch_database()
-            self._launch_services()
+            self._launch_services(report)
             for server in self.servers.values():
                 self._await(server)
-                report(_status(server))
+                report(self._status(server))
             self._await_database(report)
-            if self.relay:
-                report(_relay_status(self.relay))
+            for line in self._other_lines():
+                report(line)
             self._undo = undo.pop_all()
 
     def status_lines(self) -> list[str]:
-        """Return a line about each server, and one about the relay when there is one."""
-        lines = [_status(server) for server in self.servers.values()]
-        lines.append(self._database_status())
-        return [*lines, _relay_status(self.relay)] if self.relay else lines
+        """Return a line about each part of the system, running or not."""
+        return [*map(self._status, self.servers.values()), *self._other_lines()]
 
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
@@ -86,29 +98,69 @@ class System:
         self._launch(Server(INGEST, serve_asgi(make_app), port=INGEST_PORT, context=untraced))
 
     def _launch_database(self) -> None:
-        if self.no_database is None:
+        if reason := self.database.unavailable:
+            self.lacking[self.database.name] = reason
+        else:
             self._undo.callback(self.database.stop)
             self.database.launch()
 
-    def _launch_services(self) -> None:
+    def _launch_services(self, report: Report) -> None:
         for service in SERVICES.values():
             client = self.clients[service.name] = ServiceClient(service, self._dsn(service))
             self._undo.callback(client.close)
         # Callers last: they are told the addresses of those whom they call.
+        self._launch_payment(report)
         self._host(ANALYTICS, serve_asgi(partial(analytics.make_app, self._settings())))
         make_app = partial(game_engine.make_app, self._settings())
         self._host(GAME_ENGINE, serve_tornado(make_app, MAX_BODY_BYTES))
         self._host(GATEWAY, serve_asgi(partial(gateway.make_app, self._settings())))
 
+    def _launch_payment(self, report: Report) -> None:
+        try:
+            with untraced():
+                command = node.command(payment.HOME, {}, report)
+        except ServerError as error:
+            self.lacking[PAYMENT.name] = str(error)
+            return
+        supervisor = Supervisor(
+            PAYMENT.name,
+            lambda port, _: self._payment_command(command, port),
+            port=PAYMENT.port,
+            on_death=partial(deaths.report, self.clients[PAYMENT.name].bind),
+            on_line=partial(self.log.note, PAYMENT.name),
+            context=untraced,
+        )
+        self._launch(supervisor)
+        # Waited for here: should it not start, the game engine keeps the balances itself.
+        try:
+            supervisor.wait(START_DEADLINE_S)
+        except ServerError as error:
+            supervisor.stop()
+            del self.servers[PAYMENT.name]
+            self.lacking[PAYMENT.name] = str(error)
+
+    def _payment_command(self, command: Command, port: int) -> Command:
+        """Tell the payment service what a Python service reads from its settings."""
+        settings = self._settings()
+        given = {
+            "PORT": str(port),
+            "SENTRY_DSN": self._dsn(PAYMENT),
+            "SENTRY_RELEASE": PAYMENT.release,
+            "DEBUG_TOKEN": self.token,
+            "DEBUG_RATE": settings.debug_rate,
+        }
+        return command._replace(env={**(command.env or {}), **given})
+
     def _host(self, service: Service, serve: Serve) -> None:
         context = self.clients[service.name].bind
         self._launch(Server(service.name, serve, port=service.port, context=context))
 
-    def _launch(self, server: Server) -> None:
-        self.servers[server.name] = server.launch()
+    def _launch(self, server: Server | Supervisor) -> None:
+        self.servers[server.name] = server
         self._undo.callback(server.stop)
+        server.launch()
 
-    def _await(self, server: Server) -> None:
+    def _await(self, server: Server | Supervisor) -> None:
         try:
             server.wait(START_DEADLINE_S)
         except ServerError as error:
@@ -118,46 +170,55 @@ class System:
 
     def _await_database(self, report: Report) -> None:
         """Wait for the database; without one the system runs, and says what it lacks."""
-        if self.no_database is None:
-            if not self.database.is_running:
-                report(f"… {self.database.name:<12} starting")
-            try:
-                self.database.wait()
-                # Its first call creates the indexes; no learner should wait for that.
-                with untraced():
-                    httpx.get(f"{self.servers[ANALYTICS.name].url}/health", trust_env=False)
-            except (ServerError, httpx.HTTPError) as error:
-                self.no_database = str(error)
-        report(self._database_status())
-
-    def _database_status(self) -> str:
-        if self.no_database:
-            return f"✗ {self.database.name:<12} {self.no_database}"
-        return f"✓ {self.database.name:<12} ready  mongodb://{self.database.address}"
+        if self.database.name in self.lacking:
+            return
+        if not self.database.is_running:
+            report(_line("…", self.database.name, "starting"))
+        try:
+            self.database.wait()
+            # Its first call creates the indexes; no learner should wait for that.
+            with untraced():
+                httpx.get(f"{self.servers[ANALYTICS.name].url}/health", trust_env=False)
+        except (ServerError, httpx.HTTPError) as error:
+            self.lacking[self.database.name] = str(error)
 
     def _settings(self) -> Settings:
         upstreams = {name: self.servers[name].url for name in self.servers if name in SERVICES}
+        has_database = self.database.name not in self.lacking
         return replace(
             Settings.from_environment(),
             debug_token=self.token,
             upstreams=upstreams,
-            mongodb_uri=None if self.no_database else self.database.url,
+            mongodb_uri=self.database.url if has_database else None,
         )
 
     def _dsn(self, service: Service) -> str:
         host = self.servers[INGEST].url.removeprefix("http://")
         return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
 
+    def _status(self, server: Server | Supervisor) -> str:
+        taken = server.port != server.wanted_port
+        note = f"  (port {server.wanted_port} was taken)" if taken else ""
+        mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
+        return _line(mark, server.name, f"{state:<6} {server.url}{note}")
 
-def _status(server: Server) -> str:
-    """Return a line about a server: name, state, address, and whether its port was taken."""
-    taken = f"  (port {server.wanted_port} was taken)" if server.port != server.wanted_port else ""
-    mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
-    return f"{mark} {server.name:<12} {state:<6} {server.url}{taken}"
+    def _other_lines(self) -> Iterator[str]:
+        if self.database.name not in self.lacking:
+            where = f"ready  mongodb://{self.database.address}"
+            yield _line("✓", self.database.name, where)
+        for name, reason in self.lacking.items():
+            yield _line("✗", name, reason)
+        if self.relay:
+            yield _relay_line(self.relay)
 
 
-def _relay_status(relay: Relay) -> str:
+def _line(mark: str, name: str, text: str) -> str:
+    """Return a line about one part of the system."""
+    return f"{mark} {name:<12} {text}"
+
+
+def _relay_line(relay: Relay) -> str:
     """Return a line about the relay: where to, and what could not be delivered."""
     trouble = f"  (last error: {relay.last_error})" if relay.last_error else ""
     mark = "✗" if relay.dropped else "✓"
-    return f"{mark} {'relay':<12} to {relay.host}, {relay.dropped} envelopes dropped{trouble}"
+    return _line(mark, "relay", f"to {relay.host}, {relay.dropped} envelopes dropped{trouble}")

@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from IPython.display import HTML, DisplayHandle
 from markupsafe import Markup
 
 from kit.crashtype import CrashType, Parameter
-from kit.gauges import Recording, gauges
+from kit.gauges import Recording, Vitals, gauges
 from kit.html import render
 from kit.outcome import Event, Outcome
+from kit.spans import length
 
 
 class Trigger(Protocol):
@@ -33,9 +34,12 @@ class CrashWidget:
     the kernel and is kept by nbconvert.
     """
 
-    def __init__(self, variants: Sequence[CrashType], trigger: Trigger) -> None:
+    def __init__(
+        self, variants: Sequence[CrashType], trigger: Trigger, vitals: Callable[[], Vitals] = Vitals
+    ) -> None:
         self._variants = {crash.variant: crash for crash in variants}
         self._trigger = trigger
+        self._vitals = vitals
         self._press: Future[Outcome] | None = None
         self._kind = _choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
@@ -106,10 +110,10 @@ class CrashWidget:
         return outcome
 
     def _charting(self) -> AbstractContextManager[object]:
-        """Show memory and CPU of this process meanwhile, where they are what it is about."""
+        """Show the vitals of the process meanwhile, where they are what it is about."""
         if not self._crash.charted:
             return nullcontext()
-        return Recording(on_change=lambda recording: self._chart.show(gauges(recording)))
+        return Recording(self._vitals(), lambda recording: self._chart.show(gauges(recording)))
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.
@@ -198,7 +202,18 @@ def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
     events = Step("done", f"Sentry captured {titles or 'no error, as declared'}")
     if not done:
         return [answered, events, Step("now", "Waiting for the rest of the trace")]
-    return [answered, events, Step("done", f"The trace is complete: {_rest(outcome)}")]
+    complete = Step("done", f"The trace is complete: {_rest(outcome)}")
+    return [answered, events, complete, *_survival(outcome)]
+
+
+def _survival(outcome: Outcome) -> list[Step]:
+    """Return that the process died and came back, when it did."""
+    death = outcome.death
+    if death is None or death.back_after_s is None:
+        return []
+    died = f"was {death.how}" if death.signal else death.how
+    back = f"and was back after {length(death.back_after_s)}"
+    return [Step("done", f"The process of {death.name} {died} {back}")]
 
 
 def _to_come(crash: CrashType) -> list[Step]:
@@ -208,9 +223,13 @@ def _to_come(crash: CrashType) -> list[Step]:
     ]
 
 
+# Python's SDK sends a transaction with its spans inside, JavaScript's the spans alone.
+_COUNTED = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
+
+
 def _rest(outcome: Outcome) -> str:
-    kinds = Counter(item.type for item in outcome.items if item.type in ("transaction", "profile"))
-    return ", ".join(_counted(count, kind) for kind, count in sorted(kinds.items(), reverse=True))
+    kinds = Counter(item.type for item in outcome.items)
+    return ", ".join(_counted(kinds[kind], noun) for kind, noun in _COUNTED.items() if kinds[kind])
 
 
 def _counted(count: int, noun: str) -> str:

@@ -4,8 +4,10 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,15 +15,18 @@ from typing import Any, Self
 import httpx
 import sentry_sdk
 
-from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY
+from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit import card, chart
 from kit.catalogue import find, variants
 from kit.crashtype import CrashType
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
+from kit.gauges import OWN, Vitals
+from kit.hosting import ServerError
 from kit.outcome import Outcome
 from kit.sites import source
 from kit.store import Store, Subscription
+from kit.supervisor import Death, Supervisor
 from kit.system import Report, System
 from kit.widgets import CrashWidget
 
@@ -43,6 +48,7 @@ class Workshop:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._payment_turn = threading.Lock()
         # One client for all calls: making one costs more than a call. A proxy cannot reach this
         # machine's loopback, and a crash may have closed a kept connection.
         self._http = httpx.Client(
@@ -117,9 +123,10 @@ class Workshop:
     @property
     def database_url(self) -> str:
         """The connection string of the database. Raises WorkshopError when there is none."""
-        if self._system.no_database:
-            raise WorkshopError(self._system.no_database)
-        return self._system.database.url
+        database = self._system.database
+        if reason := self._system.lacking.get(database.name):
+            raise WorkshopError(reason)
+        return database.url
 
     def logs(self, service: str | None = None) -> list[str]:
         """Return the last log lines of one service, or of all, oldest first."""
@@ -146,11 +153,24 @@ class Workshop:
 
         Raises UnknownCrashType.
         """
-        return CrashWidget(variants(crash_id), self.trigger)
+        crashes = variants(crash_id)
+        return CrashWidget(crashes, self.trigger, partial(self.vitals, crashes[0].service.name))
+
+    def vitals(self, service: str) -> Vitals:
+        """Return where ``watch`` looks for the memory, CPU or heap of a service.
+
+        Services in Python share this process. Raises WorkshopError when the payment service is
+        not running.
+        """
+        if service != PAYMENT.name:
+            return OWN
+        payment = self._payment()
+        return Vitals(payment.pid, payment.url)
 
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
-        return self._system.no_database if crash.needs_database else None
+        needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
+        return next(filter(None, map(self._system.lacking.get, needed)), None)
 
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one."""
@@ -175,7 +195,7 @@ class Workshop:
         crash, query = find(crash_id, parameters)
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
-        with self.reporting():
+        with self._alone(crash) as lives, self.reporting():
             transaction = sentry_sdk.start_transaction(
                 op="ui.action.click", name=f"press {crash.row_id}"
             )
@@ -184,7 +204,35 @@ class Workshop:
                     response = self._send(crash, query)
                 outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
-                return _collect(outcome, arrivals, on_event)
+                outcome = _collect(outcome, arrivals, on_event)
+            if crash.deadly:
+                return replace(outcome, death=self._death(after=lives))
+            return outcome
+
+    @contextmanager
+    def _alone(self, crash: CrashType) -> Iterator[int]:
+        """Keep other crashes of the payment service away; give the number of its lives so far.
+
+        A process that dies takes all its requests with it.
+        """
+        if crash.service is not PAYMENT:
+            yield 0
+            return
+        with self._payment_turn:
+            yield self._payment().lives
+
+    def _payment(self, *, after: int = 0) -> Supervisor:
+        """Return the payment service, ready. Raises WorkshopError."""
+        try:
+            payment = self._system.payment
+            payment.wait(TELEMETRY_DEADLINE_S, after=after)
+        except ServerError as error:
+            raise WorkshopError(str(error)) from error
+        return payment
+
+    def _death(self, *, after: int) -> Death:
+        """Return how the process died, once it is back."""
+        return self._payment(after=after).deaths[-1]
 
     def reporting(self) -> AbstractContextManager[None]:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""

@@ -16,7 +16,7 @@ async def health(client: httpx.AsyncClient, settings: Settings) -> dict[str, Any
     """Ask all services at once. The gateway is degraded while one of them is not up."""
     services = list(ROUTED.values())
     states = await asyncio.gather(
-        *(state(client, settings.upstreams[service.name], service) for service in services)
+        *(state(client, settings.upstreams.get(service.name), service) for service in services)
     )
     up = all(state["status"] == "up" for state in states)
     return {
@@ -27,8 +27,10 @@ async def health(client: httpx.AsyncClient, settings: Settings) -> dict[str, Any
     }
 
 
-async def state(client: httpx.AsyncClient, url: str, service: Service) -> dict[str, Any]:
+async def state(client: httpx.AsyncClient, url: str | None, service: Service) -> dict[str, Any]:
     """Return what a service says of itself, or why it says nothing."""
+    if url is None:
+        return {"status": "down", "detail": f"{service.name} does not run here"}
     started = time.perf_counter()
     try:
         async with asyncio.timeout(DEADLINE_S):

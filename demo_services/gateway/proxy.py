@@ -53,8 +53,10 @@ async def forward(
     A service that cannot be reached becomes a 502, one that is late a 504. Both are reported to
     Sentry as handled, one issue per service: the caller gets an answer, but somebody has to look.
     An error that the service answers itself is passed on and not reported again.
-    Raises ``Refused`` (413) for a body over 1 MiB.
+    Raises ``Refused``: 413 for a body over 1 MiB, 503 for a service that does not run here.
     """
+    if target.service.name not in settings.upstreams:
+        raise Refused(503, "not-here", f"The service {target.service.name} does not run here.")
     body = await read_body(request)
     deadline_s = min(settings.deadline_s, caller_deadline_s(request))
     try:

@@ -58,6 +58,8 @@ def _events(trigger: Trigger, crash_id: str) -> list[Event]:
 def _assigned(given: object, event: Event) -> None:
     if given is ...:
         raise NotTried
+    if given is None:
+        raise Wrong("The function returned None: does it end with a return?")
     if given not in WAYS.values():
         raise Wrong(f"{given!r} is none of the ways: {', '.join(WAYS.values())}.")
     if given != WAYS[event.find("exception.values[-1].mechanism.type")]:

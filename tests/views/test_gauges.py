@@ -1,6 +1,9 @@
+import os
 import subprocess
 import sys
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit import gauges
-from kit.gauges import Recording, Sample, cpu_percent, cpu_sentence, memory_sentence, watch
+from kit.gauges import (
+    Recording,
+    Sample,
+    Vitals,
+    cpu_percent,
+    cpu_sentence,
+    delay_sentence,
+    memory_gauge,
+    watch,
+)
 from kit.workshop import Workshop
 
 from .picture import Picture
@@ -28,11 +40,11 @@ def held(*megabytes: float) -> list[Sample]:
         ([92, 157, 156], "Memory rose from 92 to 157 MB within 100 ms and stayed there."),
         ([92, 93, 92], "Memory stayed at about 92 MB."),
         ([157, 93], "Memory fell from 157 to 93 MB."),
-        ([], "The memory was not measured."),
+        ([], "Memory was not measured."),
     ],
 )
 def test_a_sentence_says_what_the_memory_did(megabytes: list[float], sentence: str) -> None:
-    assert memory_sentence(held(*megabytes)).startswith(sentence)
+    assert memory_gauge(held(*megabytes)).sentence.startswith(sentence)
 
 
 def test_a_sentence_says_how_busy_the_cpu_was() -> None:
@@ -40,6 +52,49 @@ def test_a_sentence_says_how_busy_the_cpu_was() -> None:
     assert "more than half of one core for 1.00 s, at most with 100 %" in cpu_sentence(spin)
     assert max(cpu_percent(spin)) == pytest.approx(100)
     assert "never busier than 0 %" in cpu_sentence(held(90, 90, 90))
+
+
+def test_a_sentence_says_how_long_nobody_was_answered() -> None:
+    delays = [5.0, 8.0, 900.0, 1600.0, 4.0]
+    samples = [Sample(0.1 * n, 90, 0.0, 12, delay) for n, delay in enumerate(delays)]
+    assert delay_sentence(samples).startswith("Nobody was answered for 1.60 s")
+    assert delay_sentence(samples[:2]) == "Every answer came within 8 ms."
+
+
+class Patient(BaseHTTPRequestHandler):
+    """A service that reports its heap, and is late when it is told to be."""
+
+    late = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.late.is_set():
+            time.sleep(0.8)
+            self.late.clear()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"process": {"heap_used_mb": 42.0}}')
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_service_that_does_not_answer_is_seen_from_outside() -> None:
+    with HTTPServer(("127.0.0.1", 0), Patient) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        seen = threading.Event()
+
+        def note(recording: Recording) -> None:
+            if max((sample.delay_ms for sample in recording.samples), default=0) > 700:
+                seen.set()
+
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with Recording(Vitals(os.getpid(), url), note) as recording:
+            Patient.late.set()
+            assert seen.wait(20)
+        server.shutdown()
+    assert {sample.heap_mb for sample in recording.samples} == {42.0}
+    assert "The heap stayed at about 42 MB. Nobody was answered for" in recording.sentence
+    assert "Time to an answer" in recording._repr_html_()
 
 
 def test_the_memory_of_a_real_leak_is_seen() -> None:
@@ -79,7 +134,7 @@ def test_no_thread_is_left_over() -> None:
 def test_a_process_that_ends_ends_the_recording() -> None:
     program = "import sys; sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
-        with Recording(child.pid) as recording:
+        with Recording(Vitals(child.pid)) as recording:
             child.communicate()
             recording._thread.join(20)
             assert not recording._thread.is_alive()
@@ -87,7 +142,7 @@ def test_a_process_that_ends_ends_the_recording() -> None:
         assert "The process ended." in recording.sentence
         assert "Then the process ended." in recording._repr_html_()
     with pytest.raises(psutil.NoSuchProcess):
-        Recording(child.pid)
+        Recording(Vitals(child.pid))
 
 
 def test_a_long_recording_is_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:

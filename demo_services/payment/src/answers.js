@@ -1,0 +1,70 @@
+'use strict';
+
+const { STATUS_CODES } = require('node:http');
+
+const { Refused, notFound } = require('./refused');
+const { traceOfRequest } = require('./trace');
+
+// What Express and its body parser say when it is the caller's mistake, in our words.
+const DETAILS = {
+  'entity.parse.failed': ['bad-json', 'The body must be JSON.'],
+  'entity.too.large': ['body-too-large', 'The body is larger than 64 KiB.'],
+};
+
+/** @type {import('express').RequestHandler} */
+function refusePath(req, res, next) {
+  next(notFound(req.path));
+}
+
+/** @param {string} method that the path takes */
+function refuseMethod(method) {
+  const allowed = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
+  return (req, res, next) => {
+    next(
+      new Refused(405, 'method-not-allowed', `${req.path} takes ${allowed} only.`, {
+        Allow: allowed,
+      }),
+    );
+  };
+}
+
+/**
+ * Answer what was refused, and what failed, in JSON.
+ *
+ * @type {import('express').ErrorRequestHandler}
+ */
+function answerError(error, req, res, next) {
+  // Half an answer is out: Express ends the connection, so that nobody takes it for a whole one.
+  if (res.headersSent) return next(error);
+  const refused = asRefused(error);
+  if (refused) return res.status(refused.status).set(refused.headers).json(refused.body());
+  // Not the error itself: Sentry hangs local variables on it, which would be printed too.
+  console.error(error.stack);
+  res.status(500).json({
+    error: 'internal-error',
+    detail: 'The payment service failed; the error has been reported.',
+    trace_id: traceOfRequest().trace_id,
+  });
+}
+
+/**
+ * @param {Error & {status?: number, type?: string}} error
+ * @returns {Refused | undefined} undefined when it is a failure
+ */
+function asRefused(error) {
+  if (error instanceof Refused) return error;
+  if (!(error.status >= 400 && error.status < 500)) return undefined;
+  const [code, detail] = DETAILS[error.type] ?? [slug(error.status), error.message];
+  return new Refused(error.status, code, detail);
+}
+
+/**
+ * Turn a status into an error code: 415 is `unsupported-media-type`.
+ *
+ * @param {number} status
+ */
+function slug(status) {
+  return (STATUS_CODES[status] ?? 'error').toLowerCase().replaceAll(' ', '-');
+}
+
+module.exports = { answerError, refuseMethod, refusePath };

@@ -1,0 +1,29 @@
+'use strict';
+
+const bounds = require('../bounds.json');
+const { Refused } = require('./refused');
+
+// Only the digits of our own script, and not so many that they would lose precision.
+const WHOLE_NUMBER = /^-?[0-9]{1,9}$/;
+
+/**
+ * Return the number that a query asks for, the default when it asks for none.
+ *
+ * @param {'mb' | 'ms'} name of the parameter, as in bounds.json
+ * @param {unknown} text
+ * @returns {number}
+ * @throws {Refused} 422 when it is no whole number or out of bounds
+ */
+function readNumber(name, text) {
+  const { default: fallback, minimum, maximum } = bounds[name];
+  if (text === undefined) return fallback;
+  const number = WHOLE_NUMBER.test(String(text)) ? Number(text) : NaN;
+  if (number >= minimum && number <= maximum) return number;
+  throw new Refused(
+    422,
+    'out-of-bounds',
+    `${name} must be a whole number from ${minimum} to ${maximum}.`,
+  );
+}
+
+module.exports = { readNumber };

@@ -1,0 +1,101 @@
+'use strict';
+
+const { setTimeout: pause } = require('node:timers/promises');
+
+const Sentry = require('@sentry/node');
+
+const STEP_MB = 4;
+const PAUSE_MS = 10;
+const MB = 2 ** 20;
+const BYTES_PER_NUMBER = 8;
+
+/** There is no room for another receipt. */
+class ArchiveFull extends Error {
+  name = 'ArchiveFull';
+}
+
+/** Keeps the picture of every receipt and forgets none, up to a cap. */
+class ReceiptArchive {
+  // Private, so that no local variable of an event unrolls millions of numbers.
+  #pictures = [];
+
+  /** @param {number} capMb */
+  constructor(capMb) {
+    this.capMb = capMb;
+  }
+
+  get heldMb() {
+    return this.#pictures.length * STEP_MB;
+  }
+
+  /** @throws {ArchiveFull} beyond the cap */
+  keep() {
+    const neededMb = this.heldMb + STEP_MB;
+    if (neededMb > this.capMb) {
+      throw new ArchiveFull(`the archive needs ${neededMb} MB, the cap is ${this.capMb} MB`);
+    }
+    // Fractions: they are kept as plain doubles, so the heap grows by exactly this much.
+    this.#pictures.push(new Array((STEP_MB * MB) / BYTES_PER_NUMBER).fill(0.5));
+  }
+}
+
+let turn = Promise.resolve();
+
+/**
+ * Archive receipts until memory ends, in steps, so that other requests are served meanwhile.
+ *
+ * @param {import('../payment').Payment} payment
+ * @param {number} capMb
+ * @throws {ArchiveFull} at the cap; nothing stays behind
+ */
+function archiveReceipts(payment, capMb) {
+  payment.reach('archiving');
+  // One at a time: many together would take many times the allowed memory.
+  const mine = turn.then(() => fillArchive(new ReceiptArchive(capMb)));
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+/** @param {ReceiptArchive} archive */
+async function fillArchive(archive) {
+  // Memory runs out wherever the next byte is wanted: by stack trace it would be many issues.
+  Sentry.getIsolationScope().setLevel('fatal').setFingerprint(['payment', 'out-of-memory']);
+  const before = memory();
+  await Sentry.startSpan({ op: 'payment.archive', name: 'archive receipts' }, async () => {
+    for (;;) {
+      archive.keep();
+      describe(archive, before);
+      await pause(PAUSE_MS);
+    }
+  });
+}
+
+/**
+ * @param {ReceiptArchive} archive
+ * @param {{heap_used_mb: number, rss_mb: number}} before
+ */
+function describe(archive, before) {
+  const now = memory();
+  Sentry.setContext('memory', {
+    start_heap_mb: before.heap_used_mb,
+    peak_heap_mb: now.heap_used_mb,
+    start_rss_mb: before.rss_mb,
+    peak_rss_mb: now.rss_mb,
+    held_mb: archive.heldMb,
+    cap_mb: archive.capMb,
+    step_mb: STEP_MB,
+  });
+  Sentry.addBreadcrumb({
+    category: 'memory',
+    message: `archive holds ${archive.heldMb} MB, the heap ${now.heap_used_mb} MB`,
+    level: 'warning',
+    data: { held_mb: archive.heldMb, ...now },
+  });
+}
+
+function memory() {
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap_used_mb: Math.round(heapUsed / MB), rss_mb: Math.round(rss / MB) };
+}
+
+module.exports = { archiveReceipts };

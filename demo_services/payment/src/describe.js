@@ -1,0 +1,31 @@
+'use strict';
+
+const Sentry = require('@sentry/node');
+const { version } = require('express/package.json');
+
+const { name } = require('../package.json');
+
+/**
+ * Return the middleware that gives every event of a request the service's own context.
+ *
+ * It goes first in each route's chain: there Express knows the route.
+ *
+ * @param {import('./process-gauge').ProcessGauge} gauge
+ * @returns {import('express').RequestHandler}
+ */
+function makeDescribe(gauge) {
+  return (req, res, next) => {
+    const route = req.route.path;
+    Sentry.setTags({ service: name, 'http.route': route });
+    Sentry.setContext('process', gauge.read());
+    Sentry.setContext('express', {
+      version,
+      handler: req.route.stack.at(-1).name,
+      method: req.method,
+      route,
+    });
+    next();
+  };
+}
+
+module.exports = { makeDescribe };

@@ -1,0 +1,84 @@
+'use strict';
+
+const { createHash, timingSafeEqual } = require('node:crypto');
+
+const Sentry = require('@sentry/node');
+const { rateLimit } = require('express-rate-limit');
+
+const { Refused, notFound } = require('./refused');
+
+const TOKEN_HEADER = 'X-Debug-Token';
+const RATE = /^(\d+)\/(second|minute|hour)$/;
+const MILLISECONDS = { second: 1000, minute: 60_000, hour: 3_600_000 };
+
+/**
+ * Return the middleware that admits callers to debug routes.
+ *
+ * Nothing is there while no token is configured (404). A caller is counted (429) before the token
+ * is compared (401), so guessing tokens is limited too.
+ *
+ * @param {import('./settings').Settings} settings
+ * @returns {import('express').RequestHandler[]}
+ */
+function makeGuard({ debugToken, debugRate }) {
+  if (debugToken === undefined) return [(req, res, next) => next(notFound(req.path))];
+  return [makeCounter(debugRate), makeTokenCheck(debugToken)];
+}
+
+/** @param {string} rate */
+function makeCounter(rate) {
+  return rateLimit({
+    ...readRate(rate),
+    // The address of the connection: a header would be the caller's own choice.
+    keyGenerator: (req) => req.socket.remoteAddress,
+    handler: (req, res, next) => next(tooFast(rate, req.rateLimit.resetTime)),
+    legacyHeaders: false,
+  });
+}
+
+/**
+ * @param {string} rate such as "100/second"
+ * @throws {Error} when it is none
+ */
+function readRate(rate) {
+  const [, limit, unit] = RATE.exec(rate) ?? [];
+  if (limit) return { limit: Number(limit), windowMs: MILLISECONDS[unit] };
+  throw new Error(`DEBUG_RATE must be like 100/second, 10/minute or 1/hour, not ${rate}.`);
+}
+
+/**
+ * @param {string} rate
+ * @param {Date} resetTime
+ */
+function tooFast(rate, resetTime) {
+  const wait = Math.max(1, Math.ceil((resetTime.getTime() - Date.now()) / 1000));
+  return new Refused(429, 'too-fast', `Debug routes allow ${rate}; try again in ${wait} s.`, {
+    'Retry-After': String(wait),
+  });
+}
+
+/** @param {string} expected */
+function makeTokenCheck(expected) {
+  return (req, res, next) => {
+    if (isEqual(req.get(TOKEN_HEADER) ?? '', expected)) return next();
+    Sentry.addBreadcrumb({
+      category: 'guard',
+      message: 'wrong or missing debug token',
+      level: 'warning',
+    });
+    next(new Refused(401, 'debug-token', `Debug routes need the ${TOKEN_HEADER} header.`));
+  };
+}
+
+/**
+ * Compare in a time that tells nothing about either text, not even its length.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+function isEqual(one, other) {
+  const [left, right] = [one, other].map((text) => createHash('sha256').update(text).digest());
+  return timingSafeEqual(left, right);
+}
+
+module.exports = { makeGuard, readRate };

@@ -1,0 +1,127 @@
+'use strict';
+
+const Sentry = require('@sentry/node');
+
+const { Payment } = require('./payment');
+const { Player, START_BALANCE, checkedName } = require('./players');
+const { Refused } = require('./refused');
+const { Recent } = require('./recent');
+
+const MAX_PLAYERS = 10_000;
+const MAX_PAYMENTS = 10_000;
+
+/** Keeps the balance of every player, in memory, and moves money once for each key. */
+class Ledger {
+  #players = new Recent(MAX_PLAYERS);
+  #payments = new Recent(MAX_PAYMENTS);
+
+  /**
+   * Return the player of that name, a new one with the start balance if unknown.
+   *
+   * @param {unknown} name
+   * @returns {Player}
+   * @throws {Refused} 422 when the name is none
+   */
+  player(name) {
+    const known = checkedName(name);
+    const player = this.#players.get(known) ?? new Player(known);
+    this.#players.set(known, player);
+    Sentry.setUser({ id: player.id, username: player.name });
+    Sentry.setTag('player.tier', player.tier);
+    Sentry.addBreadcrumb({
+      category: 'player',
+      message: `account of ${player.name} opened`,
+      data: { balance: player.balance, tier: player.tier },
+    });
+    return player;
+  }
+
+  /**
+   * Give the player what is missing for a charge: debug routes must never run dry.
+   *
+   * @param {string} name
+   * @param {number} amount
+   */
+  lend(name, amount) {
+    const player = this.player(name);
+    if (player.balance >= amount) return;
+    player.balance = START_BALANCE;
+    Sentry.addBreadcrumb({
+      category: 'player',
+      message: `the house lends ${name} ${START_BALANCE}`,
+    });
+  }
+
+  /**
+   * Move money, or return the payment that an earlier request with this key made.
+   *
+   * A payment that was refused is not remembered: it moved nothing and may be tried again.
+   *
+   * @param {'charge' | 'payout'} kind
+   * @param {{player: string, amount: number, spin_id: string}} order
+   * @param {string} key
+   * @returns {{payment: Payment, replayed: boolean}}
+   * @throws {Refused} 402 when the player cannot pay, 409 when the key stands for another order
+   */
+  settle(kind, order, key) {
+    const earlier = this.#payments.get(key);
+    if (earlier) return { payment: sameOrder(earlier, kind, order), replayed: true };
+    const payment = new Payment(kind, order);
+    this.#move(payment);
+    this.#payments.set(key, payment);
+    return { payment, replayed: false };
+  }
+
+  /** @param {Payment} payment */
+  #move(payment) {
+    Sentry.startSpan({ op: `payment.${payment.kind}`, name: `book the ${payment.kind}` }, () => {
+      const player = this.player(payment.player);
+      payment.reach('checked');
+      player.balance = balanceAfter(payment, player.balance);
+      payment.balance = player.balance;
+      payment.reach('booked');
+      Sentry.addBreadcrumb({
+        category: 'payment',
+        message: `${payment.kind} of ${payment.amount} booked, balance ${payment.balance}`,
+        data: { payment: payment.id, spin: payment.spin_id },
+      });
+    });
+  }
+}
+
+/**
+ * @param {Payment} payment
+ * @param {number} balance
+ * @throws {Refused} 402 when it would be below nothing
+ */
+function balanceAfter(payment, balance) {
+  const after = payment.kind === 'charge' ? balance - payment.amount : balance + payment.amount;
+  if (after >= 0) return after;
+  throw new Refused(
+    402,
+    'balance-too-low',
+    `The amount is ${payment.amount}, the balance ${balance}.`,
+  );
+}
+
+/**
+ * @param {Payment} earlier
+ * @param {string} kind
+ * @param {{player: string, amount: number, spin_id: string}} order
+ * @throws {Refused} 409 when they differ
+ */
+function sameOrder(earlier, kind, order) {
+  const same =
+    earlier.kind === kind &&
+    earlier.player === order.player &&
+    earlier.amount === order.amount &&
+    earlier.spin_id === order.spin_id;
+  if (same) return earlier;
+  throw new Refused(
+    409,
+    'idempotency-key-reused',
+    'This idempotency key belongs to another payment.',
+  );
+}
+
+module.exports = { Ledger };

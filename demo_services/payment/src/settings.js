@@ -1,0 +1,30 @@
+'use strict';
+
+const { name, version } = require('../package.json');
+
+/**
+ * What the service is told at its start, by its environment.
+ *
+ * @typedef {object} Settings
+ * @property {number} port where it listens, on 127.0.0.1 alone; 0 takes any free port
+ * @property {string | undefined} debugToken what debug routes want; without it they answer 404
+ * @property {string} debugRate how often one address may call them, "100/second"
+ * @property {string} release
+ * @property {string} environment
+ */
+
+/**
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Settings}
+ */
+function readSettings(environment) {
+  return {
+    port: Number(environment.PORT || 8083),
+    debugToken: environment.DEBUG_TOKEN || undefined,
+    debugRate: environment.DEBUG_RATE || '100/second',
+    release: environment.SENTRY_RELEASE || `${name}@${version}`,
+    environment: environment.SENTRY_ENVIRONMENT || 'workshop',
+  };
+}
+
+module.exports = { readSettings };
