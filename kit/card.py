@@ -19,25 +19,30 @@ from markupsafe import Markup
 
 from kit.crashtype import Captured, CrashType
 from kit.html import render
+from kit.meanings import UNTOLD
 from kit.payload import (
     MAX_ROWS,
     Key,
     Path,
     Text,
     at,
+    crumbs_path,
     exceptions,
     leaves,
     mapping,
+    mappings,
     moment,
     offset,
     sequence,
+    service,
     shorten,
     show,
+    size,
     string,
     to_json,
     trace_id,
 )
-from kit.provenance import Origin, keys, origin_at
+from kit.provenance import Origin, is_death, keys, origin_at
 from kit.stack import Raised, Row, chain, threads
 
 Event = Mapping[str, Any]
@@ -51,11 +56,16 @@ _OWN_PART = (
 _REQUEST_FIRST = ("method", "url", "query_string", "data", "cookies", "env")
 _LOCAL = re.compile(r"\.vars\.(?:\"([^\"]+)\"|([\w-]+))")
 _HAS_ROW = re.compile(r"\.vars\.|\.mechanism\b")
+# Contexts of Sentry's own, in bytes.
+_SIZES = {"memory_size", "free_memory", "app_memory"}
+_STDERR: Path = ("contexts", "stderr", "last_lines")
+_MAX_STDERR = 4000
 _LANGUAGES = {"python": "Python ", "javascript": "JavaScript "}
 _HANDLED = {
     True: "Handled: the code caught it, reported it and went on.",
     False: "Not handled: no code of the service caught it.",
 }
+_GONE = "The process is gone, and with it all that could have handled anything."
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Crumb:
-    """A breadcrumb; ``offset`` is when it was left, relative to the error."""
+    """A breadcrumb; ``offset`` is when it was left, relative to the error.
+
+    An event without a time of its own has the time of day there.
+    """
 
     offset: str
     category: str
@@ -159,13 +172,25 @@ class _Card:
 
     @property
     def service(self) -> str:
-        release = string(self.event.get("release")).partition("@")[0]
-        return string(self.event.get("server_name")) or release or "unnamed service"
+        return service(self.event) or "unnamed service"
 
     @property
     def time(self) -> str:
         then = moment(self.event.get("timestamp"))
         return f"{then:%d %b %Y, %H:%M:%S}.{then.microsecond // 1000:03} UTC" if then else ""
+
+    @property
+    def has_time(self) -> bool:
+        return moment(self.event.get("timestamp")) is not None
+
+    @property
+    def untold(self) -> str:
+        """What no SDK inside of the process could tell; empty unless it died."""
+        return UNTOLD.get(self.type, UNTOLD["ProcessExited"]) if is_death(self.event) else ""
+
+    @property
+    def why_untold(self) -> tuple[Why, ...]:
+        return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
 
     @property
     def type(self) -> str:
@@ -179,6 +204,8 @@ class _Card:
 
     @property
     def handled(self) -> str:
+        if self.untold:
+            return _GONE
         handled = at(self._newest, ("mechanism", "handled"))
         return _HANDLED[handled] if isinstance(handled, bool) else ""
 
@@ -186,7 +213,8 @@ class _Card:
     def captured_by(self) -> str:
         name = string(at(self.event, ("sdk", "name"))).split(".")
         language = _LANGUAGES.get(name[1], "") if len(name) > 1 else ""
-        return f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
+        sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
+        return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
 
     # Exception chain and stack
 
@@ -216,8 +244,11 @@ class _Card:
         if not self._newest:
             return self._why([("threads",)] if self.stacks else [])
         stack = (*self._last, "stacktrace")
-        names = ("in_app", "context_line", "vars")
-        return self._why([stack, *((*stack, "frames", 0, name) for name in names)])
+        frames = mappings(at(self.event, (*stack, "frames")))
+        found = [
+            name for name in ("in_app", "context_line", "vars") if any(name in f for f in frames)
+        ]
+        return self._why([stack, *((*stack, "frames", 0, name) for name in found)])
 
     # Breadcrumbs
 
@@ -227,9 +258,9 @@ class _Card:
 
     @property
     def _crumb_paths(self) -> list[Path]:
-        values = sequence(at(self.event, ("breadcrumbs", "values")))
-        known = [index for index, value in enumerate(values) if isinstance(value, Mapping)]
-        return [("breadcrumbs", "values", index) for index in known]
+        where = crumbs_path(self.event)
+        values = sequence(at(self.event, where))
+        return [(*where, n) for n, value in enumerate(values) if isinstance(value, Mapping)]
 
     def _crumb(self, path: Path) -> Crumb:
         crumb = mapping(at(self.event, path))
@@ -239,7 +270,11 @@ class _Card:
             string(crumb.get("level")),
             shorten(string(crumb.get("message"))),
             self._rows((*path, "data"), mapping(crumb.get("data"))),
-            tuple(each.why for each, value in self._captured if value is crumb),
+            tuple(
+                each.why
+                for each, value in self._captured
+                if value is crumb or self._is_below(each.path, path)
+            ),
         )
 
     @property
@@ -249,9 +284,9 @@ class _Card:
         return self._why([*((*path, "message") for path in paths), *extra], self._crumb_name)
 
     def _crumb_name(self, path: Path) -> str:
-        if path[3:] != ("message",):
-            return "time" if path[3:] else "the list"
-        crumb = mapping(at(self.event, path[:3]))
+        if path[-1] != "message":
+            return "time" if path[-1] == "timestamp" else "the list"
+        crumb = mapping(at(self.event, path[:-1]))
         return string(crumb.get("message")) or string(crumb.get("category")) or "breadcrumb"
 
     # Tables
@@ -259,7 +294,11 @@ class _Card:
     @property
     def contexts(self) -> list[Table]:
         names = [name for name in mapping(self.event.get("contexts")) if name != "trace"]
-        return [self._table(name, ("contexts", name)) for name in names]
+        tables = [self._table(name, ("contexts", name)) for name in names]
+        return [table if table.rows else self._empty(table.title) for table in tables]
+
+    def _empty(self, context: str) -> Table:
+        return Table(context, (), self._why([("contexts", context)]), "It is empty.")
 
     @property
     def tags(self) -> Table:
@@ -392,14 +431,13 @@ class _Card:
         )
 
     def _row(self, name: str, path: Path, value: Any) -> Row:
-        text = shorten(show(value))
+        text = _text(path, value)
         remarks = (*text.remarks, *_remarks(self.event, path))
         why = tuple(each.why for each, _ in self._captured if self._is_below(each.path, path))
         return Row(name, Text(text.text, remarks), why)
 
     def _is_below(self, declared: str, path: Path) -> bool:
-        index = self._last[-1] if self._last else -1
-        return tuple(index if key == -1 else key for key in keys(declared))[: len(path)] == path
+        return _from_start(self.event, keys(declared))[: len(path)] == path
 
     def _why(
         self, paths: Iterable[Path], name: Callable[[Path], str] = lambda path: str(path[-1])
@@ -415,6 +453,34 @@ def _search(path: str, event: Event) -> Any:
         return jmespath.search(path, event)
     except JMESPathError:
         return None
+
+
+def _from_start(event: Event, path: Path) -> Path:
+    """Return a path whose indices count from the start of each list."""
+    found: list[Key] = []
+    for key in path:
+        values = at(event, found)
+        from_end = isinstance(key, int) and key < 0 and isinstance(values, list)
+        found.append(len(values) + int(key) if from_end else key)
+    return tuple(found)
+
+
+def _text(path: Path, value: Any) -> Text:
+    """Return a value as it is shown, in a form of its own where it is hard to read."""
+    if path == _STDERR and isinstance(value, list):
+        return shorten("\n".join(map(string, value)), _MAX_STDERR)
+    if path == ("sdk", "integrations") and isinstance(value, list):
+        return _names(list(map(string, value)))
+    text = shorten(show(value))
+    if path[:1] == ("contexts",) and path[-1] in _SIZES and type(value) is int and value > 0:
+        return Text(text.text, (*text.remarks, size(value)))
+    return text
+
+
+def _names(names: list[str]) -> Text:
+    unique = list(dict.fromkeys(names))
+    twice = ", each of them listed twice" if len(names) == 2 * len(unique) else ""
+    return Text(shorten(", ".join(unique)).text, (f"{len(unique)}{twice}",))
 
 
 def _message(event: Event) -> str:

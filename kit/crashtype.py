@@ -35,14 +35,14 @@ class ExpectedError:
     """One error event that a trigger must produce.
 
     ``chain`` names the exception types from the one that was raised last to its root cause.
-    ``mechanism`` and ``handled`` are those of the exception raised last. Without a
-    ``fingerprint`` Sentry groups by stack trace. ``service`` is who reports it, when that is not
-    the service that crashes.
+    ``mechanism`` and ``handled`` are those of the exception raised last; ``handled`` is None where
+    the event does not say. Without a ``fingerprint`` Sentry groups by stack trace. ``service`` is
+    who reports it, when that is not the service that crashes.
     """
 
     chain: tuple[str, ...]
     mechanism: str
-    handled: bool = False
+    handled: bool | None = False
     level: str = "error"
     fingerprint: tuple[str, ...] | None = None
     service: Service | None = None

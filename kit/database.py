@@ -27,7 +27,8 @@ class Database:
     """A MongoDB for the services, behind the surface of ``kit.hosting.Server``.
 
     ``uri`` is that of a database that runs elsewhere: by default ``MONGODB_URI``. Without one
-    SecantusDB runs here, in memory, for as long as this process lives.
+    SecantusDB runs here, in memory, for as long as this process lives; should it die, an empty
+    one takes its place.
     """
 
     name = "database"
@@ -38,6 +39,7 @@ class Database:
         self._leash: child.Leash | None = None
         self._watcher: threading.Thread | None = None
         self._settled = threading.Event()
+        self._changing = threading.Lock()
         self._is_ready = False
         self._reason = ""
         self._last_words: deque[str] = deque(maxlen=5)
@@ -111,8 +113,9 @@ class Database:
 
         A database that runs elsewhere is left alone.
         """
-        leash, self._leash = self._leash, None
-        self._is_ready = False
+        with self._changing:
+            leash, self._leash = self._leash, None
+            self._is_ready = False
         if leash is None:
             return
         child.end(leash, timeout)
@@ -124,22 +127,33 @@ class Database:
             if self._given:
                 self._reason = ping(self._given, ELSEWHERE_MS)
                 self._settle(is_ready=not self._reason)
-            elif self._leash is not None:
-                self._follow(self._leash)
+            while (leash := self._leash) is not None and self._follow(leash):
+                self._start_again()
 
-    def _follow(self, leash: child.Leash) -> None:
-        """Ping until the program answers, then wait for its end."""
+    def _start_again(self) -> None:
+        """Replace a program that died by an empty one, unless it was told to end."""
+        with self._changing:
+            if self._leash is not None and self._port is not None:
+                self._settled.clear()
+                self._leash = start_secantus(self._port)
+
+    def _follow(self, leash: child.Leash) -> bool:
+        """Ping until the program answers, then wait for its end; return whether it answered."""
         reader = threading.Thread(target=self._listen, args=(leash,), daemon=True)
         reader.start()
-        while leash.poll() is None:
-            if not ping(self.url, PING_MS):
-                self._settle(is_ready=True)
-                break
+        has_answered = False
+        while leash.poll() is None and not has_answered:
+            has_answered = not ping(self.url, PING_MS)
+        if has_answered:
+            self._settle(is_ready=True)
         code = child.wait(leash)
         reader.join()
-        said = " | ".join(self._last_words)
-        self._reason = f"it ended with exit code {code}: {said}"
-        self._settle(is_ready=False)
+        self._is_ready = False
+        if not has_answered:
+            said = " | ".join(self._last_words)
+            self._reason = f"it ended with exit code {code}: {said}"
+            self._settle(is_ready=False)
+        return has_answered
 
     def _listen(self, leash: child.Leash) -> None:
         assert leash.stderr is not None

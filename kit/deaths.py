@@ -38,8 +38,7 @@ def report(bind: Bind, death: Death) -> str | None:
 def _continue_trace(request: Request | None) -> None:
     """Make what is captured next a child of the span of ``request``."""
     if request and request.trace_id and request.span_id:
-        header = f"{request.trace_id}-{request.span_id}-1"
-        sentry_sdk.get_isolation_scope().generate_propagation_context({"sentry-trace": header})
+        sentry_sdk.continue_trace({"sentry-trace": f"{request.trace_id}-{request.span_id}-1"})
 
 
 def _event(death: Death) -> dict[str, Any]:
@@ -53,8 +52,9 @@ def _event(death: Death) -> dict[str, Any]:
         "tags": _tags(death),
     }
     if death.in_flight:
-        method, path = death.in_flight.method, death.in_flight.path
-        event["transaction"] = f"{method} {path.partition('?')[0]}"
+        # Without what follows the path: it may hold a secret.
+        method, path = death.in_flight.method, death.in_flight.path.partition("?")[0]
+        event["transaction"] = f"{method} {path}"
         event["request"] = {"method": method, "url": path}
     return event
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from demo_services import payment
 from demo_services.services import SERVICES
+from kit import node
 from kit.database import Database
-from kit.hosting import HOST
+from kit.hosting import HOST, ServerError
 from kit.system import INGEST, INGEST_PORT
 
 PACKAGE = "crash-workshop"
@@ -36,6 +38,7 @@ def examine(home: Path, course: Path) -> Iterator[Finding]:
     yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
     yield _writable(home)
     yield _database()
+    yield from _node()
     yield from _ports()
 
 
@@ -67,6 +70,19 @@ def _database() -> Finding:
     given = os.environ.get("MONGODB_URI")
     where = f"MONGODB_URI, at {database.address}" if given else "SecantusDB, started when needed"
     return Finding(True, f"database: {where}")
+
+
+def _node() -> Iterator[Finding]:
+    try:
+        found = node.find_node()
+    except ServerError as error:
+        yield Finding(False, "no Node.js", str(error))
+        return
+    given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
+    yield Finding(True, f"Node.js {found.version}: {given}")
+    modules = node.packages(payment.HOME, found)
+    state = f"in {modules}" if modules.is_dir() else "not yet: the first start needs a network"
+    yield Finding(True, f"packages of payment: {state}")
 
 
 def _ports() -> Iterator[Finding]:

@@ -1,10 +1,11 @@
-"""What the SDK adds to an event, and the statement in its source that does it.
+"""What the SDK for Python adds to an event, and the statement in its source that does it.
 
 The tests look every statement up in the SDK that is installed: a fact that an upgrade makes
 untrue fails there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Fact:
     """What the SDK does: ``statement`` in ``module`` puts the value at ``path``.
 
     ``path`` has slashes between its keys, ``*`` is any key, and values below it belong to it.
+    ``module`` is one of the SDK for Python, or the path of a file below node_modules.
     ``framework`` limits it to events of services that use that framework.
     """
 
@@ -21,6 +23,28 @@ class Fact:
     module: str
     statement: str
     framework: str | None = None
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """All that is known of an SDK; of paths with several facts the first one counts.
+
+    ``mechanisms`` are facts by the type of a mechanism, and so are ``levels``, for mechanisms
+    that set one. ``crumbs`` are facts by what tells breadcrumbs apart, ``spans`` by the origin of
+    the span that was open.
+    """
+
+    facts: tuple[Fact, ...]
+    mechanisms: Mapping[str, Fact]
+    crumbs: Mapping[str, Fact]
+    spans: Mapping[str, Fact] = field(default_factory=dict)
+    levels: Mapping[str, Fact] = field(default_factory=dict)
+
+    @property
+    def all(self) -> tuple[Fact, ...]:
+        """Every fact."""
+        kinds = (self.mechanisms, self.crumbs, self.spans, self.levels)
+        return (*self.facts, *(fact for kind in kinds for fact in kind.values()))
 
 
 _TRACING = "the SDK's tracing"
@@ -711,4 +735,5 @@ MECHANISMS = {
     ),
 }
 
-ALL = (*FACTS, *CRUMBS.values(), *SPANS.values(), *MECHANISMS.values())
+PYTHON = Sdk(FACTS, MECHANISMS, CRUMBS, SPANS)
+ALL = PYTHON.all

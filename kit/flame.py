@@ -244,17 +244,18 @@ class Guilty:
 def guilty_line(samples: Sequence[Sample]) -> Guilty | None:
     """Return where the time went, all that was called from there included; None if nowhere.
 
-    Time in which the thread only waited counts for nobody. Without a frame of ours it is the
-    innermost frame of a library. A share is that of the whole time, from 0 to 1.
+    Time in which the thread only waited counts for nobody. Where no sample has a frame of ours
+    it is the innermost frame of a library. A share is that of the whole time, from 0 to 1.
     """
+    busy = [sample for sample in samples if sample.stack and not sample.stack[-1].is_waiting]
+    ours = [sample for sample in busy if any(frame.is_ours for frame in sample.stack)]
     places: dict[Frame, float] = defaultdict(float)
     functions: dict[tuple[str, str], float] = defaultdict(float)
-    for sample in samples:
-        if sample.stack and not sample.stack[-1].is_waiting:
-            ours = (frame for frame in reversed(sample.stack) if frame.is_ours)
-            frame = next(ours, sample.stack[-1])
-            places[frame] += sample.seconds
-            functions[frame.key] += sample.seconds
+    for sample in ours or busy:
+        inner = reversed(sample.stack)
+        frame = next((frame for frame in inner if frame.is_ours), sample.stack[-1])
+        places[frame] += sample.seconds
+        functions[frame.key] += sample.seconds
     if not functions:
         return None
     key = max(functions, key=lambda each: functions[each])

@@ -18,7 +18,7 @@ from kit.spans import length
 
 INTERVAL_S = 0.025
 # Drawing takes CPU of this process, which is often the one that is watched.
-DRAW_EVERY_S = 0.5
+DRAW_EVERY_S = 0.25
 # Then every other sample goes, and they are taken half as often.
 MAX_SAMPLES = 1200
 
@@ -66,8 +66,8 @@ OWN = Vitals()
 class Recording:
     """The vitals of a process while a ``with`` block runs.
 
-    ``on_change`` is given the recording from the sampling thread, about twice a second and once
-    at the end. Shown in a notebook as a picture with a sentence for each. Raises
+    ``on_change`` is given the recording from the sampling thread, about four times a second and
+    once at the end. Shown in a notebook as a picture with a sentence for each. Raises
     psutil.NoSuchProcess when there is no such process; one that ends meanwhile ends the recording.
     """
 

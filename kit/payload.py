@@ -86,6 +86,32 @@ def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return mappings(at(event, ("exception", "values")))
 
 
+def is_javascript(event: Mapping[str, Any]) -> bool:
+    """Return whether the SDK for JavaScript made the event."""
+    return string(at(event, ("sdk", "name"))).startswith("sentry.javascript")
+
+
+def service(event: Mapping[str, Any]) -> str:
+    """Return the name of the service that an event is about; empty when it names none."""
+    return string(event.get("server_name")) or string(event.get("release")).partition("@")[0]
+
+
+def crumbs_path(event: Mapping[str, Any]) -> Path:
+    """Return where the breadcrumbs of an event are: SDKs differ."""
+    is_list = isinstance(event.get("breadcrumbs"), list)
+    return ("breadcrumbs",) if is_list else ("breadcrumbs", "values")
+
+
+def short_path(file: str) -> str:
+    """Return the path of a source file without the folders that only this machine has."""
+    file = file.replace("\\", "/")
+    for folder in ("node_modules", "demo_services"):
+        _, found, rest = file.rpartition(f"/{folder}/")
+        if found:
+            return f"{folder}/{rest}"
+    return file
+
+
 def trace_id(event: Mapping[str, Any]) -> str:
     """Return the trace that an event or transaction belongs to; empty when it names none."""
     found = string(at(event, ("contexts", "trace", "trace_id")))
@@ -106,12 +132,12 @@ def show(value: Any, depth: int = 0) -> str:
     return "[" + ", ".join(show(each, depth + 1) for each in value[:MAX_ROWS]) + "]"
 
 
-def shorten(text: str) -> Text:
-    """Cut text to ``MAX_TEXT``, with a remark that says so."""
-    if len(text) <= MAX_TEXT:
+def shorten(text: str, longest: int = MAX_TEXT) -> Text:
+    """Cut text to a length, with a remark that says so."""
+    if len(text) <= longest:
         return Text(text)
-    rest = len(text) - MAX_TEXT
-    return Text(text[:MAX_TEXT] + "…", (f"{rest:,} more characters in the raw JSON",))
+    rest = len(text) - longest
+    return Text(text[:longest] + "…", (f"{rest:,} more characters in the raw JSON",))
 
 
 def to_json(value: Any) -> str:
@@ -137,6 +163,14 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
+def size(number: float) -> str:
+    """Return a number of bytes in the unit that reads best."""
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if number >= 1024**power:
+            return f"{number / 1024**power:.1f} {unit}"
+    return f"{number} bytes"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time in the unit that reads best."""
     if seconds < 0.01:
@@ -149,9 +183,14 @@ def duration(seconds: float) -> str:
 
 
 def offset(value: Any, error: Any) -> str:
-    """Return how long before (minus) or after (plus) the error something happened."""
+    """Return how long before (minus) or after (plus) the error something happened.
+
+    When the time of the error is not known, return the time of day.
+    """
     then, crashed = moment(value), moment(error)
-    if then is None or crashed is None:
+    if then is None:
         return "?"
+    if crashed is None:
+        return f"{then:%H:%M:%S}"
     seconds = (then - crashed).total_seconds()
     return ("−" if seconds <= 0 else "+") + duration(abs(seconds))

@@ -7,16 +7,33 @@ is ever typed by hand.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from demo_services import payment
 from demo_services.services import SERVICES
-from kit.facts import CRUMBS, FACTS, FASTAPI, MECHANISMS, SPANS, TORNADO, Fact
-from kit.payload import Key, at, exceptions, mapping, mappings, sequence, string
-from kit.sites import Place, Site, source
+from kit import meanings, node
+from kit.facts import FASTAPI, PYTHON, TORNADO, Fact, Sdk
+from kit.hosting import ServerError
+from kit.node_facts import ANR, NODE
+from kit.payload import (
+    Key,
+    at,
+    crumbs_path,
+    exceptions,
+    is_javascript,
+    mapping,
+    mappings,
+    sequence,
+    service,
+    short_path,
+    string,
+)
+from kit.sites import source
+from kit.statements import Place, Site
 
 UNKNOWN = "unknown"
 
@@ -78,7 +95,14 @@ def origin(event: Event, path: str) -> Origin:
 def origin_at(event: Event, path: Sequence[Key]) -> Origin:
     """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one."""
     where = tuple(path)
-    return _ours(event, where) or _option(where) or _sdk(event, where) or _NOBODY
+    if is_death(event):
+        return _supervisor(event, where)
+    return _ours(event, where) or _option(event, where) or _sdk(event, where) or _NOBODY
+
+
+def is_death(event: Event) -> bool:
+    """Return whether the supervisor wrote the event, about a process that died."""
+    return event.get("logger") == meanings.SUPERVISOR
 
 
 def keys(path: str) -> Keys:
@@ -89,10 +113,26 @@ def keys(path: str) -> Keys:
 
 def sdk_place(module: str, statement: str) -> Place | None:
     """Return the line of the installed SDK that holds ``statement``; None when there is none."""
-    for number, line in enumerate(_sdk_lines(module), start=1):
+    is_script = module.endswith(".js")
+    file = module if is_script else f"sentry_sdk/{module.replace('.', '/')}.py"
+    for number, line in enumerate(_script_lines(module) if is_script else _sdk_lines(module), 1):
         if statement in line:
-            return Place(f"sentry_sdk/{module.replace('.', '/')}.py", number, line.strip())
+            return Place(file, number, line.strip())
     return None
+
+
+@cache
+def _script_lines(file: str) -> tuple[str, ...]:
+    path = _node_modules() / file
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+
+
+@cache
+def _node_modules() -> Path:
+    try:
+        return node.packages(payment.HOME, node.find_node())
+    except ServerError:  # an event may be looked at where its service cannot run
+        return payment.HOME / "node_modules"
 
 
 @cache
@@ -109,7 +149,7 @@ def _sdk_lines(module: str) -> tuple[str, ...]:
 
 
 def _ours(event: Event, path: Keys) -> Origin | None:
-    if path[:1] == ("breadcrumbs",) and len(path) > 2:
+    if path[:1] == ("breadcrumbs",) and len(path) > len(crumbs_path(event)):
         return _breadcrumb(event, path)
     if path[:1] in (("logentry",), ("extra",), ("level",)) and "logger" in event:
         site = None if path[1:2] == ("sys.argv",) else _log_site(event, event.get("logentry"))
@@ -151,30 +191,38 @@ def _site(event: Event, path: Keys) -> Site | None:
 def _level(event: Event) -> Site | None:
     level = event.get("level")
     site = _best(event, "level", values=(level,), exactly=level == "error")
-    # error is the SDK's default: a statement of ours counts when the crash passed through it.
-    return site if site and (level != "error" or _nearness(event, site) > 1) else None
+    # error is the SDK's default, and that for Node.js sets fatal too: a statement of ours counts
+    # when the crash passed through it.
+    is_default = level == "error" or is_javascript(event)
+    return site if site and (not is_default or _nearness(event, site) > 1) else None
 
 
 def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
     if site is None:
         return None
     known = (site.keys[key] for key in path[1:] if isinstance(key, str) and key in site.keys)
-    return _placed("our code", _OURS[kind], next(known, site.place))
+    why = meanings.OURS.get("/".join(map(str, path)), _OURS[kind])
+    return _placed("our code", why, next(known, site.place))
 
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
-    crumb = mapping(at(event, path[:3]))
-    kind, category = crumb.get("type"), crumb.get("category")
-    if path[3:] == ("timestamp",) or (path[3:] == ("type",) and kind == "default"):
+    depth = len(crumbs_path(event)) + 1
+    crumb, field = mapping(at(event, path[:depth])), path[depth:]
+    kind, category = crumb.get("type"), string(crumb.get("category"))
+    if field == ("timestamp",) or (field == ("type",) and kind == "default"):
         return None
+    if is_javascript(event):
+        fact = NODE.crumbs.get(category)
+        site = _written(event, "breadcrumb", string(crumb.get("message")), category)
+        return _from_site(site, "breadcrumb", path) or (_told(fact) if fact else _NOBODY)
     if kind == "log":
         return _from_site(_log_site(event, crumb.get("message")), "log", path) or _told(
-            CRUMBS["log"]
+            PYTHON.crumbs["log"]
         )
     if kind == "http" and category == "httplib":
-        return _told(CRUMBS[_http_client(crumb)])
+        return _told(PYTHON.crumbs[_http_client(crumb)])
     if category in ("query", "subprocess"):
-        return _told(CRUMBS[category])
+        return _told(PYTHON.crumbs[category])
     site = _written(event, "breadcrumb", string(crumb.get("message")), category)
     return _from_site(site, "breadcrumb", path) or _NOBODY
 
@@ -192,7 +240,7 @@ def _log_site(event: Event, entry: Any) -> Site | None:
 
 def _written(event: Event, kind: str, message: str, category: Any) -> Site | None:
     """Return the statement that can have written the message, with as much of it as possible."""
-    fitting = [site for site in _sites(kind) if _fits(site, message, category)]
+    fitting = [site for site in _sites_for(event, kind) if _fits(site, message, category)]
     return max(
         fitting,
         key=lambda site: (len("".join(site.message or ())), _nearness(event, site)),
@@ -228,20 +276,26 @@ def _best(
         return site.name in (name, None)
 
     return max(
-        filter(fits, _sites(kind)),
+        filter(fits, _sites_for(event, kind)),
         key=lambda site: (site.name == name, known(site), _nearness(event, site)),
         default=None,
     )
 
 
+def _sites_for(event: Event, kind: str) -> tuple[Site, ...]:
+    return _sites(kind, is_javascript(event))
+
+
 @cache
-def _sites(kind: str) -> tuple[Site, ...]:
-    return tuple(site for site in source().sites if site.kind == kind)
+def _sites(kind: str, in_javascript: bool) -> tuple[Site, ...]:
+    return tuple(
+        site for site in source().sites if site.kind == kind and site.is_javascript is in_javascript
+    )
 
 
 def _nearness(event: Event, site: Site) -> int:
     """Return how near a statement is: 2 and more in a function of the stack, -1 elsewhere."""
-    folder = string(event.get("server_name")).replace("-", "_")
+    folder = service(event).replace("-", "_")
     _, *inner = site.place.file.split("/")
     if len(inner) > 1 and inner[0] != folder:
         return -1
@@ -250,8 +304,9 @@ def _nearness(event: Event, site: Site) -> int:
 
 def _is_on_stack(event: Event, site: Site) -> bool:
     return any(
-        frame.get("function") == site.function
-        and string(frame.get("filename")).replace("\\", "/") == site.place.file
+        # A stack of V8 has the class before the method.
+        string(frame.get("function")).rpartition(".")[2] == site.function
+        and short_path(string(frame.get("filename"))) == site.place.file
         for value in exceptions(event)
         for frame in mappings(at(value, ("stacktrace", "frames")))
     )
@@ -260,15 +315,16 @@ def _is_on_stack(event: Event, site: Site) -> bool:
 # Options and the SDK
 
 
-def _option(path: Keys) -> Origin | None:
+def _option(event: Event, path: Keys) -> Origin | None:
     name = "in_app_include" if path[-1:] == ("in_app",) else path[0] if path else None
-    for site in _sites("option"):
+    for site in _sites_for(event, "option"):
         if site.name == name and name in _OPTIONS:
             return _placed(f"the option {name}", _OPTIONS[name], site.place)
     return None
 
 
 def _sdk(event: Event, path: Keys) -> Origin | None:
+    sdk = NODE if is_javascript(event) else PYTHON
     match path:
         case ("exception", "values", index, "mechanism", *rest) if rest in (
             [],
@@ -276,17 +332,25 @@ def _sdk(event: Event, path: Keys) -> Origin | None:
             ["handled"],
         ):
             kind = at(event, ("exception", "values", index, "mechanism", "type"))
-            fact = MECHANISMS.get(string(kind))
+            fact = sdk.mechanisms.get(string(kind))
         case ("contexts", "trace", "op" | "description"):
-            fact = SPANS.get(string(at(event, ("contexts", "trace", "origin"))))
+            fact = sdk.spans.get(string(at(event, ("contexts", "trace", "origin"))))
+        case ("level",):
+            fact = sdk.levels.get(_mechanism(event))
         case _:
             fact = None
-    return _told(fact) if fact else _general(path, _framework(event))
+    return _told(fact) if fact else _general(sdk is NODE, path, _framework(event))
+
+
+def _mechanism(event: Event) -> str:
+    """Return the type of the mechanism that captured the event."""
+    return string(at(exceptions(event), (-1, "mechanism", "type")))
 
 
 @lru_cache(maxsize=4096)
-def _general(path: Keys, framework: str | None) -> Origin | None:
-    for fact in FACTS:
+def _general(is_node: bool, path: Keys, framework: str | None) -> Origin | None:
+    sdk: Sdk = NODE if is_node else PYTHON
+    for fact in sdk.facts:
         if fact.framework in (None, framework) and _covers(fact.path.split("/"), path):
             return _told(fact)
     return None
@@ -300,10 +364,32 @@ def _covers(pattern: Sequence[str], path: Keys) -> bool:
 
 def _framework(event: Event) -> str | None:
     """Return the web framework that served the request; None when the event has no request."""
-    service = SERVICES.get(string(event.get("server_name")))
-    if service and service.framework in (TORNADO, FASTAPI) and "request" in event:
-        return service.framework
+    if is_javascript(event):
+        return ANR if _mechanism(event) == "ANR" else None
+    known = SERVICES.get(string(event.get("server_name")))
+    if known and known.framework in (TORNADO, FASTAPI) and "request" in event:
+        return known.framework
     return None
+
+
+# The supervisor
+
+
+def _supervisor(event: Event, path: Keys) -> Origin:
+    names = [key for key in path if isinstance(key, str)]
+    above = ["/".join(names[:length]) for length in range(len(names), 0, -1)]
+    why = next((meanings.DEATH[each] for each in above if each in meanings.DEATH), "")
+    for site in _sites("event", False):
+        place = next((site.keys[each] for each in above if each in site.keys), None)
+        if place and not _adds(path):
+            return _placed("the supervisor", why, place)
+    found = _option(event, path) or _sdk(event, path)
+    return replace(found, why=why or found.why) if found else _NOBODY
+
+
+def _adds(path: Keys) -> bool:
+    """Return whether the SDK puts a value beside those of the supervisor."""
+    return path[:2] in (("contexts", "trace"), ("contexts", "profile"))
 
 
 @cache

@@ -1,20 +1,22 @@
 """The statements in our source that add something to an event, found by reading the source.
 
-Nothing is imported or run for it: the packages are located and parsed with ``ast``, once.
+Nothing is imported or run for it: the packages are located and parsed, once.
 """
 
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-# The notebook is the frontend service; what it reports is written in kit.workshop.
-OURS = ("demo_services", "kit.workshop")
-MAX_LINES = 6
+from kit.javascript import Scripts
+from kit.statements import GAP, MAX_LINES, Place, Site
+
+# The notebook is the frontend service; what it reports is written in kit.workshop. Deaths of
+# processes are reported by kit.deaths.
+OURS = ("demo_services", "kit.workshop", "kit.deaths")
 
 _SETTERS = {
     "set_tag": "tag",
@@ -31,6 +33,7 @@ _SETTERS = {
     "add_breadcrumb": "breadcrumb",
     "capture_exception": "capture",
     "capture_message": "capture",
+    "capture_event": "event",
 }
 # Arguments that apply to one event only, see sentry_sdk.Scope.update_from_kwargs.
 _SCOPE_KEYWORDS = {
@@ -43,63 +46,17 @@ _SCOPE_KEYWORDS = {
 }
 _SCOPE_ATTRIBUTES = {"fingerprint", "level", "user", "transaction"}
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-_GAP = "\0"
+_FOREIGN = {"node_modules", "test"}
 _PLACEHOLDER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A statement of a source file: ``code`` is its first lines, ``line`` where they begin.
-
-    ``file`` starts with its package's name and has forward slashes.
-    """
-
-    file: str
-    line: int
-    code: str
-
-
-@dataclass(frozen=True)
-class Site:
-    """A statement that adds something to an event.
-
-    ``name`` is None when it is computed at run time. ``keys`` are the places of the names in the
-    dict that it passes on. ``message`` is the fixed text of the messages that it writes, in
-    pieces between which anything may stand; ``category`` is that of a breadcrumb. ``literals``
-    are the strings it holds, ``function`` is where it stands.
-    """
-
-    kind: str
-    name: str | None
-    place: Place
-    function: str
-    keys: Mapping[str, Place] = field(default_factory=dict)
-    category: str | None = None
-    message: tuple[str, ...] | None = None
-    literals: frozenset[str] = frozenset()
-
-    def can_write(self, message: str) -> bool:
-        """Return whether the message is one of its own."""
-        if self.message is None:
-            return True
-        first, *rest = self.message
-        if not rest:
-            return message == first
-        # Not a regular expression: one with several wildcards is slow on a hostile message.
-        position = len(first)
-        for piece in rest[:-1]:
-            found = message.find(piece, position)
-            if found < 0:
-                return False
-            position = found + len(piece)
-        return message.startswith(first) and message[position:].endswith(rest[-1])
 
 
 class Source:
     """The parsed files of some packages and modules."""
 
     def __init__(self, names: Iterable[str]) -> None:
+        names = tuple(names)
         self._files = dict(parsed for name in names for parsed in _parse(name))
+        self._scripts = Scripts(dict(script for name in names for script in _read_scripts(name)))
 
     @cached_property
     def _functions(self) -> dict[str, list[tuple[str, ast.AST]]]:
@@ -113,12 +70,17 @@ class Source:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """Every statement that adds something to an event, in the order of the source."""
-        return tuple(
+        python = (
             site
             for file, (tree, _) in self._files.items()
             for function, statement in _walk(tree, "<module>")
             for site in self._read(file, function, statement)
         )
+        return (*python, *self._scripts.sites)
+
+    def lines(self, file: str) -> list[str]:
+        """Return the lines of a file, named as in a place; none when it is not ours."""
+        return self._files[file][1] if file in self._files else self._scripts.lines(file)
 
     def _place(self, file: str, node: ast.expr | ast.stmt) -> Place:
         last = min(node.end_lineno or node.lineno, node.lineno + MAX_LINES - 1)
@@ -145,6 +107,9 @@ class Source:
             yield self._breadcrumb(file, function, node)
         elif called in ("set_tags", "set_extras"):
             yield from self._many(kind or "", file, function, node, node.args[0])
+        elif kind == "event":
+            places = dict(self._paths(file, _argument(node, 0)))
+            yield Site(kind, None, self._place(file, node), function, keys=places)
         elif kind in ("transaction", "span"):
             yield self._site(kind, None, file, function, node, node)
         elif kind in ("level", "user"):
@@ -262,6 +227,31 @@ class Source:
         if len(candidates) == 1:
             yield from candidates[0]
 
+    def _paths(
+        self, file: str, value: ast.AST | None, path: tuple[str, ...] = (), depth: int = 6
+    ) -> Iterator[tuple[str, Place]]:
+        """Where the names of a nested dict stand, by their paths, in functions of the file too."""
+        if isinstance(value, ast.Dict):
+            for key, inner in zip(value.keys, value.values, strict=True):
+                yield from self._path(file, key, inner, path, depth)
+        elif isinstance(value, ast.Assign) and isinstance(value.targets[0], ast.Subscript):
+            yield from self._path(file, value.targets[0].slice, value.value, path, depth)
+        elif isinstance(value, ast.Call) and depth:
+            for where, function in self._functions.get(_called(value), ()):
+                if where == file:
+                    yield from self._paths(file, function, path, depth - 1)
+        elif value is not None:
+            for part in ast.iter_child_nodes(value):
+                yield from self._paths(file, part, path, depth)
+
+    def _path(
+        self, file: str, key: ast.AST | None, value: ast.AST, path: tuple[str, ...], depth: int
+    ) -> Iterator[tuple[str, Place]]:
+        if (name := _literal(key)) is not None:
+            path = (*path, name)
+            yield "/".join(path), self._place(file, key)  # type: ignore[arg-type]
+        yield from self._paths(file, value, path, depth)
+
 
 @cache
 def source() -> Source:
@@ -270,15 +260,28 @@ def source() -> Source:
 
 
 def _parse(name: str) -> Iterator[tuple[str, tuple[ast.Module, list[str]]]]:
+    for file, text in _texts(name, "*.py"):
+        yield file, (ast.parse(text), text.splitlines())
+
+
+def _read_scripts(name: str) -> Iterator[tuple[str, str]]:
+    for file, text in _texts(name, "*.js"):
+        if not _FOREIGN.intersection(file.split("/")):
+            yield file, text
+
+
+def _texts(name: str, pattern: str) -> Iterator[tuple[str, str]]:
+    """Return the files of a package, or the file of a module, that the pattern fits."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         return
     origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
-    root = origin.parents[name.count(".") + bool(spec.submodule_search_locations)]
+    is_package = bool(spec.submodule_search_locations)
+    files = sorted(origin.parent.rglob(pattern)) if is_package else [origin]
+    root = origin.parents[name.count(".") + is_package]
     for path in files:
-        text = path.read_text(encoding="utf-8")
-        yield path.relative_to(root).as_posix(), (ast.parse(text), text.splitlines())
+        if path.match(pattern):
+            yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
 
 
 def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
@@ -317,7 +320,7 @@ def _literals(node: ast.AST | None) -> frozenset[str]:
 def _pieces(message: ast.AST | None) -> tuple[str, ...] | None:
     """The fixed text of a literal, an f-string or a log format."""
     if isinstance(message, ast.JoinedStr):
-        text = "".join(_literal(part) or _GAP for part in message.values)
-        return tuple(text.split(_GAP))
+        text = "".join(_literal(part) or GAP for part in message.values)
+        return tuple(text.split(GAP))
     literal = _literal(message)
     return None if literal is None else tuple(_PLACEHOLDER.split(literal))

@@ -364,12 +364,15 @@ class _Life:
         match message.get("type"):
             case "ready":
                 self._ready = message
+                self._sample()
                 self.is_ready = True
                 self._on_ready()
             case "request":
-                request = Request(*(message.get(field) for field in Request._fields))
-                if len(self._open) < MAX_OPEN_REQUESTS:
-                    self._open[request.trace_id, request.span_id] = request
+                fields: list[Any] = [message.get(field) for field in Request._fields]
+                request = Request(*fields)
+                self._open[request.trace_id, request.span_id] = request
+                if len(self._open) > MAX_OPEN_REQUESTS:
+                    del self._open[next(iter(self._open))]
             case "answer":
                 self._open.pop((message.get("trace_id"), message.get("span_id")), None)
             case _:

@@ -204,8 +204,9 @@ class System:
 
     def _other_lines(self) -> Iterator[str]:
         if self.database.name not in self.lacking:
-            where = f"ready  mongodb://{self.database.address}"
-            yield _line("✓", self.database.name, where)
+            mark, state = ("✓", "ready") if self.database.is_running else ("✗", "down")
+            where = f"{state:<6} mongodb://{self.database.address}"
+            yield _line(mark, self.database.name, where)
         for name, reason in self.lacking.items():
             yield _line("✗", name, reason)
         if self.relay:

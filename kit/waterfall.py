@@ -13,6 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from demo_services.services import SERVICES
 from kit.chart import cut, svg
 from kit.html import render
 from kit.payload import at, exceptions, mapping, moment, shorten, string
@@ -326,7 +327,8 @@ def _charts(rows: Sequence[Row], start: float, total: float, summary: str) -> di
 def _datasets(
     rows: Sequence[Row], start: float, total: float, size: _Size
 ) -> dict[str, list[dict[str, Any]]]:
-    services = list(dict.fromkeys(row.service for row in rows))
+    # The system's own first, so that a service has one colour in all traces.
+    services = list(dict.fromkeys([*SERVICES, *(row.service for row in rows)]))
     colours = {name: index % COLOURS for index, name in enumerate(services)}
     numbered = list(enumerate(rows))
     return {

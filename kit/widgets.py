@@ -125,9 +125,11 @@ class CrashWidget:
         if len(outcome.events) != len(outcome.crash.errors):
             self._cards.show(cards(outcome.events))
         self._show_state(outcome, done=True)
-        # Every value of it is escaped.
-        trace = Markup(outcome.trace._repr_html_())  # noqa: S704
-        self._trace.show(render("trace_and_fix.html", trace=trace, fix=outcome.crash.fix))
+        profile = outcome.profile if outcome.crash.profiled else None
+        views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
+        # Every value of them is escaped.
+        shown = Markup("").join(map(Markup, views))
+        self._trace.show(render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
 
     def _show_failure(self, error: BaseException) -> None:
         self._cards.show("")

@@ -195,6 +195,9 @@ class Workshop:
         crash, query = find(crash_id, parameters)
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
+        if crash.needs_database:
+            # It may have died, and be on its way again.
+            self._system.database.wait()
         with self._alone(crash) as lives, self.reporting():
             transaction = sentry_sdk.start_transaction(
                 op="ui.action.click", name=f"press {crash.row_id}"

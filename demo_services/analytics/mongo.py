@@ -1,7 +1,7 @@
 """The database: one connection pool, its collections, and what Sentry is told about it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pymongo
@@ -9,6 +9,12 @@ import sentry_sdk
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
+from pymongo.monitoring import (
+    ServerClosedEvent,
+    ServerDescriptionChangedEvent,
+    ServerListener,
+    ServerOpeningEvent,
+)
 
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
@@ -36,7 +42,10 @@ class Mongo:
         self._client: AsyncMongoClient[Document] | None = None
         if uri:
             self._client = AsyncMongoClient(
-                uri, serverSelectionTimeoutMS=SELECTION_MS, appname=ANALYTICS.name
+                uri,
+                serverSelectionTimeoutMS=SELECTION_MS,
+                appname=ANALYTICS.name,
+                event_listeners=[Absence(self.forget)],
             )
         self._preparing = asyncio.Lock()
         self.product: str | None = None
@@ -100,6 +109,10 @@ class Mongo:
         if self._client is not None:
             await self._client.close()
 
+    def forget(self) -> None:
+        """Ask anew what the server is, and for the indexes: it may be another, and empty."""
+        self.version = None
+
     async def _prepare(self, client: AsyncMongoClient[Document]) -> None:
         """Create what is not there yet, and learn what the server is."""
         if self.version is not None:
@@ -113,3 +126,21 @@ class Mongo:
         secantus = info.get("secantusVersion")
         self.product = "SecantusDB" if secantus else "MongoDB"
         self.version = secantus or info["version"]
+
+
+class Absence(ServerListener):
+    """Calls ``forget`` when the driver loses sight of the server."""
+
+    def __init__(self, forget: Callable[[], None]) -> None:
+        self._forget = forget
+
+    def opened(self, event: ServerOpeningEvent) -> None:
+        """Nothing to do: the driver begins to look for the server."""
+
+    def closed(self, event: ServerClosedEvent) -> None:
+        """Nothing to do: the driver is closed."""
+
+    def description_changed(self, event: ServerDescriptionChangedEvent) -> None:
+        """See whether the server is gone."""
+        if not event.new_description.is_server_type_known:
+            self._forget()

@@ -12,7 +12,8 @@ from demo_services.analytics.rehearsal import Batch, rehearse, spin
 from demo_services.bounds import Bounds
 from demo_services.trace import trace_id
 
-PLAYERS = Bounds(default=20, minimum=5, maximum=100)
+# More than a cursor brings in its first batch (101) would need a second query.
+PLAYERS = Bounds(default=60, minimum=5, maximum=100)
 SPINS_EACH = 2
 
 Totals = dict[str, Document]

@@ -14,6 +14,7 @@ from demo_services.refused import Refused
 RETRY_S = 3.0
 # Its event loop may be blocked, for as long as its debug routes allow.
 DEADLINE_S = 6.0
+TOO_LOW = "balance-too-low"
 
 
 class Cashier(Protocol):
@@ -32,7 +33,8 @@ class House:
     async def charge(self, player: Player, amount: int, spin_id: str) -> int:
         """Take a bet. Raises ``Refused`` (409) when the balance is too low."""
         if amount > player.balance:
-            raise too_low(amount, player.balance)
+            detail = f"The bet is {amount}, the balance {player.balance}."
+            raise Refused(409, TOO_LOW, detail)
         return player.balance - amount
 
     async def pay(self, player: Player, amount: int, spin_id: str) -> int:
@@ -71,7 +73,7 @@ class PaymentService:
                         f"{self._url}/api/v1/{kind}", json=body, headers=headers
                     )
             if answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
-                raise too_low(amount, answer.json()["balance"])
+                raise Refused(409, TOO_LOW, answer.json()["detail"])
             answer.raise_for_status()
             balance: int = answer.json()["balance"]
         except httpx.HTTPError as error:
@@ -90,11 +92,6 @@ def retrying() -> AsyncRetrying:
         ),
         reraise=True,
     )
-
-
-def too_low(amount: int, balance: int) -> Refused:
-    """What is answered to a bet that the player cannot pay."""
-    return Refused(409, "balance-too-low", f"The bet is {amount}, the balance {balance}.")
 
 
 def unpaid(kind: str, error: httpx.HTTPError) -> Refused:

@@ -7,7 +7,8 @@ import sentry_sdk
 from demo_services.process import ProcessGauge
 
 STEP_MB = 8
-PAUSE_S = 0.01
+# Long enough to be seen growing.
+PAUSE_S = 0.1
 
 
 class ReplayCache:

@@ -16,6 +16,7 @@ from pymongo import MongoClient
 import kit.database
 from kit.database import Database
 from kit.hosting import ServerError
+from tests.processes import gone
 
 WINDOWS = os.name == "nt"
 pytestmark = pytest.mark.skipif(
@@ -88,17 +89,38 @@ def test_it_has_no_address_before_the_launch(database: Database) -> None:
         _ = database.url
 
 
-def test_it_is_noticed_when_the_program_dies(database: Database) -> None:
+def test_one_that_dies_is_replaced_by_an_empty_one(database: Database) -> None:
     before = children()
     database.launch().wait()
+    assert count(database) == 1
+    url = database.url
     for process in children() - before:
         if "secantus" in process.cmdline() and "leash.py" not in " ".join(process.cmdline()):
             process.kill()
-    assert database._watcher is not None
-    database._watcher.join(5)
-    assert not database.is_running
-    database.launch().wait()
+            process.wait()
+    noticed(database)
+    database.wait()
+    assert (database.url, database.is_running) == (url, True)
     assert count(database) == 1
+
+
+def noticed(database: Database) -> None:
+    """Wait until the death of the program was noticed."""
+    deadline = time.monotonic() + 10
+    while database.is_running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows has no groups of processes")
+def test_it_goes_with_its_leash(database: Database) -> None:
+    before = children()
+    database.launch().wait()
+    family = list(children() - before)
+    (leash,) = (process for process in family if process.parent() == psutil.Process())
+    leash.kill()
+    assert gone(family, seconds=1)
+    noticed(database)
 
 
 def test_a_program_that_ends_at_once_says_why(
@@ -221,16 +243,6 @@ def descendants(parent: "subprocess.Popen[str]") -> list[psutil.Process]:
     family = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
     assert len(family) == 2
     return family
-
-
-def gone(family: list[psutil.Process], seconds: float) -> bool:
-    """Wait until all of them have ended; nobody may be there to read their exit codes."""
-    end = time.monotonic() + seconds
-    while alive := [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
-        if time.monotonic() > end:
-            return False
-        psutil.wait_procs(alive, timeout=0.02)
-    return True
 
 
 def test_no_orphan_when_the_parent_is_killed(parent: "subprocess.Popen[str]") -> None:

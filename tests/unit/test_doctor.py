@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kit import doctor
+from demo_services import payment
+from kit import doctor, node
 from kit.cli import COURSE, main
 from kit.hosting import HOST
 
@@ -63,3 +64,23 @@ def test_the_database_in_use_is_said_without_its_password(
     lack = findings(tmp_path)["no database"]
     assert not lack.ok
     assert "MONGODB_URI" in lack.remedy
+
+
+def test_node_and_the_packages_of_payment_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKSHOP_NODE", raising=False)
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path))
+    modules = node.packages(payment.HOME, node.find_node())
+    said = findings(tmp_path)
+    assert said[f"Node.js {node.find_node().version}: came with the workshop"].ok
+    assert said["packages of payment: not yet: the first start needs a network"].ok
+    modules.mkdir(parents=True)
+    assert findings(tmp_path)[f"packages of payment: in {modules}"].ok
+
+
+def test_a_node_that_will_not_do_is_a_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_NODE", "no-such-node")
+    lack = findings(tmp_path)["no Node.js"]
+    assert not lack.ok
+    assert "WORKSHOP_NODE" in lack.remedy

@@ -61,6 +61,7 @@ def test_a_wrong_way_is_told_why(workshop: Workshop) -> None:
         (is_always_a_task, "ExceptionGroup"),
         (goes_by_handled, "ValueError"),
         (says_something_else, "'pool' is none of the ways"),
+        (lambda event: None, "end with a return"),
     ):
         result = exercise.check(wrong)
         assert result.verdict is Verdict.FAIL

@@ -2,10 +2,12 @@ import gzip
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,7 +20,7 @@ from kit.check import check
 from kit.hosting import Server, ServerError, serve_asgi
 from kit.workshop import default_home
 
-SERVERS = ["ingest", "analytics", "game-engine", "gateway"]
+SERVERS = ["ingest", "payment", "analytics", "game-engine", "gateway"]
 
 
 @pytest.fixture
@@ -153,6 +155,38 @@ def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.M
         assert not workshop.trigger("analytics/validation-error", type="body").missing
         row = check(workshop, variants("analytics/crash")[0])
         assert (row.ok, row.unavailable) == (False, lines[-1].split(maxsplit=2)[2])
+
+
+def test_a_database_that_died_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MONGODB_URI")
+    with Workshop.start(home=tmp_path, report=silent) as workshop:
+        assert not workshop.trigger("analytics/database-error", type="duplicate-key").missing
+        port = workshop.database_url.rpartition(":")[2]
+        family = psutil.Process().children(recursive=True)
+        _, program = (process for process in family if port in process.cmdline())
+        program.kill()
+        program.wait()
+        while workshop._system.database.is_running:
+            time.sleep(0.01)
+        assert workshop._system.status_lines()[-1].startswith("✗ database     down")
+        assert not workshop.trigger("analytics/database-error", type="duplicate-key").missing
+
+
+def test_without_a_payment_service_all_else_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_NODE", "no-such-node")
+    lines: list[str] = []
+    with Workshop.start(home=tmp_path, report=lines.append) as workshop:
+        assert lines[-1].startswith("✗ payment      WORKSHOP_NODE names no program: no-such-node")
+        assert workshop.spin(bet=10)["balance"] >= 0
+        assert not workshop.trigger("game-engine/crash").missing
+        with pytest.raises(WorkshopError, match="payment/crash cannot be triggered: WORKSHOP_NODE"):
+            workshop.trigger("payment/crash")
+        balance = httpx.get(workshop.url() + "/api/v1/payment/balance/ada", trust_env=False)
+        assert (balance.status_code, balance.json()["error"]) == (503, "not-here")
+        health = httpx.get(workshop.url() + "/health", trust_env=False).json()
+        assert health["services"]["payment"]["detail"] == "payment does not run here"
 
 
 def test_what_is_no_dsn_is_said_at_the_start(

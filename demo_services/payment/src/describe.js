@@ -16,11 +16,13 @@ const { name } = require('../package.json');
 function makeDescribe(gauge) {
   return (req, res, next) => {
     const route = req.route.path;
+    // After it there is only what refuses other methods.
+    const { name: handler } = req.route.stack.findLast(({ method }) => method);
     Sentry.setTags({ service: name, 'http.route': route });
     Sentry.setContext('process', gauge.read());
     Sentry.setContext('express', {
       version,
-      handler: req.route.stack.at(-1).name,
+      handler,
       method: req.method,
       route,
     });

@@ -3,6 +3,7 @@
 const Sentry = require('@sentry/node');
 
 const { name } = require('../package.json');
+const { debuggersAttached, watchThreads } = require('./debugger');
 const { die } = require('./end');
 
 const BLOCK_MS = 700;
@@ -11,32 +12,43 @@ const BLOCK_MS = 700;
  * Report to the DSN in SENTRY_DSN; to nobody without one.
  *
  * @param {import('./settings').Settings} settings
+ * @returns {Promise<void>} when everything that happens will be reported in full
  */
 function instrument({ release, environment }) {
+  watchThreads();
+  const anr = Sentry.anrIntegration({
+    anrThreshold: BLOCK_MS,
+    captureStackTrace: true,
+    // After the last one its thread ends. The default is one.
+    maxAnrEvents: 1_000_000,
+  });
   const client = Sentry.init({
     release,
     environment,
     serverName: name,
     tracesSampleRate: 1,
     includeLocalVariables: true,
-    // What is collected unless one objects: addresses, cookies, bodies of answers.
-    dataCollection: { userInfo: false, cookies: false, httpBodies: ['incomingRequest'] },
+    // What is collected unless one objects: addresses, cookies, the bodies of answers.
+    dataCollection: {
+      userInfo: false,
+      cookies: false,
+      httpBodies: ['incomingRequest'],
+      // Without addresses, spans have these headers all the same. Secrets are always filtered.
+      httpHeaders: { deny: ['forwarded', '-ip'] },
+    },
     integrations: (defaults) => [
       // It drops an event that equals the one before: ten presses would be one event.
       ...defaults.filter((integration) => integration.name !== 'Dedupe'),
       Sentry.httpIntegration({ ignoreIncomingRequests: (path) => path === '/health' }),
       Sentry.onUncaughtExceptionIntegration({ onFatalError: die }),
-      Sentry.anrIntegration({
-        anrThreshold: BLOCK_MS,
-        captureStackTrace: true,
-        maxAnrEvents: 1_000_000,
-      }),
+      anr,
     ],
   });
   // Half a second after a request is the default: too long for someone who watches.
   client.on('afterSegmentSpanEnd', (span) => {
     setImmediate(() => client.emit('flushTraceSpans', span.spanContext().traceId));
   });
+  return client.getDsn() ? debuggersAttached(anr) : Promise.resolve();
 }
 
 module.exports = { instrument };

@@ -23,14 +23,12 @@ class Ledger {
    * @throws {Refused} 422 when the name is none
    */
   player(name) {
-    const known = checkedName(name);
-    const player = this.#players.get(known) ?? new Player(known);
-    this.#players.set(known, player);
+    const player = this.#open(checkedName(name));
     Sentry.setUser({ id: player.id, username: player.name });
     Sentry.setTag('player.tier', player.tier);
     Sentry.addBreadcrumb({
       category: 'player',
-      message: `account of ${player.name} opened`,
+      message: `account of ${player.name}`,
       data: { balance: player.balance, tier: player.tier },
     });
     return player;
@@ -43,7 +41,7 @@ class Ledger {
    * @param {number} amount
    */
   lend(name, amount) {
-    const player = this.player(name);
+    const player = this.#open(name);
     if (player.balance >= amount) return;
     player.balance = START_BALANCE;
     Sentry.addBreadcrumb({
@@ -70,6 +68,13 @@ class Ledger {
     this.#move(payment);
     this.#payments.set(key, payment);
     return { payment, replayed: false };
+  }
+
+  /** @param {string} name */
+  #open(name) {
+    const player = this.#players.get(name) ?? new Player(name);
+    this.#players.set(name, player);
+    return player;
   }
 
   /** @param {Payment} payment */

@@ -5,7 +5,7 @@ const { readSettings } = require('./settings');
 
 const settings = readSettings(process.env);
 // Before anything that it is to see: the SDK rewrites modules while they are being loaded.
-instrument(settings);
+const instrumented = instrument(settings);
 
 const { createServer } = require('node:http');
 
@@ -21,7 +21,8 @@ server.once('error', (error) => {
   process.exit(1);
 });
 
-server.listen(settings.port, '127.0.0.1', () => {
+server.listen(settings.port, '127.0.0.1', async () => {
+  await instrumented;
   announce('ready', { port: server.address().port, pid: process.pid, node: process.version });
 });
 

@@ -27,7 +27,7 @@ function approve(payment, done) {
   payment.reach('approval');
   Sentry.addBreadcrumb({ category: 'payment', message: 'asked the acquirer for an approval' });
   const line = new AcquirerLine();
-  line.on('data', (chunk) => done(readApproval(chunk)));
+  line.once('data', (chunk) => done(readApproval(chunk)));
   line.ask(payment);
 }
 

@@ -1,0 +1,468 @@
+"""The crash types of the payment service."""
+
+from demo_services.payment import BLOCK_MS, LEAK_MB
+from demo_services.services import GATEWAY, PAYMENT
+from kit.crashes.common import local
+from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+
+_NO_ANSWER = NotCaptured(
+    "The HTTP answer",
+    "The SDK captures the error as it leaves the handler; the answer is written after that.",
+    "Look at the service's own span in the same trace: it has the status.",
+    "contexts.response",
+)
+_NO_ADDRESS = NotCaptured(
+    "The player's IP address",
+    "The SDK would send it, unless told not to: dataCollection.userInfo is off here.",
+    "Leave it on, when you may keep addresses.",
+    "user.ip_address",
+)
+_NO_INSIDES = NotCaptured(
+    "What is inside an object of a class of yours",
+    "Plain objects are shown with their values, of all others only the class: <Payment>.",
+    "Put what matters into a context, as is done with the payment.",
+    "exception.values[-1].stacktrace.frames[?in_app] | [0].vars.payment.amount",
+)
+_NO_LOCALS_OF_BUILTINS = NotCaptured(
+    "Local variables, where a built-in function throws",
+    "The debugger that reads them does not see built-in frames, the stack does: they are one "
+    "frame apart, and the SDK attaches nothing rather than something wrong.",
+    "Name the value in a breadcrumb before you hand it to the built-in.",
+    "exception.values[-1].stacktrace.frames[?in_app] | [-1].vars",
+)
+_CONTEXTS = ("process", "express", "payment", "trace", "runtime")
+_STAGE = Captured("contexts.payment.stage", "How far the payment had come when it broke.")
+_EXPRESS = "auto.http.express"
+_NO_REPLY = ExpectedError(
+    ("RemoteProtocolError", "RemoteProtocolError"),
+    "generic",
+    handled=True,
+    fingerprint=("gateway", "upstream-unreachable", "payment"),
+    service=GATEWAY,
+)
+
+
+def _death(kind: str) -> ExpectedError:
+    """Return what the supervisor reports of the end of the process."""
+    fingerprint = (PAYMENT.name, "process-death", kind)
+    return ExpectedError(
+        (kind,), "supervisor", level="fatal", fingerprint=fingerprint, service=PAYMENT
+    )
+
+
+def _typed(
+    variant: str,
+    title: str,
+    happens: str,
+    chain: tuple[str, ...],
+    level: str,
+    group: str,
+    evidence: Captured,
+    not_captured: NotCaptured,
+    fix: str,
+    *,
+    handled: bool = False,
+) -> CrashType:
+    """Return a variant of payment/error; they differ in little else than their error."""
+    return CrashType(
+        id="payment/error",
+        variant=variant,
+        title=title,
+        severity=level,
+        route=f"/debug/error/{variant}",
+        happens=happens,
+        status=200 if handled else 500,
+        errors=(
+            ExpectedError(
+                chain,
+                "generic" if handled else _EXPRESS,
+                handled=handled,
+                level=level,
+                fingerprint=("payment", group),
+            ),
+        ),
+        captured=(evidence, _STAGE),
+        not_captured=(not_captured, _NO_ANSWER, _NO_ADDRESS),
+        contexts=_CONTEXTS,
+        spans=("payment.charge",),
+        fix=fix,
+    )
+
+
+PAYMENT_CRASHES: tuple[CrashType, ...] = (
+    CrashType(
+        id="payment/crash",
+        title="One exception ends the process",
+        severity="fatal",
+        route="/debug/crash",
+        happens=(
+            "The bank's answer arrives in two pieces, and the first is read as if it were all of "
+            "it. That throws inside an event listener, long after Express has returned: no "
+            "handler is above it, so Node.js ends the process, and with it every other request. "
+            "The SDK has up to two seconds to send its event before that."
+        ),
+        status=502,
+        errors=(
+            ExpectedError(("TypeError",), "auto.node.onuncaughtexception", level="fatal"),
+            _death("ProcessExited"),
+            _NO_REPLY,
+        ),
+        deadly=True,
+        captured=(
+            local("chunk", "The first piece. The verdict would have come with the second."),
+            local("verdict", "What destructuring makes of a piece that is not there."),
+            Captured("breadcrumbs[-1].message", "The last thing that worked."),
+            _STAGE,
+        ),
+        not_captured=(
+            NotCaptured(
+                "That the process died",
+                "The event is written before it does. It says fatal, not how the process ended.",
+                "Watch the process from outside: the supervisor reports the exit code.",
+            ),
+            NotCaptured(
+                "The span of the request",
+                "A span is sent when it ends, and this one never does. The charge before it "
+                "arrived, and hangs in the trace below a span that is missing.",
+                "Look at the caller's span: it has the failed call.",
+            ),
+            _NO_ADDRESS,
+        ),
+        contexts=_CONTEXTS,
+        spans=("payment.charge",),
+        fix="Collect chunks until the message is whole; catch errors inside every listener.",
+    ),
+    _typed(
+        "declined",
+        "CardDeclined: the bank says no",
+        "The card is over its limit. The service reports that, lets the player's balance pay "
+        "instead, and answers 200. Declined cards are daily business: the level is info.",
+        ("CardDeclined",),
+        "info",
+        "card-declined",
+        local("missing", "By how much the card was over its limit."),
+        _NO_INSIDES,
+        "Count declined cards as a metric; report only when they are more than usual.",
+        handled=True,
+    ),
+    _typed(
+        "validation",
+        "ValidationError: a notice that is not what was agreed on",
+        "The bank's notice has the amount as text. The service reports it, puts the notice aside, "
+        "and answers 200.",
+        ("ValidationError",),
+        "warning",
+        "bad-notice",
+        local("notice", "The notice, with quotes around its amount."),
+        _NO_INSIDES,
+        "Keep what was put aside, and tell the sender: it is their bug.",
+        handled=True,
+    ),
+    _typed(
+        "insufficient-funds",
+        "InsufficientFunds: the house cannot pay",
+        "A jackpot is due, and the account that pays it is short. A player who cannot pay is "
+        "refused with 402 and not reported; a house that cannot pay is fatal.",
+        ("InsufficientFunds",),
+        "fatal",
+        "house-out-of-funds",
+        local("account", "The account, and what was left in it."),
+        _NO_INSIDES,
+        "Alert on the balance of the account before it runs dry.",
+    ),
+    _typed(
+        "type",
+        "TypeError: a number that arrives as text, found a line too late",
+        "A fee comes out of JSON as a string. Python would refuse to add it to a number; "
+        "JavaScript glues them together, 10 and 2.5 make 102.5, and only the next line fails.",
+        ("TypeError",),
+        "error",
+        "fee-type",
+        local("total", "In quotes: by then it is text, and worth ten times as much."),
+        _NO_INSIDES,
+        "Validate what comes from outside with a schema; let a type checker read your code.",
+    ),
+    _typed(
+        "range",
+        "RangeError: a currency that does not exist",
+        "The receipt is to show CREDITS, which is no currency of ISO 4217. Intl.NumberFormat, a "
+        "built-in of the language, throws.",
+        ("RangeError",),
+        "error",
+        "unknown-currency",
+        Captured("exception.values[-1].value", "The built-in names the value it did not like."),
+        _NO_LOCALS_OF_BUILTINS,
+        "Check configured currencies at start-up, with Intl.supportedValuesOf('currency').",
+    ),
+    _typed(
+        "custom",
+        "SettlementError: one error, caused by another",
+        "The bank confirms a payment with an HTML page. Parsing it fails, and the service throws "
+        "an error of its own with that one as its cause. Both are captured, as a chain.",
+        ("SettlementError", "SyntaxError"),
+        "error",
+        "settlement",
+        local("receipt", "What the bank really sent."),
+        _NO_INSIDES,
+        "Check status and content type before parsing; pass { cause }, so that it stays known.",
+    ),
+    CrashType(
+        id="payment/promise-rejection",
+        title="A promise that nobody waits for",
+        severity="error",
+        route="/debug/promise-rejection",
+        happens=(
+            "The receipt is mailed without await, and the answer, 202, does not depend on it. "
+            "Then mailing fails. The caller was told that all is well. Node.js alone would end "
+            "the process for it; with Sentry's handler installed it goes on."
+        ),
+        status=202,
+        errors=(ExpectedError(("TypeError",), "auto.node.onunhandledrejection"),),
+        captured=(
+            local("recipient", "An address, where a name was wanted."),
+            Captured("contexts.response.status_code", "What the caller had already been told."),
+            Captured("extra.unhandledPromiseRejection", "Marks what no one has caught."),
+            _STAGE,
+        ),
+        not_captured=(
+            NotCaptured(
+                "Who forgot the await",
+                "The stack begins where the promise last went on; the call that started it has "
+                "long returned.",
+                "Read the breadcrumbs, or let the linter find it: no-floating-promises.",
+                "exception.values[-1].stacktrace.frames[?function=='promiseRejection'] | [0]",
+            ),
+            NotCaptured(
+                "That the request failed",
+                "It did not: its span ended well before.",
+                "Alert on the error, not on the status.",
+            ),
+            _NO_ADDRESS,
+        ),
+        contexts=(*_CONTEXTS, "response"),
+        spans=("payment.charge",),
+        fix="Await it, or .catch() it where it is started. Hand mail to a queue that retries.",
+    ),
+    CrashType(
+        id="payment/async-error",
+        title="An error after an await",
+        severity="error",
+        route="/debug/async-error",
+        happens=(
+            "Two offices are asked how risky the payment is, side by side. One of them fails. "
+            "Promise.allSettled() hides that: it never rejects, and the code reads the score of "
+            "an answer that is none. Express 5 passes on what an async handler throws, so there "
+            "is an answer: 500."
+        ),
+        status=500,
+        errors=(ExpectedError(("TypeError",), _EXPRESS),),
+        captured=(
+            Captured(
+                "breadcrumbs[?category=='screening'] | [0].message",
+                "How the offices answered: the second did not.",
+            ),
+            local("risk", "The score of the first office had been read."),
+            Captured(
+                "exception.values[-1].stacktrace.frames[?function=='asyncError'] | [0]",
+                "The handler, on the other side of the await.",
+            ),
+            _STAGE,
+        ),
+        not_captured=(
+            NotCaptured(
+                "Why the office failed",
+                "Its error is kept in the result, as the reason, and nobody has read it.",
+                "Use Promise.all(), or throw AggregateError with the reasons.",
+                "exception.values[1]",
+            ),
+            NotCaptured(
+                "Local variables from before the await",
+                "The debugger sees frames that are running. A handler that waits is none.",
+                "Put what matters into a context before you wait.",
+                "exception.values[-1].stacktrace.frames[?function=='asyncError'] | [0].vars",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=_CONTEXTS,
+        spans=("payment.charge", "payment.screening"),
+        fix="Use Promise.all() when every answer is needed; else look at each status first.",
+    ),
+    CrashType(
+        id="payment/memory-leak",
+        title="The heap grows until there is no room",
+        severity="fatal",
+        route="/debug/memory-leak",
+        charted=True,
+        parameters=(Parameter("mb", LEAK_MB, "MB"),),
+        happens=(
+            "An archive keeps the picture of every receipt and forgets none. The heap really "
+            "grows, in steps of 4 MB, and other requests are served meanwhile. At its cap the "
+            "archive throws ArchiveFull, and all of it is released."
+        ),
+        status=500,
+        errors=(
+            ExpectedError(
+                ("ArchiveFull",),
+                _EXPRESS,
+                level="fatal",
+                fingerprint=("payment", "out-of-memory"),
+            ),
+        ),
+        captured=(
+            Captured("contexts.memory.peak_heap_mb", "What the heap held at its worst."),
+            Captured("contexts.memory.start_heap_mb", "What it held before: the rest leaked."),
+            Captured("contexts.process.heap_limit_mb", "Where V8 would have ended the process."),
+            Captured("breadcrumbs[?category=='memory'] | [0]", "Each step, with its time."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "Which objects take the memory",
+                "No SDK walks the heap: it would take longer than the process has.",
+                "Take two heap snapshots (node --inspect) and compare them.",
+            ),
+            NotCaptured(
+                "The pictures themselves",
+                "They are in a private field: a look at local variables does not go there.",
+                "Hold large data where an event does not unroll it; report sizes instead.",
+                "exception.values[-1].stacktrace.frames[?in_app] | [-1].vars.archive",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=(*_CONTEXTS, "memory"),
+        spans=("payment.charge", "payment.archive"),
+        fix="Bound every cache (lru-cache), or give its entries a time to live.",
+    ),
+    CrashType(
+        id="payment/heap-exhaustion",
+        title="The heap limit is hit, and nobody can say so",
+        severity="fatal",
+        route="/debug/heap-exhaustion",
+        charted=True,
+        happens=(
+            "A statement is printed page by page, and the page never advances. The pages fill the "
+            "heap, until V8 finds no room and aborts the process (SIGABRT). No JavaScript runs "
+            "any more: there is no exception, and no event from inside."
+        ),
+        status=502,
+        errors=(_death("HeapExhausted"), _NO_REPLY),
+        deadly=True,
+        captured=(
+            Captured("contexts.process.signal", "V8 aborts on purpose: SIGABRT."),
+            Captured("contexts.process.memory_mb", "What the process held shortly before."),
+            Captured("contexts.node.heap_limit_mb", "The limit that was hit."),
+            Captured("contexts.stderr.last_lines", "V8's own last words."),
+        ),
+        not_captured=(
+            NotCaptured(
+                "An error event from inside the process",
+                "Running out of heap is no exception: V8 aborts, without running any handler.",
+                "Watch the process from outside: the supervisor sees the signal, and reports it "
+                "with the last lines that V8 wrote.",
+            ),
+            NotCaptured(
+                "Every span of the request, and what else was not sent yet",
+                "Spans and events wait in memory for a moment. That memory is gone.",
+                "Alert on the heap (heap_used_mb of heap_limit_mb) before it is full.",
+            ),
+        ),
+        fix="Let the cursor advance; stream what is large; set --max-old-space-size on purpose.",
+    ),
+    CrashType(
+        id="payment/event-loop-block",
+        title="The event loop stands still",
+        severity="error",
+        route="/debug/event-loop-block",
+        charted=True,
+        parameters=(Parameter("ms", BLOCK_MS, "ms"),),
+        happens=(
+            "The books are compared with the bank's, each entry with all others, on the only "
+            "thread that there is. Until it is done the service answers nobody. Nothing fails, "
+            "and the answer is 200: a watchdog in a thread of its own reports the block, with "
+            "the stack that it found."
+        ),
+        status=200,
+        errors=(
+            # The watchdog does not say whether it was handled: nothing was thrown.
+            ExpectedError(("ApplicationNotResponding",), "ANR", handled=None),
+        ),
+        captured=(
+            Captured(
+                "exception.values[-1].stacktrace.frames[?in_app] | [-1].function",
+                "The function that held the thread when the watchdog looked.",
+            ),
+            Captured('tags."http.route"', "The route that holds all others up."),
+            _STAGE,
+        ),
+        not_captured=(
+            NotCaptured(
+                "How long it was blocked",
+                "The watchdog reports after 0.7 s, while the block goes on.",
+                "Look at the span: it has the whole time.",
+            ),
+            NotCaptured(
+                "The request",
+                "The event is made in another thread, from what the scope holds: user, tags, "
+                "contexts and breadcrumbs. URL and headers are not among them.",
+                "Tag what you need.",
+                "request",
+            ),
+            NotCaptured(
+                "Local variables",
+                "The watchdog asks for the stack alone.",
+                "Put what matters into a context.",
+                "exception.values[-1].stacktrace.frames[?in_app] | [-1].vars",
+            ),
+            NotCaptured(
+                "A name for the machine",
+                "The other thread does not know serverName. The release says who it was.",
+                "Set a tag, as is done with service.",
+                "server_name",
+            ),
+        ),
+        contexts=("process", "express", "payment", "trace"),
+        spans=("payment.charge", "payment.reconcile"),
+        fix="Look entries up in a Set; move work that computes into a worker thread.",
+    ),
+    CrashType(
+        id="payment/stack-overflow",
+        title="A function that calls itself for ever",
+        severity="error",
+        route="/debug/stack-overflow",
+        happens=(
+            "The payment that a refund belongs to is looked for, from refund to refund. The last "
+            "one refunds the first: the recursion does not end, and the stack does. JavaScript "
+            "throws RangeError, which is caught like any other error: 500, and the service goes on."
+        ),
+        status=500,
+        errors=(ExpectedError(("RangeError",), _EXPRESS),),
+        captured=(
+            Captured(
+                "exception.values[-1].stacktrace.frames[?function=='followRefunds'] | [1]",
+                "The function that is on the stack twice, and more often.",
+            ),
+            Captured(
+                "breadcrumbs[?category=='refund'] | [0].data",
+                "What refunds what. Follow it: it is a circle.",
+            ),
+            _STAGE,
+        ),
+        not_captured=(
+            NotCaptured(
+                "Where the recursion began",
+                "V8 keeps the ten innermost frames (Error.stackTraceLimit): all the same function.",
+                "Read the breadcrumbs, or raise the limit while you look for it.",
+                "exception.values[-1].stacktrace.frames[?function=='firstPayment'] | [0]",
+            ),
+            NotCaptured(
+                "Local variables",
+                "There is no stack left for the debugger to look from.",
+                "Put the start of the recursion into a breadcrumb.",
+                "exception.values[-1].stacktrace.frames[?in_app] | [-1].vars",
+            ),
+            _NO_ANSWER,
+        ),
+        contexts=_CONTEXTS,
+        spans=("payment.charge", "payment.refund"),
+        fix="Follow chains with a loop, and keep a Set of what you have seen.",
+    ),
+)

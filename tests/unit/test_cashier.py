@@ -1,0 +1,63 @@
+"""The game engine moves the money of a spin through the payment service."""
+
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from kit import Workshop, WorkshopError
+from kit.spans import spans
+
+
+def balance(workshop: Workshop, player: str) -> int:
+    url = f"{workshop.url()}/api/v1/payment/balance/{player}"
+    found: int = httpx.get(url, trust_env=False).json()["balance"]
+    return found
+
+
+def test_a_spin_charges_and_pays_through_the_payment_service(workshop: Workshop) -> None:
+    start = balance(workshop, "grace")
+    played = [workshop.spin(player="grace", bet=10) for _ in range(5)]
+    moved = sum(spin["win"] - spin["bet"] for spin in played)
+    assert played[-1]["balance"] == balance(workshop, "grace") == start + moved
+
+
+def test_nobody_bets_more_than_the_payment_service_says(workshop: Workshop) -> None:
+    url = f"{workshop.url()}/api/v1/payment/charge"
+    rest = {"player": "alan", "amount": balance(workshop, "alan") - 5, "spin_id": "rent"}
+    assert httpx.post(url, json=rest, trust_env=False).status_code == 200
+    with pytest.raises(WorkshopError, match="HTTP 409"):
+        workshop.spin(player="alan", bet=10)
+
+
+def test_a_spin_is_one_trace_through_both_languages(workshop: Workshop) -> None:
+    workshop.spin(player="joan", bet=10)
+    workshop.flush()
+    spin = next(
+        item
+        for item in workshop.store.items(limit=50)
+        if item.type == "transaction" and item.payload["transaction"] == "spin"
+    )
+    (trace_id,) = spin.trace_ids
+    found = spans(workshop.store.items(trace_id=trace_id))
+    by_id = {span.id: span for span in found}
+
+    def ancestors(span: Any) -> list[str]:
+        path = [span.service]
+        while span := by_id.get(span.parent_id):
+            path.append(span.service)
+        return list(dict.fromkeys(path))
+
+    charge = next(span for span in found if span.op == "payment.charge")
+    assert ancestors(charge) == ["payment", "game-engine", "gateway", "frontend"]
+
+
+def test_a_spin_outlives_the_death_of_the_payment_service(workshop: Workshop) -> None:
+    dying = threading.Thread(target=workshop.trigger, args=["payment/crash"])
+    dying.start()
+    played = 0
+    while dying.is_alive():
+        assert workshop.spin(player="ida", bet=1)["bet"] == 1
+        played += 1
+    assert played

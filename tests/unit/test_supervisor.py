@@ -1,0 +1,430 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from queue import Queue
+
+import httpx
+import psutil
+import pytest
+
+import kit.supervisor
+from kit.child import Command
+from kit.hosting import HOST, ServerError
+from kit.node import find_node
+from kit.supervisor import Death, Supervisor
+from tests.processes import gone
+
+WINDOWS = os.name == "nt"
+TRACE, SPAN = "1" * 32, "2" * 16  # as the service says them
+SERVICE = Path(__file__).with_name("service.js").read_text()
+
+
+def prepared(script: Path, port: int, end: threading.Event) -> Command:
+    node = str(find_node().path)
+    options = ["--max-old-space-size=32", "--max-semi-space-size=4"]
+    environment = {**os.environ, "PORT": str(port)}
+    return Command([node, *options, str(script)], script.parent, environment)
+
+
+class Program:
+    """A supervised program, with what its supervisor told of it."""
+
+    def __init__(self, script: Path, port: int = 0) -> None:
+        self.told: Queue[Death] = Queue()
+        self.lines: list[str] = []
+        self.supervisor = Supervisor(
+            "payment",
+            partial(prepared, script),
+            port=port,
+            on_death=self.told.put,
+            on_line=self.lines.append,
+        )
+
+    def get(self, path: str = "/", timeout: float = 10) -> str:
+        return httpx.get(f"{self.supervisor.url}{path}", trust_env=False, timeout=timeout).text
+
+    def die(self, how: str) -> Death:
+        """Let it die, and wait until that is known and it is ready again."""
+        lives = self.supervisor.lives
+        with pytest.raises(httpx.TransportError):
+            self.get(f"/die/{how}")
+        death = self.told.get(timeout=10)
+        self.supervisor.wait(after=lives)
+        return death
+
+
+MakeProgram = Callable[..., Program]
+
+
+@pytest.fixture
+def make_program(tmp_path: Path) -> Iterator[MakeProgram]:
+    made: list[Program] = []
+
+    def make(text: str = SERVICE, port: int = 0) -> Program:
+        script = tmp_path / "main.js"
+        script.write_text(text)
+        made.append(Program(script, port))
+        return made[-1]
+
+    yield make
+    for program in made:
+        program.supervisor.stop()
+
+
+@pytest.fixture
+def program(make_program: MakeProgram) -> Program:
+    program = make_program()
+    program.supervisor.launch().wait()
+    return program
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def test_a_launched_program_answers(program: Program) -> None:
+    assert program.get() == "hello"
+    assert program.supervisor.is_running
+    assert "main.js" in psutil.Process(program.supervisor.pid).cmdline()[-1]
+    assert program.supervisor.url == f"http://{HOST}:{program.supervisor.port}"
+    assert program.supervisor.lives == 1
+    assert program.supervisor.reason is None
+
+
+def test_launching_again_keeps_the_running_one(program: Program) -> None:
+    pid = program.supervisor.pid
+    program.supervisor.launch().wait()
+    assert program.supervisor.pid == pid
+
+
+def test_it_has_no_port_before_the_launch(make_program: MakeProgram) -> None:
+    with pytest.raises(ServerError, match="not launched"):
+        _ = make_program().supervisor.url
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_an_exit_is_told_with_its_code(program: Program, code: int) -> None:
+    port, pid = program.supervisor.port, program.supervisor.pid
+    death = program.die(f"exit/{code}")
+    assert (death.kind, death.exit_code, death.signal) == ("ProcessExited", code, None)
+    assert death.pid == pid != program.supervisor.pid
+    assert program.supervisor.port == port
+    assert program.get() == "hello"
+
+
+def test_a_crash_is_told_with_its_last_words_and_the_request_in_flight(program: Program) -> None:
+    assert program.get() == "hello"
+    began = time.time()
+    death = program.die("crash")
+    assert death.exit_code == 1
+    assert death.verdict == "RangeError: no more chips"
+    assert "Node.js v" in death.last_words[-1]
+    assert set(death.last_words) <= set(program.lines)
+    assert death.in_flight == ("GET", "/die/crash", TRACE, SPAN)
+    assert death.version.startswith("v")
+    assert death.options == ("--max-old-space-size=32", "--max-semi-space-size=4")
+    assert not death.heap_exhausted
+    assert began <= death.at <= time.time()
+    assert 0 < death.uptime_s < 60
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows has no signals")
+def test_a_kill_is_told_with_its_signal(program: Program) -> None:
+    death = program.die("kill")
+    assert (death.kind, death.exit_code, death.signal) == ("ProcessKilled", None, "SIGKILL")
+    assert death.verdict == ""
+
+
+def test_an_exhausted_heap_is_told_from_other_deaths(program: Program) -> None:
+    death = program.die("heap")
+    assert death.kind == "HeapExhausted"
+    assert "heap out of memory" in death.verdict
+    assert death.memory_mb is not None
+    assert death.memory_mb > 32
+    assert WINDOWS or death.signal == "SIGABRT"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="psutil reads the limits of others on Linux")
+def test_no_death_writes_a_core_dump(make_program: MakeProgram) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        program = make_program()
+        program.supervisor.launch().wait()
+        node = psutil.Process(program.supervisor.pid)
+        for process in (node, node.parent()):
+            assert process.rlimit(psutil.RLIMIT_CORE)[0] in (0, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def test_what_was_answered_is_not_in_flight(program: Program) -> None:
+    assert program.get() == "hello"
+    psutil.Process(program.supervisor.pid).kill()
+    assert program.told.get(timeout=10).in_flight is None
+
+
+def test_requests_that_are_never_answered_are_forgotten_at_last(
+    make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit.supervisor, "MAX_OPEN_REQUESTS", 2)
+    request = '{ type: "request", method: "GET", trace_id: "1", span_id: `${n}`, path: `/${n}` }'
+    program = make_program(
+        f"for (let n = 0; n < 9; n++) console.log(JSON.stringify({request}));" + SERVICE
+    )
+    program.supervisor.launch().wait()
+    assert program.supervisor._life is not None
+    assert [r.path for r in program.supervisor._life._open.values()] == ["/7", "/8"]
+
+
+def test_deaths_are_kept_with_the_time_until_it_was_back(program: Program) -> None:
+    for _ in range(2):
+        program.die("exit/3")
+    first, second = program.supervisor.deaths
+    assert (first.restarts, second.restarts) == (0, 1)
+    assert all(
+        death.back_after_s is not None and death.back_after_s > 0 for death in (first, second)
+    )
+    assert program.supervisor.lives == 3
+
+
+def test_too_many_deaths_are_followed_by_pauses(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit.supervisor, "DEATHS_A_MINUTE", 2)
+    pauses = []
+    pause = program.supervisor._pause
+    monkeypatch.setattr(program.supervisor, "_pause", lambda n: pauses.append(pause(n)) or 0)
+    for _ in range(5):
+        program.die("exit/1")
+    assert pauses == [0, 0, 0.2, 0.4, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "const = 1",
+            r"exited with code 1 before it was ready\. SyntaxError: Unexpected token '='",
+        ),
+        ("require('express')", r"Error: Cannot find module 'express'"),
+        ("console.error('port taken'); process.exit(4)", r"exited with code 4 .*\. port taken"),
+        ("setInterval(() => {}, 1000)", r"It was not ready within 0\.3 s"),
+    ],
+    ids=["syntax error", "missing package", "own words", "never ready"],
+)
+def test_one_that_never_gets_ready_is_given_up_with_the_reason(
+    make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.setattr(kit.supervisor, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(kit.supervisor, "READY_DEADLINE_S", 0.3)
+    before = children()
+    program = make_program(text)
+    with pytest.raises(ServerError, match=f"payment is down: .*{words}"):
+        program.supervisor.launch().wait(30)
+    assert program.told.qsize() == kit.supervisor.MAX_FAILED_STARTS
+    assert not any(death.was_ready for death in program.supervisor.deaths)
+    assert not program.supervisor.is_running
+    assert "\n" not in str(program.supervisor.reason)
+    assert children() <= before
+
+
+def test_one_that_cannot_be_prepared_says_why() -> None:
+    def prepare(port: int, end: threading.Event) -> Command:
+        raise ServerError("There is no Node.js.")
+
+    supervisor = Supervisor("payment", prepare)
+    with pytest.raises(ServerError, match=r"payment is down: There is no Node\.js\."):
+        supervisor.launch().wait()
+    supervisor.stop()
+
+
+def test_a_mistake_in_the_preparation_is_said_as_well() -> None:
+    supervisor = Supervisor("payment", lambda port, end: {}["command"])
+    with pytest.raises(ServerError, match="KeyError"):
+        supervisor.launch().wait()
+
+
+def test_a_launch_does_not_wait_and_a_stop_interrupts_the_preparation() -> None:
+    waiting = threading.Event()
+
+    def prepare(port: int, end: threading.Event) -> Command:
+        waiting.set()
+        assert end.wait(10)
+        raise ServerError("Installing was stopped.")
+
+    supervisor = Supervisor("payment", prepare).launch()
+    assert waiting.wait(5)
+    with pytest.raises(ServerError, match=r"not ready within 0\.01 s"):
+        supervisor.wait(0.01)
+    supervisor.stop()
+    with pytest.raises(ServerError, match="stopped"):
+        supervisor.wait()
+
+
+def test_a_failing_report_does_not_end_the_supervision(program: Program) -> None:
+    lives = program.supervisor.lives
+    program.supervisor._on_death = lambda death: 1 / 0
+    psutil.Process(program.supervisor.pid).kill()
+    program.supervisor.wait(after=lives)
+    assert any("ZeroDivisionError" in line for line in program.lines)
+
+
+def test_a_stop_lets_it_say_good_bye_and_leaves_nothing(make_program: MakeProgram) -> None:
+    processes, threads = children(), set(threading.enumerate())
+    program = make_program()
+    program.supervisor.launch().wait()
+    program.supervisor.stop()
+    assert children() <= processes
+    assert set(threading.enumerate()) <= threads
+    assert WINDOWS or "good bye" in program.lines
+    assert program.told.empty()
+    assert not program.supervisor.is_running
+    assert program.supervisor.pid is None
+    program.supervisor.stop()
+
+
+def test_a_stop_ends_one_that_does_not_listen(program: Program) -> None:
+    node = psutil.Process(program.supervisor.pid)
+    with pytest.raises(httpx.ReadTimeout):
+        program.get("/die/block/20000", timeout=0.2)
+    program.supervisor.stop(timeout=0.2)
+    assert gone([node], seconds=1)
+
+
+def test_it_starts_again_after_a_stop(program: Program) -> None:
+    port = program.supervisor.port
+    program.supervisor.stop()
+    lives = program.supervisor.lives
+    program.supervisor.launch().wait(after=lives)
+    assert program.supervisor.port == port
+    assert program.get() == "hello"
+
+
+def test_a_taken_port_is_replaced_by_a_free_one(make_program: MakeProgram) -> None:
+    with closing(socket.create_server((HOST, 0))) as other:
+        taken = other.getsockname()[1]
+        program = make_program(port=taken)
+        program.supervisor.launch().wait()
+        assert program.supervisor.port != taken == program.supervisor.wanted_port
+        assert program.get() == "hello"
+
+
+def test_a_free_port_is_taken_as_wanted(make_program: MakeProgram) -> None:
+    with closing(socket.create_server((HOST, 0))) as other:
+        free = other.getsockname()[1]
+    program = make_program(port=free)
+    program.supervisor.launch().wait()
+    assert program.supervisor.port == free
+
+
+def test_when_its_leash_is_killed_it_goes_too_and_comes_back(program: Program) -> None:
+    node, lives = psutil.Process(program.supervisor.pid), program.supervisor.lives
+    leash = node.parent()
+    assert "leash.py" in " ".join(leash.cmdline())
+    leash.kill()
+    program.supervisor.wait(after=lives)
+    assert WINDOWS or gone([node], seconds=1)
+
+
+def test_its_log_may_be_long_and_strange(make_program: MakeProgram) -> None:
+    text = f"""
+    process.stdout.write("a".repeat(100000) + "\\n");
+    process.stdout.write(Buffer.from([0xff, 0xfe, 10]));
+    console.log("{{broken");
+    console.log("[1]");
+    console.error("b".repeat(100000));
+    {SERVICE}"""
+    program = make_program(text)
+    program.supervisor.launch().wait()
+    death = program.die("crash")
+    assert max(map(len, program.lines)) <= kit.supervisor.MAX_LINE_CHARS
+    assert max(map(len, death.last_words)) <= kit.supervisor.MAX_WORD_CHARS
+    assert {"{broken", "[1]"} <= set(program.lines)
+
+
+PARENT = """
+import sys, threading
+from functools import partial
+from pathlib import Path
+from tests.unit.test_supervisor import prepared
+from kit.supervisor import Supervisor
+
+supervisor = Supervisor("payment", partial(prepared, Path(sys.argv[1]))).launch()
+supervisor.wait()
+reader = threading.Thread(target=sys.stdin.read, daemon=True)
+reader.start()
+
+def wait():
+    # Not one long wait: a signal that comes just before it would not interrupt it.
+    while reader.is_alive():
+        reader.join(0.1)
+
+try:
+    print(supervisor.pid, supervisor.url, flush=True)
+    wait()
+except KeyboardInterrupt:
+    print("interrupted", supervisor.is_running, flush=True)
+    wait()
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that supervises the service."""
+    script = tmp_path / "main.js"
+    script.write_text(SERVICE)
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(script)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def said(parent: "subprocess.Popen[str]") -> tuple[list[psutil.Process], str]:
+    """Return the leash and the process that is on it, and its address."""
+    pid, url = parent.stdout.readline().split()
+    node = psutil.Process(int(pid))
+    return [node.parent(), node], url
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_no_orphan_when_the_parent_is_killed(parent: "subprocess.Popen[str]", busy: bool) -> None:
+    family, url = said(parent)
+    if busy:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{url}/die/block/5000", trust_env=False, timeout=0.2)
+    parent.kill()
+    assert gone(family, seconds=1)
+
+
+def test_no_orphan_when_the_parent_ends_without_stopping_it(
+    parent: "subprocess.Popen[str]",
+) -> None:
+    family, _ = said(parent)
+    parent.stdin.close()
+    assert gone(family, seconds=2)
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to one group")
+def test_ctrl_c_in_the_parent_leaves_it_running(parent: "subprocess.Popen[str]") -> None:
+    family, url = said(parent)
+    os.killpg(parent.pid, signal.SIGINT)
+    assert parent.stdout.readline() == "interrupted True\n"
+    assert all(process.is_running() for process in family)
+    assert httpx.get(url, trust_env=False).text == "hello"
