@@ -12,6 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from demo_services.payment import HOME
+from kit import node
+from kit.child import Command
+from kit.supervisor import Supervisor
+
 from .receiver import Receiver, Telemetry
 
 TOKEN = "workshop-7f3a-secret"
@@ -98,9 +103,26 @@ def engine(receiver: Receiver, statistics: Running) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def gateway(receiver: Receiver, engine: Running, statistics: Running) -> Iterator[Running]:
+def payment() -> Iterator[Supervisor]:
+    """The payment service; what it reports is the subject of tests of its own."""
+    command = node.command(HOME, {"DEBUG_TOKEN": TOKEN}, report=print)
+
+    def prepare(port: int, _: threading.Event) -> Command:
+        return command._replace(env={**(command.env or {}), "PORT": str(port)})
+
+    running = Supervisor("payment", prepare).launch()
+    running.wait(30)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    receiver: Receiver, engine: Running, payment: Supervisor, statistics: Running
+) -> Iterator[Running]:
     environment = {
         "DEBUG_TOKEN": TOKEN,
+        "PAYMENT_URL": payment.url,
         "GAME_ENGINE_URL": engine.url,
         "ANALYTICS_URL": statistics.url,
     }

@@ -270,6 +270,7 @@ def test_health_is_that_of_all(gateway: Running) -> None:
     assert (health["status"], health["service"]) == ("up", "gateway"), health
     assert {name: state["status"] for name, state in health["services"].items()} == {
         "game-engine": "up",
+        "payment": "up",
         "analytics": "up",
     }
 

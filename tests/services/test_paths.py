@@ -28,7 +28,7 @@ def resolved(path: str) -> str:
     return posixpath.normpath(unquote(path).replace("\\", "/"))
 
 
-BASES = {"game": "/debug", "analytics": "/api/debug"}
+BASES = {"game": "/debug", "payment": "/debug", "analytics": "/api/debug"}
 
 
 @given(prefix=st.sampled_from(sorted(BASES)), rest=PATHS)
