@@ -37,6 +37,7 @@ class Registry(ThreadingHTTPServer):
         self.tarball = tarball()
         digest = hashlib.sha512(self.tarball).digest()
         self.integrity = f"sha512-{base64.b64encode(digest).decode()}"
+        self.status = 200
         self.requests: list[str] = []
         self.asked, self.generous = threading.Event(), threading.Event()
         self.generous.set()
@@ -75,7 +76,7 @@ class RegistryHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.server.answer(self.path)
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with suppress(ConnectionError):

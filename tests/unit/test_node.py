@@ -306,12 +306,20 @@ def test_without_a_network_one_line_says_what_to_do(
     assert left_over(cache) == []
 
 
-def test_other_failures_are_said_in_npms_words_without_addresses(
+def test_packages_that_are_not_those_of_the_lock_are_refused(
     package: Path, registry: Registry
 ) -> None:
     lock = package / "package-lock.json"
     lock.write_text(lock.read_text().replace(registry.integrity, f"sha512-{'A' * 86}=="))
-    with pytest.raises(ServerError, match=r"shop: EINTEGRITY .*again") as caught:
+    with pytest.raises(ServerError, match=r"packages of shop: EINTEGRITY .*again"):
+        install(package)
+
+
+def test_other_failures_are_said_in_npms_words_without_addresses(
+    package: Path, registry: Registry
+) -> None:
+    registry.status = 404
+    with pytest.raises(ServerError, match=r"shop: E404 .*Not Found - GET …\. Start") as caught:
         install(package)
     assert "127.0.0.1" not in str(caught.value)
     assert "\n" not in str(caught.value)

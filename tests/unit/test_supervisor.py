@@ -219,15 +219,13 @@ def test_too_many_deaths_are_followed_by_pauses(
         ),
         ("require('express')", r"Error: Cannot find module 'express'"),
         ("console.error('port taken'); process.exit(4)", r"exited with code 4 .*\. port taken"),
-        ("setInterval(() => {}, 1000)", r"It was not ready within 0\.3 s"),
     ],
-    ids=["syntax error", "missing package", "own words", "never ready"],
+    ids=["syntax error", "missing package", "own words"],
 )
 def test_one_that_never_gets_ready_is_given_up_with_the_reason(
     make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch, text: str, words: str
 ) -> None:
     monkeypatch.setattr(kit.supervisor, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(kit.supervisor, "READY_DEADLINE_S", 0.3)
     before = children()
     program = make_program(text)
     with pytest.raises(ServerError, match=f"payment is down: .*{words}"):
@@ -236,6 +234,18 @@ def test_one_that_never_gets_ready_is_given_up_with_the_reason(
     assert not any(death.was_ready for death in program.supervisor.deaths)
     assert not program.supervisor.is_running
     assert "\n" not in str(program.supervisor.reason)
+    assert children() <= before
+
+
+def test_one_that_hangs_before_it_is_ready_is_ended(
+    make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit.supervisor, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(kit.supervisor, "READY_DEADLINE_S", 0.1)
+    before = children()
+    program = make_program("setInterval(() => {}, 1000)")
+    with pytest.raises(ServerError, match=r"It was not ready within 0\.1 s"):
+        program.supervisor.launch().wait(30)
     assert children() <= before
 
 
