@@ -111,7 +111,7 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
         return None
     if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
         raise FingerprintError(
-            f"fingerprint() returned {_cut(repr(given))} for the event “{title(event)}”. "
+            f"fingerprint() returned {cut(repr(given))} for the event “{title(event)}”. "
             "A fingerprint is a list of strings; None leaves the event as it was sent."
         )
     return list(given)
@@ -124,9 +124,9 @@ def title(event: Raw) -> str:
     """Return the type of the exception raised last with its message, or the message."""
     errors = exceptions(event)
     if not errors:
-        return _cut(_message(event), 120) or "Event without a message"
+        return cut(_message(event), 120) or "Event without a message"
     kind = string(errors[-1].get("type")) or "Exception"
-    told = _cut(string(errors[-1].get("value")), 120)
+    told = cut(string(errors[-1].get("value")))
     return f"{kind}: {told}" if told else kind
 
 
@@ -134,7 +134,7 @@ def culprit(event: Raw) -> str:
     """Return where it happened: the transaction, else the function that failed."""
     frames = _counted((exceptions(event) or [_thread(event)])[-1])
     failed = string(frames[-1].get("function")) if frames else ""
-    return _cut(string(event.get("transaction")), 120) or failed
+    return cut(string(event.get("transaction")), 120) or failed
 
 
 def reason(event: Raw, count: int, *, by: str = "") -> str:
@@ -151,7 +151,7 @@ def reason(event: Raw, count: int, *, by: str = "") -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    shown = [_cut(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
+    shown = [cut(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
     return " / ".join(shown) + (" / …" if len(parts) > _SHOWN_PARTS else "")
 
 
@@ -164,7 +164,7 @@ def _basis(event: Raw) -> str:
     what = f"{_types(types)} and " if types else ""
     if not calls(raised):
         message = string(errors[-1].get("value")) if errors else _template(event)
-        return f"{what}message, values aside: “{_cut(without_values(message), 120)}”"
+        return f"{what}message, values aside: “{cut(without_values(message), 120)}”"
     ours = any(frame.get("in_app") is True for frame in _counted(raised))
     return f"{what}{'in-app frames' if ours else 'frames, none of them ours'}: {_walk(raised)}"
 
@@ -220,7 +220,8 @@ def _message(event: Raw) -> str:
     return string(entry)
 
 
-def _cut(text: str, room: int = 80) -> str:
+def cut(text: str, room: int = 80) -> str:
+    """Return text as one line of so many characters at most."""
     line = " ".join(text[: 4 * room].split())
     return line if len(line) <= room else f"{line[:room].rstrip()}…"
 

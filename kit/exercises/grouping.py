@@ -1,6 +1,6 @@
 """Which events become one issue, and a fingerprint that decides it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any
 from uuid import uuid4
@@ -9,37 +9,10 @@ from pymongo.errors import DuplicateKeyError
 from sentry_sdk.utils import event_from_exception
 
 from kit.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.grouping import DEFAULT, simulated_issue
 from kit.outcome import Event
 
-DEFAULT = "{{ default }}"
 NO_OPINION: tuple[object, ...] = (None, [], [DEFAULT])
-
-
-def simulated_issue(event: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a key that two events share when Sentry would make them one issue. Simulated.
-
-    The documented rule: the fingerprint, else exception types and frames of ours. In a fingerprint
-    ``{{ default }}`` stands for what the event would be grouped by without one. Sentry's servers
-    look closer: https://docs.sentry.io/concepts/data-management/event-grouping/
-    """
-    # Issues belong to a project; here every service has its own.
-    key = [event.get("server_name", "")]
-    for part in event.get("fingerprint") or [DEFAULT]:
-        key += by_default(event) if part == DEFAULT else [part]
-    return tuple(key)
-
-
-def by_default(event: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an event is grouped by without a fingerprint. Simulated."""
-    errors = event.get("exception", {}).get("values", [])
-    for error in errors:
-        frames = error.get("stacktrace", {}).get("frames", [])
-        # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
-        ours = [frame for frame in frames if frame.get("in_app")] or frames
-        yield error["type"]
-        yield from (f"{frame['module']}.{frame['function']}" for frame in ours)
-    if not errors:
-        yield event.get("message", "")
 
 
 def one_issue(trigger: Trigger, events: Mapping[str, Event]) -> Exercise:
@@ -62,7 +35,7 @@ def one_issue(trigger: Trigger, events: Mapping[str, Event]) -> Exercise:
         verify,
         "Look at the fingerprint first. Only where there is none compare exception type and frames "
         "of ours. Message, player and level do not count. Each service has its own issues.",
-        "from kit.exercises.grouping import simulated_issue\n\n"
+        "from kit.grouping import simulated_issue\n\n"
         "# Anything will do for a number that is the same for the same issue.\n"
         "answer = {name: simulated_issue(event) for name, event in events.items()}",
     )

@@ -1,0 +1,266 @@
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from kit.envelope import parse
+from kit.grouping import FingerprintError
+from kit.issues import MAX_CARD_CHARACTERS, MAX_CHANGES, MAX_SHOWN, Issues, read_issues
+from kit.store import Store
+from kit.workshop import Workshop
+from tests.card.page import Page
+
+from .traces import HOSTILE
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "captured.sqlite3")
+    yield store
+    store.close()
+
+
+def send(store: Store, *events: dict[str, Any], project: str = "game-engine") -> None:
+    for event in events:
+        payload = json.dumps({"event_id": uuid.uuid4().hex, **event}).encode()
+        item = b'{"type":"event","length":%d}\n' % len(payload)
+        store.add(project, parse(b"{}\n" + item + payload + b"\n")).result()
+
+
+def failed(kind: str, function: str = "pay", **fields: Any) -> dict[str, Any]:
+    stack = {"frames": [{"module": "shop", "function": function, "in_app": True}]}
+    error = {"type": kind, "value": "broken", "stacktrace": stack}
+    return {"exception": {"values": [error]}, "level": "error", **fields}
+
+
+def test_events_become_issues_the_newest_first(store: Store) -> None:
+    send(store, failed("KeyError"), failed("TypeError", level="fatal", transaction="/pay"))
+    send(store, failed("KeyError", user={"id": "1"}), failed("KeyError", user={"id": "1"}))
+    send(store, failed("KeyError", user={"username": "bob"}, level="warning"))
+    key, kind = read_issues(store)
+    assert [key.title, key.service, key.level] == ["KeyError: broken", "game-engine", "warning"]
+    assert [key.count, key.users, key.culprit] == [4, 2, "pay"]
+    assert [kind.count, kind.users, kind.culprit, kind.level] == [1, 0, "/pay", "fatal"]
+    assert key.first_seen < kind.first_seen == kind.last_seen < key.last_seen
+    assert key.reason == "Same exception type and in-app frames: pay."
+
+
+def test_an_issue_gives_its_events_the_latest_first(store: Store) -> None:
+    send(store, *(failed("KeyError", extra={"number": number}) for number in range(3)))
+    (issue,) = read_issues(store)
+    assert [event["extra"]["number"] for event in issue.events] == [2, 1, 0]
+    assert issue.latest == issue.events[0]
+    assert "KeyError" in issue.events[0]._repr_html_()
+
+
+def test_services_have_their_own_issues(store: Store) -> None:
+    for project in ("gateway", "payment", "gateway"):
+        send(store, failed("KeyError"), project=project)
+    assert [(each.service, each.count) for each in read_issues(store)] == [
+        ("gateway", 2),
+        ("payment", 1),
+    ]
+
+
+def test_only_the_last_events_are_looked_at(store: Store) -> None:
+    send(store, *(failed("KeyError") for _ in range(5)))
+    issues = read_issues(store, last=3)
+    assert (issues[0].count, issues.complete, read_issues(store).complete) == (3, False, True)
+    assert "The last 3 events are 1 issue." in text(issues)
+    for last in (0, -1):
+        with pytest.raises(ValueError, match="at least 1"):
+            read_issues(store, last=last)
+
+
+# A rule that is tried
+
+
+def by_field(event: dict[str, Any]) -> list[str] | None:
+    cause = event.get("extra", {}).get("cause")
+    return [cause] if cause else None
+
+
+def caused(cause: str | None, kind: str = "KeyError", **fields: Any) -> dict[str, Any]:
+    return failed(kind, extra={"cause": cause}, **fields)
+
+
+def test_a_rule_merges_what_has_one_cause(store: Store) -> None:
+    send(store, caused("disk"), caused("disk", "OSError"), caused("disk", "TypeError"))
+    send(store, caused(None, "RuntimeError"))
+    disk, other = read_issues(store, by_field)
+    assert (disk.count, disk.regrouped, other.regrouped) == (3, True, False)
+    assert disk.reason == "All 3 were given the fingerprint disk by your function."
+    issues = read_issues(store, by_field)
+    assert issues.changes == [
+        "3 issues became 1: TypeError: broken; OSError: broken; KeyError: broken"
+    ]
+    assert issues.changes[0] in text(issues)
+    assert "4 events are 2 issues with your function; as they were sent, 4." in text(issues)
+
+
+def test_a_rule_splits_what_has_many_causes(store: Store) -> None:
+    send(store, caused("disk", fingerprint=["all"]), caused("net", fingerprint=["all"]))
+    send(store, caused(None, fingerprint=["all"]))
+    issues = read_issues(store, by_field)
+    assert len(issues) == 3
+    assert issues.changes == ["1 issue became 3: KeyError: broken"]
+
+
+def test_default_in_a_rule_is_the_grouping_without_a_fingerprint(store: Store) -> None:
+    send(store, failed("KeyError", fingerprint=["all"]), failed("OSError", fingerprint=["all"]))
+    assert len(read_issues(store)) == 1
+    assert len(read_issues(store, lambda event: ["{{ default }}"])) == 2
+
+
+def test_a_rule_that_changes_nothing_is_told_so(store: Store) -> None:
+    send(store, failed("KeyError"))
+    issues = read_issues(store, lambda event: None)
+    assert issues.changes == []
+    assert "merged nothing and split nothing" in text(issues)
+    assert read_issues(store).changes is None
+    assert "Your function" not in text(read_issues(store))
+
+
+def test_what_a_rule_sets_on_its_event_is_no_fingerprint(store: Store) -> None:
+    def sets(event: dict[str, Any]) -> None:
+        event["fingerprint"] = ["set"]
+
+    send(store, failed("KeyError"))
+    (issue,) = read_issues(store, sets)
+    assert issue.reason == "The only event with this exception type and in-app frames: pay."
+
+
+def test_a_rule_that_fails_is_one_line_in_the_cell(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(store, failed("KeyError"))
+    shell = InteractiveShell()
+    shell.user_ns.update(read_issues=read_issues, store=store)
+    shell.run_cell("def fingerprint(event):\n    return [event['tags']['tier']]\n")
+    result = shell.run_cell("read_issues(store, fingerprint)")
+    assert isinstance(result.error_in_exec, FingerprintError)
+    printed = capsys.readouterr().out.strip()
+    assert len(printed.splitlines()) == 1
+    assert "KeyError: 'tags' in line 2, return [event['tags']['tier']]" in printed
+
+
+# The table
+
+
+BARS = {"class", "role", "aria-label", "viewbox", "width", "height", "d"}
+
+
+class View(Page):
+    """A page of cards that may also have what a table with bars needs."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("svg", "path"):
+            rest = [each for each in attrs if each[0] not in ("colspan", "aria-hidden")]
+            super().handle_starttag(tag, rest)
+            return
+        attributes = {name: value or "" for name, value in attrs}
+        assert set(attributes) <= BARS
+        super().handle_starttag("span", [])
+        self.elements[-1].attributes.update(attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        super().handle_endtag("span" if tag in ("svg", "path") else tag)
+
+    @property
+    def labels(self) -> list[str]:
+        return [label for each in self.elements if (label := each.attributes.get("aria-label"))]
+
+
+def text(issues: Issues) -> str:
+    return " ".join(View(issues._repr_html_()).one("section", "cw-issues").text.split())
+
+
+def test_a_row_has_all_that_a_list_of_issues_shows(store: Store) -> None:
+    send(store, *(failed("KeyError", transaction="/pay", user={"id": n}) for n in (1, 2)))
+    shown = text(read_issues(store))
+    assert "Issues simulated 2 events are 1 issue. Issue Level Over time Events Users" in shown
+    assert "KeyError: broken game-engine /pay ✖ error 2 events 2 users first" in shown
+    assert "Same exception type and in-app frames: pay. Latest event" in shown
+    assert "The servers of Sentry do more" in shown
+
+
+def test_the_bars_are_told_in_words_too(store: Store) -> None:
+    send(store, *(failed("KeyError") for _ in range(3)), failed("OSError"))
+    alone, three = View(read_issues(store)._repr_html_()).labels
+    assert alone.startswith("1 event, at ")
+    assert three.startswith("3 events over time, most of them, ")
+
+
+def test_an_empty_store_says_what_to_do(store: Store) -> None:
+    issues = read_issues(store, by_field)
+    assert list(issues) == []
+    assert "No error event is stored yet." in text(issues)
+
+
+def test_nothing_that_an_event_carries_runs(store: Store) -> None:
+    error = {"type": HOSTILE, "value": HOSTILE}
+    hostile = dict.fromkeys(("level", "transaction", "message", "server_name"), HOSTILE)
+    send(store, {**hostile, "exception": {"values": [error]}, "user": {"id": HOSTILE}})
+    send(store, {**hostile, "exception": {"values": [{**error, "type": "KeyError"}]}})
+    send(store, {**hostile, "fingerprint": [HOSTILE, HOSTILE]})
+    for rule in (None, lambda event: [HOSTILE]):
+        issues = read_issues(store, rule)
+        html = issues._repr_html_()
+        html.encode()
+        View(html)
+        assert "&lt;script&gt;" in html
+
+
+def test_the_page_stays_small(store: Store) -> None:
+    long = {"value": "x" * 300_000}
+    send(store, *(failed(f"Error{n}", extra=long) for n in range(MAX_SHOWN + 5)))
+    issues = read_issues(store)
+    html = issues._repr_html_()
+    assert len(html) < MAX_CARD_CHARACTERS + 100_000
+    page = View(html)
+    assert len(page.all("details", "cw-latest")) < MAX_SHOWN
+    assert "5 more issues, from index [15] on" in text(issues)
+    assert "too large for this page" in text(issues)
+
+
+def test_many_changes_are_counted(store: Store) -> None:
+    for number in range(MAX_CHANGES + 2):
+        send(store, *(caused(cause, f"Error{number}") for cause in ("a", "b")))
+
+    def split(event: dict[str, Any]) -> list[str]:
+        return ["{{ default }}", event["extra"]["cause"]]
+
+    shown = text(read_issues(store, split))
+    assert shown.count("1 issue became 2") == MAX_CHANGES
+    assert "2 more, in .changes" in shown
+
+
+def test_issues_are_a_sequence(store: Store) -> None:
+    send(store, failed("KeyError"), failed("OSError"))
+    issues = read_issues(store)
+    assert [repr(each) for each in issues[:1]] == ["<Issue OSError: broken (1 event)>"]
+    assert issues[-1].title == "KeyError: broken"
+    assert repr(issues) == "<Issues 2 issues of 2 events>"
+
+
+def test_an_event_that_the_store_has_no_more_is_left_out(store: Store) -> None:
+    send(store, failed("KeyError"))
+    (issue,) = read_issues(store)
+    gone = replace(issue, load=lambda event_id: None)
+    assert (gone.events, gone.latest, gone.count) == ([], None, 1)
+
+
+def test_the_workshop_groups_what_it_captured(workshop: Workshop) -> None:
+    for crash_id in ("game-engine/crash", "game-engine/crash", "game-engine/error?type=value"):
+        workshop.trigger(crash_id)
+    coupon, crash = workshop.issues()
+    assert (coupon.count, coupon.level, crash.count, crash.users) == (1, "info", 2, 1)
+    assert coupon.reason == ("Only this event was given the fingerprint game-engine / bad-coupon.")
+    assert crash.reason.startswith("Same exception type and in-app frames: pay_open_bets ← ")
+    merged = workshop.issues(fingerprint=lambda event: [event["server_name"]], last=2)
+    assert (len(merged), merged[0].count) == (1, 2)
