@@ -22,6 +22,7 @@ from kit.html import render
 from kit.meanings import UNTOLD
 from kit.payload import (
     MAX_ROWS,
+    MAX_TEXT,
     Key,
     Path,
     Text,
@@ -184,15 +185,6 @@ class _Card:
         return moment(self.event.get("timestamp")) is not None
 
     @property
-    def untold(self) -> str:
-        """What no SDK inside of the process could tell; empty unless it died."""
-        return UNTOLD.get(self.type, UNTOLD["ProcessExited"]) if is_death(self.event) else ""
-
-    @property
-    def why_untold(self) -> tuple[Why, ...]:
-        return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
-
-    @property
     def type(self) -> str:
         if self._newest:
             return string(self._newest.get("type")) or "Exception"
@@ -216,6 +208,27 @@ class _Card:
         sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
         return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
 
+    # Death of a process
+
+    @property
+    def untold(self) -> str:
+        """What no SDK inside of the process could tell; empty unless it died."""
+        return UNTOLD.get(self.type, UNTOLD["ProcessExited"]) if is_death(self.event) else ""
+
+    @property
+    def why_untold(self) -> tuple[Why, ...]:
+        return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
+
+    @property
+    def last_words(self) -> Text:
+        """What the process wrote to stderr before it died."""
+        lines = sequence(at(self.event, _STDERR)) if self.untold else []
+        return shorten("\n".join(map(string, lines)), _MAX_STDERR)
+
+    @property
+    def why_last_words(self) -> tuple[Why, ...]:
+        return self._why([_STDERR])
+
     # Exception chain and stack
 
     @property
@@ -236,7 +249,7 @@ class _Card:
 
     @property
     def why_chain(self) -> tuple[Why, ...]:
-        names = ("type", "value", "module") if self._newest else ()
+        names = [name for name in ("type", "value", "module") if name in self._newest]
         return self._why([(*self._last, name) for name in names])
 
     @property
@@ -293,7 +306,9 @@ class _Card:
 
     @property
     def contexts(self) -> list[Table]:
-        names = [name for name in mapping(self.event.get("contexts")) if name != "trace"]
+        has_words = set(mapping(at(self.event, _STDERR[:-1]))) == {"last_lines"}
+        own_part = {"trace", "stderr"} if has_words and self.last_words.text else {"trace"}
+        names = [name for name in mapping(self.event.get("contexts")) if name not in own_part]
         tables = [self._table(name, ("contexts", name)) for name in names]
         return [table if table.rows else self._empty(table.title) for table in tables]
 
@@ -467,8 +482,6 @@ def _from_start(event: Event, path: Path) -> Path:
 
 def _text(path: Path, value: Any) -> Text:
     """Return a value as it is shown, in a form of its own where it is hard to read."""
-    if path == _STDERR and isinstance(value, list):
-        return shorten("\n".join(map(string, value)), _MAX_STDERR)
     if path == ("sdk", "integrations") and isinstance(value, list):
         return _names(list(map(string, value)))
     text = shorten(show(value))
@@ -480,7 +493,8 @@ def _text(path: Path, value: Any) -> Text:
 def _names(names: list[str]) -> Text:
     unique = list(dict.fromkeys(names))
     twice = ", each of them listed twice" if len(names) == 2 * len(unique) else ""
-    return Text(shorten(", ".join(unique)).text, (f"{len(unique)}{twice}",))
+    text = shorten(", ".join(unique), 2 * MAX_TEXT)
+    return Text(text.text, (f"{len(unique)}{twice}", *text.remarks))
 
 
 def _message(event: Event) -> str:

@@ -5,12 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from kit.crashes.analytics import ANALYTICS_CRASHES
+from kit.crashes.frontend import FRONTEND_CRASHES
 from kit.crashes.game_engine import GAME_ENGINE_CRASHES
 from kit.crashes.gateway import GATEWAY_CRASHES
 from kit.crashes.payment import PAYMENT_CRASHES
 from kit.crashtype import CrashType
 
-CRASHES = (*GATEWAY_CRASHES, *GAME_ENGINE_CRASHES, *PAYMENT_CRASHES, *ANALYTICS_CRASHES)
+CRASHES = (
+    *GATEWAY_CRASHES,
+    *GAME_ENGINE_CRASHES,
+    *PAYMENT_CRASHES,
+    *ANALYTICS_CRASHES,
+    *FRONTEND_CRASHES,
+)
 
 
 class UnknownCrashType(LookupError):

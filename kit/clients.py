@@ -12,7 +12,7 @@ import sentry_sdk
 from sentry_sdk.client import BaseClient
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
-from demo_services.services import Service
+from demo_services.services import FRONTEND, Service
 from demo_services.telemetry import sentry_options
 
 
@@ -48,7 +48,12 @@ class ServiceClient:
     def __init__(self, service: Service, dsn: str) -> None:
         self.service = service
         # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
-        self.client = sentry_sdk.Client(dsn=dsn, http_proxy="", **sentry_options(service))
+        options = sentry_options(service)
+        if service is FRONTEND:
+            # Its code is the slot machine's and the learner's, not the rest of the kit.
+            options["in_app_include"].append("kit.slots")
+            options["in_app_exclude"] = ["kit"]
+        self.client = sentry_sdk.Client(dsn=dsn, http_proxy="", **options)
         with untraced():
             # Starts the transport's thread. Started lazily it would inherit the scope of the
             # first request and show its own upload as a span there.

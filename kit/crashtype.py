@@ -83,7 +83,8 @@ class CrashType:
     every error event has. ``spans`` are span operations that the trace has. ``profiled`` names
     the function that the profile must show. Types that come in variants have one declaration
     each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
-    long the caller waits, in milliseconds. What is ``charted`` is about memory, CPU or the event
+    long the caller waits, in milliseconds. ``calls`` is the service whose route it is, when that
+    is not the one that crashes. What is ``charted`` is about memory, CPU or the event
     loop. What is ``deadly`` ends the process, which is started again: what it had not sent is
     lost, its part of the trace among it.
     """
@@ -107,6 +108,7 @@ class CrashType:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     deadline_ms: int | None = None
+    calls: Service | None = None
     needs_database: bool = False
     charted: bool = False
     deadly: bool = False
@@ -121,6 +123,11 @@ class CrashType:
         """The service that crashes."""
         return SERVICES[self.id.partition("/")[0]]
 
+    @property
+    def called(self) -> Service:
+        """The service that the request is for."""
+        return self.calls or self.service
+
     def reporter(self, error: ExpectedError) -> str:
         """Return the name of the service that reports an error."""
         return (error.service or self.service).name
@@ -128,5 +135,5 @@ class CrashType:
     @property
     def transactions(self) -> tuple[str, ...]:
         """The services whose transactions the trace has, in order."""
-        path = (FRONTEND, GATEWAY) if self.deadly else (FRONTEND, GATEWAY, self.service)
+        path = (FRONTEND, GATEWAY) if self.deadly else (FRONTEND, GATEWAY, self.called)
         return tuple(dict.fromkeys(service.name for service in path))

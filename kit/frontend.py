@@ -12,14 +12,17 @@ import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import sentry_sdk
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 from sentry_sdk.utils import capture_internal_exceptions, event_from_exception
 
@@ -30,8 +33,11 @@ from kit.clients import ServiceClient
 SHOWN_LINES = 5
 REMEMBERED_CELLS = 20
 _REPORTED = "_reported_by_frontend"
+# Someone left the debugger, or mistyped a command of IPython.
+_HARMLESS = (bdb.BdbQuit, UsageError)
 
 ErrorTuple = tuple[type[BaseException], BaseException, TracebackType | None]
+Show = Callable[..., None]
 CellRun = tuple[datetime, str, bool]
 
 
@@ -61,7 +67,8 @@ class Hook:
             self._shell.events.register("pre_run_cell", self._before_cell)
             self._shell.events.register("post_run_cell", self._after_cell)
             self._show = self._shell.showtraceback
-            self._shell.showtraceback = self._on_traceback  # type: ignore[method-assign]
+            self._show_and_report = partial(self._on_traceback, self._show)
+            self._shell.showtraceback = self._show_and_report  # type: ignore[method-assign]
 
     def off(self) -> None:
         """Leave IPython as it was; a second call changes nothing."""
@@ -72,7 +79,7 @@ class Hook:
             self._shell.events.unregister("pre_run_cell", self._before_cell)
             self._shell.events.unregister("post_run_cell", self._after_cell)
             # Somebody may have put something else over it, which must not be lost.
-            if self._shell.showtraceback == self._on_traceback:
+            if self._shell.showtraceback is self._show_and_report:
                 self._shell.showtraceback = self._show  # type: ignore[method-assign]
 
     @contextmanager
@@ -98,8 +105,7 @@ class Hook:
             "ipywidgets": version("ipywidgets"),
             "ipykernel": version("ipykernel"),
             "shell": type(self._shell).__name__ if self._shell else None,
-            # Jupyter's server tells the kernel, other programs that run notebooks do not.
-            "notebook": os.environ.get("JPY_SESSION_NAME"),
+            "notebook": _notebook(),
         }
 
     def _before_cell(self, info: ExecutionInfo) -> None:
@@ -110,7 +116,7 @@ class Hook:
         self._is_in_cell = False
         self._show_what_was_kept_away()
         # IPython has no result when it was interrupted outside the cell's code.
-        if result is None:
+        if result is None or result.info is None:
             return
         if result.error_in_exec is not None:
             self._report(result.error_in_exec, "cell")
@@ -119,19 +125,19 @@ class Hook:
         self._cells.append((datetime.now(UTC), name, result.success))
 
     def _on_traceback(
-        self, exc_tuple: ErrorTuple | None = None, *given: Any, **options: Any
+        self, show: Show, exc_tuple: ErrorTuple | None = None, *given: Any, **options: Any
     ) -> None:
         """Report what a widget's callback raised, then show it."""
         # What a cell raises is shown in the same way, and reported when the cell has ended.
         if self.is_on and not options.get("running_compiled_code"):
             self._note(exc_tuple)
-        self._show(exc_tuple, *given, **options)
+        show(exc_tuple, *given, **options)
 
     def _note(self, exc_tuple: ErrorTuple | None) -> None:
         error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
         if error is not None:
             self._report(error, "callback")
-        if exc_tuple and self._is_in_cell:
+        if exc_tuple and self._is_in_cell and exc_tuple not in self._kept_away:
             self._kept_away.append(exc_tuple)
 
     def _show_what_was_kept_away(self) -> None:
@@ -148,7 +154,7 @@ class Hook:
         if not self.is_on or not is_failure(error) or is_reported(error):
             return
         # Whatever fails here must not keep the traceback from the learner.
-        with capture_internal_exceptions(), self._reporting():
+        with capture_internal_exceptions(), self.reporting():
             self.describe()
             sentry_sdk.set_tag("raised_in", raised_in)
             if cell := self._cell_of(error):
@@ -157,8 +163,8 @@ class Hook:
                 _leave_breadcrumb(at, line, succeeded)
             capture_unhandled(error)
 
-    def _reporting(self) -> AbstractContextManager[None]:
-        """Return the scope to report in: the one that is open, whose trace the error is part of."""
+    def reporting(self) -> AbstractContextManager[None]:
+        """Return a context that reports as the frontend; an open one, with its trace, goes on."""
         is_open = sentry_sdk.get_client() is self._client.client
         return nullcontext() if is_open else self._client.bind()
 
@@ -179,8 +185,8 @@ class Hook:
 
 
 def is_failure(error: BaseException) -> bool:
-    """Return whether something went wrong: no interrupt, no exit, nobody left the debugger."""
-    return isinstance(error, Exception) and not isinstance(error, bdb.BdbQuit)
+    """Return whether something went wrong: no interrupt, no exit, nothing harmless."""
+    return isinstance(error, Exception) and not isinstance(error, _HARMLESS)
 
 
 def is_reported(error: BaseException) -> bool:
@@ -203,6 +209,13 @@ def capture_unhandled(error: BaseException) -> None:
     )
     sentry_sdk.capture_event(event, hint=hint)
     mark_reported(error)
+
+
+def _notebook() -> str | None:
+    """Return the name of the notebook's file. Jupyter's server tells it, not every program does."""
+    path = os.environ.get("JPY_SESSION_NAME")
+    # The folders above it may hold the name of the user.
+    return Path(path).name if path else None
 
 
 def _leave_breadcrumb(at: datetime, line: str, succeeded: bool) -> None:

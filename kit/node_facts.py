@@ -238,8 +238,8 @@ FACTS = (
         f"{_FRAME}vars",
         "the LocalVariablesAsync integration",
         "The option includeLocalVariables, off by default: a second thread reads them with a "
-        "debugger while the error is thrown. Plain values, and one level of arrays and objects; "
-        "of other classes only the name.",
+        "debugger while the error is thrown. Plain values, and one level of arrays and objects, in "
+        "which all that is deeper is null; of other classes only the name.",
         _NODE + "integrations/local-variables/local-variables-async.js",
         "frame.vars = common.filterFrameVariables(",
     ),

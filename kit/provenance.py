@@ -66,6 +66,7 @@ _OURS = {
     "breadcrumb": "A breadcrumb: kept in memory, sent only when an error follows.",
     "log": "LoggingIntegration turned this log record into a breadcrumb: INFO and above.",
     "logged": "LoggingIntegration turned this log record into an event: ERROR and above.",
+    "mechanism": "The hook that saw the error: no code of the notebook caught it.",
     "capture": "Captured by hand: the code goes on, so the error counts as handled.",
 }
 
@@ -182,9 +183,13 @@ def _site(event: Event, path: Keys) -> Site | None:
             return _written(event, "capture", string(event.get("message")), None)
         case ("exception", "values", index, "mechanism", "type" | "handled"):
             mechanism = at(event, ("exception", "values", index, "mechanism", "type"))
-            return _best(event, "capture") if mechanism == "generic" else None
+            if mechanism == "generic":
+                return _best(event, "capture")
+            return _best(event, "mechanism", values=(mechanism,), exactly=True)
         case ("transaction" | "transaction_info", *_) if _framework(event) is None:
-            return _best(event, "transaction", values=(event.get("transaction"),))
+            name = string(event.get("transaction"))
+            # Of a name that is put together, the source has the first word.
+            return _best(event, "transaction", values=(name, name.partition(" ")[0] + " "))
     return None
 
 

@@ -15,9 +15,11 @@ from tenacity.stop import stop_when_event_set
 from tenacity.wait import wait_random_exponential
 
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
-_GIVE_UP_AFTER_S = 300.0
+GIVE_UP_AFTER_S = 300.0
 _TIMEOUT_S = 10.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
+# A proxy cannot reach this machine's loopback.
+_NOT_PROXIED = dict.fromkeys(["all://localhost", "all://127.0.0.1", "all://[::1]"])
 
 
 class Relay:
@@ -42,10 +44,10 @@ class Relay:
         }
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._queued_bytes = 0
-        self._dropped = 0
+        self._waiting = self._delivered = self._dropped = 0
         self._last_error: str | None = None
         self._closed = False
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
         self._abandon = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
@@ -54,6 +56,16 @@ class Relay:
     def host(self) -> str:
         """The host that it sends to."""
         return self._url.host
+
+    @property
+    def waiting(self) -> int:
+        """How many envelopes are yet to be delivered."""
+        return self._waiting
+
+    @property
+    def delivered(self) -> int:
+        """How many envelopes that Sentry has taken."""
+        return self._delivered
 
     @property
     def dropped(self) -> int:
@@ -71,8 +83,14 @@ class Relay:
             if self._closed or self._queued_bytes + len(raw) > MAX_QUEUED_BYTES:
                 self._dropped += 1
             else:
+                self._waiting += 1
                 self._queued_bytes += len(raw)
                 self._queue.put(raw)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until no envelope is waiting; False when ``timeout`` seconds did not suffice."""
+        with self._counting:
+            return self._counting.wait_for(lambda: not self._waiting, timeout)
 
     def close(self, timeout: float = 2.0) -> None:
         """Deliver what is queued, for at most ``timeout`` seconds, and drop the rest."""
@@ -86,45 +104,50 @@ class Relay:
         self._queue.put(None)
 
     def _run(self) -> None:
-        with httpx.Client(timeout=_TIMEOUT_S, headers=self._headers) as client:
+        with httpx.Client(timeout=_TIMEOUT_S, headers=self._headers, mounts=_NOT_PROXIED) as client:
             while (raw := self._queue.get()) is not None:
-                self._deliver(client, raw)
-                with self._counting:
-                    self._queued_bytes -= len(raw)
+                self._settle(raw, self._deliver(client, raw))
 
-    def _deliver(self, client: httpx.Client, raw: bytes) -> None:
+    def _deliver(self, client: httpx.Client, raw: bytes) -> bool:
         if self._abandon.is_set():
-            self._count_dropped()
-            return
+            return False
         attempts = Retrying(
             retry=retry_if_exception(_is_temporary),
             wait=_wait,
-            stop=stop_after_delay(_GIVE_UP_AFTER_S) | stop_when_event_set(self._abandon),
+            stop=stop_after_delay(GIVE_UP_AFTER_S) | stop_when_event_set(self._abandon),
             sleep=sleep_using_event(self._abandon),
             reraise=True,
         )
         try:
             attempts(self._post, client, gzip.compress(raw, compresslevel=6))
         except httpx.HTTPError:
-            self._count_dropped()
+            return False
+        return True
 
     def _post(self, client: httpx.Client, body: bytes) -> None:
         try:
             client.post(self._url, content=body).raise_for_status()
         except httpx.HTTPError as error:
-            self._last_error = str(error) or type(error).__name__
+            # What httpx says of a status goes on with a link, in a second line.
+            self._last_error = str(error).partition("\n")[0] or type(error).__name__
             raise
 
     def _drop_queued(self) -> None:
         """Empty the queue, beside the thread, which may be stuck in a request."""
         with contextlib.suppress(queue.Empty):
             while True:
-                if self._queue.get_nowait() is not None:
-                    self._count_dropped()
+                if (raw := self._queue.get_nowait()) is not None:
+                    self._settle(raw, False)
 
-    def _count_dropped(self) -> None:
+    def _settle(self, raw: bytes, is_delivered: bool) -> None:
         with self._counting:
-            self._dropped += 1
+            self._waiting -= 1
+            self._queued_bytes -= len(raw)
+            if is_delivered:
+                self._delivered += 1
+            else:
+                self._dropped += 1
+            self._counting.notify_all()
 
 
 def _is_temporary(error: BaseException) -> bool:

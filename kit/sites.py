@@ -14,9 +14,9 @@ from pathlib import Path
 from kit.javascript import Scripts
 from kit.statements import GAP, MAX_LINES, Place, Site
 
-# The notebook is the frontend service; what it reports is written in kit.workshop. Deaths of
-# processes are reported by kit.deaths.
-OURS = ("demo_services", "kit.workshop", "kit.deaths")
+# The notebook is the frontend service; what it reports is written in kit.workshop, kit.frontend
+# and kit.slots. Deaths of processes are reported by kit.deaths.
+OURS = ("demo_services", "kit.workshop", "kit.frontend", "kit.slots", "kit.deaths")
 
 _SETTERS = {
     "set_tag": "tag",
@@ -120,6 +120,9 @@ class Source:
         elif called in _LOG_METHODS and node.args:
             text = node.args[1] if called == "log" and len(node.args) > 1 else node.args[0]
             yield self._written("log", file, function, node, text, None)
+        elif called == "event_from_exception":
+            mechanism = next(each.value for each in node.keywords if each.arg == "mechanism")
+            yield self._site("mechanism", None, file, function, mechanism, mechanism)
         elif called in ("init", "Client"):
             yield from self._keywords_as_options(file, function, node)
 

@@ -288,7 +288,9 @@ def _highlight(code: str, is_script: bool) -> tuple[Markup, ...]:
     # The excerpt may begin inside of a comment.
     before = "/**\n" if is_script and _ends_comment(code) else ""
     html = highlight(before + code, _LEXERS[is_script], formatter)
-    return tuple(map(Markup, html.split("\n")[bool(before) :]))  # Pygments escapes
+    # Pygments escapes, and ends a last line that is not empty.
+    lines = html.split("\n")[bool(before) :]
+    return tuple(map(Markup, lines[: code.count("\n") + 1]))
 
 
 def _ends_comment(code: str) -> bool:

@@ -97,9 +97,9 @@ class Death:
     @property
     def verdict(self) -> str:
         """The line of its last words that says most; empty when it said nothing."""
-        telling = (line for line in self.last_words if VERDICT.match(line))
-        spoken = (line for line in reversed(self.last_words) if line)
-        return next(telling, None) or next(spoken, "")
+        # From the end: what is further up was said of errors that it survived.
+        spoken = [line for line in reversed(self.last_words) if line]
+        return next(filter(VERDICT.match, spoken), spoken[0] if spoken else "")
 
 
 class Supervisor:
@@ -107,8 +107,8 @@ class Supervisor:
 
     ``prepare`` gets the port and an event that is set when the program is no longer wanted, and
     returns what to run. It runs in the background, in ``context``, and may take long. The wanted
-    ``port`` is taken when it is free, else any free one. ``on_death`` is called from the
-    background, before the program starts again; ``on_line`` with each line of its log.
+    ``port`` is taken when it is free, else any free one, at each start. ``on_death`` is called from
+    the background, before the program starts again; ``on_line`` with each line of its log.
     """
 
     def __init__(
@@ -229,7 +229,7 @@ class Supervisor:
     def _run(self) -> None:
         try:
             with self._context():
-                self._supervise(self._prepare(self.port, self._end))
+                self._supervise()
             self._go_down("it was stopped")
         except Exception as error:
             # Whatever it is: had this thread died in silence, others would wait for it.
@@ -241,10 +241,10 @@ class Supervisor:
             self._reason = reason
             self._changed.notify_all()
 
-    def _supervise(self, command: Command) -> None:
+    def _supervise(self) -> None:
         """Start the program again and again, until that is no longer wanted or of use."""
         failed_starts = 0
-        while (life := self._begin(command)) is not None:
+        while (life := self._begin(self._prepare(self.port, self._end))) is not None:
             code = life.follow()
             if self._end.is_set():
                 return
@@ -255,6 +255,8 @@ class Supervisor:
                 raise ServerError(f"it {death.how} before it was ready. {death.verdict}".strip())
             self._end.wait(self._pause(failed_starts))
             self._restarts += 1
+            # Somebody else may have taken the port meanwhile.
+            self._port = child.free_port(self.port)
 
     def _begin(self, command: Command) -> "_Life | None":
         """Start a process, unless ``stop`` was called: it would not know of it."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -183,12 +183,11 @@ class System:
             self.lacking[self.database.name] = str(error)
 
     def _settings(self) -> Settings:
-        upstreams = {name: self.servers[name].url for name in self.servers if name in SERVICES}
         has_database = self.database.name not in self.lacking
         return replace(
             Settings.from_environment(),
             debug_token=self.token,
-            upstreams=upstreams,
+            upstreams=Upstreams(self.servers),
             mongodb_uri=self.database.url if has_database else None,
         )
 
@@ -211,6 +210,22 @@ class System:
             yield _line("✗", name, reason)
         if self.relay:
             yield _relay_line(self.relay)
+
+
+class Upstreams(Mapping[str, str]):
+    """The base URL of each service that runs, as it is at the moment."""
+
+    def __init__(self, servers: Mapping[str, Server | Supervisor]) -> None:
+        self._servers = {name: servers[name] for name in servers if name in SERVICES}
+
+    def __getitem__(self, name: str) -> str:
+        return self._servers[name].url
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._servers)
+
+    def __len__(self) -> int:
+        return len(self._servers)
 
 
 def _line(mark: str, name: str, text: str) -> str:

@@ -14,17 +14,24 @@ from typing import Any, Self
 
 import httpx
 import sentry_sdk
+from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit import card, chart
-from kit.catalogue import find, variants
+from kit.catalogue import CRASHES, find, variants
 from kit.crashtype import CrashType
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
+from kit.frontend import Hook
 from kit.gauges import OWN, Vitals
+from kit.grouping import Rule
 from kit.hosting import ServerError
+from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Outcome
+from kit.panel import Panel, states
+from kit.relay import Relay
 from kit.sites import source
+from kit.slots import SlotMachine, careless_spin
 from kit.store import Store, Subscription
 from kit.supervisor import Death, Supervisor
 from kit.system import Report, System
@@ -32,6 +39,7 @@ from kit.widgets import CrashWidget
 
 ANSWER_DEADLINE_S = 30.0
 TELEMETRY_DEADLINE_S = 10.0
+AUTOPLAY_MINUTES = 10.0
 
 OnOutcome = Callable[[Outcome], None]
 
@@ -49,6 +57,8 @@ class Workshop:
     def __init__(self, system: System) -> None:
         self._system = system
         self._payment_turn = threading.Lock()
+        self._slots: SlotMachine | None = None
+        self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
         # One client for all calls: making one costs more than a call. A proxy cannot reach this
         # machine's loopback, and a crash may have closed a kept connection.
         self._http = httpx.Client(
@@ -70,6 +80,7 @@ class Workshop:
                 system = System(home or default_home())
                 system.start(report)
                 cls._running = cls(system)
+                cls._running.hook.on()
                 # Cards read our source. Not in the background: CPython 3.11 fails when two threads
                 # parse at once, and the next cell is parsed in this one.
                 _ = source().sites
@@ -87,6 +98,8 @@ class Workshop:
             if Workshop._running is self:
                 Workshop._running = None
             atexit.unregister(self.stop)
+            self.hook.off()
+            self._end_autoplay()
             self._system.stop()
             self._http.close()
 
@@ -105,6 +118,11 @@ class Workshop:
     def store(self) -> Store:
         """Everything captured in this folder, by this run and by earlier ones."""
         return self._system.store
+
+    @property
+    def relay(self) -> Relay | None:
+        """What forwards to the Sentry of ``SENTRY_DSN``; None without one."""
+        return self._system.relay
 
     @property
     def token(self) -> str:
@@ -138,15 +156,33 @@ class Workshop:
         Raises WorkshopError with the service's own words when it is refused.
         """
         with self.reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
-            response = self._request(
-                "POST", f"/api/v1/{GAME_ENGINE.prefix}/spin", json={"player": player, "bet": bet}
-            )
+            response = self._spin(player, bet)
         result: dict[str, Any] = response.json()
         if response.is_error:
             raise WorkshopError(
                 f"The spin was refused with HTTP {response.status_code}: {result['detail']}"
             )
         return result
+
+    def slot_machine(
+        self, player: str = "ada", bet: int = 10, *, minutes: float = AUTOPLAY_MINUTES
+    ) -> SlotMachine:
+        """Return a slot machine that plays real spins, with a button and an autoplay.
+
+        The autoplay ends after ``minutes``, when the workshop stops, and when another slot machine
+        is made: of one whose cell was run again nobody could stop it.
+        """
+        self._end_autoplay()
+        self._slots = SlotMachine(self._spin, self.hook, player=player, bet=bet, minutes=minutes)
+        return self._slots
+
+    def _end_autoplay(self) -> None:
+        if self._slots is not None:
+            self._slots.stop()
+
+    def _spin(self, player: str, bet: int) -> httpx.Response:
+        path = f"/api/v1/{GAME_ENGINE.prefix}/spin"
+        return self._request("POST", path, json={"player": player, "bet": bet})
 
     def crash(self, crash_id: str) -> CrashWidget:
         """Return the widget of a crash type: what will happen, the button, what was captured.
@@ -155,6 +191,12 @@ class Workshop:
         """
         crashes = variants(crash_id)
         return CrashWidget(crashes, self.trigger, partial(self.vitals, crashes[0].service.name))
+
+    def panel(self) -> Panel:
+        """Return the debug panel: every crash type, the state of the system, what is captured."""
+        return Panel(
+            CRASHES, self.trigger, self.store, partial(states, self._system), self.unavailable
+        )
 
     def vitals(self, service: str) -> Vitals:
         """Return where ``watch`` looks for the memory, CPU or heap of a service.
@@ -171,6 +213,15 @@ class Workshop:
         """Return why a crash type cannot be triggered here, or None when it can."""
         needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
         return next(filter(None, map(self._system.lacking.get, needed)), None)
+
+    def issues(self, *, fingerprint: Rule | None = None, last: int = LAST) -> Issues:
+        """Return the ``last`` error events stored, grouped as issues: a table, and a sequence.
+
+        The grouping is simulated. ``fingerprint`` is a function to try out: it is given each event,
+        and returns its fingerprint, a list of strings, or None to leave it as it was sent. Raises
+        FingerprintError when that fails, ValueError when ``last`` is not positive.
+        """
+        return read_issues(self.store, fingerprint, last=last)
 
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one."""
@@ -204,7 +255,7 @@ class Workshop:
             )
             with self.store.subscribe(transaction.trace_id) as arrivals:
                 with transaction:
-                    response = self._send(crash, query)
+                    response = self._press(crash, query)
                 outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
                 outcome = _collect(outcome, arrivals, on_event)
@@ -240,6 +291,11 @@ class Workshop:
     def reporting(self) -> AbstractContextManager[None]:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()
+
+    def _press(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:
+        if crash.service is FRONTEND:
+            return careless_spin(self.hook, self._spin, **(crash.body or {}))
+        return self._send(crash, query)
 
     def _send(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:
         deadline = {"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {}
@@ -282,9 +338,11 @@ def default_home() -> Path:
 
 def gateway_path(crash: CrashType) -> str:
     """Return the path of a crash type at the gateway."""
-    service = crash.service
+    service = crash.called
     if service is GATEWAY:
         return crash.route
+    if not crash.route.startswith(service.debug_base):
+        return crash.route.replace("/api/v1", f"/api/v1/{service.prefix}", 1)
     return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
 
 

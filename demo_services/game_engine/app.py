@@ -59,14 +59,14 @@ def make_app(settings: Settings) -> tornado.web.Application:
     """Return the game engine; call it inside the event loop that will serve it."""
     # Without spans per task: Tornado runs each request as one.
     enable_asyncio_integration(task_spans=False)
-    payment = settings.upstreams.get(PAYMENT.name)
+    upstreams = settings.upstreams
     shared = {
         "machine": SlotMachine(),
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),
-        "ledger": Ledger(settings.upstreams.get(ANALYTICS.name)),
-        "cashier": PaymentService(payment) if payment else House(),
+        "ledger": Ledger(upstreams.get(ANALYTICS.name)),
+        "cashier": PaymentService(upstreams) if PAYMENT.name in upstreams else House(),
     }
     routes = [
         (handler.route.replace("{type}", "([^/]+)"), handler, shared)

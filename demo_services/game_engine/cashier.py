@@ -1,5 +1,6 @@
 """Who moves the money of a spin: the payment service, or the house for free play."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from demo_services.players import Player
 from demo_services.refused import Refused
+from demo_services.services import PAYMENT
 
 # The payment service may be starting again: it does so after each of its deaths.
 RETRY_S = 3.0
@@ -43,14 +45,15 @@ class House:
 
 
 class PaymentService:
-    """The payment service at ``url``.
+    """The payment service, where ``upstreams`` says that it is.
 
     A call that got no answer is repeated for 3 seconds with the same idempotency key, so that no
     bet is charged twice.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, upstreams: Mapping[str, str]) -> None:
+        # Not its address: after a death it may start on another port.
+        self._upstreams = upstreams
         # No kept connections: when the service dies, so do they.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=limits, trust_env=False)
@@ -70,7 +73,9 @@ class PaymentService:
             async for attempt in retrying():
                 with attempt:
                     answer = await self._http.post(
-                        f"{self._url}/api/v1/{kind}", json=body, headers=headers
+                        f"{self._upstreams[PAYMENT.name]}/api/v1/{kind}",
+                        json=body,
+                        headers=headers,
                     )
             if answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
                 raise Refused(409, TOO_LOW, answer.json()["detail"])

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from kit.exercise import Exercise
-from kit.exercises import concurrency, database, events, grouping, resources, slowness, validation
+from kit.exercises import (
+    concurrency,
+    database,
+    events,
+    grouping,
+    processes,
+    relaying,
+    resources,
+    slowness,
+    validation,
+)
 
 # Each is given the workshop's trigger, and what the notebook passes on.
 EXERCISES: dict[str, Callable[..., Exercise]] = {
@@ -21,4 +31,10 @@ EXERCISES: dict[str, Callable[..., Exercise]] = {
     "cause-by-code": database.cause_by_code,
     "find-n-plus-one": slowness.find_n_plus_one,
     "one-query": slowness.one_query,
+    "what-kills-node": processes.what_kills_node,
+    "start-a-promise": processes.start_a_promise,
+    "first-look": processes.first_look,
+    "root-cause": processes.root_cause,
+    "take-a-dsn-apart": relaying.take_a_dsn_apart,
+    "again-or-dropped": relaying.again_or_dropped,
 }

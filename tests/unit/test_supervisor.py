@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -126,6 +127,8 @@ def test_a_crash_is_told_with_its_last_words_and_the_request_in_flight(program: 
     death = program.die("crash")
     assert death.exit_code == 1
     assert death.verdict == "RangeError: no more chips"
+    earlier = replace(death, last_words=("TypeError: of before", *death.last_words))
+    assert earlier.verdict == death.verdict
     assert "Node.js v" in death.last_words[-1]
     assert set(death.last_words) <= set(program.lines)
     assert death.in_flight == ("GET", "/die/crash", TRACE, SPAN)
@@ -327,6 +330,22 @@ def test_a_taken_port_is_replaced_by_a_free_one(make_program: MakeProgram) -> No
         program = make_program(port=taken)
         program.supervisor.launch().wait()
         assert program.supervisor.port != taken == program.supervisor.wanted_port
+        assert program.get() == "hello"
+
+
+def test_a_port_that_is_taken_while_it_is_dead_is_replaced(program: Program) -> None:
+    first = program.supervisor.port
+    with closing(socket.socket()) as other:
+
+        def take_the_port(death: Death) -> None:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind((HOST, first))
+            other.listen()
+            program.told.put(death)
+
+        program.supervisor._on_death = take_the_port
+        program.die("exit/1")
+        assert program.supervisor.port != first
         assert program.get() == "hello"
 
 

@@ -1,0 +1,189 @@
+"""A stopwatch with a question: it runs from the evidence being shown to the right answer."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ipywidgets
+from IPython.display import display
+
+from kit.html import render
+
+TICK_S = 1.0
+LIMIT_S = 20 * 60.0
+
+NOT_TRIED, RUNNING, SOLVED, GIVEN_UP = "not tried yet", "running", "solved", "given up"
+
+
+class NotRunning(RuntimeError):
+    """An answer was given to a stopwatch that does not run."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, the answers to choose from, and the right one; each is plain text.
+
+    ``evidence`` is shown from the start on, ``debriefing`` at the end: HTML that is trusted.
+    """
+
+    title: str
+    text: str
+    choices: Sequence[str]
+    right: str
+    evidence: str
+    debriefing: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How far somebody came: ``seconds`` until the right answer, or until giving up."""
+
+    state: str = NOT_TRIED
+    seconds: float = 0.0
+    wrong: int = 0
+
+
+class Stopwatch:
+    """A question with a clock, shown in a notebook as a widget.
+
+    A wrong answer is counted, and the clock goes on. After 20 minutes it gives up by itself.
+    """
+
+    def __init__(self, question: Question, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._question = question
+        self._now = now
+        self._began = 0.0
+        self._ended = threading.Event()
+        self._turn = threading.RLock()
+        self.attempt = Attempt()
+        self._head, self._clock, self._evidence, self._verdict = (
+            ipywidgets.HTML() for _ in range(4)
+        )
+        self.start_button = _button("Start the clock", self._start, style="primary")
+        self.give_up_button = _button("Give up", self._give_up)
+        self.choices = {
+            choice: _button(choice, lambda choice=choice: self._choose(choice))
+            for choice in question.choices
+        }
+        self.view = self._built()
+        self._show()
+
+    def click_start(self) -> None:
+        """Press Start."""
+        self.start_button.click()
+
+    def answer(self, choice: str) -> bool:
+        """Press the button of an answer; return whether it was right.
+
+        Raises KeyError for an answer that is not among the choices, NotRunning when the clock
+        does not run.
+        """
+        self._must_run()
+        self.choices[choice].click()
+        return self.attempt.state == SOLVED
+
+    def give_up(self) -> None:
+        """Press Give up. Raises NotRunning."""
+        self._must_run()
+        self.give_up_button.click()
+
+    def stop(self) -> None:
+        """End the clock without a result: another stopwatch takes the place of this one."""
+        self._ended.set()
+
+    def _ipython_display_(self) -> None:
+        display(self.view)
+
+    def _must_run(self) -> None:
+        if self.attempt.state != RUNNING:
+            raise NotRunning(f"The clock does not run: this round is {self.attempt.state}.")
+
+    def _built(self) -> ipywidgets.VBox:
+        bar = ipywidgets.Box([self.start_button, self._clock, self.give_up_button])
+        answers = ipywidgets.VBox(list(self.choices.values()))
+        view = ipywidgets.VBox([self._head, bar, self._evidence, answers, self._verdict])
+        names = {"": view, "-bar": bar, "-answers": answers, "-evidence": self._evidence}
+        for name, part in names.items():
+            part.add_class(f"cw-stopwatch{name}")
+        self._answers = answers
+        return view
+
+    def _start(self) -> None:
+        with self._turn:
+            if self.attempt.state != NOT_TRIED:
+                return
+            self._began = self._now()
+            self.attempt = Attempt(RUNNING)
+            self._show()
+        threading.Thread(target=self._tick, name="stopwatch", daemon=True).start()
+
+    def _choose(self, choice: str) -> None:
+        with self._turn:
+            if self.attempt.state != RUNNING:
+                return
+            if choice == self._question.right:
+                self._end(SOLVED)
+            elif not self.choices[choice].description.startswith("✗"):
+                self.choices[choice].description = f"✗ {choice}"
+                self.attempt = replace(self.attempt, wrong=self.attempt.wrong + 1)
+                self._show()
+
+    def _give_up(self) -> None:
+        with self._turn:
+            if self.attempt.state == RUNNING:
+                self._end(GIVEN_UP)
+
+    def _end(self, state: str) -> None:
+        self.attempt = replace(self.attempt, state=state, seconds=self._now() - self._began)
+        self._ended.set()
+        self.choices[self._question.right].description = f"✓ {self._question.right}"
+        self._show()
+
+    def _tick(self) -> None:
+        """Show the time once a second, and give up in the end."""
+        while not self._ended.wait(TICK_S):
+            if self._now() - self._began >= LIMIT_S:
+                self._give_up()
+            else:
+                self._show_clock()
+
+    def _show(self) -> None:
+        state = self.attempt.state
+        self._head.value = self._rendered("head")
+        self._evidence.value = "" if state == NOT_TRIED else self._rendered("evidence")
+        self._verdict.value = self._rendered("verdict")
+        _show_if(self.start_button, state == NOT_TRIED)
+        _show_if(self.give_up_button, state == RUNNING)
+        _show_if(self._answers, state != NOT_TRIED)
+        for button in self.choices.values():
+            button.disabled = state != RUNNING
+        self._show_clock()
+
+    def _show_clock(self) -> None:
+        ended = self.attempt.state in (SOLVED, GIVEN_UP)
+        seconds = self.attempt.seconds if ended else self._now() - self._began
+        shown = clock(seconds) if self.attempt.state != NOT_TRIED else ""
+        self._clock.value = render("stopwatch_clock.html", time=shown)
+
+    def _rendered(self, part: str) -> str:
+        given: dict[str, Any] = {"question": self._question, "attempt": self.attempt}
+        took = clock(self.attempt.seconds)
+        return render(f"stopwatch_{part}.html", **given, took=took)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as a clock shows it: ``2:05`` is two minutes and five seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _button(text: str, press: Callable[[], None], style: str = "") -> ipywidgets.Button:
+    button = ipywidgets.Button(description=text, button_style=style)
+    button.on_click(lambda _: press())
+    return button
+
+
+def _show_if(widget: ipywidgets.DOMWidget, is_shown: bool) -> None:
+    widget.layout.display = None if is_shown else "none"
