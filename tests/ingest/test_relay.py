@@ -93,6 +93,7 @@ def test_what_may_pass_is_sent_again(status: int) -> None:
         relay.close(timeout=20)
         assert relay.dropped == 0
         assert str(status) in str(relay.last_error)
+        assert len(str(relay.last_error).splitlines()) == 1
     assert upstream.bodies() == [b"{}"] * 2
 
 
@@ -145,3 +146,31 @@ def test_while_upstream_is_down_calls_return_and_the_rest_is_dropped(
         assert relay.dropped >= 14  # all but the one in flight
         relay(b"late")
         assert relay.dropped >= 15
+
+
+def test_it_counts_what_waits_and_what_has_arrived() -> None:
+    with listen() as unused:
+        port = unused.getsockname()[1]
+    with relaying(f"http://public@127.0.0.1:{port}/42") as relay:
+        for _ in range(3):
+            relay(b"{}")
+        assert not relay.wait(0)
+        assert (relay.waiting, relay.delivered, relay.dropped) == (3, 0, 0)
+        with serving(Upstream([Response(), Response(status_code=400)]), port):
+            assert relay.wait(20)
+        assert (relay.waiting, relay.delivered, relay.dropped) == (0, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_this_machine_is_not_looked_for_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    upstream = Upstream()
+    with serving(upstream) as dsn, relaying(dsn.replace("127.0.0.1", name)) as relay:
+        relay(b"{}")
+        assert relay.wait(20), relay.last_error
+    assert upstream.bodies() == [b"{}"]
