@@ -68,11 +68,12 @@ def as_json(rows: Iterable[Row]) -> dict[str, Any]:
 def as_table(rows: Iterable[Row]) -> Table:
     """Return the result of a check as a table, for people."""
     name = Column("crash type", no_wrap=True)
-    table = Table("", name, "HTTP", "fields", "stored", Column("captured", overflow="fold"))
+    captured = Column("captured", overflow="fold", min_width=18)
+    table = Table("", name, "HTTP", "fields", "stored", captured)
     for row in rows:
         table.add_row(
             "✓" if row.ok else "✗",
-            row.id,
+            row.id.replace("?type=", "\n  ?type="),
             str(row.status or "–"),
             str(row.context_fields or "–"),
             "–" if row.response_to_stored_ms is None else f"{row.response_to_stored_ms:+.0f} ms",
