@@ -10,6 +10,7 @@ from kit.clients import untraced
 
 INTERVAL_S = 0.025
 PATIENCE_S = 30.0
+FIRST_S = 2.0
 
 
 class Pulse:
@@ -23,6 +24,7 @@ class Pulse:
         self._asked: float | None = None
         self._delay = 0.0
         self._stop = threading.Event()
+        self._asked_once = threading.Event()
         self._thread = threading.Thread(target=self._run, name="workshop-pulse", daemon=True)
         self.heap_mb: float | None = None
 
@@ -35,6 +37,8 @@ class Pulse:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        # Else what stops the service at once would hide how it was before.
+        self._asked_once.wait(FIRST_S)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -61,3 +65,4 @@ class Pulse:
             self._delay = time.perf_counter() - began
         finally:
             self._asked = None
+            self._asked_once.set()

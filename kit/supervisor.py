@@ -40,6 +40,8 @@ MAX_OPEN_REQUESTS = 1000
 Prepare = Callable[[int, threading.Event], Command]
 
 HEAP_EXHAUSTED = re.compile(r"FATAL ERROR: .*JavaScript heap out of memory")
+# What Node.js says of its inspector, which Sentry's SDK uses to read local variables.
+NOISE = re.compile(r"Debugger |For help, see|Waiting for the debugger")
 VERDICT = re.compile(r"FATAL ERROR: |(Uncaught )?\w*Error\b")
 
 
@@ -96,9 +98,16 @@ class Death:
 
     @property
     def verdict(self) -> str:
-        """The line of its last words that says most; empty when it said nothing."""
+        """The line of its last words that says most; empty when it said nothing of its end.
+
+        Who is killed has no time to: what stands on stderr then is of something earlier.
+        """
         # From the end: what is further up was said of errors that it survived.
-        spoken = [line for line in reversed(self.last_words) if line]
+        spoken = [line for line in reversed(self.last_words) if line and not NOISE.match(line)]
+        if self.heap_exhausted:
+            return next(filter(HEAP_EXHAUSTED.match, spoken))
+        if self.signal and self.was_ready:
+            return ""
         return next(filter(VERDICT.match, spoken), spoken[0] if spoken else "")
 
 

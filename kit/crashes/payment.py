@@ -347,7 +347,9 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         errors=(_death("HeapExhausted"), _NO_REPLY),
         deadly=True,
         captured=(
-            Captured("contexts.process.signal", "V8 aborts on purpose: SIGABRT."),
+            Captured(
+                "contexts.node.heap_exhausted", "V8 said so, and aborted on purpose: SIGABRT."
+            ),
             Captured("contexts.process.memory_mb", "What the process held shortly before."),
             Captured("contexts.node.heap_limit_mb", "The limit that was hit."),
             Captured("contexts.stderr.last_lines", "V8's own last words."),

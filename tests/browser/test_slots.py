@@ -1,0 +1,115 @@
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import OpenScreen
+from tests.browser.lab import Lab
+from tests.browser.screen import DARK, LIGHT, Screen
+
+START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
+SHOW = "slots = workshop.slot_machine(bet=1)\nslots"
+RUNNING = "strip => strip.getAnimations().length"
+
+
+@pytest.fixture
+def screen(lab: Lab, open_screen: OpenScreen) -> Screen:
+    screen = open_screen(lab.address(lab.write("slots.ipynb", START, SHOW)), 1280, 900)
+    screen.run_all()
+    screen.command("application:toggle-left-area")
+    return screen
+
+
+def button(screen: Screen, name: str) -> Locator:
+    return screen.page.get_by_role("button", name=name)
+
+
+def expect_spins(screen: Screen, spins: int) -> None:
+    meters = screen.page.locator(".cw-slots-meters")
+    expect(meters).to_contain_text(re.compile(rf"Spins {spins}\b"))
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_it_is_played_by_the_keyboard(key: str, screen: Screen) -> None:
+    button(screen, "Spin").focus()
+    for spins in (1, 2, 3):
+        screen.page.keyboard.press(key)
+        expect_spins(screen, spins)
+        expect(button(screen, "Spin")).to_be_focused()
+    reels = screen.page.get_by_role("img", name=re.compile(r"\w+, \w+, \w+"))
+    expect(reels).to_be_visible()
+    expect(screen.page.locator(".cw-slots-words")).to_have_text(re.compile("bet|won"))
+
+
+def test_the_reels_stand_still_for_who_wants_no_motion(screen: Screen) -> None:
+    screen.page.emulate_media(reduced_motion="reduce")
+    screen.press(button(screen, "Spin"))
+    expect_spins(screen, 1)
+    strip = screen.page.locator(".cw-slots-strip").last
+    assert strip.evaluate(RUNNING) == 0
+    screen.page.emulate_media(reduced_motion="no-preference")
+    screen.press(button(screen, "Spin"))
+    expect_spins(screen, 2)
+    assert strip.evaluate(RUNNING) == 1
+
+
+def test_a_bet_stays_on_the_table(screen: Screen) -> None:
+    bet = screen.page.get_by_label("Bet (1 to 500)")
+    bet.fill("900")
+    bet.press("Enter")
+    expect(bet).to_have_value("500")
+
+
+def test_it_plays_on_its_own_while_services_crash(lab: Lab, open_screen: OpenScreen) -> None:
+    cells = (START, SHOW, "workshop.crash('game-engine/crash')")
+    screen = open_screen(lab.address(lab.write("autoplay.ipynb", *cells)), 1280, 1000)
+    screen.run_all()
+    screen.press(button(screen, "Autoplay"))
+    expect_spins(screen, 2)
+    screen.press(button(screen, "Crash it"))
+    expect(screen.page.get_by_role("heading", name="RuntimeError")).to_be_visible()
+    expect_spins(screen, 5)
+    screen.press(button(screen, "Autoplay"))
+    expect(screen.page.locator(".cw-slots-meters")).to_contain_text("Failed 0")
+
+
+FAIL = """
+slots.spin()
+workshop._system.servers["game-engine"].stop()
+try:
+    slots.spin()
+except Exception as failed:
+    print(type(failed).__name__)"""
+
+
+def test_it_looks_well_in_every_theme_and_width(lab: Lab, open_screen: OpenScreen) -> None:
+    screen = open_screen(lab.address(lab.write("failing.ipynb", START, SHOW, FAIL)), 1280, 900)
+    screen.run_all()
+    screen.command("application:toggle-left-area")
+    expect(screen.page.locator(".cw-slots-last")).to_contain_text("HTTP 502 Bad Gateway")
+    for theme, name in ((DARK, "dark"), (LIGHT, "light")):
+        screen.theme(theme)
+        for width in (600, 1280):
+            screen.page.set_viewport_size({"width": width, "height": 900})
+            screen.show_at_top(screen.page.locator(".cw-slots"))
+            screen.keep(f"slots-{name}-{width}")
+            machine = screen.page.locator(".cw-slots")
+            assert machine.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_what_a_learners_button_raises_is_captured(lab: Lab, unchecked_screen: OpenScreen) -> None:
+    cells = (
+        START,
+        "import ipywidgets\nbutton = ipywidgets.Button(description='Mine')\n"
+        "button.on_click(lambda _: 1 / 0)\nbutton",
+        "from IPython.display import display\nbox = ipywidgets.HTML('waiting')\ndisplay(box)\n"
+        "def listen():\n"
+        "    with workshop.store.subscribe() as arrivals:\n"
+        "        while (item := arrivals.get(60)).type != 'event':\n            pass\n"
+        '        box.value = f\'{item.project} captured {item.payload["tags"]["raised_in"]}\'\n'
+        "import threading\nthreading.Thread(target=listen, daemon=True).start()",
+    )
+    screen = unchecked_screen(lab.address(lab.write("mine.ipynb", *cells)))
+    screen.run_all()
+    screen.press(button(screen, "Mine"))
+    expect(screen.page.get_by_text("frontend captured callback")).to_be_visible()
