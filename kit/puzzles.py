@@ -1,6 +1,7 @@
 """Three planted bugs and the requests that meet them: cases whose cause is to be found."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -30,7 +31,8 @@ class Puzzle:
     """A planted bug: what is asked about it, the answers to choose from, and the right one.
 
     For each wrong answer there is a request of which the same is true, and that succeeds; or the
-    log rules it out.
+    log rules it out. All causes that the code allows for fail at one line, in a loop: the local
+    variable ``name`` says what the loop was at, and the one named ``at_fault`` holds the value.
     """
 
     promotion: str
@@ -38,12 +40,15 @@ class Puzzle:
     choices: tuple[str, ...]
     cause: str
     explanation: str
+    at_fault: str
     requests: tuple[Request, ...]
 
     @property
     def code(self) -> str:
-        """The source of what fails."""
-        return inspect.getsource(PROMOTIONS[self.promotion])
+        """The source of the method that fails, with the line numbers that the log names."""
+        lines, first = inspect.getsourcelines(PROMOTIONS[self.promotion].coins)
+        source = textwrap.dedent("".join(lines)).splitlines()
+        return "\n".join(f"{number}  {line}" for number, line in enumerate(source, start=first))
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ _CASHBACK = Puzzle(
     "They staked nothing: all their spins were free.",
     "The share that was lost is divided by what was staked, and a free spin stakes nothing. Who "
     "staked anything, if only once, gets their cashback.",
+    "whole",
     _requests(
         "player visits spins spins_before free_given free_left staked won",
         ("otto", 6, 25, 31, 5, 2, 220, 180),
@@ -144,6 +150,7 @@ _WELCOME = Puzzle(
     "Whoever invited them is no member any more.",
     "The bonus of a member who is gone is looked up with get(), which gives None, and None cannot "
     "be doubled. Who was invited by nobody at all is treated as a case of its own.",
+    "bonus",
     _requests(
         "player level days invited_by",
         ("hugo", 3, 4, "max"),
@@ -171,6 +178,7 @@ _VOUCHER = Puzzle(
     "Their value is written with a comma, like 12,50.",
     "Tills that are set to French or German write a comma where Decimal() wants a point. Round "
     "values have neither, so the language alone does not decide.",
+    "text",
     _requests(
         "player shop language value limit",
         ("amy", "York 2", "en", "12.50", "50"),

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -15,6 +16,7 @@ TICK_S = 1.0
 LIMIT_S = 20 * 60.0
 
 NOT_TRIED, RUNNING, SOLVED, GIVEN_UP = "not tried yet", "running", "solved", "given up"
+_CLOCK_SAYS = {NOT_TRIED: "Start the clock", RUNNING: "The clock runs"}
 
 
 class NotRunning(RuntimeError):
@@ -49,13 +51,15 @@ class Stopwatch:
     """A question with a clock, shown in a notebook as a widget.
 
     A wrong answer is counted, and the clock goes on. After 20 minutes it gives up by itself.
+    ``ended`` is set when the clock has stopped.
     """
 
     def __init__(self, question: Question, *, now: Callable[[], float] = time.monotonic) -> None:
         self._question = question
         self._now = now
         self._began = 0.0
-        self._ended = threading.Event()
+        self.ended = threading.Event()
+        self._refused: set[str] = set()
         self._turn = threading.RLock()
         self.attempt = Attempt()
         self._head, self._clock, self._evidence, self._verdict = (
@@ -64,8 +68,7 @@ class Stopwatch:
         self.start_button = _button("Start the clock", self._start, style="primary")
         self.give_up_button = _button("Give up", self._give_up)
         self.choices = {
-            choice: _button(choice, lambda choice=choice: self._choose(choice))
-            for choice in question.choices
+            choice: _button(choice, partial(self._choose, choice)) for choice in question.choices
         }
         self.view = self._built()
         self._show()
@@ -90,8 +93,9 @@ class Stopwatch:
         self.give_up_button.click()
 
     def stop(self) -> None:
-        """End the clock without a result: another stopwatch takes the place of this one."""
-        self._ended.set()
+        """End without a result and leave the page: another takes the place of this one."""
+        self.ended.set()
+        self.view.close()
 
     def _ipython_display_(self) -> None:
         display(self.view)
@@ -125,9 +129,10 @@ class Stopwatch:
                 return
             if choice == self._question.right:
                 self._end(SOLVED)
-            elif not self.choices[choice].description.startswith("✗"):
+            else:
+                self._refused.add(choice)
                 self.choices[choice].description = f"✗ {choice}"
-                self.attempt = replace(self.attempt, wrong=self.attempt.wrong + 1)
+                self.attempt = replace(self.attempt, wrong=len(self._refused))
                 self._show()
 
     def _give_up(self) -> None:
@@ -137,13 +142,13 @@ class Stopwatch:
 
     def _end(self, state: str) -> None:
         self.attempt = replace(self.attempt, state=state, seconds=self._now() - self._began)
-        self._ended.set()
+        self.ended.set()
         self.choices[self._question.right].description = f"✓ {self._question.right}"
         self._show()
 
     def _tick(self) -> None:
         """Show the time once a second, and give up in the end."""
-        while not self._ended.wait(TICK_S):
+        while not self.ended.wait(TICK_S):
             if self._now() - self._began >= LIMIT_S:
                 self._give_up()
             else:
@@ -154,11 +159,15 @@ class Stopwatch:
         self._head.value = self._rendered("head")
         self._evidence.value = "" if state == NOT_TRIED else self._rendered("evidence")
         self._verdict.value = self._rendered("verdict")
-        _show_if(self.start_button, state == NOT_TRIED)
-        _show_if(self.give_up_button, state == RUNNING)
+        self.start_button.description = _CLOCK_SAYS.get(state, "The clock has stopped")
+        self.start_button.button_style = "primary" if state == NOT_TRIED else ""
+        # What was pressed last stays as it is: JupyterLab takes the keys of a page without focus.
+        _show_if(self.give_up_button, state in (RUNNING, GIVEN_UP))
         _show_if(self._answers, state != NOT_TRIED)
-        for button in self.choices.values():
-            button.disabled = state != RUNNING
+        for choice, button in self.choices.items():
+            button.disabled = state == GIVEN_UP or (
+                state == SOLVED and choice != self._question.right
+            )
         self._show_clock()
 
     def _show_clock(self) -> None:

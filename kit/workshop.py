@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,6 +22,7 @@ from kit.catalogue import CRASHES, find, variants
 from kit.crashtype import CrashType
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
+from kit.experiment import Experiment
 from kit.frontend import Hook
 from kit.gauges import OWN, Vitals
 from kit.grouping import Rule
@@ -29,6 +30,7 @@ from kit.hosting import ServerError
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Outcome
 from kit.panel import Panel, states
+from kit.puzzles import happen
 from kit.relay import Relay
 from kit.sites import source
 from kit.slots import SlotMachine, careless_spin
@@ -227,23 +229,36 @@ class Workshop:
         """Return the exercise of that name. Raises KeyError for an unknown one."""
         return EXERCISES[name](self.trigger, *given)
 
+    def time_to_fix(self, seed: int) -> Experiment:
+        """Let three planted bugs fail, and return the experiment that times how each is found.
+
+        ``seed`` draws their order, and whether log lines or an event card come first. Raises
+        TimeoutError when what failed is not captured within 10 seconds.
+        """
+        engine = GAME_ENGINE.name
+        client, log = self._system.clients[engine], partial(self.logs, engine)
+        return Experiment(happen(client, self.reporting, self.store, log), seed)
+
     def trigger(
         self,
         crash_id: str,
         *,
+        player: str | None = None,
         on_answer: OnOutcome | None = None,
         on_event: OnOutcome | None = None,
         **parameters: Any,
     ) -> Outcome:
         """Crash a service, wait for all telemetry that the crash type declares, and return both.
 
-        ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``.
-        ``on_answer`` is given the outcome when the HTTP answer is there, ``on_event`` when the
-        error events are. What has not arrived 10 seconds after the answer is in
-        ``outcome.missing``. Raises KeyError for an unknown crash type, ValueError for a
-        parameter out of its bounds, WorkshopError when the gateway does not answer.
+        ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``. It
+        happens to ``player``, or to whom the service chooses. ``on_answer`` is given the outcome
+        when the HTTP answer is there, ``on_event`` when the error events are. What has not arrived
+        10 seconds after the answer is in ``outcome.missing``. Raises KeyError for an unknown crash
+        type, ValueError for a parameter out of its bounds, WorkshopError when the gateway does not
+        answer.
         """
         crash, query = find(crash_id, parameters)
+        whom = {"player": player} if player else {}
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
         if crash.needs_database:
@@ -255,7 +270,7 @@ class Workshop:
             )
             with self.store.subscribe(transaction.trace_id) as arrivals:
                 with transaction:
-                    response = self._press(crash, query)
+                    response = self._press(crash, whom | query)
                 outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
                 outcome = _collect(outcome, arrivals, on_event)
@@ -292,17 +307,17 @@ class Workshop:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()
 
-    def _press(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:
+    def _press(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
         if crash.service is FRONTEND:
-            return careless_spin(self.hook, self._spin, **(crash.body or {}))
-        return self._send(crash, query)
+            return careless_spin(self.hook, self._spin, **{**(crash.body or {}), **given})
+        return self._send(crash, given)
 
-    def _send(self, crash: CrashType, query: dict[str, int]) -> httpx.Response:
+    def _send(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
         deadline = {"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {}
         return self._request(
             crash.method,
             gateway_path(crash),
-            params={**crash.query, **query},
+            params={**crash.query, **given},
             json=crash.body,
             headers=deadline,
         )

@@ -7,11 +7,14 @@ from kit.exercises import (
     concurrency,
     database,
     events,
+    evidence,
     grouping,
+    missions,
     processes,
     relaying,
     resources,
     slowness,
+    tracing,
     validation,
 )
 
@@ -37,4 +40,10 @@ EXERCISES: dict[str, Callable[..., Exercise]] = {
     "root-cause": processes.root_cause,
     "take-a-dsn-apart": relaying.take_a_dsn_apart,
     "again-or-dropped": relaying.again_or_dropped,
+    "log-line": evidence.log_line,
+    "torn-where": tracing.torn_where,
+    "carry-on": tracing.carry_on,
+    "the-screenshot": missions.the_screenshot,
+    "most-players": missions.most_players,
+    "new-since": missions.new_since,
 }
