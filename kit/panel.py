@@ -74,7 +74,8 @@ OnEnd = Callable[[CrashType, BaseException | None], None]
 class Panel:
     """A button for each of ``crashes``, shown in a notebook as a widget.
 
-    What is pressed runs in a thread, so the kernel stays free and several can run at once.
+    What is pressed runs in a thread, so the kernel stays free and several can run at once. What is
+    pressed while a cell runs waits for its end: Jupyter tells a kernel of both in one queue.
     ``states`` says how the parts of the system are, ``unavailable`` why a crash type cannot be
     triggered here. The feed shows what this process stores, and before that the last events of
     the folder.
@@ -301,7 +302,9 @@ class Panel:
 
     def _show_ended(self, why: str) -> None:
         self._end()
-        self._show_states([State(each.name, "down") for each in self._shown_states])
+        here = [each for each in self._shown_states if each.name == FRONTEND.name]
+        others = [each.name for each in self._shown_states if each not in here]
+        self._show_states([*(State(name, "down") for name in others), *here])
         for row in self._rows.values():
             row.button.disabled = True
         self._show_fire()
@@ -385,7 +388,7 @@ class Row:
             self._on_end(self.crash, None)
         except BaseException as error:  # whatever it is, click() waits for it
             try:
-                self._show(Result("bad", type(error).__name__, str(error)))
+                self._show(Result("bad", "failed", f"{type(error).__name__}: {error}"))
                 self._on_end(self.crash, error)
             finally:
                 press.set_exception(error)

@@ -13,7 +13,7 @@ from demo_services.bounds import Bounds
 from demo_services.trace import trace_id
 
 # More than a cursor brings in its first batch (101) would need a second query.
-PLAYERS = Bounds(default=60, minimum=5, maximum=100)
+PLAYERS = Bounds(default=100, minimum=5, maximum=100)
 SPINS_EACH = 2
 
 Totals = dict[str, Document]

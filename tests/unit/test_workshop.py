@@ -142,6 +142,22 @@ def test_spins_are_entered_into_the_statistics(workshop: Workshop) -> None:
     assert mine["wagered"] >= sum(spin["bet"] for spin in spins)
 
 
+@pytest.mark.parametrize(
+    "crash_id",
+    [
+        "gateway/panic",
+        "game-engine/crash",
+        "analytics/crash",
+        "payment/async-error",
+        "frontend/error",
+    ],
+)
+def test_a_crash_happens_to_whom_one_names(workshop: Workshop, crash_id: str) -> None:
+    outcome = workshop.trigger(crash_id, player="grace")
+    assert not outcome.missing
+    assert [event["user"]["username"] for event in outcome.events] == ["grace"]
+
+
 def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
     monkeypatch.setattr("kit.database.ELSEWHERE_MS", 100)
