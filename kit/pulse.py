@@ -49,6 +49,10 @@ class Pulse:
         # A new connection each time: one that is kept dies with the process.
         limits = httpx.Limits(max_keepalive_connections=0)
         with untraced(), httpx.Client(timeout=PATIENCE_S, limits=limits, trust_env=False) as http:
+            # The first one takes longer, on this side.
+            self._ask(http)
+            self._delay = 0.0
+            self._asked_once.set()
             while not self._stop.is_set():
                 self._ask(http)
                 self._stop.wait(INTERVAL_S)
@@ -65,4 +69,3 @@ class Pulse:
             self._delay = time.perf_counter() - began
         finally:
             self._asked = None
-            self._asked_once.set()

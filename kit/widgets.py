@@ -125,7 +125,9 @@ class CrashWidget:
         if len(outcome.events) != len(outcome.crash.errors):
             self._cards.show(cards(outcome.events))
         self._show_state(outcome, done=True)
-        profile = outcome.profile if outcome.crash.profiled else None
+        # What raises nothing can only be seen in where the time went.
+        is_slow = outcome.crash.profiled or not outcome.events
+        profile = outcome.profile if is_slow else None
         views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
         # Every value of them is escaped.
         shown = Markup("").join(map(Markup, views))

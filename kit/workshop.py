@@ -262,8 +262,7 @@ class Workshop:
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
         if crash.needs_database:
-            # It may have died, and be on its way again.
-            self._system.database.wait()
+            self._await_database()
         with self._alone(crash) as lives, self.reporting():
             transaction = sentry_sdk.start_transaction(
                 op="ui.action.click", name=f"press {crash.row_id}"
@@ -277,6 +276,13 @@ class Workshop:
             if crash.deadly:
                 return replace(outcome, death=self._death(after=lives))
             return outcome
+
+    def _await_database(self) -> None:
+        """Wait for it: it may have died, and be on its way again. Raises WorkshopError."""
+        try:
+            self._system.database.wait()
+        except ServerError as error:
+            raise WorkshopError(str(error)) from error
 
     @contextmanager
     def _alone(self, crash: CrashType) -> Iterator[int]:

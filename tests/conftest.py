@@ -11,11 +11,14 @@ from kit.workshop import Workshop
 DATABASE = Database()
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Keep what notebooks capture out of the checkout, and give all tests one database.
 
-    Kernels and services inherit both from the environment.
+    Kernels and services inherit both from the environment. Of processes that share the tests
+    each has its own.
     """
+    if session.config.getoption("numprocesses", None):
+        return
     os.environ["WORKSHOP_HOME"] = tempfile.mkdtemp(prefix="workshop-tests-")
     os.environ.pop("SENTRY_DSN", None)
     if DATABASE.unavailable is None:

@@ -29,6 +29,8 @@ LEASES = "leases"
 # In seconds: the database itself removes what is older, looking once a minute.
 KEPT_S: Mapping[str, int] = {SPINS: 24 * 3600, REHEARSALS: 60}
 SELECTION_MS = 1000
+# Often, to see that a database died before an empty one has taken its place.
+HEARTBEAT_MS = 500
 HEALTH_S = 0.7
 
 
@@ -44,6 +46,7 @@ class Mongo:
             self._client = AsyncMongoClient(
                 uri,
                 serverSelectionTimeoutMS=SELECTION_MS,
+                heartbeatFrequencyMS=HEARTBEAT_MS,
                 appname=ANALYTICS.name,
                 event_listeners=[Absence(self.forget)],
             )

@@ -41,6 +41,8 @@ function instrument({ release, environment }) {
       ...defaults.filter((integration) => integration.name !== 'Dedupe'),
       Sentry.httpIntegration({ ignoreIncomingRequests: (path) => path === '/health' }),
       Sentry.onUncaughtExceptionIntegration({ onFatalError: die }),
+      // Over 50 in a second, caught ones included, switch it off for ten: a class does that.
+      Sentry.localVariablesIntegration({ maxExceptionsPerSecond: 10_000 }),
       anr,
     ],
   });
