@@ -21,6 +21,7 @@ from kit.hosting import HOST, ServerError
 DRIVER, SECANTUS = "pymongo", "secantus"
 PING_MS = 100
 ELSEWHERE_MS = 5000
+PAUSE_S = 2.0
 
 
 class Database:
@@ -132,6 +133,8 @@ class Database:
 
     def _start_again(self) -> None:
         """Replace a program that died by an empty one, unless it was told to end."""
+        # Clients look every half second. They shall notice: the new one has no indexes.
+        time.sleep(PAUSE_S)
         with self._changing:
             if self._leash is not None and self._port is not None:
                 self._settled.clear()
