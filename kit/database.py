@@ -137,7 +137,6 @@ class Database:
         time.sleep(PAUSE_S)
         with self._changing:
             if self._leash is not None and self._port is not None:
-                self._settled.clear()
                 self._leash = start_secantus(self._port)
 
     def _follow(self, leash: child.Leash) -> bool:
@@ -151,6 +150,7 @@ class Database:
             self._settle(is_ready=True)
         code = child.wait(leash)
         reader.join()
+        self._settled.clear()
         self._is_ready = False
         if not has_answered:
             said = " | ".join(self._last_words)
