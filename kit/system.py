@@ -22,7 +22,7 @@ from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
 from kit.logs import ServiceLog
 from kit.relay import Relay
 from kit.store import Store
-from kit.supervisor import Supervisor
+from kit.supervisor import Death, Supervisor
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
@@ -126,7 +126,7 @@ class System:
             PAYMENT.name,
             lambda port, _: self._payment_command(command, port),
             port=PAYMENT.port,
-            on_death=partial(deaths.report, self.clients[PAYMENT.name].bind),
+            on_death=self._report_death,
             on_line=partial(self.log.note, PAYMENT.name),
             context=untraced,
         )
@@ -138,6 +138,11 @@ class System:
             supervisor.stop()
             del self.servers[PAYMENT.name]
             self.lacking[PAYMENT.name] = str(error)
+
+    def _report_death(self, death: Death) -> None:
+        # Of one that never became ready, whoever waits for it is told.
+        if death.was_ready:
+            deaths.report(self.clients[PAYMENT.name].bind, death)
 
     def _payment_command(self, command: Command, port: int) -> Command:
         """Tell the payment service what a Python service reads from its settings."""

@@ -10,7 +10,14 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from kit.envelope import parse
 from kit.grouping import FingerprintError
-from kit.issues import MAX_CARD_CHARACTERS, MAX_CHANGES, MAX_SHOWN, Issues, read_issues
+from kit.issues import (
+    MAX_CARD_CHARACTERS,
+    MAX_CHANGES,
+    MAX_SHOWN,
+    Issue,
+    Issues,
+    read_issues,
+)
 from kit.store import Store
 from kit.workshop import Workshop
 from tests.card.page import Page
@@ -258,9 +265,14 @@ def test_an_event_that_the_store_has_no_more_is_left_out(store: Store) -> None:
 def test_the_workshop_groups_what_it_captured(workshop: Workshop) -> None:
     for crash_id in ("game-engine/crash", "game-engine/crash", "game-engine/error?type=value"):
         workshop.trigger(crash_id)
-    coupon, crash = workshop.issues()
+    coupon, crash = of_the_engine(workshop.issues())
     assert (coupon.count, coupon.level, crash.count, crash.users) == (1, "info", 2, 1)
     assert coupon.reason == ("Only this event was given the fingerprint game-engine / bad-coupon.")
     assert crash.reason.startswith("Same exception type and in-app frames: pay_open_bets ← ")
-    merged = workshop.issues(fingerprint=lambda event: [event["server_name"]], last=2)
-    assert (len(merged), merged[0].count) == (1, 2)
+    (merged,) = of_the_engine(workshop.issues(fingerprint=lambda event: ["one for all"]))
+    assert merged.count == 3
+
+
+def of_the_engine(issues: Issues) -> list[Issue]:
+    """Node's watchdog may add an event of its own when this machine is busy."""
+    return [issue for issue in issues if issue.service == "game-engine"]
