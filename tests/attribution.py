@@ -24,7 +24,7 @@ from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
 from kit.catalogue import CRASHES
 from kit.clients import ServiceClient
 from kit.crashtype import CrashType
-from kit.expectation import exception_types, passed_through
+from kit.expectation import WATCHDOG, exception_types, passed_through
 from kit.store import StoredItem
 from kit.workshop import Workshop, gateway_path
 
@@ -130,7 +130,7 @@ def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
 
 def is_watchdog(item: StoredItem) -> bool:
     """Say whether an event is of Node's watchdog: under this load it may find the loop late."""
-    return exception_types(item.payload) == ["ApplicationNotResponding"]
+    return exception_types(item.payload) == [WATCHDOG]
 
 
 def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> list[str]:

@@ -135,10 +135,11 @@ def test_with_a_dsn_everything_is_relayed_there(
 
 
 def test_spins_are_entered_into_the_statistics(workshop: Workshop) -> None:
-    spins = [workshop.spin(player="statistician", bet=5) for _ in range(3)]
+    # More than other players of these tests: the statistics name those who play most.
+    spins = [workshop.spin(player="statistician", bet=5) for _ in range(20)]
     stats = httpx.get(workshop.url() + "/api/v1/analytics/stats", trust_env=False).json()
     mine = stats["by_player"]["statistician"]
-    assert mine["spins"] >= 3
+    assert mine["spins"] >= 20
     assert mine["wagered"] >= sum(spin["bet"] for spin in spins)
 
 
