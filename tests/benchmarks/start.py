@@ -21,8 +21,12 @@ imported = time.perf_counter()
 workshop = Workshop.start(home=Path(sys.argv[1]), report=lambda line: None)
 started = time.perf_counter()
 own = psutil.Process()
-family = {"kernel": own, **{f"child {each.name()}": each for each in own.children(recursive=True)}}
-rss = {name: process.memory_info().rss for name, process in family.items()}
+rss = {"kernel": own.memory_info().rss}
+for child in own.children(recursive=True):
+    program = Path(child.exe()).name
+    kind = "leash" if any("leash.py" in word for word in child.cmdline()) else program
+    name = f"{kind} {sum(each.startswith(kind) for each in rss) + 1}"
+    rss[name] = child.memory_info().rss
 print(json.dumps({
     "seconds": {"import": imported - began, "start": started - imported},
     "megabytes": {name: size / 2**20 for name, size in rss.items()},
