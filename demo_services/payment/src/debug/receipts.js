@@ -7,7 +7,8 @@ const vm = require('node:vm');
 const Sentry = require('@sentry/node');
 
 const STEP_MB = 4;
-const PAUSE_MS = 10;
+// Long enough to be seen growing.
+const PAUSE_MS = 100;
 const MB = 2 ** 20;
 const BYTES_PER_NUMBER = 8;
 
