@@ -161,7 +161,11 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             log_config=None,
             log_level=None,
             access_log=False,
+            # By default any caller on this machine is believed about its address.
+            proxy_headers=False,
             lifespan="on",
+            # There is no proxy; whoever calls must not choose the address that is counted.
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,

@@ -3,11 +3,13 @@
 import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Protocol
 
 import brotli  # type: ignore[import-untyped]
-from fastapi import FastAPI, HTTPException
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -32,7 +34,7 @@ def make_app(
     relay: Relay | None = None,
     *,
     body_deadline: float = 10.0,
-) -> FastAPI:
+) -> Starlette:
     """Return the ASGI application of the ingest.
 
     ``projects`` maps the number at the end of a DSN to the name under which its items are
@@ -41,16 +43,14 @@ def make_app(
     send its body, in seconds.
     """
     ingest = _Ingest(store, projects, relay, body_deadline)
-    return FastAPI(
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
+    return Starlette(
         routes=[
             Route("/api/{project_id}/envelope/", ingest.envelope, methods=["POST"]),
             Route("/stream", ingest.stream, methods=["POST"]),
             Route("/health", _health),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
+        exception_handlers={HTTPException: _refusal},
     )
 
 
@@ -67,6 +67,8 @@ class _Ingest:
         self._relay = relay
         self._body_deadline = body_deadline
         self._budget = _Budget(MAX_IN_FLIGHT_BYTES)
+        self._batch: Future[None] | None = None
+        self._written: asyncio.Future[None]
 
     async def envelope(self, request: Request) -> JSONResponse:
         """What a DSN points at."""
@@ -99,12 +101,19 @@ class _Ingest:
         with self._budget.share() as take:
             envelope = _parsed(await self._read(request, take))
             try:
-                await asyncio.wrap_future(self._store.add(project, envelope))
+                await self._stored(self._store.add(project, envelope))
             except StoreError as error:
                 raise HTTPException(503, str(error)) from error
         if self._relay is not None:
             self._relay(envelope.body)
         return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
+
+    async def _stored(self, batch: Future[None]) -> None:
+        """Wait for a batch of the store. All that are in it wake by one call of its thread."""
+        if batch is not self._batch:
+            self._batch, self._written = batch, asyncio.wrap_future(batch)
+        # A request that is given up must not end the wait of the others.
+        await asyncio.shield(self._written)
 
     async def _read(self, request: Request, take: Callable[[int], None]) -> bytes:
         decoder, parts, size = _decoder(request), [], 0
@@ -242,6 +251,11 @@ def _given_key(request: Request) -> str | None:
         pairs = (field.strip().partition("=") for field in fields.split(","))
         return next((value for name, _, value in pairs if name == "sentry_key"), None)
     return request.query_params.get("sentry_key")
+
+
+async def _refusal(request: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, HTTPException), "it is registered for nothing else"
+    return JSONResponse({"detail": refused.detail}, refused.status_code, refused.headers)
 
 
 async def _health(request: Request) -> JSONResponse:

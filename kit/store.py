@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,10 @@ from kit.envelope import Envelope, Item, parse_item
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 MAX_UNREAD_ITEMS = 10_000
 _BUSY_TIMEOUT_S = 10.0
-_WAL_BYTES = 16 * 1024 * 1024
+_PAGE_BYTES = 4096
+# Moving what was written from the log to the file waits for the disk: rarely, and much at once.
+_WAL_BYTES = 32 * 1024 * 1024
+_ROWS = 1000  # of one statement: SQLite takes at most 32,766 values in it
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS envelopes (
@@ -124,7 +128,17 @@ class _Pending(NamedTuple):
     project: str
     received_at: float
     envelope: Envelope
-    done: Future[None]
+
+
+class _Batch:
+    """Envelopes that are written in one transaction; ``done`` is settled when they are."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[_Pending] = []
+        self.bytes = 0
+        self.done: Future[None] = Future()
+        # The writer settles it: a caller that gives up must not be able to cancel it.
+        self.done.set_running_or_notify_cancel()
 
 
 class Store:
@@ -135,8 +149,7 @@ class Store:
 
     def __init__(self, path: Path, *, keep: timedelta = timedelta(days=7)) -> None:
         self.path = path
-        self._pending: list[_Pending] = []
-        self._pending_bytes = 0
+        self._batch = _Batch()
         self._closed = False
         self._wake = threading.Condition()
         self._subscriptions: set[Subscription] = set()
@@ -153,20 +166,19 @@ class Store:
         self._thread.start()
 
     def add(self, project: str, envelope: Envelope) -> Future[None]:
-        """Queue an envelope; the future is done once it is durable, or has a StoreError."""
-        pending = _Pending(project, time.time(), envelope, Future())
-        # The writer settles every future: a caller that gives up must not be able to cancel it.
-        pending.done.set_running_or_notify_cancel()
+        """Queue an envelope; the future is done once it is durable, or has a StoreError.
+
+        Envelopes that are written together share their future.
+        """
         with self._wake:
             if self._closed:
-                pending.done.set_exception(StoreError("The store is closed."))
-            elif self._pending_bytes + len(envelope.body) > MAX_PENDING_BYTES:
-                pending.done.set_exception(StoreError("Too much waits to be written; try again."))
-            else:
-                self._pending.append(pending)
-                self._pending_bytes += len(envelope.body)
-                self._wake.notify()
-        return pending.done
+                return _refused("The store is closed.")
+            if self._batch.bytes + len(envelope.body) > MAX_PENDING_BYTES:
+                return _refused("Too much waits to be written; try again.")
+            self._batch.envelopes.append(_Pending(project, time.time(), envelope))
+            self._batch.bytes += len(envelope.body)
+            self._wake.notify()
+            return self._batch.done
 
     def items(
         self,
@@ -261,31 +273,30 @@ class Store:
             self._files.close()
 
     def _write(self) -> None:
-        while batch := self._take():
+        while (batch := self._take()).envelopes:
             try:
                 with self._explained("write to"):
-                    committed = self._commit(batch)
+                    committed = self._commit(batch.envelopes)
             except Exception as error:
                 # Whatever it is: had this thread died, every later caller would wait for ever.
-                for pending in batch:
-                    pending.done.set_exception(error)
+                batch.done.set_exception(error)
             else:
-                for pending, ids in zip(batch, committed, strict=True):
+                for pending, ids in zip(batch.envelopes, committed, strict=True):
                     self._publish(pending, ids)
-                    pending.done.set_result(None)
+                batch.done.set_result(None)
 
-    def _take(self) -> list[_Pending]:
+    def _take(self) -> _Batch:
         with self._wake:
-            self._wake.wait_for(lambda: self._pending or self._closed)
-            batch, self._pending, self._pending_bytes = self._pending, [], 0
+            self._wake.wait_for(lambda: self._batch.envelopes or self._closed)
+            batch, self._batch = self._batch, _Batch()
             return batch
 
-    def _commit(self, batch: list[_Pending]) -> list[list[int]]:
+    def _commit(self, batch: list[_Pending]) -> list[range]:
         """Write all in one transaction; return the ids of the items of each envelope."""
         with _transaction(self._writer):
-            return [_insert(self._writer, pending) for pending in batch]
+            return _insert(self._writer, batch)
 
-    def _publish(self, pending: _Pending, ids: list[int]) -> None:
+    def _publish(self, pending: _Pending, ids: range) -> None:
         with self._subscribing:
             subscriptions = list(self._subscriptions)
         for number, item in zip(ids, pending.envelope.items, strict=True):
@@ -310,6 +321,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // _PAGE_BYTES}")
     # In WAL mode this loses nothing when a process is killed; only a power cut can undo the
     # last commits, and never harms the file.
     db.execute("PRAGMA synchronous = NORMAL")
@@ -346,25 +358,52 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
 
 
-def _insert(db: sqlite3.Connection, pending: _Pending) -> list[int]:
-    envelope = db.execute(
-        "INSERT INTO envelopes (project, received_at, body) VALUES (?, ?, ?)",
-        (pending.project, pending.received_at, pending.envelope.body),
-    ).lastrowid
-    return [_insert_item(db, envelope, item) for item in pending.envelope.items]
+def _insert(db: sqlite3.Connection, batch: list[_Pending]) -> list[range]:
+    """Write envelopes, a statement for each table; return the ids of the items of each.
 
-
-def _insert_item(db: sqlite3.Connection, envelope: int | None, item: Item) -> int:
-    number = db.execute(
-        'INSERT INTO items (envelope, type, event_id, "offset", length) VALUES (?, ?, ?, ?, ?)',
-        (envelope, item.type, item.event_id, item.offset, item.length),
-    ).lastrowid
-    assert number is not None, "an INSERT sets it"
-    db.executemany(
-        "INSERT INTO traces (trace_id, item) VALUES (?, ?)",
-        [(trace_id, number) for trace_id in item.trace_ids],
+    Each statement hands the interpreter over to other threads and has to wait for it again.
+    """
+    ids = list(_number(batch, after=_last_id(db, "items")))
+    envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
+    _insert_rows(
+        db, "envelopes", ((n, p.project, p.received_at, p.envelope.body) for n, p in envelopes)
     )
-    return number
+    items = [
+        (number, envelope, item)
+        for (envelope, pending), numbers in zip(envelopes, ids, strict=True)
+        for number, item in zip(numbers, pending.envelope.items, strict=True)
+    ]
+    _insert_rows(db, "items", ((n, e, i.type, i.event_id, i.offset, i.length) for n, e, i in items))
+    _insert_rows(db, "traces", ((trace, n) for n, _, i in items for trace in i.trace_ids))
+    return ids
+
+
+def _number(batch: list[_Pending], *, after: int) -> Iterator[range]:
+    """Give each envelope the ids of its items."""
+    for pending in batch:
+        first, after = after + 1, after + len(pending.envelope.items)
+        yield range(first, after + 1)
+
+
+def _last_id(db: sqlite3.Connection, table: str) -> int:
+    """Return the highest id that a table has given out; another process may have since."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return row[0] if row else 0
+
+
+def _insert_rows(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _ROWS)):
+        row = f"({', '.join('?' * len(some[0]))})"
+        values = ", ".join([row] * len(some))
+        db.execute(f"INSERT INTO {table} VALUES {values}", list(chain.from_iterable(some)))  # noqa: S608
+
+
+def _refused(reason: str) -> Future[None]:
+    """Return a future that has failed."""
+    done: Future[None] = Future()
+    done.set_exception(StoreError(reason))
+    return done
 
 
 def _just_stored(number: int, item: Item, pending: _Pending) -> StoredItem:

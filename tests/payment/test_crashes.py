@@ -205,10 +205,12 @@ def test_memory_leak(payment: Payment) -> None:
     event = payment.trace(responses[-1], events=1).event
     assert event["exception"]["values"][0]["value"] == "the archive needs 68 MB, the cap is 64 MB"
     memory = event["contexts"]["memory"]
-    assert 60 <= memory["peak_heap_mb"] - memory["start_heap_mb"] <= 70
+    # The heap also holds garbage: of one leak, but not of two.
+    grown_mb = memory["peak_heap_mb"] - memory["start_heap_mb"]
+    assert 60 <= grown_mb < 2 * memory["cap_mb"]
     assert (memory["held_mb"], memory["cap_mb"]) == (64, 64)
-    grown = [c for c in event["breadcrumbs"] if c["category"] == "memory"]
-    assert [crumb["data"]["held_mb"] for crumb in grown] == list(range(4, 65, 4))
+    steps = [c for c in event["breadcrumbs"] if c["category"] == "memory"]
+    assert [crumb["data"]["held_mb"] for crumb in steps] == list(range(4, 65, 4))
     health = payment.call("/health").json()["process"]
     assert health["heap_used_mb"] < memory["start_heap_mb"] + 10
     assert_tells_the_payment(event, "ada", "/debug/memory-leak")
