@@ -5,19 +5,30 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from nbmake.nb_result import NotebookResult as Run
+from nbmake.nb_run import NotebookRun
 
-from tests.notebooks.kernels import NOTEBOOKS, START, read, run
+from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS)
-def executed(request: pytest.FixtureRequest) -> NotebookNode:
-    """A notebook whose cells were run twice over in one kernel, once for all tests here."""
+def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A notebook run by nbmake, its cells twice over in one kernel, once for all tests here.
+
+    The first half is what ``pytest --nbmake notebooks`` runs, the second a learner's second try.
+    """
     notebook = read(request.param)
     again = copy.deepcopy(notebook.cells)
     for cell in again:
         cell.id += "-again"
     notebook.cells = [*notebook.cells, *again]
-    return run(notebook)
+    path = tmp_path_factory.mktemp("course") / request.param
+    nbformat.write(notebook, path)
+    return NotebookRun(path, DEADLINE_S).execute()
+
+
+def test_it_runs_from_top_to_bottom_and_again(executed: Run) -> None:
+    assert executed.error is None, executed.error.trace
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:
@@ -37,18 +48,19 @@ def as_static_page(notebook: NotebookNode) -> str:
     return str(html)
 
 
-def test_no_traceback_spills_into_a_cell(executed: NotebookNode) -> None:
+def test_no_traceback_spills_into_a_cell(executed: Run) -> None:
     spilled = [
         output
-        for output in outputs(executed)
+        for output in outputs(executed.nb)
         if output.output_type == "error" or output.get("name") == "stderr"
     ]
     assert not spilled
 
 
-def test_its_cards_outlive_the_kernel(executed: NotebookNode) -> None:
-    shown = [output.data.get("text/html", "") for output in outputs(executed) if "data" in output]
-    assert events(as_static_page(executed)) == events("".join(map(str, shown)))
+def test_its_cards_outlive_the_kernel(executed: Run) -> None:
+    data = [output.data for output in outputs(executed.nb) if "data" in output]
+    shown = "".join(str(each.get("text/html", "")) for each in data)
+    assert events(as_static_page(executed.nb)) == events(shown)
 
 
 def test_what_a_button_led_to_outlives_the_kernel() -> None:

@@ -14,11 +14,19 @@ def notebook(request: pytest.FixtureRequest) -> NotebookNode:
     return read(request.param)
 
 
+def markdown(notebook: NotebookNode) -> str:
+    """Return all markdown of a notebook."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def prose(notebook: NotebookNode) -> str:
+    """Return the markdown of a notebook without its blocks of code."""
+    return re.sub(r"```.*?```", "", markdown(notebook), flags=re.DOTALL)
+
+
 def headings(notebook: NotebookNode) -> list[str]:
-    """Return the heading marks of a notebook in order; code blocks have none."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return re.findall(r"^(#{1,6}) ", prose, flags=re.MULTILINE)
+    """Return the heading marks of a notebook in order."""
+    return re.findall(r"^(#{1,6}) ", prose(notebook), flags=re.MULTILINE)
 
 
 def test_it_has_one_title_at_its_top(notebook: NotebookNode) -> None:
@@ -46,7 +54,42 @@ def test_it_holds_no_output(notebook: NotebookNode) -> None:
     assert "widgets" not in notebook.metadata
 
 
+def test_it_opens_with_what_one_will_be_able_to_do_and_for_how_long(notebook: NotebookNode) -> None:
+    opening = notebook.cells[0].source
+    assert re.search(r"\bminutes\b", opening)
+    assert len(re.findall(r"^- ", opening, flags=re.MULTILINE)) >= 3
+
+
+def test_it_ends_with_something_to_do_that_is_checked(notebook: NotebookNode) -> None:
+    last = [code for code in sources(notebook) if ".check(" in code][-1]
+    titles = [n for n, cell in enumerate(notebook.cells) if cell.source.startswith("## ")]
+    where = next(n for n, cell in enumerate(notebook.cells) if cell.source == last)
+    assert sum(title > where for title in titles) <= 2
+
+
+def test_its_pictures_are_described(notebook: NotebookNode) -> None:
+    text = prose(notebook)
+    assert "![](" not in text
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", text))
+
+
+def test_its_links_say_where_they_lead(notebook: NotebookNode) -> None:
+    for words in re.findall(r"\[([^\]]*)\]\(", prose(notebook)):
+        assert words.strip().lower() not in ("", "here", "this", "link", "this page", "click here")
+
+
+def test_it_knows_no_machine(notebook: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert not re.findall(r"(?<![\w.:/])/(?:home|Users|root|tmp|work|opt|var)/|\b[A-Z]:\\", text)
+
+
 def test_its_links_to_files_lead_somewhere(notebook: NotebookNode) -> None:
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", markdown(notebook)):
         assert "://" in target or (COURSE / target).is_file(), target
+
+
+def test_its_links_within_the_course_name_a_heading_that_is_there(notebook: NotebookNode) -> None:
+    for file, name in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", prose(notebook)):
+        there = read(file) if file else notebook
+        titles = re.findall(r"^#{1,6} (.*)$", markdown(there), flags=re.MULTILINE)
+        assert name in [title.replace(" ", "-") for title in titles]
