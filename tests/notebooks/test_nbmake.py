@@ -31,6 +31,8 @@ def test_a_button_whose_callback_raises_fails_the_run(
         "-m",
         "pytest",
         "--nbmake",
+        "-n",
+        "0",
         str(tmp_path),
         "-c",
         str(ROOT / "pyproject.toml"),

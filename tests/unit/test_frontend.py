@@ -254,7 +254,7 @@ def test_what_a_callback_raises_fails_a_run_without_anybody(name: str, tmp_path:
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, tmp_path / "run.ipynb")
-    options = ["--nbmake", str(tmp_path), "-c", str(ROOT / "pyproject.toml")]
+    options = ["-n", "0", "--nbmake", str(tmp_path), "-c", str(ROOT / "pyproject.toml")]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=tmp_path,
