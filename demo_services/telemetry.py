@@ -13,6 +13,7 @@ from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 
 from demo_services import frames
+from demo_services.redaction import redact_event
 from demo_services.services import Service
 
 # The transaction profiler is deprecated for the continuous one, which has a single owner per
@@ -46,6 +47,10 @@ def sentry_options(service: Service) -> dict[str, Any]:
         "event_scrubber": EventScrubber(
             denylist=[*DEFAULT_DENYLIST, "x-debug-token"], recursive=True
         ),
+        # The scrubber goes by names of keys; these look at every text, too.
+        "before_send": redact_event,
+        "before_send_transaction": redact_event,
+        "before_send_log": redact_event,
         # A workshop fires bursts: by default 100 queued envelopes drop the rest, and a full
         # queue halves the sample rate.
         "transport_queue_size": 5000,

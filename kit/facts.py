@@ -407,7 +407,7 @@ FACTS = (
     Fact(
         "request/query_string",
         "TornadoIntegration",
-        "The query as it came. The scrubber does not look into it: a token here leaks.",
+        "The query as it came. The scrubber does not look into it; our before_send does.",
         "integrations.tornado",
         'request_info["query_string"] = request.query',
         TORNADO,
@@ -487,7 +487,7 @@ FACTS = (
     Fact(
         "request/query_string",
         _ASGI,
-        "The query, decoded. The scrubber does not look into it: a token here leaks.",
+        "The query, decoded. The scrubber does not look into it; our before_send does.",
         "integrations._asgi_common",
         'request_data["query_string"] = _get_query(asgi_scope)',
         FASTAPI,

@@ -56,7 +56,7 @@ _OURS = {
     "tag": "A tag: indexed, so that Sentry can search and count events by it. Stays on the "
     "scope for every later event of the request.",
     "context": "A context: structured details beside the event. It is shown, not indexed, and "
-    "the scrubber does not look into it.",
+    "the scrubber does not look into it; our before_send does.",
     "extra": "Extra data: the older form of a context.",
     "user": "Who was hit. Sentry counts the users that an issue affects.",
     "fingerprint": "Overrides the grouping: events with the same fingerprint become one issue.",
@@ -96,7 +96,7 @@ def origin(event: Event, path: str) -> Origin:
 def origin_at(event: Event, path: Sequence[Key]) -> Origin:
     """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one."""
     where = tuple(path)
-    if is_death(event):
+    if is_death(event) and where != ("tags", "learner"):
         return _supervisor(event, where)
     return _ours(event, where) or _option(event, where) or _sdk(event, where) or _NOBODY
 

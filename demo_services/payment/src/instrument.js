@@ -5,6 +5,7 @@ const Sentry = require('@sentry/node');
 const { name } = require('../package.json');
 const { debuggersAttached, watchThreads } = require('./debugger');
 const { die } = require('./end');
+const { redactEnvelope } = require('./redaction');
 
 const BLOCK_MS = 700;
 
@@ -14,7 +15,7 @@ const BLOCK_MS = 700;
  * @param {import('./settings').Settings} settings
  * @returns {Promise<void>} when everything that happens will be reported in full
  */
-function instrument({ release, environment }) {
+function instrument({ release, environment, learner }) {
   watchThreads();
   const anr = Sentry.anrIntegration({
     anrThreshold: BLOCK_MS,
@@ -46,6 +47,12 @@ function instrument({ release, environment }) {
       anr,
     ],
   });
+  if (learner) {
+    // Spans have attributes instead of tags.
+    Sentry.getGlobalScope().setTag('learner', learner).setAttribute('learner', learner);
+  }
+  // Not beforeSend: that is not asked about spans.
+  client.on('beforeEnvelope', redactEnvelope);
   // Half a second after a request is the default: too long for someone who watches.
   client.on('afterSegmentSpanEnd', (span) => {
     setImmediate(() => client.emit('flushTraceSpans', span.spanContext().traceId));
