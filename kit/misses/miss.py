@@ -1,0 +1,144 @@
+"""A failure, declared as a difference of one line: without it, and with it."""
+
+import re
+import textwrap
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+RUNTIMES = {
+    "python": "Python",
+    "tornado": "Tornado",
+    "fastapi": "FastAPI",
+    "node": "Node.js",
+    "notebook": "the notebook",
+}
+
+# What stands above every piece of code of a runtime. The DSN is in the environment.
+PYTHON = """\
+import asyncio, gc, logging, os, subprocess, sys, threading, warnings, weakref, _thread
+from concurrent.futures import ThreadPoolExecutor
+import sentry_sdk
+from sentry_sdk.integrations.asyncio import enable_asyncio_integration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+from sentry_sdk.integrations.sys_exit import SysExitIntegration
+from sentry_sdk.integrations.unraisablehook import UnraisablehookIntegration
+sentry_sdk.init()
+async def fail(): int("ten")
+"""
+TORNADO = """\
+import logging
+import sentry_sdk
+from sentry_sdk.integrations.logging import ignore_logger
+from tornado.ioloop import IOLoop
+from tornado.web import HTTPError, RequestHandler
+sentry_sdk.init()
+"""
+FASTAPI = """\
+import asyncio, contextlib
+import sentry_sdk
+from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
+from fastapi.exception_handlers import request_validation_exception_handler
+from fastapi.responses import JSONResponse, StreamingResponse
+from sentry_sdk.integrations.asyncio import enable_asyncio_integration
+from sentry_sdk.integrations.starlette import StarletteIntegration
+sentry_sdk.init()
+app = FastAPI()
+async def fail(): int("ten")
+"""
+NODE = """\
+const { exec } = require('node:child_process');
+const { EventEmitter } = require('node:events');
+const fs = require('node:fs');
+const { Worker } = require('node:worker_threads');
+const Sentry = require('@sentry/node');
+Sentry.init();
+const app = require('express')();
+"""
+NOTEBOOK = """\
+import threading
+import ipywidgets, sentry_sdk
+sentry_sdk.init()
+"""
+PRELUDES = {
+    "python": PYTHON,
+    "tornado": TORNADO,
+    "fastapi": FASTAPI,
+    "node": NODE,
+    "notebook": NOTEBOOK,
+}
+
+
+class Line(NamedTuple):
+    """A line of code; ``mark`` is ``+`` for the one that changes it, ``-`` for what it replaces."""
+
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A failure. ``id`` is its runtime and a name, for example ``python/caught``.
+
+    ``fails`` says what happens and ``why`` explains what becomes of it. ``difference`` is the code
+    as a unified difference: each line after a mark, which is ``+`` for at most one line and ``-``
+    for at most one. ``error`` is what the title of its event holds. ``captured`` declares whether
+    that event arrives without the line; with it, the contrary. Code that is ``alone`` ends its
+    process, so it gets one of its own.
+    """
+
+    id: str
+    fails: str
+    difference: str
+    why: str
+    error: str = "ValueError"
+    captured: bool = False
+    alone: bool = False
+
+    @property
+    def runtime(self) -> str:
+        """The key of its runtime in ``RUNTIMES``."""
+        return self.id.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The id without the runtime."""
+        return self.id.partition("/")[2]
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """The code, line by line."""
+        text = textwrap.dedent(self.difference).strip("\n")
+        if not re.search(r"^[+-] ", text, re.MULTILINE):
+            text = textwrap.indent(text, "  ")
+        return [Line(each[:1], each[2:]) for each in text.splitlines()]
+
+    @property
+    def line(self) -> str | None:
+        """The one line, without what stands around it; None when there is none."""
+        return next((line.text.strip() for line in self.lines if line.mark == "+"), None)
+
+    @property
+    def before(self) -> str:
+        """The code without the line."""
+        return self._without("+")
+
+    @property
+    def after(self) -> str:
+        """The code with the line."""
+        return self._without("-")
+
+    def with_line(self, given: str) -> "Miss":
+        """Return the same failure with another line in the place of the one."""
+        lines = [
+            f"{mark} {_indent(text) + given if mark == '+' else text}" for mark, text in self.lines
+        ]
+        return replace(self, difference="\n".join(lines))
+
+    def _without(self, mark: str) -> str:
+        return "\n".join(line.text for line in self.lines if line.mark != mark) + "\n"
+
+
+def _indent(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
