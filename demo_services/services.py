@@ -31,6 +31,10 @@ class Service:
         """Where it listens unless its port is taken."""
         return f"http://127.0.0.1:{self.port}"
 
+    def is_debug(self, path: str) -> bool:
+        """Whether a path is ``debug_base`` or below it, where only the guard's callers may go."""
+        return f"{path}/".startswith(f"{self.debug_base}/")
+
     @property
     def module(self) -> str:
         """The package of a service written in Python, as ``python -m`` takes it."""

@@ -1,6 +1,7 @@
 """Programs that run as child processes and end with this one, however it ends."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from kit.hosting import listen
 
 LEASH = Path(__file__).with_name("leash.py")
 
+# Below those that systems give to connections that go out.
+FIRST_PORT, PORTS = 20_000, 12_000
+_asked = itertools.count()
+
 Leash = subprocess.Popen[str]
 
 
@@ -27,8 +32,13 @@ class Command(NamedTuple):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` if nobody listens there at the moment, else a port that is free."""
-    with contextlib.closing(listen(wanted)) as sock:
+    """Return ``wanted`` if nobody listens there at the moment, else a port that is free.
+
+    It may be taken by somebody else before it is used. Processes that ask for any port at the same
+    moment, as a class does, get different ones.
+    """
+    own = FIRST_PORT + (8 * os.getpid() + next(_asked)) % PORTS
+    with contextlib.closing(listen(wanted or own)) as sock:
         port: int = sock.getsockname()[1]
         return port
 

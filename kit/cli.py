@@ -6,17 +6,36 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
-COURSE = Path(__file__).resolve().parent.parent / "notebooks"
+from kit.advice import Advice
+from kit.bundle import PLATFORMS
+from kit.course import COURSE
+
+if TYPE_CHECKING:
+    from kit.progress import Journal
+
 JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 RELAY_DEADLINE_S = 30.0
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Group(click.Group):
+    """Commands whose errors are one line where that says what to do."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except Advice as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crash-workshop")
 def main() -> None:
     """Learn error monitoring with Sentry by crashing a real system."""
@@ -72,6 +91,24 @@ def check(as_object: bool) -> None:
 
 
 @main.command()
+def prepare() -> None:
+    """Install from npm what the payment service needs, so that no start has to wait for it.
+
+    It goes to the folder that WORKSHOP_CACHE names: one of the users' own, or one that all of them
+    may read.
+    """
+    from demo_services import payment
+    from kit import node
+    from kit.hosting import ServerError
+
+    try:
+        packages = node.install(payment.HOME, node.find_node(), click.echo)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"payment: its packages are in {packages}")
+
+
+@main.command()
 def serve() -> None:
     """Run the services in the foreground, for curl or a frontend of your own."""
     from kit.workshop import Workshop
@@ -90,6 +127,24 @@ def serve() -> None:
 
 
 @main.command()
+@click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
+def status(with_token: bool) -> None:
+    """List the workshops that run on this folder. Exit 1 if none does."""
+    from kit.status import find
+    from kit.workshop import default_home
+
+    home = default_home()
+    workshops = find(home)
+    for workshop in workshops:
+        click.echo("\n".join(workshop.lines(with_token=with_token)))
+    if not workshops:
+        click.echo(
+            f"No workshop runs on {home}. Run Workshop.start() in a notebook, or workshop serve."
+        )
+        sys.exit(1)
+
+
+@main.command()
 def doctor() -> None:
     """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
     from kit.doctor import examine
@@ -102,6 +157,90 @@ def doctor() -> None:
             lacks += 1
             click.echo(f"  → {finding.remedy}")
     sys.exit(1 if lacks else 0)
+
+
+@main.command()
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--reset", is_flag=True, help="Forget what was solved; asks first.")
+@click.option("--yes", is_flag=True, help="With --reset: do not ask.")
+def progress(as_object: bool, reset: bool, yes: bool) -> None:
+    """Say which exercises were solved in this workshop folder."""
+    from kit.course import folder, read_course
+    from kit.exercises import EXERCISES
+    from kit.progress import Journal, read_progress
+    from kit.workshop import default_home
+
+    home = default_home()
+    found = read_progress(Journal(home), read_course(folder()), EXERCISES)
+    if reset:
+        _forget(Journal(home), found.solved, sure=yes)
+    elif as_object:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        Console().print(found.as_table())
+        click.echo(f"{found.solved} of {found.total} solved, in {home}")
+        click.echo(found.remark, nl=bool(found.remark))
+
+
+def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
+    question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
+    if not sure:
+        click.confirm(question, abort=True)
+    try:
+        journal.forget()
+    except OSError as error:
+        raise click.ClickException(f"It cannot be forgotten: {error}") from error
+    click.echo("Forgotten. All exercises count as not tried.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=click.Choice(list(PLATFORMS)),
+    help="A kind of machine to install on; again for another.  [default: this one]",
+)
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="X.Y",
+    help="A Python to install with; again for another.  [default: this one]",
+)
+def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -> None:
+    """Put all that a class without a network needs into FOLDER, with an install.py."""
+    from kit import bundle as bundles
+
+    console = Console(stderr=True)
+
+    def say(step: str) -> None:
+        spinner.update(escape(step))
+        console.print(f"• {escape(step)}")
+
+    try:
+        with console.status("") as spinner:
+            wanted = bundles.targets(platforms, pythons)
+            bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
+    except bundles.BundleError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{folder}: {bundles.size(folder) / 1e6:.0f} MB. Copy it to each machine; there run")
+    click.echo(f"\n    python {folder.name}/{bundles.INSTALLER}")
+
+
+@main.command(hidden=True)
+@click.argument("archive", type=click.Path(path_type=Path))
+def unpack(archive: Path) -> None:
+    """Install the npm packages of the payment service from the ARCHIVE of a bundle."""
+    from demo_services import payment
+    from kit import node
+    from kit.hosting import ServerError
+
+    try:
+        node.unpack(payment.HOME, node.find_node(), archive, click.echo)
+    except (ServerError, OSError) as error:  # what is no archive is an OSError too
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

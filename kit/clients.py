@@ -25,12 +25,19 @@ class OffClient(BaseClient):
 
 
 @contextlib.contextmanager
-def use_client(client: BaseClient) -> Iterator[None]:
-    """Make everything that is run, awaited or started inside the block report to ``client``."""
+def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]:
+    """Make everything that is run, awaited or started inside the block report to ``client``.
+
+    ``learner`` is the name that all of it carries.
+    """
     isolation, current = Scope(ty=ScopeType.ISOLATION), Scope(ty=ScopeType.CURRENT)
     # Not set_client(): it also writes release and server name to the global scope, from where
     # every other service would inherit them.
     isolation.client = client
+    if learner:
+        isolation.set_tag("learner", learner)
+        # Logs and metrics have attributes instead of tags.
+        isolation.set_attribute("learner", learner)
     with use_isolation_scope(isolation), use_scope(current):
         yield
 
@@ -43,10 +50,11 @@ def untraced() -> Iterator[None]:
 
 
 class ServiceClient:
-    """The Sentry client of one service, sending to ``dsn``."""
+    """The Sentry client of one service, sending to ``dsn``, in the name of ``learner``."""
 
-    def __init__(self, service: Service, dsn: str) -> None:
+    def __init__(self, service: Service, dsn: str, learner: str | None = None) -> None:
         self.service = service
+        self._learner = learner
         # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
         options = sentry_options(service)
         if service is FRONTEND:
@@ -61,7 +69,7 @@ class ServiceClient:
 
     def bind(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which the process reports as this service."""
-        return use_client(self.client)
+        return use_client(self.client, self._learner)
 
     def close(self) -> None:
         """Send what is still queued, waiting at most 2 seconds, and stop the client's threads."""

@@ -22,6 +22,7 @@ DRIVER, SECANTUS = "pymongo", "secantus"
 PING_MS = 100
 ELSEWHERE_MS = 5000
 PAUSE_S = 2.0
+LISTENS = "listening on"  # what SecantusDB says once the port is its own
 
 
 class Database:
@@ -40,6 +41,7 @@ class Database:
         self._leash: child.Leash | None = None
         self._watcher: threading.Thread | None = None
         self._settled = threading.Event()
+        self._listens = threading.Event()
         self._changing = threading.Lock()
         self._is_ready = False
         self._reason = ""
@@ -141,11 +143,13 @@ class Database:
 
     def _follow(self, leash: child.Leash) -> bool:
         """Ping until the program answers, then wait for its end; return whether it answered."""
+        self._listens.clear()
         reader = threading.Thread(target=self._listen, args=(leash,), daemon=True)
         reader.start()
         has_answered = False
         while leash.poll() is None and not has_answered:
-            has_answered = not ping(self.url, PING_MS)
+            # Who answers may be the database of somebody who was faster to take the port.
+            has_answered = not ping(self.url, PING_MS) and self._listens.wait(PING_MS / 1000)
         if has_answered:
             self._settle(is_ready=True)
         code = child.wait(leash)
@@ -162,7 +166,10 @@ class Database:
         assert leash.stderr is not None
         with leash.stderr as stderr:
             self._last_words.clear()
-            self._last_words.extend(line.strip() for line in stderr)
+            for line in stderr:
+                self._last_words.append(line.strip())
+                if LISTENS in line:
+                    self._listens.set()
 
     def _settle(self, *, is_ready: bool) -> None:
         self._ready_after = time.perf_counter() - self._began

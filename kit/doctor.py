@@ -20,6 +20,7 @@ from kit.hosting import HOST, ServerError
 from kit.system import INGEST, INGEST_PORT
 
 PACKAGE = "crash-workshop"
+NEEDED_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def examine(home: Path, course: Path) -> Iterator[Finding]:
     yield Finding(True, f"Python {platform.python_version()} on {platform.platform()}")
     yield from _packages()
     yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
-    yield _writable(home)
+    yield _writable(home, "WORKSHOP_HOME")
     yield _database()
     yield from _node()
     yield from _ports()
@@ -54,13 +55,16 @@ def _packages() -> Iterator[Finding]:
         yield Finding(fits, f"{requirement.name} {found}", f"pip install '{requirement}'")
 
 
-def _writable(home: Path) -> Finding:
+def _writable(folder: Path, variable: str) -> Finding:
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home):
-            return Finding(True, f"{home} can be written to")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            # On a full disk an empty file can still be made.
+            file.write(bytes(NEEDED_BYTES))
     except OSError as error:
-        return Finding(False, f"{home}: {error}", "set WORKSHOP_HOME to a folder of yours")
+        remedy = f"free some disk space there, or set {variable} to a folder of yours"
+        return Finding(False, f"{folder}: {error}", remedy)
+    return Finding(True, f"{folder} can be written to")
 
 
 def _database() -> Finding:
@@ -81,8 +85,11 @@ def _node() -> Iterator[Finding]:
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Finding(True, f"Node.js {found.version}: {given}")
     modules = node.packages(payment.HOME, found)
-    state = f"in {modules}" if modules.is_dir() else "not yet: the first start needs a network"
-    yield Finding(True, f"packages of payment: {state}")
+    if modules.is_dir():
+        yield Finding(True, f"packages of payment: in {modules}")
+    else:
+        yield Finding(True, "packages of payment: not yet: the first start needs a network")
+        yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
 
 
 def _ports() -> Iterator[Finding]:

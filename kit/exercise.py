@@ -1,7 +1,7 @@
 """An exercise with ``check()``, ``hint()`` and ``solution()``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -30,10 +30,11 @@ class NotTried(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A verdict and the sentence that explains it."""
+    """A verdict and the sentence that explains it; ``remark`` is what else there is to say."""
 
     verdict: Verdict
     message: str
+    remark: str = ""
 
     def _repr_html_(self) -> str:
         return render("result.html", result=self)
@@ -56,16 +57,22 @@ class Exercise:
     """A task whose answer is checked.
 
     ``verify`` is given the answer; it returns a sentence of praise, or raises Wrong or NotTried.
-    The solution is code that binds ``answer``, so that it can be run as well as read.
+    The solution is code that binds ``answer``, so that it can be run as well as read. ``remember``
+    is given each verdict, and returns what there is to remark on that.
     """
 
     name: str
     verify: Callable[[Any], str]
     hint_text: str
     solution_code: str
+    remember: Callable[[Verdict], str] = field(default=lambda verdict: "", compare=False)
 
     def check(self, answer: Any = ...) -> Result:
         """Judge ``answer``. Dots that were left in it mean that it was not tried yet."""
+        result = self._judge(answer)
+        return replace(result, remark=self.remember(result.verdict))
+
+    def _judge(self, answer: Any) -> Result:
         try:
             if answer is ...:
                 raise NotTried

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
+from kit.advice import Advice
 from kit.payload import at, exceptions, mapping, mappings, sequence, string
 
 DEFAULT = "{{ default }}"
@@ -40,12 +41,8 @@ _VALUES = re.compile(
 )
 
 
-class FingerprintError(ValueError):
+class FingerprintError(Advice, ValueError):
     """A rule failed or gave no fingerprint; the message is one line for who wrote it."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Let IPython show the message alone: the frames of the kit do not help."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 def simulated_issue(event: Raw, project: str = "") -> tuple[str, ...]:

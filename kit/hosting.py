@@ -14,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from demo_services.standalone import bind
+from kit.advice import Advice
 
 HOST = "127.0.0.1"
 
@@ -22,7 +23,7 @@ Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
 Context = Callable[[], AbstractContextManager[object]]
 
 
-class ServerError(RuntimeError):
+class ServerError(Advice, RuntimeError):
     """A server could not start; the message says which, why, and what to do."""
 
 
@@ -164,8 +165,6 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
             lifespan="on",
-            # There is no proxy; whoever calls must not choose the address that is counted.
-            proxy_headers=False,
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,

@@ -4,6 +4,8 @@
 SUPERVISOR = "supervisor"
 
 OURS = {
+    "tags/learner": "Whose workshop this is, for a class that shares one Sentry: search there for "
+    "learner:<name>.",
     "contexts/process/uptime_s": "Seconds since the process was started: a crash right after a "
     "start has other causes than one after days.",
     "contexts/process/rss_mb": "Resident memory in MiB: what the operating system counts, all of "

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +135,33 @@ def install(package: Path, node: Node, report: Report, end: threading.Event | No
     return home / "node_modules"
 
 
+def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) -> None:
+    """Install what a service needs into a ZIP archive, which ``unpack`` installs from.
+
+    ``options`` are npm's own, ``--os`` and the like, for another machine than this. Raises
+    ServerError.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary, package.name)
+        folder.mkdir()
+        _fill(package, node, folder, threading.Event(), options)
+        shutil.make_archive(str(archive.with_suffix("")), "zip", folder)
+
+
+def unpack(package: Path, node: Node, archive: Path, report: Report) -> Path:
+    """Install what a service needs from an archive, unless it is there; return ``node_modules``.
+
+    Raises ServerError, OSError, and shutil.ReadError for what is no archive.
+    """
+    home = _home(package, node)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(package, report, threading.Event()):
+        if not home.is_dir():
+            with _becoming(home, package) as folder:
+                shutil.unpack_archive(archive, folder, "zip")
+    return home / "node_modules"
+
+
 def command(
     package: Path,
     given: Mapping[str, str],
@@ -236,17 +263,31 @@ def _install(package: Path, node: Node, home: Path, report: Report, end: threadi
     _tidy(home.parent, package.name)
     report(f"{package.name}: installing its packages, once; this takes some seconds")
     began = time.monotonic()
+    with _becoming(home, package) as folder:
+        _fill(package, node, folder, end)
+    report(f"{package.name}: packages installed in {time.monotonic() - began:.0f} s")
+
+
+@contextlib.contextmanager
+def _becoming(home: Path, package: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``home`` when the block ends well."""
     with tempfile.TemporaryDirectory(
         dir=home.parent, prefix=f"{package.name}-", suffix=".tmp", ignore_cleanup_errors=True
     ) as temporary:
         folder = Path(temporary, package.name)
         folder.mkdir()
-        for name in DECLARATIONS:
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(package / name, folder / name)
-        _npm_ci(package, node, folder, end)
+        yield folder
         folder.rename(home)
-    report(f"{package.name}: packages installed in {time.monotonic() - began:.0f} s")
+
+
+def _fill(
+    package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str] = ()
+) -> None:
+    """Install what ``package`` declares into ``folder``; ``options`` are further ones of npm."""
+    for name in DECLARATIONS:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(package / name, folder / name)
+    _npm_ci(package, node, folder, end, options)
 
 
 def _tidy(cache: Path, name: str) -> None:
@@ -259,9 +300,12 @@ def _tidy(cache: Path, name: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _npm_ci(package: Path, node: Node, folder: Path, end: threading.Event) -> None:
+def _npm_ci(
+    package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str]
+) -> None:
     deadline = time.monotonic() + INSTALL_DEADLINE_S
-    npm_ci = Command([str(node.path), str(node.npm), *NPM_CI], folder, _environment())
+    arguments = [str(node.path), str(node.npm), *NPM_CI, *options]
+    npm_ci = Command(arguments, folder, _environment())
     with (folder.parent / "npm.txt").open("w+", encoding="utf-8", errors="replace") as said:
         npm = child.start(npm_ci, stderr=said)
         try:

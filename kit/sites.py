@@ -15,8 +15,11 @@ from kit.javascript import Scripts
 from kit.statements import GAP, MAX_LINES, Place, Site
 
 # The notebook is the frontend service; what it reports is written in kit.workshop, kit.frontend
-# and kit.slots. Deaths of processes are reported by kit.deaths.
-OURS = ("demo_services", "kit.workshop", "kit.frontend", "kit.slots", "kit.deaths")
+# and kit.slots. Deaths of processes are reported by kit.deaths; kit.clients names the learner.
+OURS = (
+    *("demo_services", "kit.workshop", "kit.frontend", "kit.slots", "kit.deaths"),
+    "kit.clients",
+)
 
 _SETTERS = {
     "set_tag": "tag",

@@ -1,5 +1,6 @@
 """The events of a workshop, in one SQLite file that several processes may share."""
 
+import errno
 import queue
 import sqlite3
 import threading
@@ -14,7 +15,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kit.advice import Advice
 from kit.envelope import Envelope, Item, parse_item
+from kit.private import private_file, private_folder
 
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 MAX_UNREAD_ITEMS = 10_000
@@ -22,6 +25,7 @@ _BUSY_TIMEOUT_S = 10.0
 _PAGE_BYTES = 4096
 # Moving what was written from the log to the file waits for the disk: rarely, and much at once.
 _WAL_BYTES = 32 * 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROWS = 1000  # of one statement: SQLite takes at most 32,766 values in it
 
 _SCHEMA = """
@@ -63,7 +67,7 @@ ORDER BY items.id DESC LIMIT :limit
 """
 
 
-class StoreError(Exception):
+class StoreError(Advice):
     """The store cannot take or give items; the message says why and what to do."""
 
 
@@ -96,15 +100,16 @@ class Subscription:
     def get(self, timeout: float) -> StoredItem:
         """Return the next item, waiting at most ``timeout`` seconds for it.
 
-        Raises TimeoutError, or StoreError when the store was closed or ``MAX_UNREAD_ITEMS``
-        were left unread.
+        Raises TimeoutError, or StoreError when the store was closed, ``MAX_UNREAD_ITEMS`` were
+        left unread, or an item of the trace could not be written; others of it may still come.
         """
         try:
             item = self._items.get(timeout=max(timeout, 0))
         except queue.Empty:
             raise TimeoutError(f"No item arrived within {timeout:g} s.") from None
         if isinstance(item, StoreError):
-            self._items.put(item)
+            if self._ended:
+                self._items.put(item)
             raise item
         return item
 
@@ -118,6 +123,11 @@ class Subscription:
             self._items.put(item)
         else:
             self._end(f"{MAX_UNREAD_ITEMS} items were left unread; read on with Store.items().")
+
+    def _fail(self, error: StoreError) -> None:
+        # Who follows all traces sees what comes, and waits for nothing that does not.
+        if self._trace_id is not None and not self._ended:
+            self._items.put(error)
 
     def _end(self, reason: str) -> None:
         self._ended = True
@@ -156,7 +166,8 @@ class Store:
         self._subscribing = threading.Lock()
         self._reading = threading.Lock()
         with self._explained("open"), ExitStack() as opened:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            private_file(path)  # SQLite's other files get the same mode
             self._writer = opened.enter_context(closing(_connect(path)))
             self._reader = opened.enter_context(closing(_connect(path)))
             _set_up(self._writer)
@@ -279,6 +290,7 @@ class Store:
                     committed = self._commit(batch.envelopes)
             except Exception as error:
                 # Whatever it is: had this thread died, every later caller would wait for ever.
+                self._fail(batch, error)
                 batch.done.set_exception(error)
             else:
                 for pending, ids in zip(batch.envelopes, committed, strict=True):
@@ -305,15 +317,38 @@ class Store:
                 for subscription in wanting:
                     subscription._offer(stored)
 
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        """Tell those who wait for something in a batch that it will not come."""
+        reason = error if isinstance(error, StoreError) else StoreError(repr(error))
+        items = [item for pending in batch.envelopes for item in pending.envelope.items]
+        with self._subscribing:
+            for subscription in self._subscriptions:
+                if any(map(subscription._wants, items)):
+                    subscription._fail(reason)
+
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"Cannot {verb} the store {self.path}: {error}. "
-                "Check free disk space and permissions, or move the file away."
+                f"Cannot {verb} the store {self.path}: {error}. {_remedy(error)}"
             ) from error
+
+
+def _remedy(error: sqlite3.Error | OSError) -> str:
+    """Return the next step."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
+        return "Free some disk space there, and try again."
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return "Move the file away and start again; a new one is made."
+    if isinstance(error, OSError):
+        return "Set WORKSHOP_HOME to a folder that you can write to, and start again."
+    return (
+        "Free some disk space there, or set WORKSHOP_HOME to a folder that you can write to, "
+        "and start again."
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:

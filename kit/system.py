@@ -14,11 +14,12 @@ from demo_services import analytics, game_engine, gateway, payment
 from demo_services.game_engine.app import MAX_BODY_BYTES
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT, SERVICES, Service
 from demo_services.settings import Settings
-from kit import deaths, ingest, node
+from kit import deaths, ingest, node, status
 from kit.child import Command
 from kit.clients import ServiceClient, untraced
 from kit.database import Database
 from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
+from kit.links import link
 from kit.logs import ServiceLog
 from kit.relay import Relay
 from kit.store import Store
@@ -26,7 +27,7 @@ from kit.supervisor import Death, Supervisor
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
-START_DEADLINE_S = 10.0
+START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
 
 Report = Callable[[str], None]
 
@@ -35,10 +36,12 @@ class System:
     """Everything that runs in the background, started and stopped together.
 
     ``lacking`` says, by name, why a part cannot run here and what to do; all else runs then.
+    ``learner`` is the name that all events carry.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, learner: str | None = None) -> None:
         self.home = home
+        self.learner = learner
         self.token = secrets.token_urlsafe(16)
         self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
         self.clients: dict[str, ServiceClient] = {}
@@ -77,6 +80,7 @@ class System:
             self._await_database(report)
             for line in self._other_lines():
                 report(line)
+            undo.enter_context(status.published(self.home, self._running()))
             self._undo = undo.pop_all()
 
     def status_lines(self) -> list[str]:
@@ -86,6 +90,17 @@ class System:
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
         self._undo.close()
+
+    def _running(self) -> status.Running:
+        """Return what other processes may know; ``workshop status`` shows it."""
+        has_database = self.database.name not in self.lacking
+        return status.Running(
+            services={name: server.url for name, server in self.servers.items()},
+            database=self.database.address if has_database else None,
+            relay=self.relay.host if self.relay else None,
+            lacking=self.lacking,
+            token=self.token,
+        )
 
     def _launch_ingest(self) -> None:
         self.store = Store(self.home / "captured.sqlite3")
@@ -106,7 +121,8 @@ class System:
 
     def _launch_services(self, report: Report) -> None:
         for service in SERVICES.values():
-            client = self.clients[service.name] = ServiceClient(service, self._dsn(service))
+            client = ServiceClient(service, self._dsn(service), self.learner)
+            self.clients[service.name] = client
             self._undo.callback(client.close)
         # Callers last: they are told the addresses of those whom they call.
         self._launch_payment(report)
@@ -151,6 +167,7 @@ class System:
             "PORT": str(port),
             "SENTRY_DSN": self._dsn(PAYMENT),
             "SENTRY_RELEASE": PAYMENT.release,
+            "LEARNER": self.learner or "",
             "DEBUG_TOKEN": self.token,
             "DEBUG_RATE": settings.debug_rate,
         }
@@ -204,7 +221,7 @@ class System:
         taken = server.port != server.wanted_port
         note = f"  (port {server.wanted_port} was taken)" if taken else ""
         mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
-        return _line(mark, server.name, f"{state:<6} {server.url}{note}")
+        return _line(mark, server.name, f"{state:<6} {link(server.url)}{note}")
 
     def _other_lines(self) -> Iterator[str]:
         if self.database.name not in self.lacking:
@@ -213,6 +230,8 @@ class System:
             yield _line(mark, self.database.name, where)
         for name, reason in self.lacking.items():
             yield _line("✗", name, reason)
+        if self.learner:
+            yield _line("✓", "learner", f"{self.learner}, in every event")
         if self.relay:
             yield _relay_line(self.relay)
 

@@ -13,12 +13,16 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import platformdirs
 import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit import card, chart
+from kit.advice import Advice
 from kit.catalogue import CRASHES, find, variants
+from kit.course import COURSE, read_course
+from kit.course import folder as course_folder
 from kit.crashtype import CrashType
 from kit.exercise import Exercise
 from kit.exercises import EXERCISES
@@ -28,13 +32,20 @@ from kit.gauges import OWN, Vitals
 from kit.grouping import Rule
 from kit.hosting import ServerError
 from kit.issues import LAST, Issues, read_issues
+from kit.laboratory import Laboratory
+from kit.learner import learner
+from kit.links import Link, link
+from kit.misses.miss import Miss
+from kit.misses.table import Findings, find_out, select
 from kit.outcome import Outcome
 from kit.panel import Panel, states
+from kit.private import is_mine
+from kit.progress import Journal, Progress, ResetQuestion, read_progress
 from kit.puzzles import happen
 from kit.relay import Relay
 from kit.sites import source
 from kit.slots import SlotMachine, careless_spin
-from kit.store import Store, Subscription
+from kit.store import Store, StoreError, Subscription
 from kit.supervisor import Death, Supervisor
 from kit.system import Report, System
 from kit.widgets import CrashWidget
@@ -46,7 +57,7 @@ AUTOPLAY_MINUTES = 10.0
 OnOutcome = Callable[[Outcome], None]
 
 
-class WorkshopError(RuntimeError):
+class WorkshopError(Advice, RuntimeError):
     """Something to act on; the message says what happened, why, and the next step."""
 
 
@@ -74,12 +85,14 @@ class Workshop:
         """Start the system, or return the one that this process runs already.
 
         ``home`` is the folder that keeps what is captured: by default ``WORKSHOP_HOME``, else
-        ``.workshop`` beside the course. ``report`` is given a line per service. Raises
-        ServerError with the reason when a service cannot start.
+        ``.workshop`` beside the course, or a folder of the user's where that is somebody else's.
+        ``report`` is given a line per service. With ``SENTRY_DSN`` set, the learner is asked for a
+        name, once a folder. Raises ServerError with the reason when a service cannot start.
         """
         with cls._starting:
             if cls._running is None:
-                system = System(home or default_home())
+                home = home or default_home()
+                system = System(home, learner(home) if os.environ.get("SENTRY_DSN") else None)
                 system.start(report)
                 cls._running = cls(system)
                 cls._running.hook.on()
@@ -127,6 +140,11 @@ class Workshop:
         return self._system.relay
 
     @property
+    def learner(self) -> str | None:
+        """The name in all events, for the Sentry that a class shares; None without one."""
+        return self._system.learner
+
+    @property
     def token(self) -> str:
         """What debug routes want in the header X-Debug-Token; new at each start."""
         return self._system.token
@@ -139,6 +157,13 @@ class Workshop:
     def url(self, service: str = GATEWAY.name) -> str:
         """Return the base URL of a service. Raises KeyError for an unknown one."""
         return self._system.servers[service].url
+
+    def link(self, service: str = GATEWAY.name, path: str = "/health") -> Link:
+        """Return an address of a service for the browser, also through JupyterHub or Binder.
+
+        In a notebook it is shown as a link. Raises KeyError for an unknown service.
+        """
+        return link(self.url(service) + path)
 
     @property
     def database_url(self) -> str:
@@ -216,6 +241,15 @@ class Workshop:
         needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
         return next(filter(None, map(self._system.lacking.get, needed)), None)
 
+    def misses(self, *wanted: str | Miss) -> Findings:
+        """Fire failures, each without and with one line, and return what Sentry captured of them.
+
+        ``wanted`` are ids such as ``node/exit``, runtimes such as ``tornado``, or failures of your
+        own; all of the table when none is given. Each is fired with the SDK's default options, in
+        child processes. Raises KeyError for an unknown one, FiringError when one cannot be fired.
+        """
+        return find_out(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
+
     def issues(self, *, fingerprint: Rule | None = None, last: int = LAST) -> Issues:
         """Return the ``last`` error events stored, grouped as issues: a table, and a sequence.
 
@@ -225,9 +259,33 @@ class Workshop:
         """
         return read_issues(self.store, fingerprint, last=last)
 
+    def laboratory(self) -> Laboratory:
+        """Return the context laboratory: one crash, fired with two settings and compared."""
+        dsn = self._system.clients[GAME_ENGINE.name].client.options["dsn"]
+        return Laboratory(dsn, self._http, self._system.learner)
+
     def exercise(self, name: str, *given: Any) -> Exercise:
-        """Return the exercise of that name. Raises KeyError for an unknown one."""
-        return EXERCISES[name](self.trigger, *given)
+        """Return the exercise of that name. Raises KeyError for an unknown one.
+
+        What ``check()`` says of its answers is remembered in the workshop folder.
+        """
+        exercise = EXERCISES[name](self.trigger, *given)
+        return replace(exercise, remember=partial(self._journal.record, name))
+
+    def progress(self) -> Progress:
+        """Return which exercises were solved in this workshop folder, by whatever kernel: a page.
+
+        ``workshop progress --json`` is the same for a script.
+        """
+        return read_progress(self._journal, read_course(course_folder()), EXERCISES)
+
+    def reset_progress(self) -> ResetQuestion:
+        """Return a question with two buttons: whether to forget what was solved."""
+        return ResetQuestion(self._journal, self.progress().solved)
+
+    @property
+    def _journal(self) -> Journal:
+        return Journal(self._system.home)
 
     def time_to_fix(self, seed: int) -> Experiment:
         """Let three planted bugs fail, and return the experiment that times how each is found.
@@ -349,12 +407,18 @@ def _warm_up() -> None:
 
 
 def default_home() -> Path:
-    """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course."""
+    """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course.
+
+    From anywhere else it is the one of this course. When that is not this user's, because a class
+    shares the course, it is a folder of theirs.
+    """
     if home := os.environ.get("WORKSHOP_HOME"):
         return Path(home)
     here = Path.cwd()
     course = (folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir())
-    return next(course, here) / ".workshop"
+    own = COURSE.parent if COURSE.is_dir() else here
+    beside = next(course, own) / ".workshop"
+    return beside if is_mine(beside) else platformdirs.user_data_path("crash-workshop")
 
 
 def gateway_path(crash: CrashType) -> str:
@@ -374,6 +438,10 @@ def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | Non
             item = arrivals.get(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             break
+        except StoreError as error:
+            raise WorkshopError(
+                f"{outcome.crash.row_id} happened, but is not kept. {error}"
+            ) from error
         outcome = outcome.with_item(item)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
             _tell(on_event, outcome)

@@ -18,7 +18,8 @@ from demo_services.analytics.debug import make_debug_router
 from demo_services.analytics.mongo import SPINS, Collection, Mongo
 from demo_services.analytics.spin import Spin
 from demo_services.answers import answer_http_exception, answer_refused
-from demo_services.guard import TOKEN_HEADER, Guard
+from demo_services.gate import DebugGate
+from demo_services.guard import Guard
 from demo_services.players import Player
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
@@ -33,7 +34,6 @@ def make_app(settings: Settings) -> FastAPI:
     """Return the analytics service; call it inside the event loop that will serve it."""
     mongo = Mongo(settings.mongodb_uri)
     gauge = ProcessGauge()
-    guard = Guard(settings)
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
@@ -49,11 +49,6 @@ def make_app(settings: Settings) -> FastAPI:
                 "route": request.scope["route"].path,
             },
         )
-
-    async def debug_only(request: Request) -> None:
-        """Let only holders of the debug token in."""
-        address = request.client.host if request.client else ""
-        guard.admit(request.url.path, address, request.headers.get(TOKEN_HEADER))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +67,7 @@ def make_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         max_body_size=MAX_BODY_BYTES,
     )
+    app.add_middleware(DebugGate, service=ANALYTICS, guard=Guard(settings))
 
     @app.get("/health")
     async def show_health() -> dict[str, Any]:
@@ -93,7 +89,7 @@ def make_app(settings: Settings) -> FastAPI:
     async def show_stats() -> stats.Stats:
         return await stats.compute(await mongo.collection(SPINS))
 
-    app.include_router(make_debug_router(mongo, [Depends(debug_only)]))
+    app.include_router(make_debug_router(mongo))
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_invalid)

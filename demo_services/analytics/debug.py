@@ -1,13 +1,11 @@
 """The crash routes. Each stores spins of its own first and then fails within that work."""
 
 import time
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import sentry_sdk
 from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.params import Depends as Dependency
 from fastapi.responses import JSONResponse
 
 from demo_services.analytics.deadline import DEADLINE_HEADER, while_caller_waits
@@ -25,6 +23,7 @@ from demo_services.analytics.payback import payback_by_symbol
 from demo_services.analytics.report import PLAYERS, compare_reports
 from demo_services.analytics.spin import Spin
 from demo_services.players import Player, checked_name
+from demo_services.services import ANALYTICS
 from demo_services.trace import trace_id
 
 ValidationKind = Literal["body", "response", "document"]
@@ -43,9 +42,9 @@ def guest(player: str = "ada") -> Player:
 Guest = Annotated[Player, Depends(guest)]
 
 
-def make_debug_router(mongo: Mongo, dependencies: Sequence[Dependency]) -> APIRouter:
-    """Return the crash routes; ``dependencies`` decide who may use them."""
-    router = APIRouter(prefix="/api/debug", dependencies=dependencies)
+def make_debug_router(mongo: Mongo) -> APIRouter:
+    """Return the crash routes."""
+    router = APIRouter(prefix=ANALYTICS.debug_base)
 
     @router.get("/crash")
     async def crash(guest: Guest) -> dict[str, float]:

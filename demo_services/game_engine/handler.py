@@ -13,7 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 from demo_services.game_engine.cashier import Cashier
 from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import SlotMachine
-from demo_services.guard import Guard
+from demo_services.guard import TOKEN_HEADER, Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused, not_found
 from demo_services.services import GAME_ENGINE
@@ -49,7 +49,7 @@ class Handler(RequestHandler):
         self.cashier = cashier
 
     def prepare(self) -> None:
-        """Give every event of this request the service's own context."""
+        """Give every event of this request the service's own context, then let the guard look."""
         sentry_sdk.set_tag("service", GAME_ENGINE.name)
         sentry_sdk.set_tag("http.route", self.route)
         sentry_sdk.set_context("process", self.gauge.read())
@@ -62,6 +62,9 @@ class Handler(RequestHandler):
                 "route": self.route,
             },
         )
+        if GAME_ENGINE.is_debug(self.request.path):
+            token = self.request.headers.get(TOKEN_HEADER)
+            self.guard.admit(self.request.path, self.request.remote_ip or "", token)
 
     def log_exception(
         self,

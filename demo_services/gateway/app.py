@@ -10,11 +10,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from demo_services.answers import answer_http_exception, answer_refused
+from demo_services.gate import DebugGate
 from demo_services.gateway.health import health
 from demo_services.gateway.proxy import forward, make_client
 from demo_services.gateway.routing import choose_instance
 from demo_services.gateway.target import find_target
-from demo_services.guard import TOKEN_HEADER, Guard
+from demo_services.guard import Guard
 from demo_services.players import Player, checked_name
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
@@ -29,7 +30,6 @@ def make_app(settings: Settings) -> FastAPI:
     """Return the gateway."""
     client = make_client()
     gauge = ProcessGauge()
-    guard = Guard(settings)
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
@@ -54,11 +54,6 @@ def make_app(settings: Settings) -> FastAPI:
             },
         )
 
-    async def debug_only(request: Request) -> None:
-        """Let only holders of the debug token in."""
-        address = request.client.host if request.client else ""
-        guard.admit(request.url.path, address, request.headers.get(TOKEN_HEADER))
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with client:
@@ -73,12 +68,13 @@ def make_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(DebugGate, service=GATEWAY, guard=Guard(settings))
 
     @app.get("/health")
     async def show_health() -> JSONResponse:
         return JSONResponse(await health(client, settings))
 
-    @app.get("/debug/panic", dependencies=[Depends(debug_only)])
+    @app.get("/debug/panic")
     async def panic(player: str = "ada") -> JSONResponse:
         """Fail while choosing the instance that serves a player."""
         guest = Player(checked_name(player))

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from kit.exercise import Exercise
 from kit.exercises import (
     concurrency,
+    context,
     database,
     events,
     evidence,
     grouping,
+    guarding,
+    misses,
     missions,
+    privacy,
     processes,
     relaying,
     resources,
@@ -46,4 +50,10 @@ EXERCISES: dict[str, Callable[..., Exercise]] = {
     "the-screenshot": missions.the_screenshot,
     "most-players": missions.most_players,
     "new-since": missions.new_since,
+    "guard-a-route": guarding.guard_a_route,
+    "keep-it-in": privacy.keep_it_in,
+    "which-switch": context.which_switch,
+    "own-context": context.own_context,
+    "predict-captured": misses.predict_captured,
+    "the-one-line": misses.the_one_line,
 }

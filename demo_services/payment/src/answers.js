@@ -13,7 +13,8 @@ const DETAILS = {
 
 /** @type {import('express').RequestHandler} */
 function refusePath(req, res, next) {
-  next(notFound(req.path));
+  // Not req.path: there the path is missing that a middleware was mounted at.
+  next(notFound(req.originalUrl.split('?', 1)[0]));
 }
 
 /** @param {string} method that the path takes */

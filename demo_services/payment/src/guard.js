@@ -5,9 +5,11 @@ const { createHash, timingSafeEqual } = require('node:crypto');
 const Sentry = require('@sentry/node');
 const { rateLimit } = require('express-rate-limit');
 
-const { Refused, notFound } = require('./refused');
+const { refusePath } = require('./answers');
+const { Refused } = require('./refused');
 
 const TOKEN_HEADER = 'X-Debug-Token';
+const REMEMBERED = 10;
 const RATE = /^(\d+)\/(second|minute|hour)$/;
 const MILLISECONDS = { second: 1000, minute: 60_000, hour: 3_600_000 };
 
@@ -21,7 +23,7 @@ const MILLISECONDS = { second: 1000, minute: 60_000, hour: 3_600_000 };
  * @returns {import('express').RequestHandler[]}
  */
 function makeGuard({ debugToken, debugRate }) {
-  if (debugToken === undefined) return [(req, res, next) => next(notFound(req.path))];
+  if (debugToken === undefined) return [refusePath];
   return [makeCounter(debugRate), makeTokenCheck(debugToken)];
 }
 
@@ -29,11 +31,21 @@ function makeGuard({ debugToken, debugRate }) {
 function makeCounter(rate) {
   return rateLimit({
     ...readRate(rate),
-    // The address of the connection: a header would be the caller's own choice.
-    keyGenerator: (req) => req.socket.remoteAddress,
+    keyGenerator: (req) => callerAt(req.socket.remoteAddress),
     handler: (req, res, next) => next(tooFast(rate, req.rateLimit.resetTime)),
     legacyHeaders: false,
   });
+}
+
+/**
+ * Return whom to count for the address of a connection: all of 127.0.0.0/8 is this machine.
+ *
+ * A header would be the caller's own choice.
+ *
+ * @param {string} address
+ */
+function callerAt(address) {
+  return address.startsWith('127.') ? 'this machine' : address;
 }
 
 /**
@@ -59,15 +71,34 @@ function tooFast(rate, resetTime) {
 
 /** @param {string} expected */
 function makeTokenCheck(expected) {
+  const wrong = [];
   return (req, res, next) => {
-    if (isEqual(req.get(TOKEN_HEADER) ?? '', expected)) return next();
+    if (isEqual(req.get(TOKEN_HEADER) ?? '', expected)) {
+      leaveBreadcrumbs(wrong.splice(0));
+      return next();
+    }
+    wrong.push(Date.now() / 1000);
+    if (wrong.length > REMEMBERED) wrong.shift();
+    next(new Refused(401, 'debug-token', `Debug routes need the ${TOKEN_HEADER} header.`));
+  };
+}
+
+/**
+ * Tell the events of this request who was refused before it.
+ *
+ * A refused request has no event that could carry a breadcrumb, and with the request its scope ends.
+ *
+ * @param {number[]} times in seconds since the epoch
+ */
+function leaveBreadcrumbs(times) {
+  for (const timestamp of times) {
     Sentry.addBreadcrumb({
       category: 'guard',
       message: 'wrong or missing debug token',
       level: 'warning',
+      timestamp,
     });
-    next(new Refused(401, 'debug-token', `Debug routes need the ${TOKEN_HEADER} header.`));
-  };
+  }
 }
 
 /**
@@ -81,4 +112,4 @@ function isEqual(one, other) {
   return timingSafeEqual(left, right);
 }
 
-module.exports = { makeGuard, readRate };
+module.exports = { callerAt, makeGuard, readRate };

@@ -11,6 +11,7 @@ const { name, version } = require('../package.json');
  * @property {string} debugRate how often one address may call them, "100/second"
  * @property {string} release
  * @property {string} environment
+ * @property {string | undefined} learner whose system this is, where several share one Sentry
  */
 
 /**
@@ -24,6 +25,7 @@ function readSettings(environment) {
     debugRate: environment.DEBUG_RATE || '100/second',
     release: environment.SENTRY_RELEASE || `${name}@${version}`,
     environment: environment.SENTRY_ENVIRONMENT || 'workshop',
+    learner: environment.LEARNER || undefined,
   };
 }
 

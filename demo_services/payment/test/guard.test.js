@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 
-const { readRate } = require('../src/guard');
+const { callerAt, readRate } = require('../src/guard');
 
 test('a rate is a number per unit of time', () => {
   assert.deepEqual(readRate('100/second'), { limit: 100, windowMs: 1000 });
@@ -15,3 +15,9 @@ for (const rate of ['', 'fast', '10', '10/fortnight', '-1/second', '1.5/second']
     assert.throws(() => readRate(rate), /DEBUG_RATE must be like 100\/second/);
   });
 }
+
+test('this machine is one caller under all its addresses', () => {
+  assert.equal(callerAt('127.0.0.1'), callerAt('127.8.9.10'));
+  assert.notEqual(callerAt('127.0.0.1'), callerAt('10.0.0.1'));
+  assert.notEqual(callerAt('10.0.0.1'), callerAt('10.0.0.2'));
+});

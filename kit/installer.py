@@ -1,0 +1,170 @@
+"""Installs the Crash Workshop from the folder that this file is in, without a network.
+
+    python install.py [FOLDER]
+
+FOLDER, by default ``crash-workshop``, will hold the course and all that it needs. Running it
+again repairs an installation, and keeps what was written in the notebooks.
+"""
+
+# Part of each bundle, where nothing is installed yet: it needs Python's own library alone. Old
+# Pythons must be able to read it, to be told that they are too old.
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+MANIFEST = "bundle.json"
+WHEELS, COURSE, NODE = "wheels", "course", "node"
+OLDEST = (3, 11)
+
+_MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+_SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
+
+
+class InstallError(Exception):
+    """What keeps the workshop from being installed, and what to do."""
+
+
+def this_platform() -> str:
+    """Return what this machine is called in a bundle, for example windows-x86_64."""
+    machine = platform.machine().lower()
+    return f"{_SYSTEMS.get(sys.platform, sys.platform)}-{_MACHINES.get(machine, machine)}"
+
+
+def this_python() -> str:
+    """Return the version of this Python as a bundle names it, for example 3.12."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def main() -> int:
+    """Install, and return the exit code."""
+    description, _, usage = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=usage,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("crash-workshop"))
+    bundle = Path(__file__).resolve().parent
+    try:
+        return install(bundle, parser.parse_args().folder.absolute())
+    except InstallError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"Cannot install: {error}. Start again with another folder.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped. Start again; it goes on where it was.", file=sys.stderr)
+    return 1
+
+
+def install(bundle: Path, folder: Path) -> int:
+    """Install a bundle into ``folder``; return what ``workshop doctor`` ends with there."""
+    _check_machine(bundle)
+    _check_folder(folder)
+    _step(f"The course, into {folder}")
+    _copy_course(bundle / COURSE, folder)
+    _step("A Python environment of its own, with all packages; this takes a minute")
+    python = _make_environment(folder / ".venv")
+    _install_packages(python, bundle / WHEELS, folder)
+    workshop = _program(folder / ".venv", "workshop")
+    archive = bundle / NODE / f"{this_platform()}.zip"
+    if archive.is_file():
+        _step("The packages of the payment service")
+        _run([workshop, "unpack", archive], folder)
+    _step("workshop doctor")
+    code = _call([workshop, "doctor"], folder)
+    print(f"\n{'Done' if code == 0 else 'Installed, but see what the doctor said'}. Now run\n")
+    print(f"    {_quoted(workshop)} lab", flush=True)
+    return code
+
+
+def _check_machine(bundle: Path) -> None:
+    if sys.version_info < OLDEST:
+        raise InstallError(
+            f"This is Python {this_python()}. The workshop needs Python 3.11 or newer; "
+            "start install.py with one."
+        )
+    targets = json.loads((bundle / MANIFEST).read_text("utf-8"))["targets"]
+    if {"platform": this_platform(), "python": this_python()} in targets:
+        return
+    made_for = ", ".join(f"Python {each['python']} on {each['platform']}" for each in targets)
+    raise InstallError(
+        f"This is Python {this_python()} on {this_platform()}. The bundle is for {made_for}. Start "
+        "install.py with such a Python, or have one made: workshop bundle FOLDER "
+        f"--platform {this_platform()} --python {this_python()}"
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    is_ours = (folder / "kit").is_dir()
+    if folder.exists() and not is_ours and any(folder.iterdir()):
+        raise InstallError(f"{folder} is not empty. Start again with another folder.")
+
+
+def _copy_course(course: Path, folder: Path) -> None:
+    """Copy what is not there yet: what is may hold a learner's answers."""
+    # What tells an installation from a folder of something else comes first.
+    (folder / "kit").mkdir(parents=True, exist_ok=True)
+    for path in sorted(course.rglob("*")):
+        target = folder / path.relative_to(course)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        elif not target.exists():
+            part = target.with_name(target.name + ".part")
+            shutil.copyfile(path, part)
+            part.replace(target)
+
+
+def _make_environment(folder: Path) -> Path:
+    # Without pip: Debian's Python has none to give. The bundle's own does the work.
+    _run([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
+    return _program(folder, "python")
+
+
+def _install_packages(python: Path, wheels: Path, project: Path) -> None:
+    pip = next(wheels.glob("pip-*.whl"), None)
+    if pip is None:
+        raise InstallError(f"There is no pip in {wheels}. Copy the whole bundle again.")
+    # Python compiles what is imported; most of it never is.
+    options: list[str | Path] = ["--no-index", "--find-links", wheels, "--no-compile", "--quiet"]
+    _run([python, pip / "pip", "install", *options, "pip", "--editable", project], project)
+
+
+def _program(environment: Path, name: str) -> Path:
+    if os.name == "nt":
+        return environment / "Scripts" / f"{name}.exe"
+    return environment / "bin" / name
+
+
+def _run(command: list[str | Path], folder: Path) -> None:
+    if code := _call(command, folder):
+        raise InstallError(f"That ended with {code}; what it said is above. Start again.")
+
+
+def _call(command: list[str | Path], folder: Path) -> int:
+    return subprocess.call(command, cwd=folder, env=_environment())  # noqa: S603 - ours
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what would lead pip or Python elsewhere."""
+    own = {k: v for k, v in os.environ.items() if not k.upper().startswith(("PIP_", "PYTHON"))}
+    # What the programs print is the same wherever it goes; pip reads no settings of the machine.
+    return {**own, "PYTHONUTF8": "1", "PIP_CONFIG_FILE": os.devnull}
+
+
+def _quoted(program: Path) -> str:
+    return f'"{program}"' if " " in str(program) else str(program)
+
+
+def _step(what: str) -> None:
+    print(f"• {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

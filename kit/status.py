@@ -1,0 +1,101 @@
+"""Which workshops run on a folder: each leaves a note there, for other processes to read."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+# What the system says of when a process began may move a little with the clock.
+SAME_S = 2.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running workshop.
+
+    ``services`` maps names to base URLs, and ``lacking`` names of what cannot run here to the
+    reason. ``database`` and ``relay`` are hosts without any password, or None. ``since`` is when
+    the workshop started, ``process_since`` when its process did, in seconds since the epoch.
+    """
+
+    services: dict[str, str]
+    database: str | None
+    relay: str | None
+    lacking: dict[str, str]
+    token: str = field(repr=False)
+    pid: int = field(default_factory=os.getpid)
+    process_since: float = field(default_factory=lambda: psutil.Process().create_time())
+    since: float = field(default_factory=time.time)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs, and not another one under the same number."""
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.process_since) < SAME_S
+            return is_same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def lines(self, *, with_token: bool = False) -> Iterator[str]:
+        """Yield a line for each thing to know; the token only when it is asked for."""
+        yield f"pid {self.pid}, since {datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M:%S}"
+        database = {"database": f"mongodb://{self.database}"} if self.database else {}
+        relay = {"relay": f"to {self.relay}"} if self.relay else {}
+        token = {"token": self.token} if with_token else {}
+        for name, text in {**self.services, **database, **relay, **self.lacking, **token}.items():
+            yield f"  {name:<12} {text}"
+
+
+@contextlib.contextmanager
+def published(home: Path, running: Running) -> Iterator[None]:
+    """Leave the note inside the block, for its owner's eyes only. Notes of the dead are removed."""
+    find(home)
+    note = home / f"running-{running.pid}.json"
+    # Without its note a workshop works as well.
+    with contextlib.suppress(OSError):
+        _write(note, json.dumps(asdict(running)))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink()
+
+
+def find(home: Path) -> list[Running]:
+    """Return the workshops that run on a folder, the oldest first; remove notes of the dead."""
+    found = []
+    for note in home.glob("running-*.json"):
+        running = _read(note)
+        if running is None:
+            continue
+        if running.is_alive:
+            found.append(running)
+        else:
+            with contextlib.suppress(OSError):
+                note.unlink()
+    return sorted(found, key=lambda running: running.since)
+
+
+def _write(note: Path, text: str) -> None:
+    """Write it such that nobody else can read it at any moment, nor anybody half of it."""
+    draft = note.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(note)
+
+
+def _read(note: Path) -> Running | None:
+    """Return what a note says; None when it cannot be read, or is none of ours."""
+    try:
+        return Running(**json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,232 @@
+"""What the context laboratory can change: options of the SDK, and code of one's own."""
+
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sentry_sdk
+
+from demo_services.game_engine.desk import Order
+
+# It is what this is about; its successor is one of many settings, see the link of the switch.
+warnings.filterwarnings("ignore", message="The send_default_pii option is deprecated")
+
+OPTIONS = "https://docs.sentry.io/platforms/python/configuration/options/"
+ENRICHING = "https://docs.sentry.io/platforms/python/enriching-events/"
+
+Event = dict[str, Any]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One thing that changes what an event carries.
+
+    ``choices`` are the values to choose from, that of a plain ``sentry_sdk.init`` first. A switch
+    with ``code`` is no option of the SDK: set to True it runs that function for every request.
+    ``takes_code`` says that a function of one's own is a value, too.
+    """
+
+    name: str
+    choices: tuple[Any, ...]
+    what: str
+    docs: str
+    code: Callable[[Order], None] | None = None
+    takes_code: bool = False
+
+    @property
+    def default(self) -> Any:
+        """The value without any setting."""
+        return self.choices[0]
+
+    @property
+    def source(self) -> str:
+        """The code that True runs; of a switch that chooses between functions, all of them."""
+        functions = (self.code, *self.choices) if self.takes_code else ()
+        return "\n\n".join(inspect.getsource(each) for each in functions if callable(each))
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError when ``value`` is none to choose."""
+        # By type as well: 1 is True, and 1.0 is 1.
+        if any(value == each and type(value) is type(each) for each in self.choices):
+            return
+        if not (self.takes_code and callable(value)):
+            known = [*map(text, self.choices), *["a function"] * self.takes_code]
+            raise ValueError(f"{self.name} is one of {', '.join(known)}, not {value!r}.")
+
+
+def text(value: Any) -> str:
+    """Return a value as one writes it in code."""
+    return getattr(value, "__name__", "a function") if callable(value) else repr(value)
+
+
+def set_user(order: Order) -> None:
+    """Say who was hit."""
+    sentry_sdk.set_user({"id": f"player-{order.player}", "username": order.player})
+
+
+def set_tags(order: Order) -> None:
+    """Say what to search and to count by: few values each."""
+    sentry_sdk.set_tag("player.tier", order.tier)
+    sentry_sdk.set_tag("table", str(order.table))
+
+
+def set_contexts(order: Order) -> None:
+    """Say what was going on, for whoever reads the event."""
+    sentry_sdk.set_context(
+        "order",
+        {
+            "order_id": order.order_id,
+            "bet": order.bet,
+            "reels": order.reels,
+            "side_bets": order.side_bets,
+            "at_stake": sum(order.side_bets.values()),
+        },
+    )
+
+
+def set_fingerprint(order: Order) -> None:
+    """Say what Sentry is to group by, instead of the stack."""
+    sentry_sdk.get_isolation_scope().fingerprint = ["desk", "side-bets"]
+
+
+CARD_NUMBER = re.compile(r"\b\d{4}(?:[ -]?\d{4}){3}\b")
+
+
+def redact(event: Event, hint: dict[str, Any]) -> Event:
+    """Replace whatever looks like the number of a card, wherever it is."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            return CARD_NUMBER.sub("[card]", value)
+        if isinstance(value, Mapping):
+            return {key: clean(each) for key, each in value.items()}
+        return [clean(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return {key: clean(value) for key, value in event.items()}
+
+
+def drop(event: Event, hint: dict[str, Any]) -> None:
+    """Send nothing at all."""
+
+
+SWITCHES = {
+    switch.name: switch
+    for switch in (
+        Switch(
+            "include_local_variables",
+            (True, False),
+            "The local variables of every function on the stack.",
+            f"{OPTIONS}#include_local_variables",
+        ),
+        Switch(
+            "include_source_context",
+            (True, False),
+            "The lines of source around each line of the stack.",
+            f"{OPTIONS}#include_source_context",
+        ),
+        Switch(
+            "max_breadcrumbs",
+            (100, 2, 0),
+            "How many breadcrumbs are kept, the latest.",
+            f"{OPTIONS}#max_breadcrumbs",
+        ),
+        Switch(
+            "max_request_body_size",
+            ("medium", "small", "never", "always"),
+            "Up to which size the body of the request is attached: small is 1 kB, medium 10 kB.",
+            f"{OPTIONS}#max_request_body_size",
+        ),
+        Switch(
+            "send_default_pii",
+            (False, True),
+            "What may identify a person: cookies and some headers. Deprecated for data_collection.",
+            f"{OPTIONS}#send_default_pii",
+        ),
+        Switch(
+            "sample_rate",
+            (1.0, 0.0),
+            "The share of error events that is sent.",
+            f"{OPTIONS}#sample_rate",
+        ),
+        Switch(
+            "traces_sample_rate",
+            (None, 1.0, 0.0),
+            "The share of transactions that is sent; None switches tracing off.",
+            f"{OPTIONS}#traces_sample_rate",
+        ),
+        Switch(
+            "before_send",
+            (None, redact, drop),
+            "A function that sees each error event last: it may change or drop it.",
+            f"{OPTIONS}#before_send",
+            takes_code=True,
+        ),
+        Switch(
+            "user",
+            (False, True),
+            "Our code: who was hit.",
+            f"{ENRICHING}identify-user/",
+            code=set_user,
+            takes_code=True,
+        ),
+        Switch(
+            "tags",
+            (False, True),
+            "Our code: what to search and to count by.",
+            f"{ENRICHING}tags/",
+            code=set_tags,
+            takes_code=True,
+        ),
+        Switch(
+            "contexts",
+            (False, True),
+            "Our code: what was going on.",
+            f"{ENRICHING}context/",
+            code=set_contexts,
+            takes_code=True,
+        ),
+        Switch(
+            "fingerprint",
+            (False, True),
+            "Our code: what Sentry is to group by.",
+            "https://docs.sentry.io/platforms/python/usage/sdk-fingerprinting/",
+            code=set_fingerprint,
+            takes_code=True,
+        ),
+    )
+}
+
+
+def complete(settings: Settings) -> dict[str, Any]:
+    """Return a value for every switch. Raises ValueError for an unknown name or value."""
+    for name, value in settings.items():
+        if name not in SWITCHES:
+            raise ValueError(f"There is no switch {name!r}; there are: {', '.join(SWITCHES)}.")
+        SWITCHES[name].check(value)
+    return {name: settings.get(name, switch.default) for name, switch in SWITCHES.items()}
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return what is passed to the SDK: the options that are not at their default."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if not SWITCHES[name].code and value is not SWITCHES[name].default
+    }
+
+
+def describe(settings: Settings) -> Callable[[Order], None]:
+    """Return a function that runs the code of all switches that are on."""
+    chosen = [(SWITCHES[name], value) for name, value in settings.items() if SWITCHES[name].code]
+    codes = [value if callable(value) else switch.code for switch, value in chosen if value]
+
+    def run(order: Order) -> None:
+        for code in codes:
+            assert code is not None
+            code(order)
+
+    return run
