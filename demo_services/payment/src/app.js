@@ -36,7 +36,7 @@ function makeApp(settings) {
   serve('post', '/api/v1/payout', readJson, settle(ledger, 'payout'));
   serve('get', '/api/v1/balance/:player', balance(ledger));
   // In front of all routes below: a route itself is asked too late, for other methods never.
-  app.use('/debug', ...makeGuard(settings));
+  app.use('/debug', makeGuard(settings));
   for (const [path, crash] of Object.entries(debugRoutes(ledger))) serve('get', path, crash);
   app.use(refusePath);
   app.use(answerError);

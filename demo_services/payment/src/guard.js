@@ -20,11 +20,16 @@ const MILLISECONDS = { second: 1000, minute: 60_000, hour: 3_600_000 };
  * is compared (401), so guessing tokens is limited too.
  *
  * @param {import('./settings').Settings} settings
- * @returns {import('express').RequestHandler[]}
+ * @returns {import('express').RequestHandler}
  */
 function makeGuard({ debugToken, debugRate }) {
-  if (debugToken === undefined) return [refusePath];
-  return [makeCounter(debugRate), makeTokenCheck(debugToken)];
+  if (debugToken === undefined) return refusePath;
+  const count = makeCounter(debugRate);
+  const check = makeTokenCheck(debugToken);
+  // One function with a name: each middleware is a span of the trace.
+  return function guard(req, res, next) {
+    count(req, res, (error) => (error ? next(error) : check(req, res, next)));
+  };
 }
 
 /** @param {string} rate */
