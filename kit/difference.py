@@ -198,7 +198,8 @@ def pattern(path: Path) -> str:
 
 def brief(value: Any, start: int = 0) -> str:
     """Return a value as one short line, without what comes before ``start``."""
-    return ("…" if start else "") + shorten(show(value)[start:], ONE_LINE).text
+    # An empty cell would look as if nothing were there.
+    return ("…" if start else "") + shorten(show(value)[start:], ONE_LINE).text or '""'
 
 
 def whole(value: Any) -> str:

@@ -192,3 +192,8 @@ def test_strange_payloads_are_compared_as_well() -> None:
     (path,) = Difference(nested(1), nested(2)).changed
     assert path.count("in") == MAX_LEAF
     assert Difference({"b": [1, {"c": []}]}, {"b": [2, {"c": []}]}).changed == ["b[-2]"]
+
+
+def test_an_empty_text_is_seen() -> None:
+    page = Difference({"request": {"data": "order"}}, {"request": {"data": ""}})._repr_html_()
+    assert "<code>&#34;&#34;</code>" in page
