@@ -155,7 +155,7 @@ def wheel(folder: Path, name: str, tag: str, *needs: str) -> None:
         (Target("macos-arm64", "3.11"), {"shop-1.0-py3", "onmac-1.0-cp39", "old-1.0-py3"}),
         (Target("linux-arm64", "3.12"), {"shop-1.0-py3", "new-1.0-py3"}),
     ],
-    ids=str,
+    ids=["windows", "macos", "linux-arm"],
 )
 def test_each_machine_gets_what_it_needs_and_no_other(
     target: Target, expected: set[str], tmp_path: Path, no_settings: pytest.MonkeyPatch
