@@ -1,0 +1,122 @@
+"""The whole ingest as one function of the bytes it is sent, which checks itself."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kit.ingest import make_app
+from kit.store import Store
+from tests.ingest.sending import KEY, PROJECTS
+
+CORPUS = Path(__file__).with_name("corpus")
+CHECKED_EVERY = 5000
+MAGIC = {b"\x1f\x8b": "gzip", b"\x78": "deflate"}
+
+
+class Answer(NamedTuple):
+    """What the ingest answered, and the decompressed body if it was accepted."""
+
+    status: int
+    body: dict[str, Any]
+    accepted: bytes | None
+
+
+class Target:
+    """An ingest on a store of its own, called as its server calls it."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path)
+        self.accepted: list[bytes] = []
+        self._app = make_app(self.store, PROJECTS, relay=self.accepted.append)
+        self._loop = asyncio.new_event_loop()
+        self._calls = 0
+
+    def check(self, data: bytes) -> Answer:
+        """Send a body. Raises AssertionError when the answer or the store is not as it must be."""
+        before = self._newest()
+        answer = self._loop.run_until_complete(self._call(data))
+        assert answer.status < 500, answer
+        if answer.status == 200:
+            assert answer.accepted is not None
+            self._compare(answer.accepted, before)
+        else:
+            assert isinstance(answer.body["detail"], str), answer
+            assert self._newest() == before, "what was refused is stored"
+        self._calls += 1
+        if self._calls % CHECKED_EVERY == 0:
+            self.assert_sound()
+        return answer
+
+    def assert_sound(self) -> None:
+        """Let SQLite look through the whole file, then empty it."""
+        verdict = self.store._reader.execute("PRAGMA integrity_check").fetchone()
+        assert verdict == ("ok",), verdict
+        assert not self.store._reader.execute("PRAGMA foreign_key_check").fetchall()
+        self.store._writer.execute("DELETE FROM envelopes")
+
+    def close(self) -> None:
+        """Look through the file a last time, and close it."""
+        self.assert_sound()
+        self.store.close()
+        self._loop.close()
+
+    def _newest(self) -> int:
+        (newest,) = self.store._reader.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()
+        return newest or 0
+
+    def _compare(self, body: bytes, before: int) -> None:
+        """Everything in the body is in the store, byte for byte."""
+        query = "SELECT body FROM envelopes ORDER BY id DESC LIMIT 1"
+        assert self.store._reader.execute(query).fetchone() == (body,)
+        rows = self.store._reader.execute(
+            'SELECT "offset", length FROM items WHERE envelope = '
+            "(SELECT max(id) FROM envelopes) ORDER BY id"
+        ).fetchall()
+        kept = b"".join(body[offset : offset + length] for offset, length in rows)
+        # All but the envelope's header line and blank lines at the end.
+        assert kept.strip() == body.partition(b"\n")[2].strip()
+        for stored in self.store.items(limit=max(len(rows), 1))[: len(rows)]:
+            assert stored.project == "gateway"
+            assert stored.headers["type"] == stored.type
+
+    async def _call(self, data: bytes) -> Answer:
+        headers = {"host": "127.0.0.1", "content-encoding": encoding(data), **KEY}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/api/1/envelope/",
+            "raw_path": b"/api/1/envelope/",
+            "query_string": b"",
+            "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+        }
+        # In two pieces, cut where the length says, so that the same input is always cut alike.
+        cut = len(data) * 7 % (len(data) + 1)
+        received = [
+            {"type": "http.request", "body": data[:cut], "more_body": True},
+            {"type": "http.request", "body": data[cut:], "more_body": False},
+        ]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return received.pop(0) if received else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        self.accepted.clear()
+        await self._app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent)
+        accepted = self.accepted[0] if self.accepted else None
+        return Answer(sent[0]["status"], json.loads(body), accepted)
+
+
+def encoding(data: bytes) -> str:
+    """Return the encoding that a body looks as if it had."""
+    # Brotli has no magic number; these bits are the size of the window that it takes by default.
+    if data[:1] != b"{" and data[:1] and data[0] & 0x0F == 0x0B:
+        return "br"
+    return next((name for magic, name in MAGIC.items() if data.startswith(magic)), "identity")
