@@ -61,6 +61,11 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
             *jupyter_options,
         ]
     )
+    # It has ended, and so have its kernels. But now and then its end leaves a thread of AnyIO's
+    # that waits for ever, and Python would wait for that.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @main.command()
