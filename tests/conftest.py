@@ -1,4 +1,5 @@
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     Kernels and services inherit both from the environment. Of processes that share the tests
     each has its own.
     """
+    # Whoever was started in the background ignores Ctrl-C, and so would all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if session.config.getoption("numprocesses", None):
         return
     os.environ["WORKSHOP_HOME"] = tempfile.mkdtemp(prefix="workshop-tests-")
