@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from itertools import count
 
+import brotli
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -16,6 +17,8 @@ from starlette.routing import Route
 from kit import ingest
 from kit.envelope import MAX_ITEMS, parse
 from kit.store import Store, _Pending
+
+DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "identity": bytes}
 
 
 def make_app(
@@ -26,8 +29,8 @@ def make_app(
 
     async def receive(request: Request) -> JSONResponse:
         body = await request.body()
-        zipped = request.headers.get("content-encoding") == "gzip"
-        envelope = parse(gzip.decompress(body) if zipped else body)
+        decode = DECODERS[request.headers.get("content-encoding", "identity")]
+        envelope = parse(decode(body))
         name, _ = projects[request.path_params["project_id"]]
         first = next(numbers) * MAX_ITEMS
         ids = range(first, first + len(envelope.items))
