@@ -76,11 +76,20 @@ def test_errors_arrive_as_they_were_captured_and_become_issues(
 ) -> None:
     events = press(workshop, crash_id, times)
     assert relay.wait(60), relay.last_error
-    arrived = {id: event for id, event in bugsink.events() if id in events}
+    arrived = when_arrived(bugsink, set(events))
     assert {id: event["data"] for id, event in arrived.items()} == events
     theirs = {event["issue"] for event in arrived.values()}
     counts = [issue for issue in bugsink.issues() if issue["id"] in theirs]
     assert {each["calculated_type"]: each["digested_event_count"] for each in counts} == issues
+
+
+# A trigger returns when the event is stored, and the relay is given it just after that.
+@retry(stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True)
+def when_arrived(bugsink: Bugsink, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the events of these ids, once all of them are there."""
+    arrived = {id: event for id, event in bugsink.events() if id in ids}
+    assert arrived.keys() == ids
+    return arrived
 
 
 def test_what_it_has_no_use_for_is_taken_and_thrown_away(
