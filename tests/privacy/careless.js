@@ -47,6 +47,10 @@ function fail() {
   Sentry.captureMessage(`refused: secret=${secret['JavaScript message']}`);
 }
 
+// A process that ends before all is sent has failed.
+process.exitCode = 1;
+// Nothing else keeps this process alive while it waits for the SDK's threads.
+setInterval(() => {}, 1000);
 instrument({ release: 'payment@1.0.0', environment: 'workshop' }).then(async () => {
   Sentry.startSpan({ op: 'task', name: 'careless' }, fail);
   const sent = await Sentry.flush(60_000);
