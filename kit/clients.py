@@ -7,6 +7,7 @@ and every task and thread that is started there inherits it.
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import sentry_sdk
 from sentry_sdk.client import BaseClient
@@ -49,23 +50,31 @@ def untraced() -> Iterator[None]:
         yield
 
 
+def open_client(**options: Any) -> sentry_sdk.Client:
+    """Return a Sentry client with these options, whose transport already runs.
+
+    Started lazily, its thread would inherit the scope of the first request and show its own upload
+    as a span there.
+    """
+    # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
+    client = sentry_sdk.Client(http_proxy="", **options)
+    with untraced():
+        client.flush(timeout=1.0)
+    return client
+
+
 class ServiceClient:
     """The Sentry client of one service, sending to ``dsn``, in the name of ``learner``."""
 
     def __init__(self, service: Service, dsn: str, learner: str | None = None) -> None:
         self.service = service
         self._learner = learner
-        # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
         options = sentry_options(service)
         if service is FRONTEND:
             # Its code is the slot machine's and the learner's, not the rest of the kit.
             options["in_app_include"].append("kit.slots")
             options["in_app_exclude"] = ["kit"]
-        self.client = sentry_sdk.Client(dsn=dsn, http_proxy="", **options)
-        with untraced():
-            # Starts the transport's thread. Started lazily it would inherit the scope of the
-            # first request and show its own upload as a span there.
-            self.client.flush(timeout=1.0)
+        self.client = open_client(dsn=dsn, **options)
 
     def bind(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which the process reports as this service."""

@@ -16,7 +16,7 @@ from demo_services.game_engine import desk
 from demo_services.game_engine.app import MAX_BODY_BYTES
 from demo_services.services import GAME_ENGINE
 from kit import switches
-from kit.clients import untraced, use_client
+from kit.clients import open_client, untraced, use_client
 from kit.difference import Difference, fields, spell
 from kit.envelope import parse
 from kit.hosting import Server, serve_tornado
@@ -303,9 +303,8 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
             sent.append(envelope)
             super().capture_envelope(envelope)
 
-    client = sentry_sdk.Client(
+    return open_client(
         dsn=dsn,
-        http_proxy="",
         transport=Weighed,
         release=GAME_ENGINE.release,
         server_name=GAME_ENGINE.name,
@@ -313,10 +312,6 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
         in_app_include=["demo_services", "__main__"],
         **options,
     )
-    with untraced():
-        # Starts the transport's thread outside of the request.
-        client.flush(timeout=1.0)
-    return client
 
 
 def _shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:

@@ -14,10 +14,11 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kit.clients import use_client
+from kit.clients import open_client, use_client
 from kit.hosting import Server, serve_asgi
 from kit.html import render
 from kit.outcome import Event
+from kit.payload import at, leaves
 from kit.store import Store, StoredItem
 
 DEADLINE_S = 20.0
@@ -197,8 +198,7 @@ def check_out(dsn: str, store: Store, **options: Any) -> Checkout:
     when nothing does within 20 seconds.
     """
     planted, trace_id = Planted(), uuid4().hex
-    # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
-    _run(planted, trace_id, {"dsn": dsn, "http_proxy": "", "traces_sample_rate": 1.0, **options})
+    _run(planted, trace_id, {"dsn": dsn, "traces_sample_rate": 1.0, **options})
     store.wait_for_error(trace_id, DEADLINE_S)
     store.wait_for_transaction(trace_id, DEADLINE_S)
     return Checkout(planted, tuple(store.items(trace_id=trace_id)))
@@ -227,7 +227,7 @@ class Kept(Transport):
 
 def _run(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
     """Open the shop for one customer."""
-    client = sentry_sdk.Client(release="shop@1.0.0", server_name="shop", **options)
+    client = open_client(release="shop@1.0.0", server_name="shop", **options)
     serve = serve_asgi(lambda: quiet(make_app(planted)))
     server = Server("shop", serve, context=lambda: use_client(client))
     server.launch().wait()
@@ -238,13 +238,8 @@ def _run(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
         client.close(timeout=DEADLINE_S)
 
 
-def paths(value: Any, secret: str, path: str = "event") -> Iterator[str]:
+def paths(event: Mapping[str, Any], secret: str) -> Iterator[str]:
     """Yield where in an event a secret is, such as ``event.request.headers.x-api-key``."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from paths(inner, secret, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from paths(inner, secret, f"{path}[{number}]")
-    elif secret in str(value):
-        yield path
+    for path in leaves(event):
+        if secret in str(at(event, path)):
+            yield "event" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)

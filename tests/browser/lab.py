@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import nbformat
+
+from kit.child import free_port
 
 COURSE = Path(__file__).parent.parent.parent / "notebooks"
 DEADLINE_S = 60.0
@@ -62,7 +63,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     course = shutil.copytree(
         COURSE, folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
     )
-    lab = Lab(f"http://127.0.0.1:{_free_port()}", secrets.token_urlsafe(16), course)
+    lab = Lab(f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe(16), course)
     output = folder / "lab.log"
     with (
         output.open("w") as log,
@@ -114,10 +115,3 @@ def _await(lab: Lab, process: subprocess.Popen[bytes], output: Path) -> None:
         else:
             return
     raise RuntimeError(f"JupyterLab did not start:\n{output.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
