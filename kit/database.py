@@ -42,6 +42,7 @@ class Database:
         self._watcher: threading.Thread | None = None
         self._settled = threading.Event()
         self._listens = threading.Event()
+        self._told_to_end = threading.Event()
         self._changing = threading.Lock()
         self._is_ready = False
         self._reason = ""
@@ -89,6 +90,7 @@ class Database:
         if self.unavailable:
             raise ServerError(self.unavailable)
         self._settled.clear()
+        self._told_to_end.clear()
         self._is_ready, self._reason = False, ""
         self._began = time.perf_counter()
         if not self._given:
@@ -119,6 +121,7 @@ class Database:
         with self._changing:
             leash, self._leash = self._leash, None
             self._is_ready = False
+            self._told_to_end.set()
         if leash is None:
             return
         child.end(leash, timeout)
@@ -136,7 +139,7 @@ class Database:
     def _start_again(self) -> None:
         """Replace a program that died by an empty one, unless it was told to end."""
         # Clients look every half second. They shall notice: the new one has no indexes.
-        time.sleep(PAUSE_S)
+        self._told_to_end.wait(PAUSE_S)
         with self._changing:
             if self._leash is not None and self._port is not None:
                 self._leash = start_secantus(self._port)

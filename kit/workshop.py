@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -400,8 +400,9 @@ class Workshop:
             ) from error
 
 
+@cache
 def _warm_up() -> None:
-    """Let the first card and the first chart be no later than the others."""
+    """Let the first card and the first chart of this process be no later than the others."""
     card.warm_up()
     chart.warm_up()
 

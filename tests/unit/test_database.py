@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -82,6 +83,17 @@ def test_a_stop_leaves_nothing_behind(database: Database) -> None:
     assert children() <= before
     assert not home.exists()
     database.stop()
+
+
+def test_a_stop_is_no_death_that_it_would_pause_after(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit.database, "PAUSE_S", 60.0)
+    before = set(threading.enumerate())
+    database.launch().wait()
+    (watcher,) = (new for new in set(threading.enumerate()) - before if new.name == database.name)
+    database.stop()
+    assert not watcher.is_alive()
 
 
 def test_it_has_no_address_before_the_launch(database: Database) -> None:
