@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, count
 from typing import Any
 
@@ -39,19 +39,33 @@ class TooLarge(BadEnvelope):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of an envelope.
+    """One item of an envelope; ``length`` bytes of ``body``, its header line included.
 
-    ``payload`` is an object for ``JSON_TYPES`` and bytes for all others. The item, its header
-    line included, is ``body[offset : offset + length]``.
+    Headers and payload are read anew whenever they are asked for: as objects they would be many
+    times as large as the bytes, for as long as the item waits to be written.
     """
 
     type: str
-    headers: dict[str, Any]
-    payload: Any
     event_id: str | None
     trace_ids: frozenset[str]
+    body: bytes = field(repr=False)
     offset: int
     length: int
+
+    @property
+    def data(self) -> bytes:
+        """Header line and payload, as they were sent."""
+        return self.body[self.offset : self.offset + self.length]
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The item's own header."""
+        return parse_item(self.data)[0]
+
+    @property
+    def payload(self) -> Any:
+        """An object for ``JSON_TYPES``, bytes for all others."""
+        return parse_item(self.data)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ def parse(body: bytes) -> Envelope:
     """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
     stream = io.BytesIO(body)
     headers = _object(stream.readline(), "the envelope header")
-    return Envelope(body, headers, tuple(_items(stream, headers)))
+    return Envelope(body, headers, tuple(_items(body, stream, headers)))
 
 
 def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
@@ -89,7 +103,7 @@ def hex_id(value: object) -> str | None:
     return digits if re.fullmatch("[0-9a-f]{32}", digits) else None
 
 
-def _items(stream: io.BytesIO, envelope_headers: dict[str, Any]) -> Iterator[Item]:
+def _items(body: bytes, stream: io.BytesIO, envelope_headers: dict[str, Any]) -> Iterator[Item]:
     for number in count(1):
         offset = stream.tell()
         if _at_end(stream):
@@ -99,10 +113,9 @@ def _items(stream: io.BytesIO, envelope_headers: dict[str, Any]) -> Iterator[Ite
         headers, payload = _read_item(stream, f"item {number}")
         yield Item(
             type=headers["type"],
-            headers=headers,
-            payload=payload,
             event_id=_event_id(payload, envelope_headers),
             trace_ids=_trace_ids(headers["type"], payload, envelope_headers),
+            body=body,
             offset=offset,
             length=stream.tell() - offset,
         )

@@ -1,9 +1,9 @@
 """The ingest: the local stand-in for Sentry, speaking the envelope protocol."""
 
 import asyncio
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kit.envelope import BadEnvelope, Envelope, TooLarge, parse
-from kit.store import Store, StoreError
+from kit.store import Received, Store, StoreError
 
 SPOTLIGHT = "spotlight"
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -67,7 +67,7 @@ class _Ingest:
         self._relay = relay
         self._body_deadline = body_deadline
         self._budget = _Budget(MAX_IN_FLIGHT_BYTES)
-        self._batch: Future[None] | None = None
+        self._batch: list[Received] = []
         self._written: asyncio.Future[None]
 
     async def envelope(self, request: Request) -> JSONResponse:
@@ -101,19 +101,35 @@ class _Ingest:
         with self._budget.share() as take:
             envelope = _parsed(await self._read(request, take))
             try:
-                await self._stored(self._store.add(project, envelope))
+                await self._stored(Received(project, envelope, time.time()))
             except StoreError as error:
                 raise HTTPException(503, str(error)) from error
         if self._relay is not None:
             self._relay(envelope.body)
         return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
 
-    async def _stored(self, batch: Future[None]) -> None:
-        """Wait for a batch of the store. All that are in it wake by one call of its thread."""
-        if batch is not self._batch:
-            self._batch, self._written = batch, asyncio.wrap_future(batch)
+    async def _stored(self, received: Received) -> None:
+        """Wait until an envelope is written, together with all that come in this turn of the loop.
+
+        In the loop's own thread: handing it to another takes longer than writing it.
+        """
+        if not self._batch:
+            loop = asyncio.get_running_loop()
+            self._written = loop.create_future()
+            loop.call_soon(self._write)
+        self._batch.append(received)
         # A request that is given up must not end the wait of the others.
         await asyncio.shield(self._written)
+
+    def _write(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
+            self._store.write(batch)
+        except Exception as error:
+            # Whatever it is: nobody else would tell those who wait.
+            self._written.set_exception(error)
+        else:
+            self._written.set_result(None)
 
     async def _read(self, request: Request, take: Callable[[int], None]) -> bytes:
         decoder, parts, size = _decoder(request), [], 0

@@ -6,8 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,6 @@ from kit.advice import Advice
 from kit.envelope import Envelope, Item, parse_item
 from kit.private import private_file, private_folder
 
-MAX_PENDING_BYTES = 32 * 1024 * 1024
 MAX_UNREAD_ITEMS = 10_000
 _BUSY_TIMEOUT_S = 10.0
 _PAGE_BYTES = 4096
@@ -134,21 +132,12 @@ class Subscription:
         self._items.put(StoreError(reason))
 
 
-class _Pending(NamedTuple):
+class Received(NamedTuple):
+    """An envelope and the project that it is for; ``at`` is in seconds since the epoch."""
+
     project: str
-    received_at: float
     envelope: Envelope
-
-
-class _Batch:
-    """Envelopes that are written in one transaction; ``done`` is settled when they are."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[_Pending] = []
-        self.bytes = 0
-        self.done: Future[None] = Future()
-        # The writer settles it: a caller that gives up must not be able to cancel it.
-        self.done.set_running_or_notify_cancel()
+    at: float
 
 
 class Store:
@@ -159,11 +148,10 @@ class Store:
 
     def __init__(self, path: Path, *, keep: timedelta = timedelta(days=7)) -> None:
         self.path = path
-        self._batch = _Batch()
         self._closed = False
-        self._wake = threading.Condition()
         self._subscriptions: set[Subscription] = set()
         self._subscribing = threading.Lock()
+        self._writing = threading.Lock()
         self._reading = threading.Lock()
         with self._explained("open"), ExitStack() as opened:
             private_folder(path.parent)
@@ -173,23 +161,23 @@ class Store:
             _set_up(self._writer)
             _delete_before(self._writer, time.time() - keep.total_seconds())
             self._files = opened.pop_all()
-        self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
-        self._thread.start()
 
-    def add(self, project: str, envelope: Envelope) -> Future[None]:
-        """Queue an envelope; the future is done once it is durable, or has a StoreError.
+    def write(self, batch: Sequence[Received]) -> None:
+        """Store envelopes in one transaction; they are durable when this returns.
 
-        Envelopes that are written together share their future.
+        Raises StoreError when none of them is.
         """
-        with self._wake:
+        with self._writing:
             if self._closed:
-                return _refused("The store is closed.")
-            if self._batch.bytes + len(envelope.body) > MAX_PENDING_BYTES:
-                return _refused("Too much waits to be written; try again.")
-            self._batch.envelopes.append(_Pending(project, time.time(), envelope))
-            self._batch.bytes += len(envelope.body)
-            self._wake.notify()
-            return self._batch.done
+                raise StoreError("The store is closed.")
+            try:
+                with self._explained("write to"), _transaction(self._writer):
+                    committed = _insert(self._writer, batch)
+            except StoreError as error:
+                self._fail(batch, error)
+                raise
+            for received, ids in zip(batch, committed, strict=True):
+                self._publish(received, ids)
 
     def items(
         self,
@@ -272,59 +260,31 @@ class Store:
         )
 
     def close(self) -> None:
-        """Write what is queued and close the file. Closing again does nothing."""
-        with self._wake:
+        """Close the file. Closing again does nothing."""
+        with self._writing:
             self._closed = True
-            self._wake.notify()
-        self._thread.join()
         with self._subscribing:
             for subscription in self._subscriptions:
                 subscription._end("The store is closed.")
         with self._reading:
             self._files.close()
 
-    def _write(self) -> None:
-        while (batch := self._take()).envelopes:
-            try:
-                with self._explained("write to"):
-                    committed = self._commit(batch.envelopes)
-            except Exception as error:
-                # Whatever it is: had this thread died, every later caller would wait for ever.
-                self._fail(batch, error)
-                batch.done.set_exception(error)
-            else:
-                for pending, ids in zip(batch.envelopes, committed, strict=True):
-                    self._publish(pending, ids)
-                batch.done.set_result(None)
-
-    def _take(self) -> _Batch:
-        with self._wake:
-            self._wake.wait_for(lambda: self._batch.envelopes or self._closed)
-            batch, self._batch = self._batch, _Batch()
-            return batch
-
-    def _commit(self, batch: list[_Pending]) -> list[range]:
-        """Write all in one transaction; return the ids of the items of each envelope."""
-        with _transaction(self._writer):
-            return _insert(self._writer, batch)
-
-    def _publish(self, pending: _Pending, ids: range) -> None:
+    def _publish(self, received: Received, ids: range) -> None:
         with self._subscribing:
             subscriptions = list(self._subscriptions)
-        for number, item in zip(ids, pending.envelope.items, strict=True):
+        for number, item in zip(ids, received.envelope.items, strict=True):
             if wanting := [each for each in subscriptions if each._wants(item)]:
-                stored = _just_stored(number, item, pending)
+                stored = _just_stored(number, item, received)
                 for subscription in wanting:
                     subscription._offer(stored)
 
-    def _fail(self, batch: _Batch, error: Exception) -> None:
+    def _fail(self, batch: Sequence[Received], error: StoreError) -> None:
         """Tell those who wait for something in a batch that it will not come."""
-        reason = error if isinstance(error, StoreError) else StoreError(repr(error))
-        items = [item for pending in batch.envelopes for item in pending.envelope.items]
+        items = [item for received in batch for item in received.envelope.items]
         with self._subscribing:
             for subscription in self._subscriptions:
                 if any(map(subscription._wants, items)):
-                    subscription._fail(reason)
+                    subscription._fail(error)
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
@@ -393,30 +353,28 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
 
 
-def _insert(db: sqlite3.Connection, batch: list[_Pending]) -> list[range]:
+def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
     """Write envelopes, a statement for each table; return the ids of the items of each.
 
     Each statement hands the interpreter over to other threads and has to wait for it again.
     """
     ids = list(_number(batch, after=_last_id(db, "items")))
     envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
-    _insert_rows(
-        db, "envelopes", ((n, p.project, p.received_at, p.envelope.body) for n, p in envelopes)
-    )
+    _insert_rows(db, "envelopes", ((n, r.project, r.at, r.envelope.body) for n, r in envelopes))
     items = [
         (number, envelope, item)
-        for (envelope, pending), numbers in zip(envelopes, ids, strict=True)
-        for number, item in zip(numbers, pending.envelope.items, strict=True)
+        for (envelope, received), numbers in zip(envelopes, ids, strict=True)
+        for number, item in zip(numbers, received.envelope.items, strict=True)
     ]
     _insert_rows(db, "items", ((n, e, i.type, i.event_id, i.offset, i.length) for n, e, i in items))
     _insert_rows(db, "traces", ((trace, n) for n, _, i in items for trace in i.trace_ids))
     return ids
 
 
-def _number(batch: list[_Pending], *, after: int) -> Iterator[range]:
+def _number(batch: Sequence[Received], *, after: int) -> Iterator[range]:
     """Give each envelope the ids of its items."""
-    for pending in batch:
-        first, after = after + 1, after + len(pending.envelope.items)
+    for received in batch:
+        first, after = after + 1, after + len(received.envelope.items)
         yield range(first, after + 1)
 
 
@@ -434,23 +392,10 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, .
         db.execute(f"INSERT INTO {table} VALUES {values}", list(chain.from_iterable(some)))  # noqa: S608
 
 
-def _refused(reason: str) -> Future[None]:
-    """Return a future that has failed."""
-    done: Future[None] = Future()
-    done.set_exception(StoreError(reason))
-    return done
-
-
-def _just_stored(number: int, item: Item, pending: _Pending) -> StoredItem:
-    return StoredItem(
-        id=number,
-        project=pending.project,
-        type=item.type,
-        event_id=item.event_id,
-        trace_ids=item.trace_ids,
-        received_at=pending.received_at,
-        headers=item.headers,
-        payload=item.payload,
+def _just_stored(number: int, item: Item, received: Received) -> StoredItem:
+    traces = ",".join(item.trace_ids)
+    return _stored(
+        number, received.project, item.type, item.event_id, received.at, traces, item.data
     )
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from kit import ingest
 from kit.envelope import MAX_ITEMS, parse
-from kit.store import Store, _Pending
+from kit.store import Received, Store
 
 DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "identity": bytes}
 
@@ -34,7 +34,7 @@ def make_app(
         name, _ = projects[request.path_params["project_id"]]
         first = next(numbers) * MAX_ITEMS
         ids = range(first, first + len(envelope.items))
-        store._publish(_Pending(name, time.time(), envelope), ids)
+        store._publish(Received(name, envelope, time.time()), ids)
         return JSONResponse({})
 
     return Starlette(routes=[Route("/api/{project_id}/envelope/", receive, methods=["POST"])])

@@ -18,9 +18,8 @@ from demo_services.services import PAYMENT
 from kit import Workshop, WorkshopError
 from kit.cli import main
 from kit.doctor import examine
-from kit.envelope import parse
 from kit.store import Store, StoreError
-from tests.ingest.sending import KEY, client, error, new_id, running
+from tests.ingest.sending import KEY, client, error, new_id, running, store_away
 
 FULL = re.escape("database or disk is full. Free some disk space there, and try again.")
 NOWHERE = "Set WORKSHOP_HOME to a folder that you can write to, and start again."
@@ -90,10 +89,10 @@ def test_what_waits_for_a_trace_is_told_and_what_follows_all_goes_on(tmp_path: P
         store.subscribe() as every,
     ):
         with full(store), pytest.raises(StoreError):
-            store.add("gateway", parse(error(wanted, blob="x" * 10_000))).result(timeout=30)
+            store_away(store, error(wanted, blob="x" * 10_000))
         with pytest.raises(StoreError, match=FULL):
             one.get(timeout=0)
-        store.add("gateway", parse(error(wanted))).result(timeout=30)
+        store_away(store, error(wanted))
         assert one.get(timeout=0).trace_ids == every.get(timeout=0).trace_ids == {wanted}
         with pytest.raises(TimeoutError):
             two.get(timeout=0)

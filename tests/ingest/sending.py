@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from uuid import uuid4
 
 import httpx
 
+from kit.envelope import parse
 from kit.hosting import Server, serve_asgi
 from kit.ingest import make_app
-from kit.store import Store
+from kit.store import Received, Store
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 KEY = {"X-Sentry-Auth": "Sentry sentry_key=key-1, sentry_version=7"}
@@ -39,6 +41,11 @@ def error(trace_id: str, **fields: object) -> bytes:
     event_id = new_id()
     event = {"event_id": event_id, "contexts": {"trace": {"trace_id": trace_id}}, **fields}
     return body(item("event", event), event_id=event_id)
+
+
+def store_away(store: Store, *contents: bytes, project: str = "gateway") -> None:
+    """Store envelopes as the ingest does."""
+    store.write([Received(project, parse(content), time.time()) for content in contents])
 
 
 @dataclass

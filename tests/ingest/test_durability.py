@@ -14,15 +14,13 @@ ENVELOPES, CONNECTIONS = 2000, 16
 
 WRITER = """
 import sys
-from concurrent.futures import wait
 from pathlib import Path
-from kit.envelope import parse
 from kit.store import Store
-from tests.ingest.sending import error
+from tests.ingest.sending import error, store_away
 
 store = Store(Path(sys.argv[1]))
 for number in range(300):
-    store.add(sys.argv[2], parse(error("a" * 32, number=number))).result(timeout=60)
+    store_away(store, error("a" * 32, number=number), project=sys.argv[2])
 store.close()
 """
 

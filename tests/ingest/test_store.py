@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 
 import kit.store
-from kit.envelope import parse
 from kit.store import Store, StoredItem, StoreError
-from tests.ingest.sending import body, error, item, new_id
-
-
-def add(store: Store, content: bytes, project: str = "gateway") -> None:
-    store.add(project, parse(content)).result(timeout=10)
+from tests.ingest.sending import body, error, item, new_id, store_away
 
 
 def transaction(trace_id: str) -> bytes:
@@ -23,17 +18,17 @@ def transaction(trace_id: str) -> bytes:
 
 def test_items_are_read_newest_first(store: Store) -> None:
     for number in range(3):
-        add(store, error(new_id(), number=number))
+        store_away(store, error(new_id(), number=number))
     assert [found.payload["number"] for found in store.items()] == [2, 1, 0]
     assert [found.payload["number"] for found in store.items(limit=2)] == [2, 1]
 
 
 def test_items_are_found_by_everything_given(store: Store) -> None:
     trace, other = new_id(), new_id()
-    add(store, error(trace, number=1))
-    add(store, error(trace, number=2), project="game-engine")
-    add(store, error(other, number=3))
-    add(store, transaction(trace))
+    store_away(store, error(trace, number=1))
+    store_away(store, error(trace, number=2), project="game-engine")
+    store_away(store, error(other, number=3))
+    store_away(store, transaction(trace))
     (wanted,) = store.items(trace_id=trace, type="event", project="game-engine")
     assert wanted.payload["number"] == 2
     assert store.items(event_id=wanted.event_id) == [wanted]
@@ -46,7 +41,7 @@ def test_what_is_read_is_what_was_sent(store: Store) -> None:
     logs = {"items": [{"trace_id": trace, "body": "é"}, {"trace_id": other}]}
     raw = bytes(range(256))
     sent = body(item("log", logs), item("attachment", raw, filename="a.bin"), event_id=event_id)
-    add(store, sent)
+    store_away(store, sent)
     attachment, log = store.items()
     assert log.payload == logs
     assert log.trace_ids == {trace, other}
@@ -59,8 +54,8 @@ def test_what_is_read_is_what_was_sent(store: Store) -> None:
 def test_a_subscriber_gets_what_a_reader_finds(store: Store) -> None:
     trace = new_id()
     with store.subscribe(trace) as arrivals:
-        add(store, error(new_id()))
-        add(store, error(trace, message="wanted"))
+        store_away(store, error(new_id()))
+        store_away(store, error(trace, message="wanted"))
         found = arrivals.get(timeout=10)
     assert [found] == store.items(trace_id=trace)
 
@@ -68,14 +63,14 @@ def test_a_subscriber_gets_what_a_reader_finds(store: Store) -> None:
 def test_a_subscriber_to_everything_gets_everything_in_order(store: Store) -> None:
     with store.subscribe() as arrivals:
         for number in range(50):
-            store.add("gateway", parse(error(new_id(), number=number)))
+            store_away(store, error(new_id(), number=number))
         numbers = [arrivals.get(timeout=10).payload["number"] for _ in range(50)]
     assert numbers == list(range(50))
 
 
-def test_an_item_is_handed_over_before_its_future_is_done(store: Store) -> None:
+def test_an_item_is_handed_over_before_its_write_returns(store: Store) -> None:
     with store.subscribe() as arrivals:
-        add(store, error(new_id()))
+        store_away(store, error(new_id()))
         assert arrivals.get(timeout=0).type == "event"
 
 
@@ -87,7 +82,7 @@ def test_a_subscriber_times_out(store: Store) -> None:
 def test_a_subscriber_that_left_gets_no_more(store: Store) -> None:
     with store.subscribe() as arrivals:
         pass
-    add(store, error(new_id()))
+    store_away(store, error(new_id()))
     with pytest.raises(TimeoutError):
         arrivals.get(timeout=0)
 
@@ -98,7 +93,7 @@ def test_a_subscriber_that_never_reads_is_cut_off_and_told(
     monkeypatch.setattr(kit.store, "MAX_UNREAD_ITEMS", 2)
     with store.subscribe() as arrivals:
         for _ in range(5):
-            add(store, error(new_id()))
+            store_away(store, error(new_id()))
         assert [arrivals.get(timeout=1).type for _ in range(2)] == ["event", "event"]
         for _ in range(2):
             with pytest.raises(StoreError, match="2 items were left unread"):
@@ -107,8 +102,8 @@ def test_a_subscriber_that_never_reads_is_cut_off_and_told(
 
 def test_a_waiter_finds_what_came_before(store: Store) -> None:
     trace = new_id()
-    add(store, error(trace, number=1))
-    add(store, error(trace, number=2))
+    store_away(store, error(trace, number=1))
+    store_away(store, error(trace, number=2))
     assert store.wait_for_error(trace, timeout=0).payload["number"] == 1
 
 
@@ -120,11 +115,11 @@ def test_a_waiter_gets_what_comes_after(store: Store) -> None:
         looked.set()
         return found.payload.get("number") == 2
 
-    add(store, error(trace, number=1))
+    store_away(store, error(trace, number=1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(store.wait_for, trace, is_second, 10)
         assert looked.wait(10)
-        add(store, error(trace, number=2))
+        store_away(store, error(trace, number=2))
         assert waiting.result(10).payload["number"] == 2
 
 
@@ -133,15 +128,15 @@ def test_many_waiters_each_get_their_own(store: Store) -> None:
     with ThreadPoolExecutor(50) as pool:
         waiting = {trace: pool.submit(store.wait_for_error, trace, 10) for trace in traces}
         for trace in reversed(traces):
-            store.add("gateway", parse(error(trace, message=trace)))
+            store_away(store, error(trace, message=trace))
         assert all(waiting[trace].result().payload["message"] == trace for trace in traces)
 
 
 def test_a_waiter_in_vain_says_what_arrived_instead(store: Store) -> None:
     trace = new_id()
-    add(store, error(trace))
-    add(store, transaction(trace), project="game-engine")
-    add(store, transaction(trace), project="game-engine")
+    store_away(store, error(trace))
+    store_away(store, transaction(trace), project="game-engine")
+    store_away(store, transaction(trace), project="game-engine")
     with pytest.raises(TimeoutError) as caught:
         store.wait_for_transaction(trace, timeout=0.05, project="gateway")
     assert str(caught.value) == (
@@ -154,19 +149,25 @@ def test_a_waiter_in_vain_says_what_arrived_instead(store: Store) -> None:
 
 def test_a_transaction_is_awaited_from_a_project(store: Store) -> None:
     trace = new_id()
-    add(store, transaction(trace), project="game-engine")
-    add(store, transaction(trace), project="gateway")
+    store_away(store, transaction(trace), project="game-engine")
+    store_away(store, transaction(trace), project="gateway")
     assert store.wait_for_transaction(trace, 1, project="gateway").project == "gateway"
     assert store.wait_for_transaction(trace, 1).project == "game-engine"
 
 
-def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
+def test_a_batch_keeps_its_order_and_is_there_after_closing(tmp_path: Path) -> None:
     store = Store(tmp_path / "captured.sqlite3")
-    for number in range(200):
-        store.add("gateway", parse(error(new_id(), number=number)))
+    store_away(store, *(error(new_id(), number=number) for number in range(2000)))
     store.close()
     with closing(Store(tmp_path / "captured.sqlite3")) as again:
-        assert len(again.items()) == 200
+        found = [item.payload["number"] for item in again.items(limit=3000)]
+    assert found == list(reversed(range(2000)))
+
+
+def test_threads_may_write_at_once(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store_away(store, error(new_id())), range(200)))
+    assert len(store.items()) == 200
 
 
 def test_a_closed_store_says_so(store: Store) -> None:
@@ -176,7 +177,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
         with pytest.raises(StoreError, match="closed"):
             arrivals.get(timeout=10)
     with pytest.raises(StoreError, match="closed"):
-        add(store, error(new_id()))
+        store_away(store, error(new_id()))
     with pytest.raises(StoreError, match="closed"):
         store.items()
     with store.subscribe() as late, pytest.raises(StoreError, match="closed"):
@@ -187,7 +188,7 @@ def test_old_envelopes_are_deleted_at_opening(tmp_path: Path) -> None:
     path = tmp_path / "captured.sqlite3"
     with closing(Store(path)) as store:
         for _ in range(20):
-            add(store, error(new_id(), blob="x" * 100_000))
+            store_away(store, error(new_id(), blob="x" * 100_000))
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE envelopes SET received_at = received_at - 8 * 86400 WHERE id > 1")
     before = path.stat().st_size
@@ -207,13 +208,13 @@ def test_a_file_that_cannot_be_opened_is_one_clear_error(tmp_path: Path, obstacl
         Store(path)
 
 
-def test_a_failing_database_fails_the_future_and_not_the_next(store: Store) -> None:
+def test_a_failing_database_fails_a_write_and_not_the_next(store: Store) -> None:
     with closing(sqlite3.connect(store.path)) as db:
         db.execute("ALTER TABLE traces RENAME TO gone")
         with pytest.raises(StoreError, match=r"Cannot write to the store .*no such table"):
-            add(store, error(new_id()))
+            store_away(store, error(new_id()))
         db.execute("ALTER TABLE gone RENAME TO traces")
-    add(store, error(new_id()))
+    store_away(store, error(new_id()))
     assert len(store.items()) == 1
 
 
@@ -221,21 +222,7 @@ def test_a_full_disk_is_reported_and_overcome(store: Store) -> None:
     full, pages = "PRAGMA max_page_count = 30", "PRAGMA max_page_count = 1000000"
     store._writer.execute(full)
     with pytest.raises(StoreError, match="database or disk is full"):
-        add(store, error(new_id(), blob="x" * 1_000_000))
+        store_away(store, error(new_id(), blob="x" * 1_000_000))
     store._writer.execute(pages)
-    add(store, error(new_id()))
+    store_away(store, error(new_id()))
     assert len(store.items()) == 1
-
-
-def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.store, "MAX_PENDING_BYTES", 1000)
-    with pytest.raises(StoreError, match="try again"):
-        add(store, error(new_id(), blob="x" * 1000))
-    add(store, error(new_id()))
-
-
-def test_a_caller_that_gives_up_does_not_stop_the_writer(store: Store) -> None:
-    pending = store.add("gateway", parse(error(new_id())))
-    assert not pending.cancel()
-    add(store, error(new_id()))
-    assert len(store.items()) == 2

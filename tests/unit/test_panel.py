@@ -17,11 +17,11 @@ from demo_services.services import SERVICES
 from kit import Workshop, WorkshopError
 from kit.catalogue import CRASHES, UnknownCrashType
 from kit.crashtype import CrashType, Parameter
-from kit.envelope import parse
 from kit.feed import MAX_ENTRIES
 from kit.outcome import Outcome
 from kit.panel import Panel, State
 from kit.store import Store
+from tests.ingest.sending import store_away
 
 CRASH = next(crash for crash in CRASHES if crash.id == "game-engine/crash")
 UP = [State("gateway", "up")]
@@ -127,7 +127,7 @@ def capture(store: Store, event: dict[str, Any], project: str = "gateway") -> No
     """Store an event as the ingest does."""
     envelope = SdkEnvelope()
     envelope.add_event(event)
-    store.add(project, parse(envelope.serialize())).result()
+    store_away(store, envelope.serialize(), project=project)
 
 
 def error(message: str, **event: Any) -> dict[str, Any]:

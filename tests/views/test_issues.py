@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from kit.envelope import parse
 from kit.grouping import FingerprintError
 from kit.issues import (
     MAX_CARD_CHARACTERS,
@@ -21,6 +20,7 @@ from kit.issues import (
 from kit.store import Store
 from kit.workshop import Workshop
 from tests.card.page import Page
+from tests.ingest.sending import store_away
 
 from .traces import HOSTILE
 
@@ -36,7 +36,7 @@ def send(store: Store, *events: dict[str, Any], project: str = "game-engine") ->
     for event in events:
         payload = json.dumps({"event_id": uuid.uuid4().hex, **event}).encode()
         item = b'{"type":"event","length":%d}\n' % len(payload)
-        store.add(project, parse(b"{}\n" + item + payload + b"\n")).result()
+        store_away(store, b"{}\n" + item + payload + b"\n", project=project)
 
 
 def failed(kind: str, function: str = "pay", **fields: Any) -> dict[str, Any]:
