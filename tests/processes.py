@@ -8,8 +8,15 @@ import psutil
 def gone(family: list[psutil.Process], seconds: float) -> bool:
     """Wait until all of them have ended; nobody may be there to read their exit codes."""
     end = time.monotonic() + seconds
-    while alive := [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
+    while alive := [process for process in family if _is_alive(process)]:
         if time.monotonic() > end:
             return False
         psutil.wait_procs(alive, timeout=0.02)
     return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

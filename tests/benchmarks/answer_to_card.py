@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from tests.benchmarks.goals import goal
 from tests.browser import chromium
@@ -60,10 +60,11 @@ def measure(presses: int, crash_id: str) -> tuple[list[float], list[float]]:
     return with_ingest, with_null
 
 
-def _open(browser: Browser, lab: Lab, crash_id: str, setting_up: str) -> Screen:
+def _open(browser: BrowserContext, lab: Lab, crash_id: str, setting_up: str) -> Screen:
     start = f"{setting_up}\nfrom kit import Workshop\nworkshop = Workshop.start()"
     name = lab.write(f"benchmark-{len(setting_up)}.ipynb", start, f"workshop.crash({crash_id!r})")
-    screen = Screen(browser.new_page(viewport={"width": 1280, "height": 900}))
+    screen = Screen(browser.new_page())
+    screen.page.set_viewport_size({"width": 1280, "height": 900})
     screen.open(lab.address(name))
     screen.run_all()
     screen.page.evaluate(OBSERVE)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
+from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 MISSING = (
     "no browser: pip install playwright && playwright install chromium, "
@@ -40,12 +41,15 @@ def find(own: str) -> str:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
     """Start a headless browser. Raises NoBrowserError."""
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         path = find(playwright.chromium.executable_path)
         # Chromium refuses to run its sandbox as root.
         is_root = getattr(os, "geteuid", lambda: 1)() == 0
         arguments = [*QUIET, "--no-sandbox"] if is_root else [*QUIET]
-        with playwright.chromium.launch(executable_path=path, args=arguments) as started:
+        # With a profile it keeps JupyterLab's scripts compiled, from one page to the next.
+        with playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=arguments
+        ) as started:
             yield started

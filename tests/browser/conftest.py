@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser import chromium
 from tests.browser.lab import Lab, running_lab
@@ -15,7 +15,7 @@ expect.set_options(timeout=30_000)
 
 # For this package alone: while Playwright runs, its event loop is the one of the main thread.
 @pytest.fixture(scope="package")
-def chrome() -> Iterator[Browser]:
+def chrome() -> Iterator[BrowserContext]:
     try:
         with chromium.browser() as browser:
             yield browser
@@ -26,20 +26,20 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def lab(chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(chrome: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with running_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
 
 
 @pytest.fixture
-def unchecked_screen(chrome: Browser) -> Iterator[OpenScreen]:
+def unchecked_screen(chrome: BrowserContext) -> Iterator[OpenScreen]:
     """Opens screens on which something is expected to go wrong."""
     opened: list[Screen] = []
 
     def open_screen(address: str, width: int = 1280, height: int = 900) -> Screen:
-        context = chrome.new_context(viewport={"width": width, "height": height})
-        screen = Screen(context.new_page())
+        screen = Screen(chrome.new_page())
         opened.append(screen)
+        screen.page.set_viewport_size({"width": width, "height": height})
         screen.open(address)
         return screen
 
