@@ -30,9 +30,8 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 # What builds the project there: an editable installation, so that the notebooks are its own.
 BUILDING = ("editables", "pip")
-NO_NETWORK = re.compile(
-    r"after connection broken by|confirming the ssl certificate|ReadTimeoutError"
-)
+NO_NETWORK = re.compile("after connection broken by|ReadTimeoutError")
+NO_TRUST = "confirming the ssl certificate"
 
 Say = Callable[[str], None]
 
@@ -259,6 +258,11 @@ def _pip(arguments: list[str], detail: Say) -> None:
 def _reason(said: Iterable[str]) -> str:
     """Return in one line why pip failed, and what to do."""
     lines = list(said)
+    if any(NO_TRUST in line for line in lines):
+        return (
+            "pip does not trust this network. Set PIP_CERT to the file of the network's own "
+            "certificate, and try again."
+        )
     if any(NO_NETWORK.search(line) for line in lines):
         return "No network: a bundle is made from pip's and npm's registries. Connect, try again."
     if any("No module named pip" in line for line in lines):

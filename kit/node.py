@@ -46,8 +46,10 @@ NPM_CI = (
     *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"),
 )
 NO_NETWORK = re.compile(
-    r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT|\w*CERT\w*"
+    r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT"
 )
+# Of OpenSSL's reasons, all that are about who signed, and until when.
+NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
 
 Report = Callable[[str], None]
 
@@ -305,7 +307,8 @@ def _npm_ci(
 ) -> None:
     deadline = time.monotonic() + INSTALL_DEADLINE_S
     arguments = [str(node.path), str(node.npm), *NPM_CI, *options]
-    npm_ci = Command(arguments, folder, _environment())
+    # Companies read along, with a certificate that the system trusts, and pip, but not Node.js.
+    npm_ci = Command(arguments, folder, {"NODE_USE_SYSTEM_CA": "1", **_environment()})
     with (folder.parent / "npm.txt").open("w+", encoding="utf-8", errors="replace") as said:
         npm = child.start(npm_ci, stderr=said)
         try:
@@ -330,6 +333,11 @@ def _reason(name: str, code: int, said: str) -> str:
     codes = [line.removeprefix("code ") for line in lines if line.startswith("code ")]
     if any(NO_NETWORK.fullmatch(each) for each in codes):
         return f"No network ({codes[0]}): {name} needs its packages once. Connect and start again."
+    if any(NO_TRUST.fullmatch(each) for each in codes):
+        return (
+            f"npm does not trust this network ({codes[0]}): {name} needs its packages once. Set "
+            "NODE_EXTRA_CA_CERTS to the file of the network's own certificate, and start again."
+        )
     details = (
         line for line in lines if not re.match(r"(code|errno|syscall|path) |A complete", line)
     )

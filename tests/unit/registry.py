@@ -4,12 +4,15 @@ import base64
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import trustme
 
 FILES = {
     "package.json": json.dumps({"name": "greeting", "version": "1.0.0", "main": "index.js"}),
@@ -41,10 +44,18 @@ class Registry(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.asked, self.generous = threading.Event(), threading.Event()
         self.generous.set()
+        self._scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def encrypt(self, authority: trustme.CA) -> None:
+        """Speak TLS from now on, with a certificate that ``authority`` signed."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self._scheme = "https"
 
     def answer(self, path: str) -> bytes:
         self.requests.append(path)

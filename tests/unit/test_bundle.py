@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import trustme
 from click.testing import CliRunner
 
 from kit import bundle, installer
@@ -107,6 +108,20 @@ def test_without_a_network_there_is_one_clear_line_and_no_bundle(
     made = CliRunner().invoke(main, ["bundle", str(tmp_path / "class")])
     assert made.exit_code == 1
     assert made.output.splitlines()[-1].startswith("Error: No network: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_pip_does_not_trust_is_said(
+    tmp_path: Path, no_settings: pytest.MonkeyPatch
+) -> None:
+    with Registry() as registry:
+        registry.encrypt(trustme.CA())
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        no_settings.setenv("PIP_INDEX_URL", registry.url)
+        made = CliRunner().invoke(main, ["bundle", str(tmp_path / "class")])
+        registry.shutdown()
+    assert made.exit_code == 1
+    assert made.output.splitlines()[-1].startswith("Error: pip does not trust this network. Set ")
     assert list(tmp_path.iterdir()) == []
 
 

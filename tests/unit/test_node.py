@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trustme
 
 from kit import node
 from kit.hosting import ServerError
@@ -304,6 +305,25 @@ def test_without_a_network_one_line_says_what_to_do(
         "No network (ECONNREFUSED): shop needs its packages once. Connect and start again."
     )
     assert left_over(cache) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a variable names what is trusted")
+def test_npm_trusts_whom_the_system_trusts(
+    package: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    registry.encrypt(authority)
+    monkeypatch.setenv("npm_config_registry", registry.url)
+    monkeypatch.setenv("npm_config_userconfig", str(tmp_path / "none"))
+    for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ServerError, match=r"not trust this .*Set NODE_EXTRA_CA_CERTS") as caught:
+        install(package)
+    assert "\n" not in str(caught.value)
+    trusted = tmp_path / "trusted.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert greeting(install(package))
 
 
 def test_packages_that_are_not_those_of_the_lock_are_refused(
