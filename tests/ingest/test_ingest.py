@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import logging
 import os
@@ -24,10 +25,11 @@ from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
 import kit.ingest
 from kit.envelope import JSON_TYPES, MAX_ITEM_BYTES
-from kit.ingest import MAX_BODY_BYTES
+from kit.ingest import MAX_BODY_BYTES, make_app
 from kit.store import Store
 from tests.ingest.sending import (
     KEY,
+    PROJECTS,
     Ingest,
     body,
     child_ingest,
@@ -245,6 +247,26 @@ def test_a_full_store_is_unavailable_not_broken(ingest: Ingest) -> None:
     assert response.status_code == 503
     assert "disk is full" in detail(response)
     assert ingest.relayed == []
+
+
+@pytest.mark.parametrize(("room", "status"), [(1_000_000, 200), (20, 503)])
+def test_what_arrives_together_is_written_and_answered_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch, room: int, status: int
+) -> None:
+    store._writer.execute(f"PRAGMA max_page_count = {room}")
+    write, batches = store.write, []
+    monkeypatch.setattr(store, "write", lambda batch: batches.append(len(batch)) or write(batch))
+    contents = [error(new_id(), blob="x" * 100_000) for _ in range(8)]
+
+    async def post_all() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(make_app(store, PROJECTS))
+        url = "http://127.0.0.1/api/1/envelope/"
+        async with httpx.AsyncClient(transport=transport, headers=KEY) as http:
+            return await asyncio.gather(*(http.post(url, content=each) for each in contents))
+
+    assert [response.status_code for response in asyncio.run(post_all())] == [status] * 8
+    assert batches == [8]
+    assert len(store.items()) == (8 if status == 200 else 0)
 
 
 def test_spotlight_needs_no_key(ingest: Ingest) -> None:
