@@ -451,7 +451,8 @@ def test_no_orphan_when_the_parent_ends_without_stopping_it(
 ) -> None:
     family, _ = said(parent)
     parent.stdin.close()
-    assert gone(family, seconds=2)
+    assert parent.wait(30) == 0
+    assert gone(family, seconds=1)
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to one group")
