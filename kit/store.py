@@ -173,7 +173,7 @@ class Store:
             try:
                 with self._explained("write to"), _transaction(self._writer):
                     committed = _insert(self._writer, batch)
-            except StoreError as error:
+            except Exception as error:
                 self._fail(batch, error)
                 raise
             for received, ids in zip(batch, committed, strict=True):
@@ -278,13 +278,14 @@ class Store:
                 for subscription in wanting:
                     subscription._offer(stored)
 
-    def _fail(self, batch: Sequence[Received], error: StoreError) -> None:
+    def _fail(self, batch: Sequence[Received], error: Exception) -> None:
         """Tell those who wait for something in a batch that it will not come."""
+        reason = error if isinstance(error, StoreError) else StoreError(repr(error))
         items = [item for received in batch for item in received.envelope.items]
         with self._subscribing:
             for subscription in self._subscriptions:
                 if any(map(subscription._wants, items)):
-                    subscription._fail(error)
+                    subscription._fail(reason)
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:

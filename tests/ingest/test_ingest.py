@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,7 @@ from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 import kit.ingest
 from kit.envelope import JSON_TYPES, MAX_ITEM_BYTES
 from kit.ingest import MAX_BODY_BYTES, make_app
-from kit.store import Store
+from kit.store import Received, Store
 from tests.ingest.sending import (
     KEY,
     PROJECTS,
@@ -267,6 +267,30 @@ def test_what_arrives_together_is_written_and_answered_together(
     assert [response.status_code for response in asyncio.run(post_all())] == [status] * 8
     assert batches == [8]
     assert len(store.items()) == (8 if status == 200 else 0)
+
+
+def test_a_request_that_is_given_up_does_not_end_the_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tasks = store.write, []
+
+    def give_one_up(batch: Sequence[Received]) -> None:
+        tasks[0].cancel()
+        write(batch)
+
+    monkeypatch.setattr(store, "write", give_one_up)
+
+    async def post_all() -> list[Any]:
+        transport = httpx.ASGITransport(make_app(store, PROJECTS))
+        url = "http://127.0.0.1/api/1/envelope/"
+        async with httpx.AsyncClient(transport=transport, headers=KEY) as http:
+            tasks.extend(asyncio.create_task(http.post(url, content=SENT)) for _ in range(3))
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    given_up, *others = asyncio.run(post_all())
+    assert isinstance(given_up, asyncio.CancelledError)
+    assert [response.status_code for response in others] == [200, 200]
+    assert len(store.items()) == 3
 
 
 def test_spotlight_needs_no_key(ingest: Ingest) -> None:

@@ -218,6 +218,21 @@ def test_a_failing_database_fails_a_write_and_not_the_next(store: Store) -> None
     assert len(store.items()) == 1
 
 
+def test_whatever_fails_a_write_is_told_to_who_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OverflowError("too large for SQLite")
+
+    monkeypatch.setattr(kit.store, "_insert", broken)
+    trace = new_id()
+    with store.subscribe(trace) as arrivals:
+        with pytest.raises(OverflowError):
+            store_away(store, error(trace))
+        with pytest.raises(StoreError, match="too large for SQLite"):
+            arrivals.get(timeout=0)
+
+
 def test_a_full_disk_is_reported_and_overcome(store: Store) -> None:
     full, pages = "PRAGMA max_page_count = 30", "PRAGMA max_page_count = 1000000"
     store._writer.execute(full)
