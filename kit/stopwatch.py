@@ -158,7 +158,6 @@ class Stopwatch:
         state = self.attempt.state
         self._head.value = self._rendered("head")
         self._evidence.value = "" if state == NOT_TRIED else self._rendered("evidence")
-        self._verdict.value = self._rendered("verdict")
         self.start_button.description = _CLOCK_SAYS.get(state, "The clock has stopped")
         self.start_button.button_style = "primary" if state == NOT_TRIED else ""
         # What was pressed last stays as it is: JupyterLab takes the keys of a page without focus.
@@ -169,6 +168,8 @@ class Stopwatch:
                 state == SOLVED and choice != self._question.right
             )
         self._show_clock()
+        # Last: what a reader is told has then happened, and Tab leads where it says.
+        self._verdict.value = self._rendered("verdict")
 
     def _show_clock(self) -> None:
         ended = self.attempt.state in (SOLVED, GIVEN_UP)
