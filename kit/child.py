@@ -18,6 +18,7 @@ LEASH = Path(__file__).with_name("leash.py")
 
 # Below those that systems give to connections that go out.
 FIRST_PORT, PORTS = 20_000, 12_000
+GONE_S = 5.0
 _asked = itertools.count()
 
 Leash = subprocess.Popen[str]
@@ -99,5 +100,9 @@ def _kill(leash: Leash) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         family = [psutil.Process(leash.pid), *psutil.Process(leash.pid).children(recursive=True)]
         for process in reversed(family):
-            process.kill()
-        psutil.wait_procs(family)
+            # One that has just ended must not save the others.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        leash.wait()
+        # Bounded: whoever inherits the others may never read how they ended.
+        psutil.wait_procs(family, timeout=GONE_S)

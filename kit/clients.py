@@ -81,5 +81,5 @@ class ServiceClient:
         return use_client(self.client, self._learner)
 
     def close(self) -> None:
-        """Send what is still queued, waiting at most 2 seconds, and stop the client's threads."""
-        self.client.close(timeout=2.0)
+        """Send what is still queued, waiting at most 10 seconds, and stop the client's threads."""
+        self.client.close(timeout=10.0)

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from kit import child
 from kit.child import free_port
 from kit.clients import untraced
-from kit.hosting import HOST, ServerError
+from kit.hosting import HOST, START_DEADLINE_S, ServerError
 
 DRIVER, SECANTUS = "pymongo", "secantus"
 PING_MS = 100
-ELSEWHERE_MS = 5000
+ELSEWHERE_MS = 10_000
 PAUSE_S = 2.0
 LISTENS = "listening on"  # what SecantusDB says once the port is its own
 
@@ -100,7 +100,7 @@ class Database:
         self._watcher.start()
         return self
 
-    def wait(self, deadline: float = 15.0) -> float:
+    def wait(self, deadline: float = START_DEADLINE_S) -> float:
         """Wait until it answers; return the seconds that took since the launch.
 
         Raises ServerError with the reason when it ended first, or did not answer in time.

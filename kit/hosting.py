@@ -17,6 +17,7 @@ from demo_services.standalone import bind
 from kit.advice import Advice
 
 HOST = "127.0.0.1"
+START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
 
 Ready = Callable[[], None]
 Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
@@ -49,6 +50,7 @@ class Server:
         self._port: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
+        self._is_wanted = False
         self._began = self._ready_after = 0.0
 
     @property
@@ -76,6 +78,7 @@ class Server:
         self._port = listener.getsockname()[1]
         self._settled.clear()
         self._is_ready, self._error, self._loop = False, None, None
+        self._is_wanted = True
         self._began = time.perf_counter()
         self._thread = threading.Thread(
             target=self._run, args=(listener,), name=f"{self.name}-server", daemon=True
@@ -83,7 +86,7 @@ class Server:
         self._thread.start()
         return self
 
-    def wait(self, deadline: float = 10.0) -> float:
+    def wait(self, deadline: float = START_DEADLINE_S) -> float:
         """Wait until it accepts requests; return the seconds that took since the launch.
 
         Raises ServerError with the reason when it ended first, or was not ready in time.
@@ -105,7 +108,8 @@ class Server:
         thread = self._thread
         if thread is None or not thread.is_alive():
             return
-        # Without a loop the thread has not come that far; being a daemon it blocks no exit.
+        # Without a loop the thread has not come that far, and will not serve when it has.
+        self._is_wanted = False
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end.set)
         thread.join(timeout)
@@ -123,8 +127,11 @@ class Server:
                 self._settled.set()
 
     async def _main(self, listener: socket.socket) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        await self._serve(listener, self._ready, self._end)
+        self._end = asyncio.Event()
+        # Last: from now on stop() sets the event.
+        self._loop = asyncio.get_running_loop()
+        if self._is_wanted:
+            await self._serve(listener, self._ready, self._end)
 
     def _ready(self) -> None:
         self._ready_after = time.perf_counter() - self._began

@@ -26,6 +26,7 @@ from kit.outcome import Event
 from kit.payload import size
 from kit.switches import SWITCHES, Settings
 
+SEND_DEADLINE_S = 30.0
 # Nobody's: the range is set aside for documentation.
 CALLER = "203.0.113.7"
 
@@ -190,7 +191,7 @@ class Laboratory:
         try:
             self._settle(client, switches.describe(watched), {**ORDER, **order}, trace_id)
         finally:
-            client.close(timeout=2.0)
+            client.close(timeout=SEND_DEADLINE_S)
         shot = _shot(chosen, sent, trace_id)
         for failure in failures:
             failure.add_note(f"{'No' if shot.event is None else 'An'} error event was sent.")

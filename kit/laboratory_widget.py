@@ -38,6 +38,7 @@ class LaboratoryWidget:
     def __init__(self, compare: Callable[..., Any]) -> None:
         self._compare = compare
         self._press: Future[Any] | None = None
+        self._is_running = False
         self.a, self.b = _column("A"), _column("B")
         for name, value in AT_FIRST.items():
             self.b[name].value = value
@@ -83,8 +84,9 @@ class LaboratoryWidget:
         self._says.value = render("laboratory_says.html", different=different)
 
     def _start(self) -> None:
-        if self._press is not None and not self._press.done():
+        if self._is_running:
             return
+        self._is_running = True
         self.button.disabled = True
         self._press = Future()
         threading.Thread(
@@ -95,15 +97,25 @@ class LaboratoryWidget:
         try:
             comparison = self._fire()
         except BaseException as error:  # whatever it is, click() waits for it
-            lines = "".join(traceback.format_exception(error))
-            kind = type(error).__name__
-            failure = render("failure.html", error_type=kind, error=error, traceback=lines)
-            self._state.show(failure)
-            press.set_exception(error)
+            try:
+                self._show_failure(error)
+            finally:
+                self._end()
+                press.set_exception(error)
         else:
+            self._end()
             press.set_result(comparison)
-        finally:
-            self.button.disabled = False
+
+    def _end(self) -> None:
+        """Free the button, before who waits for the press is told of its end."""
+        self._is_running = False
+        self.button.disabled = False
+
+    def _show_failure(self, error: BaseException) -> None:
+        lines = "".join(traceback.format_exception(error))
+        kind = type(error).__name__
+        failure = render("failure.html", error_type=kind, error=error, traceback=lines)
+        self._state.show(failure)
 
     def _fire(self) -> Result:
         self._result.show("")

@@ -214,7 +214,7 @@ def _given() -> Path | None:
 def _version(path: Path) -> str:
     try:
         said = subprocess.run(  # noqa: S603 - the user chose it, or it came with the workshop
-            [path, "--version"], env=_environment(), capture_output=True, text=True, timeout=10
+            [path, "--version"], env=_environment(), capture_output=True, text=True, timeout=30
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise ServerError(f"Node.js cannot be run: {error}. {REMEDY}") from error

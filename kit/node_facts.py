@@ -523,7 +523,7 @@ MECHANISMS = {
         _MECHANISM,
         "the OnUncaughtException integration",
         "process.on('uncaughtException'): the error left the last function, and Node.js ends the "
-        "process. The SDK sends this first, for which it has two seconds.",
+        "process. The SDK sends this first, for which it has two seconds, here ten.",
         _NODE + "integrations/onuncaughtexception.js",
         'type: "auto.node.onuncaughtexception"',
     ),

@@ -28,11 +28,15 @@ from kit.system import INGEST, System
 from kit.widgets import Trigger
 
 LOOK_EVERY_S = 0.5
+# It looks whether it shall end as often; on a busy machine it comes to that later.
+END_S = 10.0
 # Of a flood the browser gets as much as it can draw.
 REST_S = 0.1
 MOST_AT_ONCE = 1000
 SHOWN_FAILURES = 3
 REMEMBERED_TRACES = 500
+# The names of threads.
+WATCHER, PRESS = "workshop-panel", "workshop-press"
 
 # The panel that each cell shows, by the cell's id.
 _in_cells: dict[str, "Panel"] = {}
@@ -132,7 +136,7 @@ class Panel:
                 self._halt.set()
                 return self._round
             self._round, self._halt = Future(), threading.Event()
-        _in_background(self._fire, self._round, self._halt, self._loaded())
+        _in_background(PRESS, self._fire, self._round, self._halt, self._loaded())
         return self._round
 
     def close(self) -> None:
@@ -272,7 +276,7 @@ class Panel:
     def _watch(self) -> None:
         with self._noting:
             if self._watcher is None and not self._closing.is_set():
-                self._watcher = _in_background(self._follow)
+                self._watcher = _in_background(WATCHER, self._follow)
 
     def _follow(self) -> None:
         try:
@@ -317,7 +321,7 @@ class Panel:
         self._halt.set()
         watcher = self._watcher
         if watcher is not None and watcher is not threading.current_thread():
-            watcher.join(timeout=2 * LOOK_EVERY_S)
+            watcher.join(timeout=END_S)
 
 
 class Section:
@@ -373,7 +377,7 @@ class Row:
         with self._starting:
             if self._press is None or self._press.done():
                 press: Future[Outcome] = Future()
-                _in_background(self._run, press)
+                _in_background(PRESS, self._run, press)
                 self._press = press
             return self._press
 
@@ -482,8 +486,8 @@ def _cell_id() -> str | None:
     return cell
 
 
-def _in_background(action: Callable[..., object], *given: object) -> threading.Thread:
-    thread = threading.Thread(target=action, args=given, name="workshop-panel", daemon=True)
+def _in_background(name: str, action: Callable[..., object], *given: object) -> threading.Thread:
+    thread = threading.Thread(target=action, args=given, name=name, daemon=True)
     thread.start()
     return thread
 

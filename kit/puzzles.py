@@ -18,7 +18,8 @@ from kit.hosting import Server, serve_tornado
 from kit.outcome import Event
 from kit.store import Store
 
-TELEMETRY_DEADLINE_S = 10.0
+TELEMETRY_DEADLINE_S = 30.0
+ANSWER_DEADLINE_S = 30.0
 AT_ONCE = 3
 
 Request = dict[str, Any]
@@ -88,7 +89,8 @@ def _send_all(puzzle: Puzzle, url: str, reporting: Reporting) -> dict[str, bool]
     def send(request: Request) -> tuple[str, bool]:
         # A thread of a pool knows nothing of the scopes of who uses it.
         with reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="promotion") as t:
-            return t.trace_id, httpx.post(target, json=request, trust_env=False).is_error
+            answer = httpx.post(target, json=request, timeout=ANSWER_DEADLINE_S, trust_env=False)
+            return t.trace_id, answer.is_error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(pool.map(send, puzzle.requests))

@@ -147,6 +147,7 @@ def pay(url: str, secret: Planted, trace_id: str) -> None:
             "password": secret("body"),
             "cards": [{"holder": "ada", "cvv": secret("nested body")}],
         },
+        timeout=DEADLINE_S,
         trust_env=False,
     )
 

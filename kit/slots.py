@@ -93,6 +93,7 @@ class SlotMachine:
         self._hook = hook
         self._minutes = minutes
         self._turn = threading.Lock()
+        self._is_turning = False
         self._pause = threading.Event()
         self._round = Round("Press Spin to play.")
         self._rounds: deque[str] = deque(maxlen=REMEMBERED_ROUNDS)
@@ -114,9 +115,11 @@ class SlotMachine:
         Sentry, when a service behind the machine failed.
         """
         with self._turn, self._hook.reporting():
-            self._show(Round("The reels turn …", "turning"))
-            with sentry_sdk.start_transaction(op="ui.action.click", name="spin the slot machine"):
-                return self._play(self.player.value, self.bet.value)
+            self._is_turning = True
+            try:
+                return self._turn_reels()
+            finally:
+                self._is_turning = False
 
     def stop(self) -> None:
         """End the autoplay."""
@@ -132,6 +135,11 @@ class SlotMachine:
         for part, name in ((cabinet, "cw-slots"), (play, "cw-slots-play"), (who, "cw-slots-who")):
             part.add_class(name)
         return cabinet
+
+    def _turn_reels(self) -> Result:
+        self._show(Round("The reels turn …", "turning"))
+        with sentry_sdk.start_transaction(op="ui.action.click", name="spin the slot machine"):
+            return self._play(self.player.value, self.bet.value)
 
     def _play(self, player: str, bet: int) -> Result:
         began = time.monotonic()
@@ -187,6 +195,8 @@ class SlotMachine:
         ended = replace(ended, took_ms=took_ms, trace_id=trace_id() or "")
         self.tally = replace(self.tally, spins=self.tally.spins + 1)
         self._rounds.append(ended.words)
+        # Whoever sees the result may press at once; that spin waits for the end of this one.
+        self._is_turning = False
         self._show(ended)
 
     def _show(self, shown: Round) -> None:
@@ -203,7 +213,7 @@ class SlotMachine:
 
     def _press(self) -> None:
         # Not disabled meanwhile: the button would lose the keyboard's focus.
-        if not self._turn.locked():
+        if not self._is_turning:
             _in_background(self._try)
 
     def _try(self) -> str | None:

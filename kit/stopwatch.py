@@ -152,7 +152,8 @@ class Stopwatch:
             if self._now() - self._began >= LIMIT_S:
                 self._give_up()
             else:
-                self._show_clock()
+                with self._turn:
+                    self._show_clock()
 
     def _show(self) -> None:
         state = self.attempt.state

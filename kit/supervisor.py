@@ -23,13 +23,13 @@ import psutil
 
 from kit import child
 from kit.child import Command
-from kit.hosting import HOST, Context, ServerError
+from kit.hosting import HOST, START_DEADLINE_S, Context, ServerError
 
 READY_DEADLINE_S = 30.0
 MAX_FAILED_STARTS = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 # So many deaths within a minute are a class at work; more are a program that cannot live.
-DEATHS_A_MINUTE = 15
+DEATHS_A_MINUTE, MINUTE_S = 15, 60.0
 KEPT_DEATHS = 50
 
 SAMPLE_S = 0.25
@@ -201,7 +201,7 @@ class Supervisor:
         self._thread.start()
         return self
 
-    def wait(self, deadline: float = 10.0, *, after: int = 0) -> float:
+    def wait(self, deadline: float = START_DEADLINE_S, *, after: int = 0) -> float:
         """Wait until it accepts requests; return the seconds that took since launch or death.
 
         Whoever knows that it will die asks for ``lives`` before, and waits for one ``after``
@@ -294,7 +294,7 @@ class Supervisor:
 
     def _pause(self, failed_starts: int) -> float:
         """Return how many seconds to leave before the next start."""
-        minute_ago = time.time() - 60
+        minute_ago = time.time() - MINUTE_S
         recent = sum(1 for death in self._deaths if death.at > minute_ago)
         step = max(failed_starts, recent - DEATHS_A_MINUTE)
         return min(FIRST_PAUSE_S * 2 ** (step - 1), LONGEST_PAUSE_S) if step > 0 else 0.0
@@ -336,9 +336,10 @@ class _Life:
             readers[0].join(SAMPLE_S)
             self._sample()
         code = child.wait(self.leash)
-        self.is_ready = False
         for reader in readers:
             reader.join()
+        # Only now: that it was ready may have been among its last words.
+        self.is_ready = False
         child.end(self.leash)
         return code
 

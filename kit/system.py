@@ -18,7 +18,14 @@ from kit import deaths, ingest, node, status
 from kit.child import Command
 from kit.clients import ServiceClient, untraced
 from kit.database import Database
-from kit.hosting import Serve, Server, ServerError, serve_asgi, serve_tornado
+from kit.hosting import (
+    START_DEADLINE_S,
+    Serve,
+    Server,
+    ServerError,
+    serve_asgi,
+    serve_tornado,
+)
 from kit.links import link
 from kit.logs import ServiceLog
 from kit.relay import Relay
@@ -27,7 +34,6 @@ from kit.supervisor import Death, Supervisor
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
-START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
 
 Report = Callable[[str], None]
 
@@ -149,7 +155,7 @@ class System:
         self._launch(supervisor)
         # Waited for here: should it not start, the game engine keeps the balances itself.
         try:
-            supervisor.wait(START_DEADLINE_S)
+            supervisor.wait()
         except ServerError as error:
             supervisor.stop()
             del self.servers[PAYMENT.name]
@@ -184,7 +190,7 @@ class System:
 
     def _await(self, server: Server | Supervisor) -> None:
         try:
-            server.wait(START_DEADLINE_S)
+            server.wait()
         except ServerError as error:
             # The last line of a record is that of its traceback which names the error.
             last_words = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
@@ -200,7 +206,8 @@ class System:
             self.database.wait()
             # Its first call creates the indexes; no learner should wait for that.
             with untraced():
-                httpx.get(f"{self.servers[ANALYTICS.name].url}/health", trust_env=False)
+                url = f"{self.servers[ANALYTICS.name].url}/health"
+                httpx.get(url, timeout=START_DEADLINE_S, trust_env=False)
         except (ServerError, httpx.HTTPError) as error:
             self.lacking[self.database.name] = str(error)
 

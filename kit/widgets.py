@@ -41,6 +41,7 @@ class CrashWidget:
         self._trigger = trigger
         self._vitals = vitals
         self._press: Future[Outcome] | None = None
+        self._is_running = False
         self._kind = _choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
         self._parameters = {each.name: _number(each) for each in variants[0].parameters}
@@ -81,8 +82,9 @@ class CrashWidget:
 
     def _start(self) -> None:
         """Run in a thread of its own: the kernel stays free, and other buttons work meanwhile."""
-        if self._press is not None and not self._press.done():
+        if self._is_running:
             return
+        self._is_running = True
         self.button.disabled = True
         self._press = Future()
         press = threading.Thread(
@@ -92,12 +94,21 @@ class CrashWidget:
 
     def _run(self, press: Future[Outcome]) -> None:
         try:
-            press.set_result(self._crash_it())
+            outcome = self._crash_it()
         except BaseException as error:  # whatever it is, click() waits for it
-            press.set_exception(error)
-            self._show_failure(error)
-        finally:
-            self.button.disabled = False
+            try:
+                self._show_failure(error)
+            finally:
+                self._end()
+                press.set_exception(error)
+        else:
+            self._end()
+            press.set_result(outcome)
+
+    def _end(self) -> None:
+        """Free the button, before who waits for the press is told of its end."""
+        self._is_running = False
+        self.button.disabled = False
 
     def _crash_it(self) -> Outcome:
         self._show_state()
@@ -124,7 +135,6 @@ class CrashWidget:
         # Those of an incomplete outcome, or of more than was declared, were not shown yet.
         if len(outcome.events) != len(outcome.crash.errors):
             self._cards.show(cards(outcome.events))
-        self._show_state(outcome, done=True)
         # What raises nothing can only be seen in where the time went.
         is_slow = outcome.crash.profiled or not outcome.events
         profile = outcome.profile if is_slow else None
@@ -132,6 +142,8 @@ class CrashWidget:
         # Every value of them is escaped.
         shown = Markup("").join(map(Markup, views))
         self._trace.show(render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
+        # Last: what it says is complete is then on the page.
+        self._show_state(outcome, done=True)
 
     def _show_failure(self, error: BaseException) -> None:
         self._cards.show("")

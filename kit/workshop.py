@@ -51,7 +51,7 @@ from kit.system import Report, System
 from kit.widgets import CrashWidget
 
 ANSWER_DEADLINE_S = 30.0
-TELEMETRY_DEADLINE_S = 10.0
+TELEMETRY_DEADLINE_S = 30.0
 AUTOPLAY_MINUTES = 10.0
 
 OnOutcome = Callable[[Outcome], None]
@@ -150,9 +150,9 @@ class Workshop:
         return self._system.token
 
     def flush(self) -> None:
-        """Let every service send what it still holds, waiting at most 10 seconds for each."""
+        """Let every service send what it still holds, waiting at most 30 seconds for each."""
         for client in self._system.clients.values():
-            client.client.flush(timeout=10.0)
+            client.client.flush(timeout=TELEMETRY_DEADLINE_S)
 
     def url(self, service: str = GATEWAY.name) -> str:
         """Return the base URL of a service. Raises KeyError for an unknown one."""
@@ -291,7 +291,7 @@ class Workshop:
         """Let three planted bugs fail, and return the experiment that times how each is found.
 
         ``seed`` draws their order, and whether log lines or an event card come first. Raises
-        TimeoutError when what failed is not captured within 10 seconds.
+        TimeoutError when what failed is not captured within 30 seconds.
         """
         engine = GAME_ENGINE.name
         client, log = self._system.clients[engine], partial(self.logs, engine)
@@ -311,7 +311,7 @@ class Workshop:
         ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``. It
         happens to ``player``, or to whom the service chooses. ``on_answer`` is given the outcome
         when the HTTP answer is there, ``on_event`` when the error events are. What has not arrived
-        10 seconds after the answer is in ``outcome.missing``. Raises KeyError for an unknown crash
+        30 seconds after the answer is in ``outcome.missing``. Raises KeyError for an unknown crash
         type, ValueError for a parameter out of its bounds, WorkshopError when the gateway does not
         answer.
         """
@@ -358,7 +358,7 @@ class Workshop:
         """Return the payment service, ready. Raises WorkshopError."""
         try:
             payment = self._system.payment
-            payment.wait(TELEMETRY_DEADLINE_S, after=after)
+            payment.wait(after=after)
         except ServerError as error:
             raise WorkshopError(str(error)) from error
         return payment

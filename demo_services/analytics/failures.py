@@ -9,13 +9,13 @@ import sentry_sdk
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from demo_services.analytics.mongo import REHEARSALS, Document, Mongo
+from demo_services.analytics.mongo import MAX_TIME_MS, REHEARSALS, Document, Mongo
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
 
 DatabaseError = Literal["duplicate-key", "unreachable", "timeout"]
 REELS = ["cherry", "bell", "lemon"]
 SELECTION_MS = 300
-MAX_TIME_MS = 100
+TOO_SHORT_MS = 100
 JOINED_SPINS = 60
 
 
@@ -77,7 +77,7 @@ async def join_everything(mongo: Mongo, player: str) -> list[Document]:
     for other in ("second", "third", "fourth"):
         pipeline += [join(batch, other), {"$unwind": f"${other}"}]
     pipeline.append({"$count": "streaks"})
-    return await run(batch, pipeline)
+    return await run(batch, pipeline, TOO_SHORT_MS)
 
 
 async def group_by_symbol(mongo: Mongo, player: str) -> list[Document]:
@@ -102,12 +102,14 @@ def join(batch: Batch, name: str) -> Document:
     }
 
 
-async def run(batch: Batch, pipeline: list[Document]) -> list[Document]:
-    """Run an aggregation of at most ``MAX_TIME_MS`` and tell Sentry what it was."""
+async def run(
+    batch: Batch, pipeline: list[Document], max_time_ms: int = MAX_TIME_MS
+) -> list[Document]:
+    """Run an aggregation of at most ``max_time_ms`` and tell Sentry what it was."""
     stages: list[Any] = [next(iter(stage)) for stage in pipeline]
     sentry_sdk.set_context(
         "aggregation",
-        {"stages": stages, "spins": len(batch.documents), "max_time_ms": MAX_TIME_MS},
+        {"stages": stages, "spins": len(batch.documents), "max_time_ms": max_time_ms},
     )
     sentry_sdk.add_breadcrumb(
         category="analytics",
@@ -118,7 +120,7 @@ async def run(batch: Batch, pipeline: list[Document]) -> list[Document]:
         sentry_sdk.start_span(op="analytics.aggregate", name="aggregate a batch"),
         code_noted(),
     ):
-        cursor = await batch.spins.aggregate(pipeline, maxTimeMS=MAX_TIME_MS)
+        cursor = await batch.spins.aggregate(pipeline, maxTimeMS=max_time_ms)
         return await cursor.to_list()
 
 

@@ -29,6 +29,8 @@ LEASES = "leases"
 # In seconds: the database itself removes what is older, looking once a minute.
 KEPT_S: Mapping[str, int] = {SPINS: 24 * 3600, REHEARSALS: 60}
 SELECTION_MS = 1000
+# That any aggregation may take.
+MAX_TIME_MS = 5000
 # Often, to see that a database died before an empty one has taken its place.
 HEARTBEAT_MS = 500
 HEALTH_S = 0.7

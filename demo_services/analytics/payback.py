@@ -2,10 +2,8 @@
 
 import sentry_sdk
 
-from demo_services.analytics.mongo import Document, Mongo
+from demo_services.analytics.mongo import MAX_TIME_MS, Document, Mongo
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
-
-MAX_TIME_MS = 5000
 
 
 async def payback_by_symbol(mongo: Mongo, player: str) -> dict[str, float]:

@@ -5,10 +5,9 @@ from typing import Any
 import sentry_sdk
 from pydantic import BaseModel
 
-from demo_services.analytics.mongo import Collection, Document
+from demo_services.analytics.mongo import MAX_TIME_MS, Collection, Document
 
 TOP_PLAYERS = 20
-MAX_TIME_MS = 5000
 
 TOTALS: Document = {
     "spins": {"$sum": 1},

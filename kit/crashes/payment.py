@@ -99,7 +99,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
             "The bank's answer arrives in two pieces, and the first is read as if it were all of "
             "it. That throws inside an event listener, long after Express has returned: no "
             "handler is above it, so Node.js ends the process, and with it every other request. "
-            "The SDK has up to two seconds to send its event before that."
+            "The SDK has up to ten seconds to send its event before that."
         ),
         status=502,
         errors=(

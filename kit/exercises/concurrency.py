@@ -20,7 +20,7 @@ from kit.outcome import Event
 # What noticed an error, and what that says about the way it came.
 WAYS = {"tornado": "request", "asyncio": "task", "threading": "thread", "generic": "caught"}
 FAILING = ("game-engine/async-error", "game-engine/threading-error")
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 
 Work = Coroutine[Any, Any, None]
 Start = Callable[[Work], object]

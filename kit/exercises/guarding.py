@@ -15,6 +15,7 @@ from kit.hosting import Server, serve_asgi
 TOKEN_HEADER = "X-Debug-Token"  # noqa: S105 - the header's name
 DEBUG, WORK = "/debug/cards", "/health"
 PLENTY, FEW = 1000, 3
+ANSWER_DEADLINE_S = 30.0
 
 Guard = Callable[..., object]
 MakeGuard = Callable[[str | None, int], object]
@@ -110,7 +111,9 @@ def attacked(
     # A proxy cannot reach this machine's loopback, and a guard that fails closes its connection.
     limits = httpx.Limits(max_keepalive_connections=0)
     try:
-        with httpx.Client(base_url=server.url, trust_env=False, limits=limits) as client:
+        with httpx.Client(
+            base_url=server.url, timeout=ANSWER_DEADLINE_S, trust_env=False, limits=limits
+        ) as client:
             yield call
     finally:
         server.stop()

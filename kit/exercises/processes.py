@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from kit.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.expectation import WATCHDOG
 from kit.node import find_node
 from kit.outcome import Event, Outcome
 
@@ -22,7 +23,7 @@ FIVE = (
 )
 TRACES = ("gateway/panic", "payment/heap-exhaustion", "payment/crash")
 PLACES = ("error", "heap", "outside")
-NODE_DEADLINE_S = 10.0
+NODE_DEADLINE_S = 20.0
 
 Pid = Callable[[], int | None]
 End = Callable[[Callable[[psutil.Process], None]], Event]
@@ -231,7 +232,9 @@ def root_cause(trigger: Trigger) -> Exercise:
         for crash_id in TRACES:
             outcome = trigger(crash_id)
             assert not outcome.missing, outcome.missing
-            events = sorted(outcome.events, key=lambda event: event.title)
+            # On a busy machine Node's watchdog may report at any moment: that is no cause.
+            told = (event for event in outcome.events if event.title != WATCHDOG)
+            events = sorted(told, key=lambda event: event.title)
             _found(answer(events), outcome.events[0])
         return f"Tried on {len(TRACES)} new traces: one event each is worth a page at night."
 

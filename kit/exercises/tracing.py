@@ -17,7 +17,7 @@ from kit.payload import at
 from kit.spans import Span, spans
 from kit.store import Store, StoredItem
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 CALL = "http.client"
 TRACE, BAGGAGE = "sentry-trace", "baggage"
 PLAYED = 2
@@ -153,7 +153,11 @@ def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
     url = f"{gateway}/api/v1/{GAME_ENGINE.prefix}/spin"
     with untraced():
         answer = httpx.post(
-            url, json={"player": player, "bet": 10}, headers=headers, trust_env=False
+            url,
+            json={"player": player, "bet": 10},
+            headers=headers,
+            timeout=DEADLINE_S,
+            trust_env=False,
         )
     answer.raise_for_status()
 

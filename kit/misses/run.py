@@ -29,8 +29,8 @@ from kit.outcome import Event
 from kit.store import Store, Subscription
 
 PROCESSES = 3
-PROCESS_DEADLINE_S = 60.0
-ARRIVAL_DEADLINE_S = 10.0
+PROCESS_DEADLINE_S = 180.0
+ARRIVAL_DEADLINE_S = 60.0
 FIRE_PY, FIRE_JS = (str(Path(__file__).with_name(name)) for name in ("fire.py", "fire.js"))
 
 # What reports stands in fire.js, once for all.

@@ -6,11 +6,11 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser import chromium
 from tests.browser.lab import Lab, running_lab
-from tests.browser.screen import Screen
+from tests.browser.screen import RUN_MS, Screen
 
 OpenScreen = Callable[..., Screen]
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=RUN_MS)
 
 
 # For this package alone: while Playwright runs, its event loop is the one of the main thread.

@@ -25,6 +25,19 @@ COMMAND = (
 )
 
 
+# A cell: until its button is pressed no endless loop begins, and its crash goes on.
+HOLD = """import ipywidgets, threading
+go_on, fire = threading.Event(), workshop.trigger
+def trigger(crash_id, **options):
+    if crash_id == 'game-engine/infinite-loop':
+        go_on.wait()
+    return fire(crash_id, **options)
+workshop.trigger = trigger
+button = ipywidgets.Button(description='Go on')
+button.on_click(lambda _: go_on.set())
+button"""
+
+
 @dataclass(frozen=True)
 class Lab:
     """A running JupyterLab: its address, its token, and the folder that it shows."""

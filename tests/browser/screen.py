@@ -37,6 +37,7 @@ class Screen:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        page.set_default_timeout(RUN_MS)
         self.complaints: list[str] = []
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._complain(f"script error: {error}"))
@@ -45,23 +46,20 @@ class Screen:
     def open(self, address: str) -> None:
         """Open a notebook and wait until its kernel is ready."""
         self.page.goto(address)
-        self.page.wait_for_function(READY, timeout=RUN_MS)
+        self.page.wait_for_function(READY)
 
     def run_all(self) -> None:
         """Run all cells by the menu and wait until the last one has ended."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        self.page.wait_for_function(ALL_RUN, timeout=RUN_MS)
+        self.page.wait_for_function(ALL_RUN)
 
     def press(self, button: Locator) -> None:
-        """Press a button with the mouse: something that lies over it would get the press."""
-        button.scroll_into_view_if_needed()
-        self.draw()
-        box = button.bounding_box()
-        assert box is not None
-        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        self.page.mouse.down()
-        self.page.mouse.up()
+        """Press a button with the mouse, once it stands still and nothing lies over it.
+
+        What is still to be shown above it would move it away from under the mouse.
+        """
+        button.click()
 
     def command(self, name: str, **arguments: str) -> None:
         """Run one of JupyterLab's commands."""
@@ -101,8 +99,8 @@ class Screen:
         assert not found, "\n".join(found)
 
     def assert_stays_healthy(self) -> None:
-        """Look again and again, for five seconds: what a button did takes its time to show."""
-        for _ in range(50):
+        """Look again and again, for a long time: what a button did takes its time to show."""
+        for _ in range(RUN_MS // 100):
             self.assert_healthy()
             self.page.wait_for_timeout(100)
 

@@ -8,7 +8,7 @@ from kit.catalogue import CRASHES
 from kit.crashtype import CrashType
 from kit.panel import label
 from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from tests.browser.lab import HOLD, Lab
 from tests.browser.screen import DARK, LIGHT, Screen
 
 # With a store of its own: the feed begins with what was captured before.
@@ -105,15 +105,15 @@ def test_every_button_is_fired(open_panel: OpenPanel) -> None:
 
 
 def test_the_kernel_is_free_while_crashes_run(open_panel: OpenPanel) -> None:
-    screen = open_panel(SHOW, "6 * 7")
+    screen = open_panel(HOLD, SHOW, "6 * 7")
     slow = next(crash for crash in CRASHES if crash.id == "game-engine/infinite-loop")
-    set_parameter(button_of(screen, slow), 5)
     screen.press(button_of(screen, slow))
     screen.press(button_of(screen, CRASHES[0]))
     expect(result_of(button_of(screen, CRASHES[0]))).to_contain_text("500 · 1 event")
     expect(result_of(button_of(screen, slow))).to_have_text("running …")
-    expect(run_cell(screen, 2)).to_have_text("42")
+    expect(run_cell(screen, 3, "7 * 8")).to_have_text("56")
     expect(result_of(button_of(screen, slow))).to_have_text("running …")
+    screen.press(screen.page.get_by_role("button", name="Go on"))
     expect(result_of(button_of(screen, slow))).to_contain_text("500 · 1 event")
 
 
@@ -134,9 +134,14 @@ def test_it_is_used_by_the_keyboard_alone(open_panel: OpenPanel) -> None:
     page.keyboard.press("Enter")
     expect(result_of(button_of(screen, CRASHES[0]))).to_contain_text("500 · 1 event")
     expect(button_of(screen, CRASHES[0])).to_be_focused()
-    newest = page.locator(".cw-p-entry button").last
-    expect(newest).to_have_text(re.compile("^ZeroDivisionError"))
-    page.keyboard.press("Tab")
+    entries = page.locator(".cw-p-entry button")
+    newest = entries.filter(has_text=re.compile("^ZeroDivisionError"))
+    expect(newest).to_be_visible()
+    # On a busy machine Node's watchdog may have reported something before.
+    for text in entries.all_inner_texts():
+        page.keyboard.press("Tab")
+        if text.startswith("ZeroDivisionError"):
+            break
     expect(newest).to_be_focused()
     screen.keep("panel-keyboard")
     page.keyboard.press("Enter")
@@ -167,14 +172,20 @@ def test_it_fits_a_narrow_screen(open_panel: OpenPanel) -> None:
         screen.keep(f"panel-600-{theme.split()[-1]}")
 
 
-THREADS = "import threading\nsum(each.name == 'workshop-panel' for each in threading.enumerate())"
+COUNT = """import threading
+'{}: %d' % sum(each.name == 'workshop-panel' for each in threading.enumerate())"""
+# A thread tells its end a moment before.
+JOIN = """for each in threading.enumerate():
+    if each.name == 'workshop-panel':
+        each.join(60)
+"""
 
 
 def test_panels_come_and_go(open_panel: OpenPanel) -> None:
-    screen = open_panel(SHOW, THREADS, "workshop.panel()", "7")
+    screen = open_panel(SHOW, COUNT.format("one"), "workshop.panel()", "7")
     roots = screen.page.locator(".cw-p-root")
     expect(roots).to_have_count(2)
-    expect(run_cell(screen, 2)).to_have_text("2")
+    expect(run_cell(screen, 2, COUNT.format("both"))).to_have_text("'both: 2'")
     first, second = (
         screen.page.locator(".cw-p-last").first,
         roots.nth(1).locator(".cw-p-last").first,
@@ -182,16 +193,17 @@ def test_panels_come_and_go(open_panel: OpenPanel) -> None:
     screen.press(roots.first.locator(".cw-p-press").first)
     expect(first).to_contain_text("1 event")
     expect(second).to_be_empty()
-    expect(roots.nth(1).locator(".cw-p-entry")).to_have_count(1)
+    entries = roots.nth(1).locator(".cw-p-entry")
+    expect(entries.filter(has_text="ZeroDivisionError")).to_have_count(1)
     # Run again it replaces the panel that it showed, and no other.
     run_cell(screen, 1)
     expect(first).to_be_empty()
     expect(roots).to_have_count(2)
-    expect(run_cell(screen, 2, THREADS)).to_have_text("2")
+    expect(run_cell(screen, 2, COUNT.format("again"))).to_have_text("'again: 2'")
     run_cell(screen, 4, "workshop.stop()")
     expect(screen.page.get_by_text("The workshop was stopped.")).to_have_count(2)
     expect(roots.first.locator(".cw-p-press:enabled")).to_have_count(0)
-    expect(run_cell(screen, 2, THREADS)).to_have_text("0")
+    expect(run_cell(screen, 2, JOIN + COUNT.format("none"))).to_have_text("'none: 0'")
     # And a new one, of a new start, works.
     run_cell(screen, 0)
     run_cell(screen, 1)

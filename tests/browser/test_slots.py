@@ -9,7 +9,10 @@ from tests.browser.screen import DARK, LIGHT, Screen
 
 START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 SHOW = "slots = workshop.slot_machine(bet=1)\nslots"
-RUNNING = "strip => strip.getAnimations().length"
+SPINS = (
+    "() => Number(document.querySelector('.cw-slots-meters').innerText.match(/Spins (\\d+)/)[1])"
+)
+MORE_SPINS = f"than => ({SPINS})() > than"
 
 
 @pytest.fixture
@@ -29,6 +32,11 @@ def expect_spins(screen: Screen, spins: int) -> None:
     expect(meters).to_contain_text(re.compile(rf"Spins {spins}\b"))
 
 
+def expect_more_spins(screen: Screen, than: int) -> None:
+    """Wait for more spins: an autoplay stands still at no number to be looked at."""
+    screen.page.wait_for_function(MORE_SPINS, arg=than)
+
+
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_it_is_played_by_the_keyboard(key: str, screen: Screen) -> None:
     button(screen, "Spin").focus()
@@ -46,11 +54,12 @@ def test_the_reels_stand_still_for_who_wants_no_motion(screen: Screen) -> None:
     screen.press(button(screen, "Spin"))
     expect_spins(screen, 1)
     strip = screen.page.locator(".cw-slots-strip").last
-    assert strip.evaluate(RUNNING) == 0
+    expect(strip).to_have_css("animation-name", "none")
     screen.page.emulate_media(reduced_motion="no-preference")
     screen.press(button(screen, "Spin"))
     expect_spins(screen, 2)
-    assert strip.evaluate(RUNNING) == 1
+    # The name stays when the animation has ended.
+    expect(strip).to_have_css("animation-name", "cw-slots-roll")
 
 
 def test_a_bet_stays_on_the_table(screen: Screen) -> None:
@@ -65,10 +74,10 @@ def test_it_plays_on_its_own_while_services_crash(lab: Lab, open_screen: OpenScr
     screen = open_screen(lab.address(lab.write("autoplay.ipynb", *cells)), 1280, 1000)
     screen.run_all()
     screen.press(button(screen, "Autoplay"))
-    expect_spins(screen, 2)
+    expect_more_spins(screen, 1)
     screen.press(button(screen, "Crash it"))
     expect(screen.page.get_by_role("heading", name="RuntimeError")).to_be_visible()
-    expect_spins(screen, 5)
+    expect_more_spins(screen, 2 + screen.page.evaluate(SPINS))
     screen.press(button(screen, "Autoplay"))
     expect(screen.page.locator(".cw-slots-meters")).to_contain_text("Failed 0")
 
@@ -103,10 +112,12 @@ def test_what_a_learners_button_raises_is_captured(lab: Lab, unchecked_screen: O
         "import ipywidgets\nbutton = ipywidgets.Button(description='Mine')\n"
         "button.on_click(lambda _: 1 / 0)\nbutton",
         "from IPython.display import display\nbox = ipywidgets.HTML('waiting')\ndisplay(box)\n"
+        "subscription = workshop.store.subscribe()\narrivals = subscription.__enter__()\n"
         "def listen():\n"
-        "    with workshop.store.subscribe() as arrivals:\n"
-        "        while (item := arrivals.get(60)).type != 'event':\n            pass\n"
-        '        box.value = f\'{item.project} captured {item.payload["tags"]["raised_in"]}\'\n'
+        # On a busy machine Node's watchdog may report something too.
+        "    while (item := arrivals.get(90)).type != 'event' or item.project == 'payment':\n"
+        "        pass\n"
+        '    box.value = f\'{item.project} captured {item.payload["tags"]["raised_in"]}\'\n'
         "import threading\nthreading.Thread(target=listen, daemon=True).start()",
     )
     screen = unchecked_screen(lab.address(lab.write("mine.ipynb", *cells)))

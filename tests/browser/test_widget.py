@@ -6,22 +6,24 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
+from kit.expectation import WATCHDOG
 from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from tests.browser.lab import HOLD, Lab
 from tests.browser.screen import Screen
 
 START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 
-OpenWidget = Callable[[str], Screen]
+OpenWidget = Callable[..., Screen]
 
 
 @pytest.fixture
 def open_widget(lab: Lab, open_screen: OpenScreen) -> OpenWidget:
-    """Opens a screen that shows what an expression of the workshop gives."""
+    """Opens a screen that shows what an expression of the workshop gives, after other cells."""
 
-    def open_widget(expression: str) -> Screen:
+    def open_widget(expression: str, *before: str) -> Screen:
         name = re.sub(r"\W+", "-", expression) + ".ipynb"
-        screen = open_screen(lab.address(lab.write(name, START, expression)), 1280, 1000)
+        notebook = lab.write(name, START, *before, expression)
+        screen = open_screen(lab.address(notebook), 1280, 1000)
         screen.run_all()
         screen.command("application:toggle-left-area")
         return screen
@@ -41,7 +43,12 @@ def steps_of(screen: Screen) -> Locator:
 def test_it_is_used_by_the_keyboard_alone(key: str, open_widget: OpenWidget) -> None:
     screen = open_widget("workshop.crash('gateway/panic')")
     screen.page.get_by_text("What will really happen").click()
-    screen.page.keyboard.press("Tab")  # to JupyterLab's own tool bar of the cell
+    # JupyterLab's own tool bar of the cell comes a moment later; Tab leads to its first button.
+    tools = screen.page.locator(".jp-cell-toolbar [data-command]")
+    expect(tools.and_(screen.page.locator("[data-command$=delete]"))).to_be_visible()
+    expect(tools.first).to_have_js_property("tabIndex", 0)
+    expect(tools.last).to_have_js_property("tabIndex", -1)
+    screen.page.keyboard.press("Tab")
     screen.page.keyboard.press("Tab")
     expect(button_of(screen)).to_be_focused()
     expect(button_of(screen)).to_have_css("outline-style", "solid")
@@ -52,14 +59,16 @@ def test_it_is_used_by_the_keyboard_alone(key: str, open_widget: OpenWidget) -> 
 
 
 def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
-    screen = open_widget("workshop.crash('game-engine/infinite-loop')")
-    screen.page.get_by_label("seconds").fill("2")
+    screen = open_widget("workshop.crash('game-engine/infinite-loop')", HOLD)
+    # A busy machine gives it little of a CPU at a time.
+    screen.page.get_by_label("seconds").fill("5")
     screen.press(button_of(screen))
     expect(button_of(screen)).to_be_disabled()
     expect(steps_of(screen)).to_have_text(
         ["Waiting for the HTTP answer", "○1 error event", "○the trace"]
     )
     screen.keep("running")
+    screen.press(screen.page.get_by_role("button", name="Go on"))
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
     expect(button_of(screen)).to_be_enabled()
     expect(screen.page.locator(".cw-gauges .cw-says").last).to_contain_text("The CPU was busy")
@@ -91,7 +100,8 @@ def test_of_several_events_the_first_is_open(open_widget: OpenWidget) -> None:
     screen = open_widget("workshop.crash('game-engine/async-error')")
     screen.press(button_of(screen))
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
-    folds = screen.page.locator(".cw-w-event")
+    # On a busy machine Node's watchdog may report something too.
+    folds = screen.page.locator(".cw-w-event").filter(has_not_text=WATCHDOG)
     expect(folds).to_have_count(5)
     for number, fold in enumerate(folds.all()):
         expect(fold.locator(".cw-card")).to_be_visible(visible=number == 0)
@@ -106,9 +116,9 @@ def test_two_buttons_work_at_once(open_widget: OpenWidget) -> None:
     screen = open_widget(
         "display(workshop.crash('game-engine/infinite-loop'), workshop.crash('gateway/panic'))"
     )
-    slow, fast = button_of(screen).all()
-    screen.press(slow)
-    screen.press(fast)
+    expect(button_of(screen)).to_have_count(2)
+    for button in button_of(screen).all():
+        screen.press(button)
     expect(screen.page.get_by_role("heading", name="ZeroDivisionError")).to_be_visible()
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(6)
 

@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from kit.expectation import WATCHDOG, exception_types
+from kit.outcome import Event, Outcome
+
 ELEMENTS = {
     *("section", "header", "style", "h3", "h4", "p", "div", "span", "small", "b", "i", "code"),
     *("pre", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
@@ -25,6 +28,14 @@ COPY = (
     "navigator.clipboard?.writeText(this.nextElementSibling.textContent)"
     ".then(() => { this.textContent = 'Copied' })"
 )
+
+
+def events_of(outcome: Outcome) -> list[Event]:
+    """Return its error events; Node's watchdog may have added one when this machine is busy."""
+    declared = [error for error in outcome.crash.errors if error.chain == (WATCHDOG,)]
+    reported = [each for each in outcome.events if exception_types(each) == [WATCHDOG]]
+    added = reported[len(declared) :]
+    return [each for each in outcome.events if not any(each is one for one in added)]
 
 
 @dataclass

@@ -3,7 +3,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.card import event_card
@@ -376,6 +376,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_any_payload_becomes_a_harmless_card(payload: dict[str, Any]) -> None:
     Page(event_card(payload, crash=CRASH, answered_at=1.0))

@@ -14,7 +14,7 @@ from kit.provenance import Origin, is_death, origin, origin_at
 from kit.sites import Source
 from kit.workshop import Workshop
 
-from .page import Page
+from .page import Page, events_of
 
 Event = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def captured(workshop: Workshop) -> dict[str, list[Event]]:
     return {
         route: [
             event
-            for event in workshop.trigger(route).events
+            for event in events_of(workshop.trigger(route))
             if "sentry.javascript" in event["sdk"]["name"] or is_death(event)
         ]
         for route in ROUTES

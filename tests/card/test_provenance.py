@@ -25,6 +25,8 @@ from kit.provenance import UNKNOWN, keys, origin, origin_at, sdk_place
 from kit.sites import Source
 from kit.workshop import Workshop
 
+from .page import events_of
+
 Event = dict[str, Any]
 
 
@@ -33,7 +35,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Event]]:
     """The error events of each crash type."""
     home = tmp_path_factory.mktemp("home")
     with Workshop.start(home=home, report=lambda line: None) as workshop:
-        return {crash.row_id: list(workshop.trigger(crash.row_id).events) for crash in CRASHES}
+        return {crash.row_id: events_of(workshop.trigger(crash.row_id)) for crash in CRASHES}
 
 
 @pytest.mark.parametrize("fact", facts.ALL, ids=lambda fact: f"{fact.path} {fact.who}")

@@ -170,6 +170,7 @@ CRASHES = (
 def test_every_service_names_the_learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENTRY_DSN", NOBODY_LISTENS)
     monkeypatch.setenv("WORKSHOP_LEARNER", "Ada")
+    monkeypatch.setenv("DEADLINE_S", "100")
     lines: list[str] = []
     with Workshop.start(home=tmp_path, report=lines.append) as workshop:
         assert "✓ learner      Ada, in every event" in lines

@@ -101,13 +101,14 @@ def test_a_service_is_reached_through_a_jupyter_server(
         assert workshop.link(path="/") in gateway
         assert workshop.url() not in gateway
         health = site + workshop.link()
-        assert httpx.get(health, trust_env=False).status_code in (302, 403)
+        stranger = httpx.get(health, trust_env=False, timeout=DEADLINE_S)
+        assert stranger.status_code in (302, 403)
         answer = httpx.get(
-            health, headers={"Authorization": f"token {TOKEN}"}, trust_env=False, timeout=30
+            health, headers={"Authorization": f"token {TOKEN}"}, trust_env=False, timeout=DEADLINE_S
         )
         assert (answer.status_code, answer.json()["service"]) == (200, "gateway")
         crash = site + workshop.link(path="/debug/panic")
         refused = httpx.get(
-            crash, headers={"Authorization": f"token {TOKEN}"}, trust_env=False, timeout=30
+            crash, headers={"Authorization": f"token {TOKEN}"}, trust_env=False, timeout=DEADLINE_S
         )
         assert refused.status_code == 401  # the proxy opens no debug route

@@ -25,7 +25,7 @@ from kit.child import Command
 from kit.hosting import HOST
 
 VERSION = "2.6.1"
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 # The template for a machine of one's own digests an event before it answers. All else that is set
 # here keeps it from calling its maker and from writing elsewhere.
@@ -127,7 +127,9 @@ class Bugsink:
     @cached_property
     def _http(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self._token}"}
-        return httpx.Client(base_url=self._url, headers=headers, trust_env=False, timeout=30)
+        return httpx.Client(
+            base_url=self._url, headers=headers, trust_env=False, timeout=DEADLINE_S
+        )
 
     def _manage(self, *arguments: str) -> str:
         return run(self._python, "bugsink.scripts.manage", *arguments, cwd=self._home)

@@ -20,6 +20,7 @@ from kit.ingest import make_app
 from kit.store import Received, Store
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
+PATIENCE_S = 60.0
 KEY = {"X-Sentry-Auth": "Sentry sentry_key=key-1, sentry_version=7"}
 
 
@@ -66,14 +67,14 @@ class Ingest:
 
 
 def client() -> httpx.Client:
-    return httpx.Client(trust_env=False, timeout=30)
+    return httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
 
 @contextmanager
-def running(store: Store) -> Iterator[Ingest]:
-    """Run an ingest on a store, with a short deadline for bodies."""
+def running(store: Store, body_deadline: float = PATIENCE_S) -> Iterator[Ingest]:
+    """Run an ingest on a store."""
     relayed: list[bytes] = []
-    make = partial(make_app, store, PROJECTS, relay=relayed.append, body_deadline=1.0)
+    make = partial(make_app, store, PROJECTS, relay=relayed.append, body_deadline=body_deadline)
     server = Server("ingest", serve_asgi(make))
     server.launch().wait()
     yield Ingest(server.url, store, relayed)

@@ -11,6 +11,7 @@ from kit.ingest import make_app
 from kit.store import Store
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
+BODY_DEADLINE_S = 60.0
 
 
 def peak_bytes() -> int:
@@ -29,7 +30,8 @@ def peak_bytes() -> int:
 
 def main() -> None:
     store = Store(Path(sys.argv[1]))
-    server = Server("ingest", serve_asgi(partial(make_app, store, PROJECTS)))
+    make = partial(make_app, store, PROJECTS, body_deadline=BODY_DEADLINE_S)
+    server = Server("ingest", serve_asgi(make))
     server.launch().wait()
     print(server.port, flush=True)
     for _ in sys.stdin:

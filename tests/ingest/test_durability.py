@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from kit.store import Store
-from tests.ingest.sending import KEY, child_ingest, error, new_id
+from tests.ingest.sending import KEY, PATIENCE_S, child_ingest, error, new_id
 
 ENVELOPES, CONNECTIONS = 2000, 16
 
@@ -33,7 +33,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path)
 
         def send(share: list[str]) -> list[int]:
             headers = {**KEY, "Content-Encoding": "gzip"}
-            with httpx.Client(trust_env=False, timeout=60, headers=headers) as http:
+            with httpx.Client(trust_env=False, timeout=PATIENCE_S, headers=headers) as http:
                 bodies = (gzip.compress(error(trace, blob=trace * 100)) for trace in share)
                 return [http.post(url, content=each).status_code for each in bodies]
 
@@ -41,7 +41,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path)
             shares = [traces[start::CONNECTIONS] for start in range(CONNECTIONS)]
             statuses = [status for answered in pool.map(send, shares) for status in answered]
         child.process.kill()
-        child.process.wait(10)
+        child.process.wait(PATIENCE_S)
     assert statuses == [200] * ENVELOPES
     with closing(Store(path)) as store:
         found = store.items(limit=ENVELOPES + 1)

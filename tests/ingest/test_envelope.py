@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentry_sdk.envelope import Envelope as SdkEnvelope
 from sentry_sdk.envelope import Item as SdkItem
@@ -199,6 +199,7 @@ def test_an_attachment_has_the_id_of_its_event() -> None:
     assert only.event_id == TRACE
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_arbitrary_bytes_are_read_or_refused(sent: bytes) -> None:
     refused_or_read(sent)
@@ -214,6 +215,7 @@ lines = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(lines | st.binary(max_size=8)).map(b"".join))
 def test_nearly_right_envelopes_are_read_or_refused(sent: bytes) -> None:
     refused_or_read(b"{}\n" + sent)
@@ -231,6 +233,7 @@ def assert_found_again(envelope: Envelope) -> None:
         assert repr(found) == repr((each.headers, each.payload))
 
 
+@settings(deadline=None)
 @given(
     payloads=st.lists(st.binary(max_size=200), max_size=5),
     objects=st.lists(st.dictionaries(st.text(), st.text() | st.floats() | st.none()), max_size=3),

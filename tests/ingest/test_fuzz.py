@@ -211,7 +211,7 @@ def exchange(child: Child, request: bytes) -> bytes:
     """Send bytes, say that there are no more, and return all that comes back."""
     # Who hangs up gets no answer; who does not, while the server waits for more, waits with it.
     address = urlsplit(child.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         try:
             connection.sendall(request)
             select.select([connection], [], [], PATIENCE_S)

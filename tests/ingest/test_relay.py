@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import kit.relay
+from kit.child import free_port
 from kit.hosting import Server, listen, serve_asgi
 from kit.relay import Relay
-from tests.ingest.sending import error, new_id
+from tests.ingest.sending import PATIENCE_S, error, new_id
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Upstream:
 
     def wait(self, count: int) -> None:
         for _ in range(count):
-            assert self.arrived.acquire(timeout=20)
+            assert self.arrived.acquire(timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def relaying(dsn: str) -> Iterator[Relay]:
 
 
 def failed_once(relay: Relay) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while relay.last_error is None:
         assert time.monotonic() < deadline
 
@@ -76,7 +77,7 @@ def test_the_same_bytes_go_upstream_with_the_upstream_s_key() -> None:
     with serving(upstream) as dsn, relaying(dsn) as relay:
         for each in sent:
             relay(each)
-        relay.close(timeout=20)
+        relay.close(timeout=PATIENCE_S)
         assert upstream.bodies() == sent
         assert relay.dropped == 0
         assert relay.last_error is None
@@ -90,7 +91,7 @@ def test_what_may_pass_is_sent_again(status: int) -> None:
     with serving(upstream) as dsn, relaying(dsn) as relay:
         relay(b"{}")
         upstream.wait(2)
-        relay.close(timeout=20)
+        relay.close(timeout=PATIENCE_S)
         assert relay.dropped == 0
         assert str(status) in str(relay.last_error)
         assert len(str(relay.last_error).splitlines()) == 1
@@ -103,7 +104,7 @@ def test_what_is_refused_for_good_is_dropped(status: int) -> None:
     with serving(upstream) as dsn, relaying(dsn) as relay:
         relay(b"{}")
         relay(b'{"next":1}')
-        relay.close(timeout=20)
+        relay.close(timeout=PATIENCE_S)
         assert upstream.bodies() == [b"{}", b'{"next":1}']
         assert relay.dropped == 1
         assert str(status) in str(relay.last_error)
@@ -119,8 +120,7 @@ def test_retry_after_is_honoured() -> None:
 
 
 def test_what_waited_while_upstream_was_down_arrives_when_it_is_up() -> None:
-    with listen() as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     sent = [error(new_id()) for _ in range(10)]
     upstream = Upstream()
     with relaying(f"http://public@127.0.0.1:{port}/42") as relay:
@@ -149,15 +149,14 @@ def test_while_upstream_is_down_calls_return_and_the_rest_is_dropped(
 
 
 def test_it_counts_what_waits_and_what_has_arrived() -> None:
-    with listen() as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     with relaying(f"http://public@127.0.0.1:{port}/42") as relay:
         for _ in range(3):
             relay(b"{}")
         assert not relay.wait(0)
         assert (relay.waiting, relay.delivered, relay.dropped) == (3, 0, 0)
         with serving(Upstream([Response(), Response(status_code=400)]), port):
-            assert relay.wait(20)
+            assert relay.wait(PATIENCE_S)
         assert (relay.waiting, relay.delivered, relay.dropped) == (0, 2, 1)
 
 
@@ -172,5 +171,5 @@ def test_this_machine_is_not_looked_for_behind_a_proxy(
     upstream = Upstream()
     with serving(upstream) as dsn, relaying(dsn.replace("127.0.0.1", name)) as relay:
         relay(b"{}")
-        assert relay.wait(20), relay.last_error
+        assert relay.wait(PATIENCE_S), relay.last_error
     assert upstream.bodies() == [b"{}"]

@@ -9,7 +9,7 @@ import pytest
 
 import kit.store
 from kit.store import Store, StoredItem, StoreError
-from tests.ingest.sending import body, error, item, new_id, store_away
+from tests.ingest.sending import PATIENCE_S, body, error, item, new_id, store_away
 
 
 def transaction(trace_id: str) -> bytes:
@@ -56,7 +56,7 @@ def test_a_subscriber_gets_what_a_reader_finds(store: Store) -> None:
     with store.subscribe(trace) as arrivals:
         store_away(store, error(new_id()))
         store_away(store, error(trace, message="wanted"))
-        found = arrivals.get(timeout=10)
+        found = arrivals.get(timeout=PATIENCE_S)
     assert [found] == store.items(trace_id=trace)
 
 
@@ -64,7 +64,7 @@ def test_a_subscriber_to_everything_gets_everything_in_order(store: Store) -> No
     with store.subscribe() as arrivals:
         for number in range(50):
             store_away(store, error(new_id(), number=number))
-        numbers = [arrivals.get(timeout=10).payload["number"] for _ in range(50)]
+        numbers = [arrivals.get(timeout=PATIENCE_S).payload["number"] for _ in range(50)]
     assert numbers == list(range(50))
 
 
@@ -117,16 +117,16 @@ def test_a_waiter_gets_what_comes_after(store: Store) -> None:
 
     store_away(store, error(trace, number=1))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(store.wait_for, trace, is_second, 10)
-        assert looked.wait(10)
+        waiting = pool.submit(store.wait_for, trace, is_second, PATIENCE_S)
+        assert looked.wait(PATIENCE_S)
         store_away(store, error(trace, number=2))
-        assert waiting.result(10).payload["number"] == 2
+        assert waiting.result(PATIENCE_S).payload["number"] == 2
 
 
 def test_many_waiters_each_get_their_own(store: Store) -> None:
     traces = [new_id() for _ in range(50)]
     with ThreadPoolExecutor(50) as pool:
-        waiting = {trace: pool.submit(store.wait_for_error, trace, 10) for trace in traces}
+        waiting = {trace: pool.submit(store.wait_for_error, trace, PATIENCE_S) for trace in traces}
         for trace in reversed(traces):
             store_away(store, error(trace, message=trace))
         assert all(waiting[trace].result().payload["message"] == trace for trace in traces)
@@ -175,13 +175,13 @@ def test_a_closed_store_says_so(store: Store) -> None:
         store.close()
         store.close()
         with pytest.raises(StoreError, match="closed"):
-            arrivals.get(timeout=10)
+            arrivals.get(timeout=PATIENCE_S)
     with pytest.raises(StoreError, match="closed"):
         store_away(store, error(new_id()))
     with pytest.raises(StoreError, match="closed"):
         store.items()
     with store.subscribe() as late, pytest.raises(StoreError, match="closed"):
-        late.get(timeout=10)
+        late.get(timeout=PATIENCE_S)
 
 
 def test_old_envelopes_are_deleted_at_opening(tmp_path: Path) -> None:

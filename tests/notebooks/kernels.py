@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 COURSE = Path(__file__).parent.parent.parent / "notebooks"
 NOTEBOOKS = sorted(path.name for path in COURSE.glob("[0-9]*.ipynb"))
-DEADLINE_S = 90
+DEADLINE_S = 300
 START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 
 
@@ -25,7 +25,11 @@ def run(notebook: NotebookNode) -> NotebookNode:
     """Run a notebook from top to bottom in a kernel of its own; the copy has the outputs."""
     notebook = nbformat.from_dict(notebook)
     NotebookClient(
-        notebook, timeout=DEADLINE_S, resources={"metadata": {"path": str(COURSE)}}
+        notebook,
+        timeout=DEADLINE_S,
+        startup_timeout=DEADLINE_S,
+        iopub_timeout=DEADLINE_S,
+        resources={"metadata": {"path": str(COURSE)}},
     ).execute()
     return notebook
 

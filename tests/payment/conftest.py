@@ -18,7 +18,7 @@ from kit import node
 from .receiver import Receiver, Trace
 
 TOKEN = "workshop-7f3a-secret"
-WAIT_S = 30
+WAIT_S = 60
 
 Start = Callable[..., "Payment"]
 
@@ -140,6 +140,6 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
         env={**os.environ, **(command.env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )

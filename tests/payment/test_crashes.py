@@ -21,6 +21,8 @@ Event = dict[str, Any]
 
 SURVIVED = [crash for crash in PAYMENT_CRASHES if not crash.deadly]
 EXPRESS = "auto.http.express"
+# For Node's watchdog to notice it, however busy the machine is.
+LONG = {"/debug/event-loop-block": {"ms": BLOCK_MS.maximum}}
 ERRORS = {
     "declined": (200, ["CardDeclined"], "generic", True, "info", "card-declined"),
     "validation": (200, ["ValidationError"], "generic", True, "warning", "bad-notice"),
@@ -99,7 +101,7 @@ def row(crash: CrashType) -> str:
 
 @pytest.mark.parametrize("crash", SURVIVED, ids=row)
 def test_what_is_declared_is_true(payment: Payment, crash: CrashType) -> None:
-    response = payment.call(crash.route)
+    response = payment.call(crash.route, params=LONG.get(crash.route))
     assert response.status_code == crash.status
     trace = payment.trace(response, events=1)
     assert_declared(crash, trace)
@@ -228,8 +230,9 @@ def test_leaks_at_the_same_time_take_turns(payment: Payment) -> None:
 def test_others_are_served_while_memory_grows(payment: Payment) -> None:
     seen = []
     with ThreadPoolExecutor() as pool:
-        leak = pool.submit(payment.call, "/debug/memory-leak?mb=64")
-        while not leak.done():
+        # They take turns: of one, somebody slow might see only the beginning.
+        leaks = [pool.submit(payment.call, "/debug/memory-leak?mb=64") for _ in range(3)]
+        while not all(leak.done() for leak in leaks):
             seen.append(payment.call("/health").json()["process"]["heap_used_mb"])
     assert max(seen) - min(seen) > 16
 
@@ -237,15 +240,15 @@ def test_others_are_served_while_memory_grows(payment: Payment) -> None:
 def test_event_loop_block(payment: Payment) -> None:
     payment.call("/health")
     with ThreadPoolExecutor() as pool:
-        block = pool.submit(payment.call, "/debug/event-loop-block")
+        block = pool.submit(payment.call, f"/debug/event-loop-block?ms={BLOCK_MS.maximum}")
         response = block.result()
     lag = payment.call("/health").json()["process"]["event_loop_lag_ms"]
-    assert lag >= BLOCK_MS.default / 2
+    assert lag >= BLOCK_MS.maximum / 2
     trace = payment.trace(response, events=1)
     assert functions(trace.event) == ["compareBooks", "countUnmatched"]
     assert_tells_the_payment(trace.event, "ada", "/debug/event-loop-block")
     (span,) = [s for s in trace.spans if attribute(s, "sentry.op") == "payment.reconcile"]
-    assert span["end_timestamp"] - span["start_timestamp"] >= BLOCK_MS.default / 1000
+    assert span["end_timestamp"] - span["start_timestamp"] >= BLOCK_MS.maximum / 1000
 
 
 def test_stack_overflow(payment: Payment) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from demo_services.payment import HOME
 
-from .conftest import Payment, Start, run
+from .conftest import WAIT_S, Payment, Start, run
 
 
 def test_its_own_tests_pass() -> None:
@@ -44,7 +44,7 @@ def test_it_sends_what_is_queued_before_it_ends(start: Start, number: signal.Sig
     payment = start()
     response = payment.call("/debug/error/type")
     payment.process.send_signal(number)
-    assert payment.process.wait(10) == 0
+    assert payment.process.wait(WAIT_S) == 0
     assert len(payment.trace(response, events=1).events) == 1
 
 

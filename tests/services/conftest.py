@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from kit.supervisor import Supervisor
 from .receiver import Receiver, Telemetry
 
 TOKEN = "workshop-7f3a-secret"
+WAIT_S = 60
 
 
 class Running:
@@ -60,8 +62,15 @@ class Running:
             **kwargs.pop("headers", {}),
         }
         return httpx.request(
-            method, self.url + path, headers=headers, timeout=30, trust_env=False, **kwargs
+            method, self.url + path, headers=headers, timeout=WAIT_S, trust_env=False, **kwargs
         )
+
+    def health(self, is_right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until what it says of its health is right: it has little patience with others."""
+        deadline = time.monotonic() + WAIT_S
+        while not is_right(said := self.call("/health").json()):
+            assert time.monotonic() < deadline, said
+        return said
 
     def telemetry(self, response: httpx.Response) -> Telemetry:
         """Return what this service reported of a call."""
@@ -73,8 +82,12 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(10)
-        self._reader.join(10)
+        self.process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+
+
+def is_up(health: dict[str, Any]) -> bool:
+    return bool(health["status"] == "up")
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +104,7 @@ def receiver() -> Iterator[Receiver]:
 def statistics(receiver: Receiver) -> Iterator[Running]:
     """The analytics service, with the database of all tests."""
     with Running("analytics", receiver, DEBUG_TOKEN=TOKEN) as running:
-        assert running.call("/health").json()["status"] == "up"
+        running.health(is_up)
         yield running
 
 
@@ -111,7 +124,7 @@ def payment() -> Iterator[Supervisor]:
         return command._replace(env={**(command.env or {}), "PORT": str(port)})
 
     running = Supervisor("payment", prepare).launch()
-    running.wait(30)
+    running.wait(WAIT_S)
     yield running
     running.stop()
 

@@ -11,7 +11,7 @@ import brotli
 from sentry_sdk.envelope import Envelope
 
 DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, None: bytes}
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Receiver(ThreadingHTTPServer):

@@ -5,12 +5,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import TOKEN, Running
+from .conftest import TOKEN, Running, is_up
 from .receiver import Receiver
 from .test_crashes import context_fields, frames, summary
 
@@ -206,12 +207,16 @@ def assert_failure(running: Running, response: httpx.Response, status: int, erro
     return event
 
 
-def test_a_service_that_is_down_is_a_502(receiver: Receiver) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with Running(
-        "gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=f"http://127.0.0.1:{port}"
-    ) as running:
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address where nobody listens, and where nobody else can."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_a_service_that_is_down_is_a_502(receiver: Receiver, nowhere: str) -> None:
+    with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=nowhere) as running:
         response = running.call(f"{PREFIX}/spin", "POST", json={"player": "ada", "bet": 1})
         event = assert_failure(running, response, 502, "bad-gateway")
         chain, *rest = summary(event)
@@ -249,25 +254,31 @@ def test_a_service_that_is_late_is_a_504(receiver: Receiver, mute: socket.socket
         assert health["services"]["game-engine"]["status"] == "down"
 
 
-def test_a_service_that_hangs_up_is_a_502(receiver: Receiver, mute: socket.socket) -> None:
-    def hang_up() -> None:
-        for _ in range(3):  # the health check at the start, then the calls
-            connection, _ = mute.accept()
-            connection.recv(1)
-            connection.close()
+class HangUp(BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(1)
 
-    thread = threading.Thread(target=hang_up)
-    thread.start()
-    url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-    with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=url) as running:
-        for _ in range(2):
-            assert_failure(running, running.call(f"{PREFIX}/spin"), 502, "bad-gateway")
+
+@pytest.fixture
+def rude() -> Iterator[str]:
+    """The address of a server that hangs up as soon as it is spoken to."""
+    with TCPServer(("127.0.0.1", 0), HangUp) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
         thread.join()
 
 
+def test_a_service_that_hangs_up_is_a_502(receiver: Receiver, rude: str) -> None:
+    with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, GAME_ENGINE_URL=rude) as running:
+        for _ in range(2):
+            assert_failure(running, running.call(f"{PREFIX}/spin"), 502, "bad-gateway")
+
+
 def test_health_is_that_of_all(gateway: Running) -> None:
-    health = gateway.call("/health").json()
-    assert (health["status"], health["service"]) == ("up", "gateway"), health
+    health = gateway.health(is_up)
+    assert health["service"] == "gateway"
     assert {name: state["status"] for name, state in health["services"].items()} == {
         "game-engine": "up",
         "payment": "up",
@@ -280,7 +291,7 @@ def test_a_service_that_lacks_something_is_degraded(receiver: Receiver, engine: 
     with Running("analytics", receiver, DEBUG_TOKEN=TOKEN, MONGODB_URI=nowhere) as lame:
         urls = {"GAME_ENGINE_URL": engine.url, "ANALYTICS_URL": lame.url}
         with Running("gateway", receiver, DEBUG_TOKEN=TOKEN, **urls) as running:
-            health = running.call("/health").json()
+            health = running.health(lambda it: it["services"]["analytics"]["status"] != "down")
     assert health["status"] == health["services"]["analytics"]["status"] == "degraded"
 
 

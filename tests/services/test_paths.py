@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from demo_services.gateway.target import find_target
 from demo_services.services import ROUTED
 
-from .conftest import TOKEN, Running
+from .conftest import TOKEN, WAIT_S, Running
 from .test_gateway import PREFIX, Upstream, proxy, upstream
 
 __all__ = ["proxy", "upstream"]
@@ -41,6 +41,7 @@ BASES = {"game": "/debug", "payment": "/debug", "analytics": "/api/debug"}
 @example(prefix="analytics", rest="debug/../v1/events")
 @example(prefix="analytics", rest="debug")
 @example(prefix="analytics", rest="")
+@settings(deadline=None)
 def test_a_target_stays_where_it_belongs(prefix: str, rest: str) -> None:
     target = find_target(f"/api/v1/{prefix}/{rest}")
     first, _, others = rest.partition("/")
@@ -63,7 +64,7 @@ def test_each_routed_service_has_its_bases_tested() -> None:
 )
 def test_the_wire_carries_the_target(proxy: Running, upstream: Upstream, rest: str) -> None:
     address = urlsplit(proxy.url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=WAIT_S)
     connection.request("GET", f"{PREFIX}/{rest}?q=%2e")
     assert connection.getresponse().status == 203
     connection.close()
@@ -83,7 +84,7 @@ def test_the_wire_carries_the_target(proxy: Running, upstream: Upstream, rest: s
 )
 def test_crossing_is_the_services_404(gateway: Running, path: str) -> None:
     address = urlsplit(gateway.url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=WAIT_S)
     connection.request("GET", path, headers={"X-Debug-Token": TOKEN})
     response = connection.getresponse()
     assert (response.status, b"not-found" in response.read()) == (404, True)

@@ -23,7 +23,7 @@ from kit.supervisor import Supervisor
 from tests.payment.conftest import Payment, run
 from tests.payment.receiver import Receiver as PaymentReceiver
 
-from .conftest import TOKEN, Running
+from .conftest import TOKEN, WAIT_S, Running
 from .receiver import Receiver
 
 NAMES = ["gateway", "game-engine", "analytics", "payment"]
@@ -126,7 +126,8 @@ def ask(
     sent: dict[str, Any] = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not MISSING:
         sent["X-Debug-Token"] = token
-    with closing(HTTPConnection(address.hostname or "", address.port, timeout=30)) as connection:
+    http = HTTPConnection(address.hostname or "", address.port, timeout=WAIT_S)
+    with closing(http) as connection:
         connection.request(method, path, headers=sent)
         answer = connection.getresponse()
         got = {name.lower(): value for name, value in answer.getheaders()}
@@ -408,7 +409,7 @@ def test_work_needs_no_token(
     url = payment.url if name == "payment" else running[name].url
     for method, path, body in WORK[name].values():
         address = urlsplit(url)
-        with closing(HTTPConnection(address.hostname or "", address.port, timeout=30)) as http:
+        with closing(HTTPConnection(address.hostname or "", address.port, timeout=WAIT_S)) as http:
             own = {"spin_id": uuid.uuid4().hex[:12]}
             content = json.dumps({**body, **own} if body and "spin_id" in body else body)
             http.request(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .conftest import TOKEN, Running
+from .conftest import TOKEN, WAIT_S, Running
 from .receiver import Receiver
 
 NAMES = ["game-engine", "gateway"]
@@ -19,7 +19,7 @@ NAMES = ["game-engine", "gateway"]
 def test_ctrl_c_ends_it_quietly(name: str, receiver: Receiver) -> None:
     with Running(name, receiver) as running:
         running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(10) == 0
+        assert running.process.wait(WAIT_S) == 0
     assert "Traceback" not in "".join(running.errors)
 
 
@@ -28,7 +28,7 @@ def test_a_taken_port_is_one_line(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", f"demo_services.{name.replace('-', '_')}", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

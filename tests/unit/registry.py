@@ -60,7 +60,7 @@ class Registry(ThreadingHTTPServer):
     def answer(self, path: str) -> bytes:
         self.requests.append(path)
         self.asked.set()
-        self.generous.wait(20)
+        self.generous.wait(600)
         if path.endswith(".tgz"):
             return self.tarball
         dist = {"tarball": f"{self.url}/greeting.tgz", "integrity": self.integrity}

@@ -133,10 +133,10 @@ def test_ctrl_c_leaves_no_half_bundle(tmp_path: Path, no_settings: pytest.Monkey
         no_settings.setenv("PIP_INDEX_URL", registry.url)
         command = [sys.executable, "-m", "kit.cli", "bundle", str(tmp_path / "class")]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as making:
-            assert registry.asked.wait(60)
+            assert registry.asked.wait(120)
             assert list(tmp_path.iterdir()) != []
             making.send_signal(signal.SIGINT)
-            _, said = making.communicate(timeout=30)
+            _, said = making.communicate(timeout=120)
         registry.generous.set()
         registry.shutdown()
     assert making.returncode == 1

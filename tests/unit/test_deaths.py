@@ -21,6 +21,7 @@ from tests.ingest.sending import Ingest, running
 
 HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
 TRACE, SPAN = uuid4().hex, uuid4().hex[:16]
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def sent(client: ServiceClient, ingest: Ingest, death: Death) -> StoredItem:
     """Report a death, and return the event as the ingest stored it."""
     event_id = deaths.report(client.bind, death)
     return ingest.store.wait_for(
-        None, lambda item: (item.type, item.event_id) == ("event", event_id), 10
+        None, lambda item: (item.type, item.event_id) == ("event", event_id), DEADLINE_S
     )
 
 
@@ -91,7 +92,7 @@ def test_it_belongs_to_the_trace_of_the_request_in_flight(
     client: ServiceClient, ingest: Ingest
 ) -> None:
     deaths.report(client.bind, EXIT)
-    event = ingest.store.wait_for_error(TRACE, 10).payload
+    event = ingest.store.wait_for_error(TRACE, DEADLINE_S).payload
     trace = event["contexts"]["trace"]
     assert trace["trace_id"] == TRACE
     assert trace["parent_span_id"] == SPAN
@@ -157,8 +158,8 @@ def test_a_real_death_is_found_by_the_trace_of_its_request(
     )
     supervisor.launch().wait()
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"{supervisor.url}/die/crash", trust_env=False)
-    event = ingest.store.wait_for_error("1" * 32, 10).payload
+        httpx.get(f"{supervisor.url}/die/crash", trust_env=False, timeout=DEADLINE_S)
+    event = ingest.store.wait_for_error("1" * 32, DEADLINE_S).payload
     supervisor.stop()
     assert event["exception"]["values"][0]["type"] == "ProcessExited"
     assert event["contexts"]["process"]["memory_mb"] > 10

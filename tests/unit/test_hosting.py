@@ -11,7 +11,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from kit.child import free_port
 from kit.hosting import HOST, Ready, Serve, Server, ServerError, serve_asgi, serve_tornado
+
+DEADLINE_S = 60.0
 
 
 def asgi_app() -> Starlette:
@@ -38,7 +41,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def answer(server: Server) -> str:
-    return httpx.get(server.url, trust_env=False).text
+    return httpx.get(server.url, trust_env=False, timeout=DEADLINE_S).text
 
 
 def test_a_launched_server_answers(server: Server) -> None:
@@ -57,7 +60,7 @@ def test_launching_again_keeps_the_running_one(server: Server) -> None:
 
 def test_it_starts_again_after_a_stop(server: Server) -> None:
     server.launch().wait()
-    server.stop()
+    server.stop(timeout=DEADLINE_S)
     assert not server.is_running
     server.launch().wait()
     assert answer(server) == "hello"
@@ -65,7 +68,7 @@ def test_it_starts_again_after_a_stop(server: Server) -> None:
 
 def test_a_stopped_server_refuses_instead_of_hanging(server: Server) -> None:
     server.launch().wait()
-    server.stop()
+    server.stop(timeout=DEADLINE_S)
     with pytest.raises(httpx.ConnectError):
         answer(server)
 
@@ -81,8 +84,7 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
 
 
 def test_a_free_port_is_taken_as_wanted() -> None:
-    with closing(socket.create_server((HOST, 0))) as other:
-        free = other.getsockname()[1]
+    free = free_port()
     server = Server("hello", SERVES["asgi"], port=free)
     server.launch().wait()
     assert server.port == free
@@ -108,24 +110,28 @@ async def brief(listener: socket.socket, ready: Ready, end: asyncio.Event) -> No
 
 
 @pytest.mark.parametrize(
-    ("serve", "reason"),
+    ("serve", "deadline", "reason"),
     [
-        (serve_asgi(broken_app), "ValueError: no paytable"),
-        (serve_asgi(lambda: Starlette(lifespan=broken_lifespan)), "lifespan failed"),
-        (endless, r"within 0\.3 s"),
-        (brief, "ended before"),
+        (serve_asgi(broken_app), DEADLINE_S, "ValueError: no paytable"),
+        (
+            serve_asgi(lambda: Starlette(lifespan=broken_lifespan)),
+            DEADLINE_S,
+            "lifespan failed",
+        ),
+        (endless, 0.3, r"within 0\.3 s"),
+        (brief, DEADLINE_S, "ended before"),
     ],
     ids=["factory raises", "lifespan raises", "never ready", "ends at once"],
 )
-def test_a_server_that_cannot_start_says_why(serve: Serve, reason: str) -> None:
+def test_a_server_that_cannot_start_says_why(serve: Serve, deadline: float, reason: str) -> None:
     server = Server("broken", serve)
     with pytest.raises(ServerError, match=f"broken .*{reason}"):
-        server.launch().wait(deadline=0.3)
+        server.launch().wait(deadline)
     assert not server.is_running
 
 
 def test_no_thread_outlives_a_stop(server: Server) -> None:
     before = set(threading.enumerate())
     server.launch().wait()
-    server.stop()
+    server.stop(timeout=DEADLINE_S)
     assert {t for t in threading.enumerate() if t.name.startswith("hello")} <= before

@@ -10,6 +10,7 @@ from kit.misses.rows import MISSES
 from kit.misses.run import Finding, FiringError, Shot
 from kit.misses.table import Findings, select
 from kit.workshop import Workshop
+from tests.processes import command_line
 
 IDS = [miss.id for miss in MISSES]
 
@@ -72,7 +73,7 @@ def test_what_a_process_ended_with_is_kept(findings: Findings) -> None:
 
 
 def test_no_process_is_left(workshop: Workshop, findings: Findings) -> None:
-    names = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
+    names = [" ".join(command_line(each)) for each in psutil.Process().children(recursive=True)]
     assert not [name for name in names if "fire." in name]
 
 

@@ -1,10 +1,13 @@
 """The slot machine of a system that fails."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from demo_services.services import GAME_ENGINE, GATEWAY
+from demo_services.standalone import bind
 from kit import Workshop
 from kit.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from kit.frontend import is_reported
@@ -14,9 +17,22 @@ from tests.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """A workshop for one test, which may break its services."""
-    with Workshop.start(home=tmp_path, report=lambda line: None) as running:
+    """A workshop for one test, which may break its services.
+
+    They get ports that no other workshop wants: where one is stopped nobody else answers.
+    """
+    with ports_taken(), Workshop.start(home=tmp_path, report=lambda line: None) as running:
         yield running
+
+
+@contextmanager
+def ports_taken() -> Iterator[None]:
+    """Take the ports that services want, unless somebody else has."""
+    with ExitStack() as taken:
+        for service in (GATEWAY, GAME_ENGINE):
+            with suppress(OSError):
+                taken.enter_context(closing(bind(service.port)))
+        yield
 
 
 @pytest.fixture

@@ -77,13 +77,14 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
     assert f"  token        {token}\n" in said
     headers = {"X-Debug-Token": said.split("token")[-1].strip()}
     url = served.find(r"gateway .*(http://\S+)") + "/debug/panic"
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 500
+    answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
+    assert answer.status_code == 500
 
     with published(home, replace(OWN, since=0.0)):
         assert [each.pid for each in find(home)] == [os.getpid(), served.process.pid]
 
     served.process.terminate()
-    assert served.process.wait(30) == 0
+    assert served.process.wait(60) == 0
     assert list(home.glob("running-*")) == []
     code, said = status()
     assert (code, said.count("\n")) == (1, 1)

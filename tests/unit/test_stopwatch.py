@@ -125,7 +125,7 @@ def test_a_forgotten_clock_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     times = count(step=LIMIT_S / 4)
     stopwatch = Stopwatch(QUESTION, now=lambda: next(times))
     stopwatch.click_start()
-    assert stopwatch.ended.wait(10)
+    assert stopwatch.ended.wait(60)
     assert stopwatch.attempt.state == GIVEN_UP
 
 
@@ -139,7 +139,7 @@ def test_the_time_is_shown_while_it_runs(
     changed = threading.Event()
     bar.children[1].observe(lambda change: (seen.append(change["new"]), changed.set()), "value")
     clock.seconds += 61
-    assert changed.wait(10)
+    assert changed.wait(60)
     assert "1:01" in seen[-1]
 
 

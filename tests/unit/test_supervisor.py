@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import kit.supervisor
-from kit.child import Command
+from kit.child import Command, free_port
 from kit.hosting import HOST, ServerError
 from kit.node import find_node
 from kit.supervisor import Death, Supervisor
@@ -26,6 +26,9 @@ from tests.processes import gone
 WINDOWS = os.name == "nt"
 TRACE, SPAN = "1" * 32, "2" * 16  # as the service says them
 SERVICE = Path(__file__).with_name("service.js").read_text()
+DEADLINE_S = 60.0
+# It gets the request; the answer is what does not come.
+BLOCKED = httpx.Timeout(DEADLINE_S, read=0.5)
 
 
 def prepared(script: Path, port: int, end: threading.Event) -> Command:
@@ -49,7 +52,7 @@ class Program:
             on_line=self.lines.append,
         )
 
-    def get(self, path: str = "/", timeout: float = 10) -> str:
+    def get(self, path: str = "/", timeout: float = DEADLINE_S) -> str:
         return httpx.get(f"{self.supervisor.url}{path}", trust_env=False, timeout=timeout).text
 
     def die(self, how: str) -> Death:
@@ -57,7 +60,7 @@ class Program:
         lives = self.supervisor.lives
         with pytest.raises(httpx.TransportError):
             self.get(f"/die/{how}")
-        death = self.told.get(timeout=10)
+        death = self.told.get(timeout=DEADLINE_S)
         self.supervisor.wait(after=lives)
         return death
 
@@ -178,7 +181,7 @@ def test_no_death_writes_a_core_dump(make_program: MakeProgram) -> None:
 def test_what_was_answered_is_not_in_flight(program: Program) -> None:
     assert program.get() == "hello"
     psutil.Process(program.supervisor.pid).kill()
-    assert program.told.get(timeout=10).in_flight is None
+    assert program.told.get(timeout=DEADLINE_S).in_flight is None
 
 
 def test_requests_that_are_never_answered_are_forgotten_at_last(
@@ -209,6 +212,8 @@ def test_too_many_deaths_are_followed_by_pauses(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kit.supervisor, "DEATHS_A_MINUTE", 2)
+    # Five starts may take longer than a minute.
+    monkeypatch.setattr(kit.supervisor, "MINUTE_S", 3600.0)
     pauses = []
     pause = program.supervisor._pause
     monkeypatch.setattr(program.supervisor, "_pause", lambda n: pauses.append(pause(n)) or 0)
@@ -236,7 +241,7 @@ def test_one_that_never_gets_ready_is_given_up_with_the_reason(
     before = children()
     program = make_program(text)
     with pytest.raises(ServerError, match=f"payment is down: .*{words}"):
-        program.supervisor.launch().wait(30)
+        program.supervisor.launch().wait(2 * DEADLINE_S)
     assert program.told.qsize() == kit.supervisor.MAX_FAILED_STARTS
     assert not any(death.was_ready for death in program.supervisor.deaths)
     assert not program.supervisor.is_running
@@ -252,7 +257,7 @@ def test_one_that_hangs_before_it_is_ready_is_ended(
     before = children()
     program = make_program("setInterval(() => {}, 1000)")
     with pytest.raises(ServerError, match=r"It was not ready within 0\.1 s"):
-        program.supervisor.launch().wait(30)
+        program.supervisor.launch().wait(2 * DEADLINE_S)
     assert children() <= before
 
 
@@ -277,11 +282,11 @@ def test_a_launch_does_not_wait_and_a_stop_interrupts_the_preparation() -> None:
 
     def prepare(port: int, end: threading.Event) -> Command:
         waiting.set()
-        assert end.wait(10)
+        assert end.wait(DEADLINE_S)
         raise ServerError("Installing was stopped.")
 
     supervisor = Supervisor("payment", prepare).launch()
-    assert waiting.wait(5)
+    assert waiting.wait(DEADLINE_S)
     with pytest.raises(ServerError, match=r"not ready within 0\.01 s"):
         supervisor.wait(0.01)
     supervisor.stop()
@@ -301,7 +306,7 @@ def test_a_stop_lets_it_say_good_bye_and_leaves_nothing(make_program: MakeProgra
     processes, threads = children(), set(threading.enumerate())
     program = make_program()
     program.supervisor.launch().wait()
-    program.supervisor.stop()
+    program.supervisor.stop(timeout=DEADLINE_S)
     assert children() <= processes
     assert set(threading.enumerate()) <= threads
     assert WINDOWS or "good bye" in program.lines
@@ -314,14 +319,14 @@ def test_a_stop_lets_it_say_good_bye_and_leaves_nothing(make_program: MakeProgra
 def test_a_stop_ends_one_that_does_not_listen(program: Program) -> None:
     node = psutil.Process(program.supervisor.pid)
     with pytest.raises(httpx.ReadTimeout):
-        program.get("/die/block/20000", timeout=0.2)
+        program.get("/die/block/60000", timeout=BLOCKED)
     program.supervisor.stop(timeout=0.2)
-    assert gone([node], seconds=1)
+    assert gone([node])
 
 
 def test_it_starts_again_after_a_stop(program: Program) -> None:
     port = program.supervisor.port
-    program.supervisor.stop()
+    program.supervisor.stop(timeout=DEADLINE_S)
     lives = program.supervisor.lives
     program.supervisor.launch().wait(after=lives)
     assert program.supervisor.port == port
@@ -354,8 +359,7 @@ def test_a_port_that_is_taken_while_it_is_dead_is_replaced(program: Program) -> 
 
 
 def test_a_free_port_is_taken_as_wanted(make_program: MakeProgram) -> None:
-    with closing(socket.create_server((HOST, 0))) as other:
-        free = other.getsockname()[1]
+    free = free_port()
     program = make_program(port=free)
     program.supervisor.launch().wait()
     assert program.supervisor.port == free
@@ -367,7 +371,7 @@ def test_when_its_leash_is_killed_it_goes_too_and_comes_back(program: Program) -
     assert "leash.py" in " ".join(leash.cmdline())
     leash.kill()
     program.supervisor.wait(after=lives)
-    assert WINDOWS or gone([node], seconds=1)
+    assert WINDOWS or gone([node])
 
 
 def test_its_log_may_be_long_and_strange(make_program: MakeProgram) -> None:
@@ -441,9 +445,9 @@ def test_no_orphan_when_the_parent_is_killed(parent: "subprocess.Popen[str]", bu
     family, url = said(parent)
     if busy:
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{url}/die/block/5000", trust_env=False, timeout=0.2)
+            httpx.get(f"{url}/die/block/60000", trust_env=False, timeout=BLOCKED)
     parent.kill()
-    assert gone(family, seconds=1)
+    assert gone(family)
 
 
 def test_no_orphan_when_the_parent_ends_without_stopping_it(
@@ -451,8 +455,8 @@ def test_no_orphan_when_the_parent_ends_without_stopping_it(
 ) -> None:
     family, _ = said(parent)
     parent.stdin.close()
-    assert parent.wait(30) == 0
-    assert gone(family, seconds=1)
+    assert parent.wait(DEADLINE_S) == 0
+    assert gone(family)
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to one group")
@@ -461,4 +465,4 @@ def test_ctrl_c_in_the_parent_leaves_it_running(parent: "subprocess.Popen[str]")
     os.killpg(parent.pid, signal.SIGINT)
     assert parent.stdout.readline() == "interrupted True\n"
     assert all(process.is_running() for process in family)
-    assert httpx.get(url, trust_env=False).text == "hello"
+    assert httpx.get(url, trust_env=False, timeout=DEADLINE_S).text == "hello"

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.flame import MAX_FRAMES, active_samples, flame_graph, speedscope
@@ -133,7 +133,7 @@ PROFILES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PROFILES)
 def test_any_profile_becomes_a_harmless_picture(given: dict[str, Any]) -> None:
     Picture(flame_graph(given))

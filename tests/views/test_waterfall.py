@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from kit.spans import MAX_SPANS, spans
 from kit.store import StoredItem
@@ -181,7 +181,7 @@ def test_hostile_names_stay_text() -> None:
     assert "<img" not in html
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ITEMS)
 def test_any_items_become_a_harmless_picture(items: list[StoredItem]) -> None:
     Picture(waterfall(items))

@@ -4,7 +4,7 @@ const inspector = require('node:inspector');
 const { setTimeout: pause } = require('node:timers/promises');
 
 const LOOK_EVERY_MS = 10;
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 20_000;
 
 /**
  * Sentry reads local variables, and the stack of a blocked event loop, as a debugger would: from

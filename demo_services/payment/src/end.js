@@ -2,7 +2,7 @@
 
 const Sentry = require('@sentry/node');
 
-const FLUSH_MS = 2000;
+const FLUSH_MS = 10_000;
 
 /**
  * Send to Sentry what is queued, and end the process.
