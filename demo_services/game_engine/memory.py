@@ -1,12 +1,14 @@
 """A cache that only grows: how a memory leak looks before it ends."""
 
 import asyncio
+from mmap import PAGESIZE, mmap
 
 import sentry_sdk
 
 from demo_services.process import ProcessGauge
 
 STEP_MB = 8
+STEP_BYTES = STEP_MB * 2**20
 # Long enough to be seen growing.
 PAUSE_S = 0.1
 
@@ -17,7 +19,7 @@ class ReplayCache:
     def __init__(self, cap_mb: int) -> None:
         self.cap_mb = cap_mb
         self.most_mb = 0
-        self._replays: list[bytearray] = []
+        self._replays: list[mmap] = []
 
     def __repr__(self) -> str:
         # Without this, Sentry would copy the recordings to show them as local variables.
@@ -33,8 +35,11 @@ class ReplayCache:
         needed_mb = self.held_mb + STEP_MB
         if needed_mb > self.cap_mb:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
-        # Not zeros: those the system would hand out without using any memory.
-        self._replays.append(bytearray(b"\x01") * (STEP_MB * 2**20))
+        # From the system: what Python has freed and kept would not let the process grow.
+        replay = mmap(-1, STEP_BYTES)
+        # Written to: the system gives no memory to a page that nobody has touched.
+        replay[::PAGESIZE] = b"\x01" * (STEP_BYTES // PAGESIZE)
+        self._replays.append(replay)
         self.most_mb = needed_mb
 
     def clear(self) -> None:

@@ -48,12 +48,13 @@ class Registry(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self.server_address[1]}"
+        # By name: pip 24 compares a certificate with no address.
+        return f"{self._scheme}://localhost:{self.server_address[1]}"
 
     def encrypt(self, authority: trustme.CA) -> None:
         """Speak TLS from now on, with a certificate that ``authority`` signed."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.issue_cert("localhost").configure_cert(context)
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self._scheme = "https"
 
