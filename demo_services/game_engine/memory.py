@@ -1,7 +1,8 @@
 """A cache that only grows: how a memory leak looks before it ends."""
 
 import asyncio
-from mmap import PAGESIZE, mmap
+import ctypes
+import sys
 
 import sentry_sdk
 
@@ -19,7 +20,9 @@ class ReplayCache:
     def __init__(self, cap_mb: int) -> None:
         self.cap_mb = cap_mb
         self.most_mb = 0
-        self._replays: list[mmap] = []
+        self._replays: list[bytearray] = []
+        # Else the first recordings would take what was freed, and the process would not grow.
+        give_back()
 
     def __repr__(self) -> str:
         # Without this, Sentry would copy the recordings to show them as local variables.
@@ -35,16 +38,21 @@ class ReplayCache:
         needed_mb = self.held_mb + STEP_MB
         if needed_mb > self.cap_mb:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
-        # From the system: what Python has freed and kept would not let the process grow.
-        replay = mmap(-1, STEP_BYTES)
-        # Written to: the system gives no memory to a page that nobody has touched.
-        replay[::PAGESIZE] = b"\x01" * (STEP_BYTES // PAGESIZE)
-        self._replays.append(replay)
+        # Not zeros: those the system would hand out without using any memory.
+        self._replays.append(bytearray(b"\x01") * STEP_BYTES)
         self.most_mb = needed_mb
 
     def clear(self) -> None:
         """Forget all recordings."""
         self._replays.clear()
+        give_back()
+
+
+def give_back() -> None:
+    """Give the system what this process has freed: glibc may keep it for what comes next."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda kept: None)
+        trim(ctypes.c_size_t(0))
 
 
 async def record_replays(cap_mb: int, gauge: ProcessGauge) -> None:

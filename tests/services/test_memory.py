@@ -6,8 +6,8 @@ import sys
 
 from demo_services.game_engine.memory import STEP_MB
 
-# Python gives back nothing of what it freed below: something small lies behind each recording, and
-# after the first, of 31 MB, glibc keeps what is smaller.
+# Of itself glibc gives back nothing of what is freed below: something small lies behind each
+# recording, and after the first, of 31 MB, it keeps what is smaller.
 GROW = f"""
 import json
 import psutil
