@@ -28,11 +28,10 @@ def unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     What Node's watchdog reports is left out: on a busy machine any moment may be a late one.
     """
     _, left_over = _match(crash, items)
-    chains = [(exception_types(item.payload), item.project) for item in left_over]
+    undeclared = [item for item in left_over if not is_watchdog(item.payload)]
     return [
-        f"undeclared error event {' ← '.join(chain)} of {project}"
-        for chain, project in chains
-        if chain != [WATCHDOG]
+        f"undeclared error event {' ← '.join(exception_types(item.payload))} of {item.project}"
+        for item in undeclared
     ]
 
 
@@ -55,6 +54,11 @@ def exception_types(event: Event) -> list[str]:
     """Return the exception types of an error event, the one raised last first."""
     values = (event.get("exception") or {}).get("values") or []
     return [value.get("type", "") for value in reversed(values)]
+
+
+def is_watchdog(event: Event) -> bool:
+    """Say whether Node's watchdog reports an event: on a busy machine it may at any moment."""
+    return exception_types(event) == [WATCHDOG]
 
 
 def context_fields(event: Event) -> int:

@@ -1,15 +1,13 @@
 """The switches of the context laboratory in two columns, and the button that fires both."""
 
-import threading
-import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Protocol
 
 import ipywidgets
 from IPython.display import DisplayHandle
 
 from kit.html import render
+from kit.press import Press
 from kit.switches import SWITCHES, Switch, text
 from kit.widgets import Static
 
@@ -37,24 +35,20 @@ class LaboratoryWidget:
 
     def __init__(self, compare: Callable[..., Any]) -> None:
         self._compare = compare
-        self._press: Future[Any] | None = None
-        self._is_running = False
         self.a, self.b = _column("A"), _column("B")
         for name, value in AT_FIRST.items():
             self.b[name].value = value
         self.button = ipywidgets.Button(description="Fire both", button_style="danger")
-        self.button.on_click(lambda _: self._start())
         self._says = ipywidgets.HTML()
         self._state, self._result = Static(), Static()
+        self._press = Press(self.button, self._fire, self._state.show)
         for box in (*self.a.values(), *self.b.values()):
             box.observe(lambda _: self._tell(), "value")
         self._tell()
 
     def click(self) -> Any:
         """Press the button, wait for the comparison, and return it. Raises what went wrong."""
-        self.button.click()
-        assert self._press is not None
-        return self._press.result()
+        return self._press.click()
 
     def _ipython_display_(self) -> None:
         DisplayHandle().display(self._built())
@@ -82,40 +76,6 @@ class LaboratoryWidget:
             for box in (self.a[name], self.b[name]):
                 (box.add_class if name in different else box.remove_class)("cw-lab-differs")
         self._says.value = render("laboratory_says.html", different=different)
-
-    def _start(self) -> None:
-        if self._is_running:
-            return
-        self._is_running = True
-        self.button.disabled = True
-        self._press = Future()
-        threading.Thread(
-            target=self._run, args=(self._press,), name="laboratory-press", daemon=True
-        ).start()
-
-    def _run(self, press: Future[Any]) -> None:
-        try:
-            comparison = self._fire()
-        except BaseException as error:  # whatever it is, click() waits for it
-            try:
-                self._show_failure(error)
-            finally:
-                self._end()
-                press.set_exception(error)
-        else:
-            self._end()
-            press.set_result(comparison)
-
-    def _end(self) -> None:
-        """Free the button, before who waits for the press is told of its end."""
-        self._is_running = False
-        self.button.disabled = False
-
-    def _show_failure(self, error: BaseException) -> None:
-        lines = "".join(traceback.format_exception(error))
-        kind = type(error).__name__
-        failure = render("failure.html", error_type=kind, error=error, traceback=lines)
-        self._state.show(failure)
 
     def _fire(self) -> Result:
         self._result.show("")

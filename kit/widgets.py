@@ -1,10 +1,7 @@
 """What the learner presses: a button that crashes something and shows what was captured."""
 
-import threading
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +14,7 @@ from kit.crashtype import CrashType, Parameter
 from kit.gauges import Recording, Vitals, gauges
 from kit.html import render
 from kit.outcome import Event, Outcome
+from kit.press import Press
 from kit.spans import length
 
 
@@ -40,13 +38,11 @@ class CrashWidget:
         self._variants = {crash.variant: crash for crash in variants}
         self._trigger = trigger
         self._vitals = vitals
-        self._press: Future[Outcome] | None = None
-        self._is_running = False
         self._kind = _choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
         self._parameters = {each.name: _number(each) for each in variants[0].parameters}
         self.button = _button()
-        self.button.on_click(lambda _: self._start())
+        self._press = Press(self.button, self._crash_it, self._show_failure)
         self._head, self._state, self._chart, self._cards, self._trace = (
             Static() for _ in range(5)
         )
@@ -57,9 +53,7 @@ class CrashWidget:
 
         Raises what went wrong on the way: in a callback alone an error would stay unseen.
         """
-        self.button.click()
-        assert self._press is not None
-        return self._press.result()
+        return self._press.click()
 
     @property
     def _crash(self) -> CrashType:
@@ -79,36 +73,6 @@ class CrashWidget:
 
     def _describe(self) -> None:
         self._head.show(render("crash.html", crash=self._crash))
-
-    def _start(self) -> None:
-        """Run in a thread of its own: the kernel stays free, and other buttons work meanwhile."""
-        if self._is_running:
-            return
-        self._is_running = True
-        self.button.disabled = True
-        self._press = Future()
-        press = threading.Thread(
-            target=self._run, args=(self._press,), name="workshop-press", daemon=True
-        )
-        press.start()
-
-    def _run(self, press: Future[Outcome]) -> None:
-        try:
-            outcome = self._crash_it()
-        except BaseException as error:  # whatever it is, click() waits for it
-            try:
-                self._show_failure(error)
-            finally:
-                self._end()
-                press.set_exception(error)
-        else:
-            self._end()
-            press.set_result(outcome)
-
-    def _end(self) -> None:
-        """Free the button, before who waits for the press is told of its end."""
-        self._is_running = False
-        self.button.disabled = False
 
     def _crash_it(self) -> Outcome:
         self._show_state()
@@ -145,11 +109,10 @@ class CrashWidget:
         # Last: what it says is complete is then on the page.
         self._show_state(outcome, done=True)
 
-    def _show_failure(self, error: BaseException) -> None:
+    def _show_failure(self, failure: str) -> None:
         self._cards.show("")
         self._trace.show("")
-        kind, lines = type(error).__name__, "".join(traceback.format_exception(error))
-        self._state.show(render("failure.html", error_type=kind, error=error, traceback=lines))
+        self._state.show(failure)
 
     def _show_state(self, outcome: Outcome | None = None, *, done: bool = False) -> None:
         self._state.show(render("state.html", steps=steps(self._crash, outcome, done)))

@@ -25,7 +25,7 @@ from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
 from kit.catalogue import CRASHES
 from kit.clients import ServiceClient
 from kit.crashtype import CrashType
-from kit.expectation import WATCHDOG, exception_types, passed_through
+from kit.expectation import exception_types, is_watchdog, passed_through
 from kit.store import StoredItem
 from kit.workshop import Workshop, gateway_path
 
@@ -121,18 +121,13 @@ def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
     result = Tally(requests=len(volley))
     for shot in volley:
         items = workshop.store.items(trace_id=shot.trace_id)
-        errors = [item for item in items if item.type == "event" and not is_watchdog(item)]
+        errors = [item for item in items if item.type == "event" and not is_watchdog(item.payload)]
         transactions = [item for item in items if passed_through(item)]
         result.errors += len(errors)
         result.transactions += len(transactions)
         result.lost += _lost(shot, errors, transactions)
         result.misattributed += _misattributed(shot, errors, transactions)
     return result
-
-
-def is_watchdog(item: StoredItem) -> bool:
-    """Say whether an event is of Node's watchdog: under this load it may find the loop late."""
-    return exception_types(item.payload) == [WATCHDOG]
 
 
 def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> list[str]:

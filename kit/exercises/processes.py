@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from kit.exercise import Exercise, NotTried, Trigger, Wrong, compare
-from kit.expectation import WATCHDOG
+from kit.expectation import is_watchdog
 from kit.node import find_node
 from kit.outcome import Event, Outcome
 
@@ -232,8 +232,8 @@ def root_cause(trigger: Trigger) -> Exercise:
         for crash_id in TRACES:
             outcome = trigger(crash_id)
             assert not outcome.missing, outcome.missing
-            # On a busy machine Node's watchdog may report at any moment: that is no cause.
-            told = (event for event in outcome.events if event.title != WATCHDOG)
+            # The watchdog's are no cause.
+            told = (event for event in outcome.events if not is_watchdog(event))
             events = sorted(told, key=lambda event: event.title)
             _found(answer(events), outcome.events[0])
         return f"Tried on {len(TRACES)} new traces: one event each is worth a page at night."

@@ -31,7 +31,7 @@ from demo_services.services import PAYMENT, SERVICES
 from kit import Workshop
 from kit.catalogue import CRASHES
 from kit.crashtype import CrashType
-from kit.expectation import WATCHDOG, exception_types, missing, passed_through
+from kit.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
 from kit.store import StoredItem
 from tests import attribution
 from tests.attribution import LEFT_OUT, SLOW, Shot, services
@@ -208,7 +208,7 @@ class Counted:
         """Return the error events; Node's watchdog may find the loop late at any time."""
         errors = [item for item in items if item.type == "event"]
         if WATCHDOG not in due:
-            errors = [error for error in errors if not attribution.is_watchdog(error)]
+            errors = [error for error in errors if not is_watchdog(error.payload)]
         self.events += len(errors)
         ids = Counter(error.event_id for error in errors)
         self.doubled += [f"event {number}" for number, times in ids.items() if times > 1]

@@ -153,8 +153,8 @@ BROKEN = {
         "kit.widgets.cards, trigger = cards, workshop.trigger"
     ),
     "the callback fails": (
-        "import kit.widgets\ndef start(self): raise OSError('no thread')\n"
-        "kit.widgets.CrashWidget._start, trigger = start, workshop.trigger"
+        "import kit.press\ndef start(self): raise OSError('no thread')\n"
+        "kit.press.Press._start, trigger = start, workshop.trigger"
     ),
 }
 

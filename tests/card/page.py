@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from kit.expectation import WATCHDOG, exception_types
+from kit.expectation import WATCHDOG, is_watchdog
 from kit.outcome import Event, Outcome
 
 ELEMENTS = {
@@ -33,7 +33,7 @@ COPY = (
 def events_of(outcome: Outcome) -> list[Event]:
     """Return its error events; Node's watchdog may have added one when this machine is busy."""
     declared = [error for error in outcome.crash.errors if error.chain == (WATCHDOG,)]
-    reported = [each for each in outcome.events if exception_types(each) == [WATCHDOG]]
+    reported = [each for each in outcome.events if is_watchdog(each)]
     added = reported[len(declared) :]
     return [each for each in outcome.events if not any(each is one for one in added)]
 

@@ -10,12 +10,11 @@ CRASH = """
 import json
 from kit import Workshop
 from kit.catalogue import variants
-from kit.expectation import WATCHDOG, exception_types
+from kit.expectation import is_watchdog
 
 def events():
-    # On a busy machine Node's watchdog may report at any moment.
     stored = [item.payload for item in workshop.store.items(type="event")]
-    return [event for event in stored if exception_types(event) != [WATCHDOG]]
+    return [event for event in stored if not is_watchdog(event)]
 
 workshop = Workshop.start(report=lambda line: None)
 wanted = ["game-engine/crash", "payment/crash", "analytics/crash"]

@@ -70,7 +70,7 @@ def check(ending: str, point: Point, home: Path) -> None:
         with kernel() as running:
             before, code, _ = STAGES[point.stage]
             running.run(before)
-            message = begin(running, code)
+            message = running.begin(f"print('begun')\n{code}")
             # A moment by chance is what is tested.
             time.sleep(point.after)
             {"interrupt": _interrupt, "restart": _restart, "kill": _kill}[ending](running, message)
@@ -98,16 +98,6 @@ def marked(home: Path) -> Iterator[str]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-
-
-def begin(running: Kernel, code: str) -> str:
-    """Let a kernel run code, and return once it has begun."""
-    message: str = running.client.execute(f"print('begun')\n{code}", stop_on_error=False)
-    while (
-        running.client.get_iopub_msg(timeout=DEADLINE_S)["content"].get("text", "")[:6] != "begun\n"
-    ):
-        pass
-    return message
 
 
 def _interrupt(running: Kernel, message: str) -> None:

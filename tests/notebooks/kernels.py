@@ -57,6 +57,18 @@ class Kernel:
         assert reply["content"]["status"] == "ok", reply["content"].get("evalue")
         return "".join(printed)
 
+    def begin(self, code: str) -> str:
+        """Let it run code, and return the message's id once that has printed ``begun``."""
+        message: str = self.client.execute(code, stop_on_error=False)
+        # The line may come in pieces, or with the next.
+        while "begun" not in self._told().get("text", ""):
+            pass
+        return message
+
+    def _told(self) -> dict[str, str]:
+        content: dict[str, str] = self.client.get_iopub_msg(timeout=DEADLINE_S)["content"]
+        return content
+
 
 @contextmanager
 def kernel() -> Iterator[Kernel]:

@@ -1,14 +1,11 @@
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
 
-from demo_services.services import SERVICES
-from kit.system import INGEST_PORT
 from tests.notebooks.kernels import DEADLINE_S, START, Kernel, kernel
+from tests.ports import default_ports_taken
 from tests.processes import gone
 
 CRASH = "print(workshop.trigger('game-engine/crash').missing)"
@@ -71,12 +68,7 @@ def test_an_ended_kernel_leaves_nothing(ending: str) -> None:
 
 def interrupt_when_begun(running: Kernel, code: str) -> None:
     """Interrupt code that has printed that it began; it must end in KeyboardInterrupt."""
-    message = running.client.execute(code, stop_on_error=False)
-    # The line may come in pieces.
-    while "begun" not in running.client.get_iopub_msg(timeout=DEADLINE_S)["content"].get(
-        "text", ""
-    ):
-        pass
+    message = running.begin(code)
     running.manager.interrupt_kernel()
     reply = running.client.get_shell_msg(timeout=DEADLINE_S)
     assert reply["parent_header"]["msg_id"] == message
@@ -87,16 +79,6 @@ def family(running: Kernel) -> list[psutil.Process]:
     """Return the processes of a kernel: itself, and all that it started."""
     process = psutil.Process(running.manager.provisioner.pid)
     return [process, *process.children(recursive=True)]
-
-
-@contextmanager
-def default_ports_taken() -> Iterator[None]:
-    """Take the ports that another workshop on this machine would take as soon as they are free."""
-    with ExitStack() as taken:
-        for port in (INGEST_PORT, *(service.port for service in SERVICES.values())):
-            with suppress(OSError):
-                taken.enter_context(socket.create_server(("127.0.0.1", port)))
-        yield
 
 
 def is_open(port: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sentry_sdk.envelope import Envelope
 
-from kit.expectation import WATCHDOG, exception_types
+from kit.expectation import is_watchdog
 
 WAIT_S = 60
 
@@ -48,7 +48,7 @@ def is_late_by_chance(event: dict[str, Any]) -> bool:
     On a busy machine that may be at any moment.
     """
     is_block = "countUnmatched" in json.dumps(event["exception"])
-    return exception_types(event) == [WATCHDOG] and not is_block
+    return is_watchdog(event) and not is_block
 
 
 class Receiver(ThreadingHTTPServer):

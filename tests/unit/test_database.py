@@ -5,9 +5,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ from pymongo import MongoClient
 import kit.database
 from kit.database import Database
 from kit.hosting import ServerError
+from tests.databases import not_replaced, noticed
 from tests.processes import gone
 
 WINDOWS = os.name == "nt"
@@ -114,21 +114,6 @@ def test_one_that_dies_is_replaced_by_an_empty_one(database: Database) -> None:
     database.wait()
     assert (database.url, database.is_running) == (url, True)
     assert count(database) == 1
-
-
-@contextmanager
-def not_replaced(database: Database) -> Iterator[None]:
-    """No other program takes the place of one that dies inside the block: its lack can be seen."""
-    with database._changing:
-        yield
-
-
-def noticed(database: Database) -> None:
-    """Wait until the death of the program was noticed."""
-    deadline = time.monotonic() + DEADLINE_S
-    while database.is_running:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows has no groups of processes")

@@ -1,17 +1,15 @@
 """The slot machine of a system that fails."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from demo_services.services import GAME_ENGINE, GATEWAY
-from demo_services.standalone import bind
 from kit import Workshop
 from kit.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from kit.frontend import is_reported
 from kit.slots import SpinFailed, in_words
+from tests.ports import default_ports_taken
 from tests.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 
 
@@ -21,18 +19,8 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
     They get ports that no other workshop wants: where one is stopped nobody else answers.
     """
-    with ports_taken(), Workshop.start(home=tmp_path, report=lambda line: None) as running:
+    with default_ports_taken(), Workshop.start(home=tmp_path, report=lambda line: None) as running:
         yield running
-
-
-@contextmanager
-def ports_taken() -> Iterator[None]:
-    """Take the ports that services want, unless somebody else has."""
-    with ExitStack() as taken:
-        for service in (GATEWAY, GAME_ENGINE):
-            with suppress(OSError):
-                taken.enter_context(closing(bind(service.port)))
-        yield
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from kit.catalogue import variants
 from kit.check import check
 from kit.hosting import Server, ServerError, serve_asgi
 from kit.workshop import default_home
+from tests.databases import not_replaced, noticed
 from tests.processes import command_line
 
 SERVERS = ["ingest", "payment", "analytics", "game-engine", "gateway"]
@@ -198,13 +199,9 @@ def test_a_database_that_died_comes_back(tmp_path: Path, monkeypatch: pytest.Mon
         family = psutil.Process().children(recursive=True)
         _, program = (process for process in family if port in command_line(process))
         database = workshop._system.database
-        # No other takes its place meanwhile: its lack can be seen.
-        with database._changing:
+        with not_replaced(database):
             program.kill()
-            end = time.monotonic() + DEADLINE_S
-            while database.is_running:
-                assert time.monotonic() < end
-                time.sleep(0.01)
+            noticed(database)
             assert workshop._system.status_lines()[-1].startswith("✗ database     down")
         assert not workshop.trigger("analytics/database-error", type="duplicate-key").missing
 
