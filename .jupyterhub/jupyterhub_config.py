@@ -35,7 +35,7 @@ c.Spawner.default_url = "/lab/tree/00_start_here.ipynb"
 c.Spawner.environment = {
     "COURSE": str(COURSE),
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    "JUPYTER_CONFIG_PATH": str(COURSE / "kit" / "jupyter"),
+    "JUPYTER_CONFIG_PATH": str(COURSE / "kit" / "commands" / "jupyter"),
     "WORKSHOP_CACHE": CACHE,
     **{name: os.environ[name] for name in ("SENTRY_DSN",) if name in os.environ},
 }

@@ -8,12 +8,12 @@ from typing import overload
 
 from markupsafe import Markup
 
-from kit.card import event_card
-from kit.grouping import Raw, Rule, ask, culprit, cut, reason, simulated_issue, title
 from kit.html import render
+from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.payload import mapping, string
-from kit.store import Store, StoredItem
+from kit.reading.grouping import Raw, Rule, ask, culprit, cut, reason, simulated_issue, title
+from kit.reading.payload import mapping, string
+from kit.views.card import event_card
 
 # Parsing them is what takes the time: 500 take about a third of a second.
 LAST = 500

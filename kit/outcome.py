@@ -9,13 +9,13 @@ import httpx
 import jmespath
 from markupsafe import Markup
 
-from kit import expectation
-from kit.card import event_card
-from kit.crashtype import CrashType
-from kit.flame import flame_graph
-from kit.store import StoredItem
-from kit.supervisor import Death
-from kit.waterfall import waterfall
+from kit.crashes import expectation
+from kit.crashes.crash_type import CrashType
+from kit.hosting.supervisor import Death
+from kit.ingest.store import StoredItem
+from kit.views.card import event_card
+from kit.views.flame import flame_graph
+from kit.views.waterfall import waterfall
 
 
 class Event(dict[str, Any]):

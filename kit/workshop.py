@@ -18,37 +18,37 @@ import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
-from kit import card, chart
 from kit.advice import Advice
-from kit.catalogue import CRASHES, find, variants
-from kit.course import COURSE, read_course
-from kit.course import folder as course_folder
-from kit.crashtype import CrashType
-from kit.exercise import Exercise
-from kit.exercises import EXERCISES
-from kit.experiment import Experiment
-from kit.frontend import Hook
-from kit.gauges import OWN, Vitals
-from kit.grouping import Rule
-from kit.hosting import ServerError
+from kit.course.exercise import Exercise
+from kit.course.exercises import EXERCISES
+from kit.course.notebooks import COURSE, read_course
+from kit.course.notebooks import folder as course_folder
+from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
+from kit.crashes.catalogue import CRASHES, find, variants
+from kit.crashes.crash_type import CrashType
+from kit.experiments.blind_spots.blind_spot import Miss
+from kit.experiments.blind_spots.table import Findings, find_out, select
+from kit.experiments.context.laboratory import Laboratory
+from kit.experiments.time_to_fix.experiment import Experiment
+from kit.experiments.time_to_fix.puzzles import happen
+from kit.frontend.hook import Hook
+from kit.frontend.slot_machine import SlotMachine, careless_spin
+from kit.hosting.server import ServerError
+from kit.hosting.supervisor import Death, Supervisor
+from kit.ingest.relay import Relay
+from kit.ingest.store import Store, StoreError, Subscription
 from kit.issues import LAST, Issues, read_issues
-from kit.laboratory import Laboratory
-from kit.learner import learner
-from kit.links import Link, link
-from kit.misses.miss import Miss
-from kit.misses.table import Findings, find_out, select
 from kit.outcome import Outcome
-from kit.panel import Panel, states
 from kit.private import is_mine
-from kit.progress import Journal, Progress, ResetQuestion, read_progress
-from kit.puzzles import happen
-from kit.relay import Relay
-from kit.sites import source
-from kit.slots import SlotMachine, careless_spin
-from kit.store import Store, StoreError, Subscription
-from kit.supervisor import Death, Supervisor
-from kit.system import Report, System
-from kit.widgets import CrashWidget
+from kit.provenance.python_source import source
+from kit.reading.grouping import Rule
+from kit.system.learner import learner
+from kit.system.links import Link, link
+from kit.system.system import Report, System
+from kit.views import card, chart
+from kit.views.gauges import OWN, Vitals
+from kit.widgets.crash_widget import CrashWidget
+from kit.widgets.panel import Panel, states
 
 ANSWER_DEADLINE_S = 30.0
 TELEMETRY_DEADLINE_S = 30.0

@@ -22,11 +22,11 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
-from kit.catalogue import CRASHES
-from kit.clients import ServiceClient
-from kit.crashtype import CrashType
-from kit.expectation import exception_types, is_watchdog, passed_through
-from kit.store import StoredItem
+from kit.crashes.catalogue import CRASHES
+from kit.crashes.crash_type import CrashType
+from kit.crashes.expectation import exception_types, is_watchdog, passed_through
+from kit.ingest.store import StoredItem
+from kit.system.clients import ServiceClient
 from kit.workshop import Workshop, gateway_path
 
 CONCURRENT = 32

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.database import Database
+from kit.hosting.database import Database
 from kit.workshop import Workshop
 
 DATABASE = Database()

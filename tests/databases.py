@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kit.database import Database
+from kit.hosting.database import Database
 
 DEADLINE_S = 60.0
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 
 from kit import Workshop
-from kit.slots import SlotMachine
-from kit.store import StoredItem
+from kit.frontend.slot_machine import SlotMachine
+from kit.ingest.store import StoredItem
 
 DEADLINE_S = 60.0
 

@@ -3,7 +3,7 @@
 from demo_services.analytics.report import PLAYERS
 from demo_services.services import GATEWAY
 from kit.crashes.common import NO_LOAD, local
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
 
 _NO_FIRST = NotCaptured(
     "Who caused it first",

@@ -1,6 +1,6 @@
 """What the crash types of several services claim alike."""
 
-from kit.crashtype import Captured, NotCaptured
+from kit.crashes.crash_type import Captured, NotCaptured
 
 NO_ADDRESS = NotCaptured(
     "The player's IP address",

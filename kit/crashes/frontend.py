@@ -3,7 +3,7 @@
 from demo_services.game_engine.reels import TABLE_LIMIT
 from demo_services.services import GAME_ENGINE
 from kit.crashes.common import NO_GLOBALS, local
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
 
 FRONTEND_CRASHES: tuple[CrashType, ...] = (
     CrashType(

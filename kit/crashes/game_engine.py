@@ -2,7 +2,7 @@
 
 from demo_services.game_engine.debug import LEAK_MB, LOOP_SECONDS
 from kit.crashes.common import NO_ADDRESS, NO_GLOBALS, local
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
 
 _NO_ANSWER = NotCaptured(
     "The HTTP answer",

@@ -1,7 +1,7 @@
 """The crash types of the gateway."""
 
 from kit.crashes.common import NO_ADDRESS, NO_LOAD, local
-from kit.crashtype import Captured, CrashType, ExpectedError
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError
 
 GATEWAY_CRASHES: tuple[CrashType, ...] = (
     CrashType(

@@ -3,7 +3,7 @@
 from demo_services.payment import BLOCK_MS, LEAK_MB
 from demo_services.services import GATEWAY, PAYMENT
 from kit.crashes.common import local
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
 
 _NO_ANSWER = NotCaptured(
     "The HTTP answer",

@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from kit.hosting import Server, serve_asgi
-from kit.ingest import make_app
-from kit.store import Store
+from kit.hosting.server import Server, serve_asgi
+from kit.ingest.app import make_app
+from kit.ingest.store import Store
 from tests.benchmarks.goals import goal
 from tests.ingest.sending import KEY, PROJECTS, error, new_id
 

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kit import ingest
-from kit.envelope import MAX_ITEMS, parse
-from kit.store import Received, Store
+from kit.ingest import app as ingest
+from kit.ingest.envelope import MAX_ITEMS, parse
+from kit.ingest.store import Received, Store
 
 DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "identity": bytes}
 
@@ -24,7 +24,7 @@ DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "identity": bytes}
 def make_app(
     store: Store, projects: Mapping[str, tuple[str, str]], relay: object = None
 ) -> Starlette:
-    """Return the application, with the arguments of ``kit.ingest.make_app``."""
+    """Return the application, with the arguments of ``kit.ingest.app.make_app``."""
     numbers = count(1)
 
     async def receive(request: Request) -> JSONResponse:

@@ -29,10 +29,10 @@ import psutil
 
 from demo_services.services import PAYMENT, SERVICES
 from kit import Workshop
-from kit.catalogue import CRASHES
-from kit.crashtype import CrashType
-from kit.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
-from kit.store import StoredItem
+from kit.crashes.catalogue import CRASHES
+from kit.crashes.crash_type import CrashType
+from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
+from kit.ingest.store import StoredItem
 from tests import attribution
 from tests.attribution import LEFT_OUT, SLOW, Shot, services
 

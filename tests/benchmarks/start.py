@@ -26,7 +26,7 @@ own = psutil.Process()
 rss = {"kernel": own.memory_info().rss}
 for child in own.children(recursive=True):
     program = Path(child.exe()).name
-    kind = "leash" if any("leash.py" in word for word in child.cmdline()) else program
+    kind = "leash" if any("die_with_parent.py" in word for word in child.cmdline()) else program
     name = f"{kind} {sum(each.startswith(kind) for each in rss) + 1}"
     rss[name] = child.memory_info().rss
 print(json.dumps({

@@ -14,14 +14,15 @@ from pathlib import Path
 import httpx
 import nbformat
 
-from kit.child import free_port
+from kit.hosting.child import free_port
 
 COURSE = Path(__file__).parent.parent.parent / "notebooks"
 DEADLINE_S = 60.0
 
 # The command itself, with its course moved to where saving a notebook changes no checkout.
 COMMAND = (
-    "import sys, pathlib, kit.cli as cli; cli.COURSE = pathlib.Path(sys.argv.pop(1)); cli.main()"
+    "import sys, pathlib, kit.commands.cli as cli; "
+    "cli.COURSE = pathlib.Path(sys.argv.pop(1)); cli.main()"
 )
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from kit.switches import SWITCHES, text
+from kit.experiments.context.switches import SWITCHES, text
 from tests.browser.conftest import OpenScreen
 from tests.browser.lab import Lab
 from tests.browser.screen import DARK, LIGHT, Screen

@@ -4,9 +4,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from kit.catalogue import CRASHES
-from kit.crashtype import CrashType
-from kit.panel import label
+from kit.crashes.catalogue import CRASHES
+from kit.crashes.crash_type import CrashType
+from kit.widgets.panel import label
 from tests.browser.conftest import OpenScreen
 from tests.browser.lab import HOLD, Lab
 from tests.browser.screen import DARK, LIGHT, Screen

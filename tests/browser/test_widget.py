@@ -6,7 +6,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
-from kit.expectation import WATCHDOG
+from kit.crashes.expectation import WATCHDOG
 from tests.browser.conftest import OpenScreen
 from tests.browser.lab import HOLD, Lab
 from tests.browser.screen import Screen
@@ -149,12 +149,12 @@ def test_dollars_in_an_event_are_no_formula(open_widget: OpenWidget) -> None:
 BROKEN = {
     "the crash fails": "def trigger(*given, **options): raise OSError('the gateway is gone')",
     "the card fails": (
-        "import kit.widgets\ndef cards(events): raise OSError('no card')\n"
-        "kit.widgets.cards, trigger = cards, workshop.trigger"
+        "import kit.widgets.crash_widget\ndef cards(events): raise OSError('no card')\n"
+        "kit.widgets.crash_widget.cards, trigger = cards, workshop.trigger"
     ),
     "the callback fails": (
-        "import kit.press\ndef start(self): raise OSError('no thread')\n"
-        "kit.press.Press._start, trigger = start, workshop.trigger"
+        "import kit.widgets.press\ndef start(self): raise OSError('no thread')\n"
+        "kit.widgets.press.Press._start, trigger = start, workshop.trigger"
     ),
 }
 
@@ -163,7 +163,8 @@ BROKEN = {
 def test_a_callback_that_raises_is_found(
     broken: str, lab: Lab, unchecked_screen: OpenScreen
 ) -> None:
-    show = "from kit.catalogue import variants\nfrom kit.widgets import CrashWidget\n"
+    show = "from kit.crashes.catalogue import variants\n"
+    show += "from kit.widgets.crash_widget import CrashWidget\n"
     show += "CrashWidget(variants('game-engine/crash'), trigger)"
     screen = unchecked_screen(lab.address(lab.write("broken.ipynb", START, BROKEN[broken], show)))
     screen.run_all()

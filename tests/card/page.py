@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from kit.expectation import WATCHDOG, is_watchdog
+from kit.crashes.expectation import WATCHDOG, is_watchdog
 from kit.outcome import Event, Outcome
 
 ELEMENTS = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit.card import event_card
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured
-from kit.payload import MAX_TEXT
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
+from kit.reading.payload import MAX_TEXT
+from kit.views.card import event_card
 
 from .page import Page
 

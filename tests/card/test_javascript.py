@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from kit.card import event_card
-from kit.meanings import DEATH, OURS, UNTOLD
-from kit.payload import leaves
-from kit.provenance import Origin, is_death, origin, origin_at
-from kit.sites import Source
+from kit.provenance.meanings import DEATH, OURS, UNTOLD
+from kit.provenance.origin import Origin, is_death, origin, origin_at
+from kit.provenance.python_source import Source
+from kit.reading.payload import leaves
+from kit.views.card import event_card
 from kit.workshop import Workshop
 
 from .page import Page, events_of

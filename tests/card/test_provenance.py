@@ -16,13 +16,15 @@ from sentry_sdk.transport import Transport
 
 from demo_services import payment
 from demo_services.services import SERVICES
-from kit import facts, node, node_facts
-from kit.catalogue import CRASHES
-from kit.crashtype import CrashType
-from kit.facts import Fact
-from kit.payload import leaves
-from kit.provenance import UNKNOWN, keys, origin, origin_at, sdk_place
-from kit.sites import Source
+from kit.crashes.catalogue import CRASHES
+from kit.crashes.crash_type import CrashType
+from kit.hosting import node
+from kit.provenance import node_sdk as node_facts
+from kit.provenance import python_sdk as facts
+from kit.provenance.origin import UNKNOWN, keys, origin, origin_at, sdk_place
+from kit.provenance.python_sdk import Fact
+from kit.provenance.python_source import Source
+from kit.reading.payload import leaves
 from kit.workshop import Workshop
 
 from .page import events_of

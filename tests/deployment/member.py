@@ -9,8 +9,8 @@ from tests.notebooks.kernels import kernel
 CRASH = """
 import json
 from kit import Workshop
-from kit.catalogue import variants
-from kit.expectation import is_watchdog
+from kit.crashes.catalogue import variants
+from kit.crashes.expectation import is_watchdog
 
 def events():
     stored = [item.payload for item in workshop.store.items(type="event")]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from demo_services import payment
-from kit import node
-from kit.hosting import ServerError
+from kit.hosting import node
+from kit.hosting.server import ServerError
+from kit.ingest.store import Store
 from kit.private import private_file
-from kit.store import Store
 from kit.workshop import default_home
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")

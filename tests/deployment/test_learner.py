@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import kit.learner
-from kit.child import free_port
-from kit.learner import MAX_CHARS, PROMPT, clean, learner
+import kit.system.learner
+from kit.hosting.child import free_port
+from kit.system.learner import MAX_CHARS, PROMPT, clean, learner
 from kit.workshop import Workshop
 from tests.notebooks.kernels import START, Kernel, kernel
 
@@ -49,12 +49,12 @@ def test_it_is_asked_for_once_a_folder(tmp_path: Path) -> None:
 
     assert learner(tmp_path / "home", ask=ada, environment={}) == "Ada Lovelace"
     assert learner(tmp_path / "home", ask=never, environment={}) == "Ada Lovelace"
-    assert questions == [PROMPT.format(kit.learner._user())]
+    assert questions == [PROMPT.format(kit.system.learner._user())]
 
 
 def test_an_empty_answer_takes_the_name_that_was_offered(tmp_path: Path) -> None:
-    assert learner(tmp_path, ask=lambda question: " ", environment={}) == kit.learner._user()
-    assert learner(tmp_path, ask=never, environment={}) == kit.learner._user()
+    assert learner(tmp_path, ask=lambda question: " ", environment={}) == kit.system.learner._user()
+    assert learner(tmp_path, ask=never, environment={}) == kit.system.learner._user()
 
 
 def test_the_environment_comes_first_and_nobody_is_asked(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_where_the_name_cannot_be_kept_it_counts_all_the_same(tmp_path: Path) ->
 
 def test_without_a_terminal_nobody_waits_for_an_answer(tmp_path: Path) -> None:
     program = (
-        "from pathlib import Path; from kit.learner import learner; "
+        "from pathlib import Path; from kit.system.learner import learner; "
         f"print(learner(Path({str(tmp_path)!r}), environment={{}}))"
     )
     # Its standard input stays open, and nobody writes to it.
@@ -91,7 +91,7 @@ def test_without_a_terminal_nobody_waits_for_an_answer(tmp_path: Path) -> None:
         assert running.stdout is not None
         try:
             assert running.wait(60) == 0
-            assert running.stdout.read() == f"{kit.learner._user()}\n"
+            assert running.stdout.read() == f"{kit.system.learner._user()}\n"
         finally:
             running.kill()
     assert not (tmp_path / "learner.txt").exists()
@@ -135,7 +135,7 @@ def start(running: Kernel, answer: str | None) -> list[str]:
 def test_a_notebook_asks_and_all_that_is_sent_carries_the_name(environment: Environment) -> None:
     environment(SENTRY_DSN=NOBODY_LISTENS)
     with kernel() as running:
-        assert start(running, "Zoë <b>") == [PROMPT.format(kit.learner._user())]
+        assert start(running, "Zoë <b>") == [PROMPT.format(kit.system.learner._user())]
         running.run("workshop.trigger('game-engine/crash'); workshop.flush()")
         assert running.run(NAMES) == "Zoë <b> {'Zoë <b>'}\n"
     with kernel() as running:
@@ -147,7 +147,7 @@ def test_a_notebook_without_a_person_asks_nobody(environment: Environment) -> No
     environment(SENTRY_DSN=NOBODY_LISTENS)
     with kernel() as running:
         assert start(running, None) == []
-        assert running.run("print(workshop.learner)") == f"{kit.learner._user()}\n"
+        assert running.run("print(workshop.learner)") == f"{kit.system.learner._user()}\n"
     assert "learner.txt" not in os.listdir(os.environ["WORKSHOP_HOME"])
 
 

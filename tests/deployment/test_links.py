@@ -10,8 +10,8 @@ import httpx
 import pytest
 from IPython.core.formatters import HTMLFormatter
 
-from kit.child import free_port
-from kit.links import SITE_VARIABLES, link
+from kit.hosting.child import free_port
+from kit.system.links import SITE_VARIABLES, link
 from kit.workshop import Workshop
 
 URL = "http://127.0.0.1:8080"

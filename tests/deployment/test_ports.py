@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import kit.database
-from kit.child import FIRST_PORT, PORTS, free_port
-from kit.database import Database
-from kit.hosting import ServerError
+import kit.hosting.database
+from kit.hosting.child import FIRST_PORT, PORTS, free_port
+from kit.hosting.database import Database
+from kit.hosting.server import ServerError
 
 CLASS = 5
 
@@ -29,7 +29,7 @@ def test_the_database_of_somebody_else_is_not_taken_for_ones_own(
 ) -> None:
     # Both have chosen the same port, and the other one was faster.
     port = int(neighbour.url.rpartition(":")[2])
-    monkeypatch.setattr(kit.database, "free_port", lambda: port)
+    monkeypatch.setattr(kit.hosting.database, "free_port", lambda: port)
     own = Database()
     with pytest.raises(ServerError, match="Address already in use"):
         own.launch().wait()
@@ -38,7 +38,7 @@ def test_the_database_of_somebody_else_is_not_taken_for_ones_own(
 
 
 def test_who_asks_for_a_port_at_the_same_moment_gets_another_one() -> None:
-    program = "import os; from kit.child import free_port; print(os.getpid(), free_port())"
+    program = "import os; from kit.hosting.child import free_port; print(os.getpid(), free_port())"
     command = [sys.executable, "-c", program]
     asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(CLASS)]
     answers = [process.communicate()[0].split() for process in asking]

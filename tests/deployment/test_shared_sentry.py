@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from kit.expectation import is_watchdog
+from kit.crashes.expectation import is_watchdog
 from tests.ingest.bugsink import Bugsink, installed
 
 NAMES = ("Ada Lovelace", 'Zoë <img src=x onerror="alert(1)"> 李')

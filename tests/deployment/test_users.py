@@ -24,7 +24,7 @@ import pytest
 from sentry_sdk.utils import Dsn
 
 from demo_services import payment
-from kit import node
+from kit.hosting import node
 
 ROOT = Path(__file__).parent.parent.parent
 USERS = range(23_001, 23_004)

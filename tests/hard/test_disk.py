@@ -16,9 +16,9 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from demo_services.services import PAYMENT
 from kit import Workshop, WorkshopError
-from kit.cli import main
-from kit.doctor import examine
-from kit.store import Store, StoreError
+from kit.commands.cli import main
+from kit.commands.doctor import examine
+from kit.ingest.store import Store, StoreError
 from tests.ingest.sending import KEY, client, error, new_id, running, store_away
 
 FULL = re.escape("database or disk is full. Free some disk space there, and try again.")
@@ -159,8 +159,8 @@ REAL_DISK = """
 import sys
 from pathlib import Path
 from kit import Workshop
-from kit.doctor import examine
-from kit.envelope import parse
+from kit.commands.doctor import examine
+from kit.ingest.envelope import parse
 
 disk, crashes = Path(sys.argv[1]), ("gateway/panic", "payment/async-error")
 def say(work):

@@ -27,7 +27,8 @@ print("whole")
 
 
 @pytest.mark.parametrize(
-    "module", ["sentry_sdk.scope", "sentry_sdk.client", "pydantic_core.core_schema", "kit.store"]
+    "module",
+    ["sentry_sdk.scope", "sentry_sdk.client", "pydantic_core.core_schema", "kit.ingest.store"],
 )
 def test_an_import_that_was_interrupted_can_be_repeated(module: str) -> None:
     program = [sys.executable, "-c", PROGRAM, module]

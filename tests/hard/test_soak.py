@@ -7,8 +7,8 @@ import pytest
 
 from demo_services.services import ANALYTICS
 from kit import Workshop
-from kit.catalogue import find
-from kit.store import StoredItem
+from kit.crashes.catalogue import find
+from kit.ingest.store import StoredItem
 from tests.attribution import Shot
 from tests.benchmarks.soak import Counted, Sample, slopes, soak
 

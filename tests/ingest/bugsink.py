@@ -20,9 +20,9 @@ import platformdirs
 import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from kit import child
-from kit.child import Command
-from kit.hosting import HOST
+from kit.hosting import child
+from kit.hosting.child import Command
+from kit.hosting.server import HOST
 
 VERSION = "2.6.1"
 DEADLINE_S = 60

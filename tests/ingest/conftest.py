@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.store import Store
+from kit.ingest.store import Store
 from tests.ingest.sending import Ingest, running
 
 

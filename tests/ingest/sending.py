@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import httpx
 
-from kit.envelope import parse
-from kit.hosting import Server, serve_asgi
-from kit.ingest import make_app
-from kit.store import Received, Store
+from kit.hosting.server import Server, serve_asgi
+from kit.ingest.app import make_app
+from kit.ingest.envelope import parse
+from kit.ingest.store import Received, Store
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 PATIENCE_S = 60.0

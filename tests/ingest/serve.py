@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from kit.hosting import Server, serve_asgi
-from kit.ingest import make_app
-from kit.store import Store
+from kit.hosting.server import Server, serve_asgi
+from kit.ingest.app import make_app
+from kit.ingest.store import Store
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 BODY_DEADLINE_S = 60.0

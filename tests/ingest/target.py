@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kit.ingest import make_app
-from kit.store import Store
+from kit.ingest.app import make_app
+from kit.ingest.store import Store
 from tests.ingest.sending import KEY, PROJECTS
 
 CORPUS = Path(__file__).with_name("corpus")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tenacity import retry, stop_after_delay, wait_fixed
 
-import kit.relay
-from kit.database import Database
-from kit.relay import Relay
+import kit.ingest.relay
+from kit.hosting.database import Database
+from kit.ingest.relay import Relay
 from kit.workshop import Workshop
 from tests.ingest.bugsink import Bugsink, installed
 from tests.notebooks.kernels import read, run
@@ -34,7 +34,7 @@ def workshop(bugsink: Bugsink, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SENTRY_DSN", bugsink.dsn)
         patch.setenv("DEADLINE_S", "100")
-        patch.setattr(kit.relay, "_TIMEOUT_S", 5.0)
+        patch.setattr(kit.ingest.relay, "_TIMEOUT_S", 5.0)
         home = tmp_path_factory.mktemp("home")
         with Workshop.start(home=home, report=lambda line: None) as running:
             yield running

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from kit.store import Store
+from kit.ingest.store import Store
 from tests.ingest.sending import KEY, PATIENCE_S, child_ingest, error, new_id
 
 ENVELOPES, CONNECTIONS = 2000, 16
@@ -15,7 +15,7 @@ ENVELOPES, CONNECTIONS = 2000, 16
 WRITER = """
 import sys
 from pathlib import Path
-from kit.store import Store
+from kit.ingest.store import Store
 from tests.ingest.sending import error, store_away
 
 store = Store(Path(sys.argv[1]))

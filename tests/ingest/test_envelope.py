@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sentry_sdk.envelope import Envelope as SdkEnvelope
 from sentry_sdk.envelope import Item as SdkItem
 
-from kit.envelope import (
+from kit.ingest.envelope import (
     JSON_TYPES,
     MAX_DEPTH,
     MAX_ITEM_BYTES,

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kit.envelope import CONTAINERS, JSON_TYPES
-from kit.ingest import MAX_BODY_BYTES
+from kit.ingest.app import MAX_BODY_BYTES
+from kit.ingest.envelope import CONTAINERS, JSON_TYPES
 from tests.ingest.sending import KEY, Child, body, child_ingest, client, error, item, new_id
 from tests.ingest.target import CORPUS, Target
 

@@ -24,10 +24,10 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.profiler.transaction_profiler import PROFILE_MINIMUM_SAMPLES, Profile
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
-import kit.ingest
-from kit.envelope import JSON_TYPES, MAX_ITEM_BYTES
-from kit.ingest import MAX_BODY_BYTES, make_app
-from kit.store import Received, Store
+import kit.ingest.app
+from kit.ingest.app import MAX_BODY_BYTES, make_app
+from kit.ingest.envelope import JSON_TYPES, MAX_ITEM_BYTES
+from kit.ingest.store import Received, Store
 from tests.ingest.sending import (
     KEY,
     PATIENCE_S,
@@ -205,7 +205,7 @@ def test_a_caller_that_hangs_up_half_way_leaves_no_trace(
 
 
 def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.ingest, "MAX_IN_FLIGHT_BYTES", 2000)
+    monkeypatch.setattr(kit.ingest.app, "MAX_IN_FLIGHT_BYTES", 2000)
     with running(store) as ingest:
         fits, too_much = error(new_id(), blob="x" * 500), error(new_id(), blob="x" * 1000)
         for _ in range(3):

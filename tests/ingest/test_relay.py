@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import kit.relay
-from kit.child import free_port
-from kit.hosting import Server, listen, serve_asgi
-from kit.relay import Relay
+import kit.ingest.relay
+from kit.hosting.child import free_port
+from kit.hosting.server import Server, listen, serve_asgi
+from kit.ingest.relay import Relay
 from tests.ingest.sending import PATIENCE_S, error, new_id
 
 
@@ -136,7 +136,7 @@ def test_what_waited_while_upstream_was_down_arrives_when_it_is_up() -> None:
 def test_while_upstream_is_down_calls_return_and_the_rest_is_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kit.relay, "MAX_QUEUED_BYTES", 1000)
+    monkeypatch.setattr(kit.ingest.relay, "MAX_QUEUED_BYTES", 1000)
     with listen() as silent:  # accepts, and never answers
         relay = Relay(f"http://public@127.0.0.1:{silent.getsockname()[1]}/42")
         for _ in range(15):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import kit.store
-from kit.store import Store, StoredItem, StoreError
+import kit.ingest.store
+from kit.ingest.store import Store, StoredItem, StoreError
 from tests.ingest.sending import PATIENCE_S, body, error, item, new_id, store_away
 
 
@@ -90,7 +90,7 @@ def test_a_subscriber_that_left_gets_no_more(store: Store) -> None:
 def test_a_subscriber_that_never_reads_is_cut_off_and_told(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.store, "MAX_UNREAD_ITEMS", 2)
+    monkeypatch.setattr(kit.ingest.store, "MAX_UNREAD_ITEMS", 2)
     with store.subscribe() as arrivals:
         for _ in range(5):
             store_away(store, error(new_id()))
@@ -224,7 +224,7 @@ def test_whatever_fails_a_write_is_told_to_who_waits(
     def broken(*_: object) -> None:
         raise OverflowError("too large for SQLite")
 
-    monkeypatch.setattr(kit.store, "_insert", broken)
+    monkeypatch.setattr(kit.ingest.store, "_insert", broken)
     trace = new_id()
     with store.subscribe(trace) as arrivals:
         with pytest.raises(OverflowError):

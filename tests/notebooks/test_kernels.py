@@ -31,8 +31,8 @@ def test_an_interrupted_trigger_can_be_run_again() -> None:
 
 SLOW = """
 import threading
-from kit.catalogue import variants
-from kit.widgets import CrashWidget
+from kit.crashes.catalogue import variants
+from kit.widgets.crash_widget import CrashWidget
 presses, go_on = [], threading.Event()
 def trigger(*given, **options):
     presses.append(given)

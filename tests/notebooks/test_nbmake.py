@@ -10,10 +10,10 @@ from tests.notebooks.kernels import START
 ROOT = Path(__file__).parent.parent.parent
 HEALTHY = f"{START}\nassert workshop.crash('game-engine/crash').click().event"
 BROKEN = f"""{START}
-import kit.widgets
+import kit.widgets.crash_widget
 def cards(events):
     raise OSError('no card')
-kit.widgets.cards = cards
+kit.widgets.crash_widget.cards = cards
 workshop.crash('game-engine/crash').click()"""
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from demo_services.payment import HOME
-from kit import node
+from kit.hosting import node
 
 from .receiver import Receiver, Trace
 

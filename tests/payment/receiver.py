@@ -10,7 +10,7 @@ from typing import Any
 
 from sentry_sdk.envelope import Envelope
 
-from kit.expectation import is_watchdog
+from kit.crashes.expectation import is_watchdog
 
 WAIT_S = 60
 

@@ -10,9 +10,9 @@ import pytest
 from demo_services.bounds import Bounds
 from demo_services.payment import BLOCK_MS, LEAK_MB
 from demo_services.players import Player
+from kit.crashes.crash_type import CrashType
+from kit.crashes.expectation import CONTEXT_FIELDS, context_fields
 from kit.crashes.payment import PAYMENT_CRASHES
-from kit.crashtype import CrashType
-from kit.expectation import CONTEXT_FIELDS, context_fields
 
 from .conftest import Payment, Start
 from .receiver import Receiver, Trace, attribute

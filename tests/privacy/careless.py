@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 import sentry_sdk
 
-from kit.shop import card
+from kit.course.exercises.leaking_shop import card
 
 from .planting import Secrets, pem
 

@@ -15,10 +15,11 @@ from tenacity import retry, stop_after_delay, wait_fixed
 from demo_services import analytics, gateway, payment
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT, SERVICES, Service
 from demo_services.settings import Settings
-from kit import clients, node
-from kit.catalogue import CRASHES
-from kit.hosting import Server, serve_asgi
-from kit.shop import card
+from kit.course.exercises.leaking_shop import card
+from kit.crashes.catalogue import CRASHES
+from kit.hosting import node
+from kit.hosting.server import Server, serve_asgi
+from kit.system import clients
 from kit.workshop import Workshop
 
 from .careless import fail

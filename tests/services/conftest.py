@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from demo_services.payment import HOME
-from kit import node
-from kit.child import Command
-from kit.supervisor import Supervisor
+from kit.hosting import node
+from kit.hosting.child import Command
+from kit.hosting.supervisor import Supervisor
 
 from .receiver import Receiver, Telemetry
 

@@ -23,9 +23,9 @@ from demo_services.analytics.report import PLAYERS
 from demo_services.services import ANALYTICS
 from demo_services.settings import Settings
 from demo_services.telemetry import sentry_options
-from kit.clients import open_client, use_client
-from kit.database import Database
-from kit.hosting import Server, serve_asgi
+from kit.hosting.database import Database
+from kit.hosting.server import Server, serve_asgi
+from kit.system.clients import open_client, use_client
 
 from .conftest import TOKEN, WAIT_S, Running, is_up
 from .receiver import Receiver

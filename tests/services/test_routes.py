@@ -19,7 +19,7 @@ from fastapi.routing import iter_route_contexts
 from demo_services import analytics, game_engine, gateway
 from demo_services.services import ROUTED, SERVICES
 from demo_services.settings import Settings
-from kit.supervisor import Supervisor
+from kit.hosting.supervisor import Supervisor
 from tests.payment.conftest import Payment, run
 from tests.payment.receiver import Receiver as PaymentReceiver
 

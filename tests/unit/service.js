@@ -1,4 +1,4 @@
-// A service by the contract of kit/supervisor.py: /die/<how> ends it, and is never answered.
+// A service by the contract of kit/hosting/supervisor.py: /die/<how> ends it, and is never answered.
 "use strict";
 
 const http = require("node:http");

@@ -15,12 +15,12 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from kit import bundle, installer
-from kit.bundle import Target, targets
-from kit.child import free_port
-from kit.cli import main
-from kit.course import COURSE
-from kit.installer import this_platform, this_python
+from kit.commands import bundle, installer
+from kit.commands.bundle import Target, targets
+from kit.commands.cli import main
+from kit.commands.installer import this_platform, this_python
+from kit.course.notebooks import COURSE
+from kit.hosting.child import free_port
 from tests.unit.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ os.execvp(sys.argv[1], sys.argv[1:])
 CRASH_EACH = """
 import sys
 from kit import Workshop
-from kit.catalogue import variants
-from kit.course import COURSE
+from kit.crashes.catalogue import variants
+from kit.course.notebooks import COURSE
 with Workshop.start() as workshop:
     for crash in ("gateway/panic", "game-engine/crash", "analytics/crash", "payment/crash"):
         if workshop.unavailable(variants(crash)[0]):
@@ -131,7 +131,7 @@ def test_ctrl_c_leaves_no_half_bundle(tmp_path: Path, no_settings: pytest.Monkey
         registry.generous.clear()
         threading.Thread(target=registry.serve_forever, daemon=True).start()
         no_settings.setenv("PIP_INDEX_URL", registry.url)
-        command = [sys.executable, "-m", "kit.cli", "bundle", str(tmp_path / "class")]
+        command = [sys.executable, "-m", "kit.commands.cli", "bundle", str(tmp_path / "class")]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as making:
             assert registry.asked.wait(120)
             assert list(tmp_path.iterdir()) != []

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from kit import Workshop, WorkshopError
-from kit.exercises.tracing import entered, whole_trace
-from kit.spans import spans
+from kit.course.exercises.tracing import entered, whole_trace
+from kit.reading.spans import spans
 
 DEADLINE_S = 25.0
 

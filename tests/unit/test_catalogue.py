@@ -2,8 +2,8 @@ import jmespath
 import pytest
 
 from demo_services.game_engine.errors import ERROR_TYPES
-from kit.catalogue import CRASHES, UnknownCrashType, find, variants
-from kit.crashtype import CrashType
+from kit.crashes.catalogue import CRASHES, UnknownCrashType, find, variants
+from kit.crashes.crash_type import CrashType
 from kit.workshop import Workshop
 
 SEVERITIES = {"fatal", "error", "warning", "info"}

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from kit import catalogue
-from kit.catalogue import CRASHES
-from kit.child import free_port
-from kit.cli import main
-from kit.crashtype import Captured
-from kit.hosting import HOST
+from kit.commands.cli import main
+from kit.crashes import catalogue
+from kit.crashes.catalogue import CRASHES
+from kit.crashes.crash_type import Captured
+from kit.hosting.child import free_port
+from kit.hosting.server import HOST
 
 DEADLINE_S = 60.0
 
@@ -71,7 +71,7 @@ def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_serve_runs_until_it_is_told_to_end() -> None:
-    command = [sys.executable, "-m", "kit.cli", "serve"]
+    command = [sys.executable, "-m", "kit.commands.cli", "serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         lines = []
@@ -97,7 +97,7 @@ def get(url: str, headers: dict[str, str] | None = None) -> httpx.Response:
 
 def test_lab_opens_the_course() -> None:
     port = free_port()
-    command = [sys.executable, "-m", "kit.cli", "lab", "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "kit.commands.cli", "lab", "--no-browser", f"--port={port}"]
     options = ["--IdentityProvider.token=open", "--allow-root"]
     with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as lab:
         try:

@@ -13,9 +13,9 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
-import kit.database
-from kit.database import Database
-from kit.hosting import ServerError
+import kit.hosting.database
+from kit.hosting.database import Database
+from kit.hosting.server import ServerError
 from tests.databases import not_replaced, noticed
 from tests.processes import gone
 
@@ -89,7 +89,7 @@ def test_a_stop_leaves_nothing_behind(database: Database) -> None:
 def test_a_stop_is_no_death_that_it_would_pause_after(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.database, "PAUSE_S", 600.0)
+    monkeypatch.setattr(kit.hosting.database, "PAUSE_S", 600.0)
     before = set(threading.enumerate())
     database.launch().wait()
     (watcher,) = (new for new in set(threading.enumerate()) - before if new.name == database.name)
@@ -133,7 +133,7 @@ def test_a_program_that_ends_at_once_says_why(
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(kit.database, "free_port", lambda: port)
+        monkeypatch.setattr(kit.hosting.database, "free_port", lambda: port)
         with pytest.raises(ServerError, match=r"ended with exit code 1: .*Address already in use"):
             database.launch().wait()
     assert not database.is_running
@@ -165,7 +165,7 @@ def test_a_database_that_runs_elsewhere_is_used_and_left_alone(
 def test_a_database_elsewhere_that_does_not_answer_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kit.database, "ELSEWHERE_MS", 3000)
+    monkeypatch.setattr(kit.hosting.database, "ELSEWHERE_MS", 3000)
     with closing(socket.socket()) as nobody:
         nobody.bind(("127.0.0.1", 0))
         elsewhere = Database(f"mongodb://127.0.0.1:{nobody.getsockname()[1]}")
@@ -206,7 +206,7 @@ def test_without_secantus_one_elsewhere_will_do(monkeypatch: pytest.MonkeyPatch)
 PARENT = """
 import sys, threading
 import psutil
-from kit.database import Database
+from kit.hosting.database import Database
 
 database = Database().launch()
 database.wait()

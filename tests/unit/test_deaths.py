@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from demo_services.services import GATEWAY
-from kit import deaths
-from kit.child import Command
-from kit.clients import OffClient, ServiceClient, untraced, use_client
-from kit.expectation import CONTEXT_FIELDS, context_fields
-from kit.node import find_node
-from kit.store import Store, StoredItem
-from kit.supervisor import Death, Request, Supervisor
+from kit.crashes.expectation import CONTEXT_FIELDS, context_fields
+from kit.hosting.child import Command
+from kit.hosting.node import find_node
+from kit.hosting.supervisor import Death, Request, Supervisor
+from kit.ingest.store import Store, StoredItem
+from kit.system import exits as deaths
+from kit.system.clients import OffClient, ServiceClient, untraced, use_client
 from tests.ingest.sending import Ingest, running
 
 HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"

@@ -4,9 +4,9 @@ from typing import Any
 import jmespath
 import pytest
 
-from kit.difference import Difference, spell
 from kit.outcome import Event
-from kit.payload import MAX_LEAF
+from kit.reading.payload import MAX_LEAF
+from kit.views.difference import Difference, spell
 
 FRAMES = [
     {"function": "post", "lineno": 1, "vars": {"order": "o"}, "pre_context": ["a", "b"]},

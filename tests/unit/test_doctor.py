@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from demo_services import payment
-from kit import doctor, node
-from kit.cli import COURSE, main
-from kit.hosting import HOST
+from kit.commands import doctor
+from kit.commands.cli import COURSE, main
+from kit.hosting import node
+from kit.hosting.server import HOST
 
 
 def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Finding]:
@@ -60,7 +61,7 @@ def test_the_database_in_use_is_said_without_its_password(
     monkeypatch.setenv("MONGODB_URI", "mongodb://ada:secret@db.example:27017/workshop")
     assert findings(tmp_path)["database: MONGODB_URI, at db.example:27017"].ok
     monkeypatch.delenv("MONGODB_URI")
-    monkeypatch.setattr("kit.database.SECANTUS", "no_such_package")
+    monkeypatch.setattr("kit.hosting.database.SECANTUS", "no_such_package")
     lack = findings(tmp_path)["no database"]
     assert not lack.ok
     assert "MONGODB_URI" in lack.remedy

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import sentry_sdk
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises import EXERCISES
-from kit.exercises.concurrency import LeaderboardLost
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises import EXERCISES
+from kit.course.exercises.concurrency import LeaderboardLost
 from kit.outcome import Event
 from kit.workshop import Workshop
 

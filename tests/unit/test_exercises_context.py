@@ -4,9 +4,9 @@ import pytest
 import sentry_sdk
 
 from demo_services.game_engine.desk import Order
-from kit.exercise import Exercise, Verdict
-from kit.exercises.context import QUESTIONS
-from kit.switches import drop, redact
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.context import QUESTIONS
+from kit.experiments.context.switches import drop, redact
 from kit.workshop import Workshop
 
 

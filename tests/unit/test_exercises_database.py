@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from kit.database import Database
-from kit.exercise import Exercise, Verdict
-from kit.exercises.database import FAILURES, REWORDED, reworded
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.database import FAILURES, REWORDED, reworded
+from kit.hosting.database import Database
 from kit.outcome import Event
 from kit.workshop import Workshop
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from kit.exercise import Exercise, Verdict
+from kit.course.exercise import Exercise, Verdict
 from kit.outcome import Event
 from kit.workshop import Workshop
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises.grouping import simulated_issue
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.grouping import simulated_issue
 from kit.outcome import Event
 from kit.workshop import Workshop
 

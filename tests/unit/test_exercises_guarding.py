@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request
 
-from kit.exercise import Exercise, Verdict
+from kit.course.exercise import Exercise, Verdict
 from kit.workshop import Workshop
 
 Guard = Callable[[Request], None]

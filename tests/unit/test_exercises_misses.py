@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises import EXERCISES
-from kit.exercises.misses import SIX
-from kit.misses.rows import MISSES
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises import EXERCISES
+from kit.course.exercises.misses import SIX
+from kit.experiments.blind_spots.catalogue import MISSES
 from kit.workshop import Workshop
 
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises.missions import SUSPECTS, Mission, cast, seen_in, suspects
-from kit.grouping import simulated_issue
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.missions import SUSPECTS, Mission, cast, seen_in, suspects
+from kit.reading.grouping import simulated_issue
 from kit.workshop import Workshop
 
 MISSIONS = ("the-screenshot", "most-players", "new-since")

@@ -6,9 +6,9 @@ import pytest
 import sentry_sdk
 
 from demo_services.redaction import redact_event
-from kit import shop
-from kit.exercise import Exercise, Verdict
-from kit.exercises.privacy import KEPT, REST, SOLUTION
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises import leaking_shop as shop
+from kit.course.exercises.privacy import KEPT, REST, SOLUTION
 from kit.outcome import Event
 from kit.workshop import Workshop
 

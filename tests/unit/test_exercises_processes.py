@@ -5,11 +5,11 @@ from typing import Any
 import psutil
 import pytest
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises import EXERCISES
-from kit.exercises.processes import FIVE
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises import EXERCISES
+from kit.course.exercises.processes import FIVE
+from kit.ingest.store import StoredItem
 from kit.outcome import Event
-from kit.store import StoredItem
 from kit.workshop import Workshop
 
 
@@ -125,7 +125,7 @@ def test_a_wrong_start_is_told_what_became_of_the_process(
 
 
 def test_what_never_ends_is_ended(promise: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.exercises.processes.NODE_DEADLINE_S", 0.5)
+    monkeypatch.setattr("kit.course.exercises.processes.NODE_DEADLINE_S", 0.5)
     fails(promise, "() => { for (;;); }", "was not done after 0.5 s")
 
 

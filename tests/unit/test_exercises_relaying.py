@@ -3,8 +3,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises.relaying import ANSWERS
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.relaying import ANSWERS
 from kit.workshop import Workshop
 
 RIGHT = {

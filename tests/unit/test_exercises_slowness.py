@@ -6,8 +6,8 @@ import pytest
 from pymongo import MongoClient
 
 from demo_services.analytics.mongo import DEFAULT_DATABASE
-from kit.exercise import Exercise, Verdict
-from kit.exercises.slowness import Spins
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.slowness import Spins
 from kit.workshop import Workshop
 
 Transaction = Mapping[str, Any]

@@ -1,9 +1,9 @@
 import pytest
 
-from kit.course import COURSE, read_course
-from kit.exercise import Exercise, Verdict
-from kit.exercises import EXERCISES
-from kit.exercises.teaching import three_hours
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises import EXERCISES
+from kit.course.exercises.teaching import three_hours
+from kit.course.notebooks import COURSE, read_course
 
 TALK = 5
 

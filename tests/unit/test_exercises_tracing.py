@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import sentry_sdk
 
-from kit.exercise import Exercise, Verdict
-from kit.exercises.tracing import entered, torn_calls, whole_trace
-from kit.spans import Span, spans
-from kit.store import StoredItem
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.tracing import entered, torn_calls, whole_trace
+from kit.ingest.store import StoredItem
+from kit.reading.spans import Span, spans
 from kit.workshop import Workshop
 
 

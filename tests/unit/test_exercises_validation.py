@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from kit.database import Database
-from kit.exercise import Exercise, Verdict
-from kit.exercises.validation import MISTAKES
+from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.validation import MISTAKES
+from kit.hosting.database import Database
 from kit.workshop import Workshop
 
 WITHOUT = Database().unavailable

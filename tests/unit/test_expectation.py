@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from kit.catalogue import find
-from kit.crashtype import Captured, CrashType, ExpectedError, NotCaptured
-from kit.expectation import context_fields, missing, unexpected
+from kit.crashes.catalogue import find
+from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashes.expectation import context_fields, missing, unexpected
 from kit.outcome import Outcome
 from kit.workshop import Workshop
 

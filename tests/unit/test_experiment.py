@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from demo_services.game_engine.welcome import MEMBERS
-from kit.experiment import CARD, LOGS, Comparison, Experiment, Trial
-from kit.puzzles import PUZZLES, Case
-from kit.stopwatch import GIVEN_UP, NOT_TRIED, RUNNING, SOLVED, Attempt
+from kit.experiments.time_to_fix.experiment import CARD, LOGS, Comparison, Experiment, Trial
+from kit.experiments.time_to_fix.puzzles import PUZZLES, Case
+from kit.experiments.time_to_fix.stopwatch import GIVEN_UP, NOT_TRIED, RUNNING, SOLVED, Attempt
 from kit.workshop import Workshop
 
 CAUSES: dict[str, Callable[[dict[str, Any]], bool]] = {

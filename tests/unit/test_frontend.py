@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from kit import Workshop
-from kit.expectation import CONTEXT_FIELDS, context_fields, exception_types
+from kit.crashes.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from tests.notebooks.kernels import START, Kernel, kernel
 
 ROOT = Path(__file__).parent.parent.parent
@@ -217,12 +217,12 @@ def test_what_lies_over_the_hook_stays(notebook: Notebook) -> None:
 
 
 def test_a_report_that_fails_hides_no_traceback(notebook: Notebook) -> None:
-    notebook.cell("import kit.frontend\ntrue = kit.frontend.capture_unhandled\n"
-                  "kit.frontend.capture_unhandled = None")  # fmt: skip
+    notebook.cell("import kit.frontend.hook\ntrue = kit.frontend.hook.capture_unhandled\n"
+                  "kit.frontend.hook.capture_unhandled = None")  # fmt: skip
     for code in ("1 / 0", f"{BUTTON}button.click()"):
         _, shown = notebook.cell(code)
         assert [error["ename"] for error in shown] == ["ZeroDivisionError"]
-    notebook.cell("kit.frontend.capture_unhandled = true")
+    notebook.cell("kit.frontend.hook.capture_unhandled = true")
     assert notebook.events() == []
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.grouping import (
+from kit.reading.grouping import (
     DEFAULT,
     FingerprintError,
     ask,

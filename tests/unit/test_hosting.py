@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from kit.child import free_port
-from kit.hosting import HOST, Ready, Serve, Server, ServerError, serve_asgi, serve_tornado
+from kit.hosting.child import free_port
+from kit.hosting.server import HOST, Ready, Serve, Server, ServerError, serve_asgi, serve_tornado
 
 DEADLINE_S = 60.0
 

@@ -7,8 +7,8 @@ import pytest
 import sentry_sdk
 
 from demo_services.game_engine.desk import Order
-from kit.laboratory import ORDER, Comparison, Laboratory, is_related
-from kit.switches import SWITCHES, drop, redact, text
+from kit.experiments.context.laboratory import ORDER, Comparison, Laboratory, is_related
+from kit.experiments.context.switches import SWITCHES, drop, redact, text
 from kit.workshop import Workshop
 
 CARD = ORDER["card_number"]

@@ -5,10 +5,10 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from kit.misses.miss import Line, Miss
-from kit.misses.rows import MISSES
-from kit.misses.run import Finding, FiringError, Shot
-from kit.misses.table import Findings, select
+from kit.experiments.blind_spots.blind_spot import Line, Miss
+from kit.experiments.blind_spots.catalogue import MISSES
+from kit.experiments.blind_spots.run import Finding, FiringError, Shot
+from kit.experiments.blind_spots.table import Findings, select
 from kit.workshop import Workshop
 from tests.processes import command_line
 

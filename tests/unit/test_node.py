@@ -18,9 +18,9 @@ import psutil
 import pytest
 import trustme
 
-from kit import node
-from kit.hosting import ServerError
-from kit.node import Node, find_node
+from kit.hosting import node
+from kit.hosting.node import Node, find_node
+from kit.hosting.server import ServerError
 from tests.processes import gone
 from tests.unit.registry import Registry
 
@@ -222,7 +222,7 @@ def test_an_interrupted_npm_is_repaired_by_the_next_start(
 KERNEL = """
 import sys
 from pathlib import Path
-from kit import node
+from kit.hosting import node
 try:
     node.install(Path(sys.argv[1]), node.find_node(), print)
 except KeyboardInterrupt:

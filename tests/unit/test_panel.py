@@ -11,16 +11,16 @@ import ipywidgets
 import pytest
 from sentry_sdk.envelope import Envelope as SdkEnvelope
 
-import kit.panel
+import kit.widgets.panel
 from demo_services.bounds import Bounds
 from demo_services.services import SERVICES
 from kit import Workshop, WorkshopError
-from kit.catalogue import CRASHES, UnknownCrashType
-from kit.crashtype import CrashType, Parameter
-from kit.feed import MAX_ENTRIES
+from kit.crashes.catalogue import CRASHES, UnknownCrashType
+from kit.crashes.crash_type import CrashType, Parameter
+from kit.ingest.store import Store
 from kit.outcome import Outcome
-from kit.panel import Panel, State
-from kit.store import Store
+from kit.widgets.feed import MAX_ENTRIES
+from kit.widgets.panel import Panel, State
 from tests.ingest.sending import store_away
 
 CRASH = next(crash for crash in CRASHES if crash.id == "game-engine/crash")
@@ -476,10 +476,10 @@ def test_a_cell_that_runs_again_ends_its_panel(
     before = panel_threads()
     first, second, third = (make_panel((CRASH,)) for _ in range(3))
     for cell, panel in (("a", first), ("b", first), ("c", second), ("a", third)):
-        monkeypatch.setattr(kit.panel, "_cell_id", partial(str, cell))
+        monkeypatch.setattr(kit.widgets.panel, "_cell_id", partial(str, cell))
         panel._ipython_display_()
     assert len(panel_threads() - before) == 3
-    monkeypatch.setattr(kit.panel, "_cell_id", lambda: "b")
+    monkeypatch.setattr(kit.widgets.panel, "_cell_id", lambda: "b")
     third._ipython_display_()
     eventually(lambda: len(panel_threads() - before) == 2)
     assert first.box.comm is None

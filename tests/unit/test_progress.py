@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kit.cli import main
-from kit.course import COURSE, Notebook, read_course
-from kit.exercise import Verdict
-from kit.exercises import EXERCISES
-from kit.progress import Journal, Progress, ResetQuestion, read_progress
+from kit.commands.cli import main
+from kit.course.exercise import Verdict
+from kit.course.exercises import EXERCISES
+from kit.course.notebooks import COURSE, Notebook, read_course
+from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
 from kit.workshop import Workshop
 
 
@@ -57,8 +57,8 @@ def test_another_kernel_knows_what_was_solved(journal: Journal) -> None:
 
 def test_four_kernels_at_once_lose_nothing(journal: Journal) -> None:
     program = (
-        "import sys; from pathlib import Path; from kit.exercise import Verdict;"
-        "from kit.progress import Journal; journal = Journal(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from kit.course.exercise import Verdict;"
+        "from kit.course.progress import Journal; journal = Journal(Path(sys.argv[1]));"
         "assert not any([journal.record('one', Verdict.FAIL) for _ in range(250)])"
     )
     command = [sys.executable, "-c", program, str(journal.path.parent)]

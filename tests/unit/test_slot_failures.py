@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kit import Workshop
-from kit.expectation import CONTEXT_FIELDS, context_fields, exception_types
-from kit.frontend import is_reported
-from kit.slots import SpinFailed, in_words
+from kit.crashes.expectation import CONTEXT_FIELDS, context_fields, exception_types
+from kit.frontend.hook import is_reported
+from kit.frontend.slot_machine import SpinFailed, in_words
 from tests.ports import default_ports_taken
 from tests.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 
@@ -25,7 +25,7 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.slots.AUTOPLAY_EVERY_S", 0.01)
+    monkeypatch.setattr("kit.frontend.slot_machine.AUTOPLAY_EVERY_S", 0.01)
 
 
 def test_a_spin_that_failed_upstream_is_reported_in_its_trace(workshop: Workshop) -> None:
@@ -53,7 +53,7 @@ def test_a_spin_that_failed_upstream_is_reported_in_its_trace(workshop: Workshop
     crumbs = [crumb.get("message", crumb["category"]) for crumb in event["breadcrumbs"]["values"]]
     assert crumbs == [f"earlier: {in_words(before)}", "grace bets 10", "httplib"]
     frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
-    assert {frame["module"] for frame in frames if frame["in_app"]} == {"kit.slots"}
+    assert {frame["module"] for frame in frames if frame["in_app"]} == {"kit.frontend.slot_machine"}
 
 
 def test_it_says_what_failed_and_plays_on(workshop: Workshop) -> None:

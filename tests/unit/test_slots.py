@@ -5,8 +5,8 @@ import pytest
 
 from demo_services.game_engine.reels import TABLE_LIMIT
 from kit import Workshop
-from kit.expectation import passed_through
-from kit.slots import SpinRefused, in_words, next_name
+from kit.crashes.expectation import passed_through
+from kit.frontend.slot_machine import SpinRefused, in_words, next_name
 from tests.slots import DEADLINE_S, autoplay_ended, empty_purse, errors, last_trace, shown
 
 
@@ -75,7 +75,7 @@ def test_it_plays_while_all_else_crashes(workshop: Workshop) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.slots.AUTOPLAY_EVERY_S", 0.01)
+    monkeypatch.setattr("kit.frontend.slot_machine.AUTOPLAY_EVERY_S", 0.01)
 
 
 @pytest.mark.usefixtures("quick")

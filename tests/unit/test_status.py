@@ -11,8 +11,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from kit.cli import main
-from kit.status import Running, find, published
+from kit.commands.cli import main
+from kit.system.status import Running, find, published
 
 TOKEN = "status-3d1c-secret"
 OWN = Running(
@@ -30,7 +30,7 @@ class Served:
     """``workshop serve`` in a process of its own, and what it said."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "kit.cli", "serve"]
+        command = [sys.executable, "-m", "kit.commands.cli", "serve"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         said = []
@@ -56,7 +56,7 @@ def served(home: Path) -> Iterator[Served]:
 
 def status(*options: str) -> tuple[int, str]:
     """Run ``workshop status`` as a process; return its exit code and all that it said."""
-    command = [sys.executable, "-m", "kit.cli", "status", *options]
+    command = [sys.executable, "-m", "kit.commands.cli", "status", *options]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -4,8 +4,16 @@ from itertools import count
 
 import pytest
 
-from kit.stopwatch import GIVEN_UP, LIMIT_S, NOT_TRIED, SOLVED, NotRunning, Question, Stopwatch
-from kit.stopwatch import clock as shown_as
+from kit.experiments.time_to_fix.stopwatch import (
+    GIVEN_UP,
+    LIMIT_S,
+    NOT_TRIED,
+    SOLVED,
+    NotRunning,
+    Question,
+    Stopwatch,
+)
+from kit.experiments.time_to_fix.stopwatch import clock as shown_as
 
 QUESTION = Question(
     title="Round 1",
@@ -121,7 +129,7 @@ def test_an_unknown_answer_is_an_error(stopwatch: Stopwatch) -> None:
 
 
 def test_a_forgotten_clock_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.stopwatch.TICK_S", 0.001)
+    monkeypatch.setattr("kit.experiments.time_to_fix.stopwatch.TICK_S", 0.001)
     times = count(step=LIMIT_S / 4)
     stopwatch = Stopwatch(QUESTION, now=lambda: next(times))
     stopwatch.click_start()
@@ -132,7 +140,7 @@ def test_a_forgotten_clock_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_time_is_shown_while_it_runs(
     stopwatch: Stopwatch, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kit.stopwatch.TICK_S", 0.001)
+    monkeypatch.setattr("kit.experiments.time_to_fix.stopwatch.TICK_S", 0.001)
     stopwatch.click_start()
     bar = stopwatch.view.children[1]
     seen: list[str] = []

@@ -16,11 +16,11 @@ import httpx
 import psutil
 import pytest
 
-import kit.supervisor
-from kit.child import Command, free_port
-from kit.hosting import HOST, ServerError
-from kit.node import find_node
-from kit.supervisor import Death, Supervisor
+import kit.hosting.supervisor
+from kit.hosting.child import Command, free_port
+from kit.hosting.node import find_node
+from kit.hosting.server import HOST, ServerError
+from kit.hosting.supervisor import Death, Supervisor
 from tests.processes import gone
 
 WINDOWS = os.name == "nt"
@@ -187,7 +187,7 @@ def test_what_was_answered_is_not_in_flight(program: Program) -> None:
 def test_requests_that_are_never_answered_are_forgotten_at_last(
     make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.supervisor, "MAX_OPEN_REQUESTS", 2)
+    monkeypatch.setattr(kit.hosting.supervisor, "MAX_OPEN_REQUESTS", 2)
     request = '{ type: "request", method: "GET", trace_id: "1", span_id: `${n}`, path: `/${n}` }'
     program = make_program(
         f"for (let n = 0; n < 9; n++) console.log(JSON.stringify({request}));" + SERVICE
@@ -211,9 +211,9 @@ def test_deaths_are_kept_with_the_time_until_it_was_back(program: Program) -> No
 def test_too_many_deaths_are_followed_by_pauses(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.supervisor, "DEATHS_A_MINUTE", 2)
+    monkeypatch.setattr(kit.hosting.supervisor, "DEATHS_A_MINUTE", 2)
     # Five starts may take longer than a minute.
-    monkeypatch.setattr(kit.supervisor, "MINUTE_S", 3600.0)
+    monkeypatch.setattr(kit.hosting.supervisor, "MINUTE_S", 3600.0)
     pauses = []
     pause = program.supervisor._pause
     monkeypatch.setattr(program.supervisor, "_pause", lambda n: pauses.append(pause(n)) or 0)
@@ -237,12 +237,12 @@ def test_too_many_deaths_are_followed_by_pauses(
 def test_one_that_never_gets_ready_is_given_up_with_the_reason(
     make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch, text: str, words: str
 ) -> None:
-    monkeypatch.setattr(kit.supervisor, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(kit.hosting.supervisor, "FIRST_PAUSE_S", 0.01)
     before = children()
     program = make_program(text)
     with pytest.raises(ServerError, match=f"payment is down: .*{words}"):
         program.supervisor.launch().wait(2 * DEADLINE_S)
-    assert program.told.qsize() == kit.supervisor.MAX_FAILED_STARTS
+    assert program.told.qsize() == kit.hosting.supervisor.MAX_FAILED_STARTS
     assert not any(death.was_ready for death in program.supervisor.deaths)
     assert not program.supervisor.is_running
     assert "\n" not in str(program.supervisor.reason)
@@ -252,8 +252,8 @@ def test_one_that_never_gets_ready_is_given_up_with_the_reason(
 def test_one_that_hangs_before_it_is_ready_is_ended(
     make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.supervisor, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(kit.supervisor, "READY_DEADLINE_S", 0.1)
+    monkeypatch.setattr(kit.hosting.supervisor, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(kit.hosting.supervisor, "READY_DEADLINE_S", 0.1)
     before = children()
     program = make_program("setInterval(() => {}, 1000)")
     with pytest.raises(ServerError, match=r"It was not ready within 0\.1 s"):
@@ -368,7 +368,7 @@ def test_a_free_port_is_taken_as_wanted(make_program: MakeProgram) -> None:
 def test_when_its_leash_is_killed_it_goes_too_and_comes_back(program: Program) -> None:
     node, lives = psutil.Process(program.supervisor.pid), program.supervisor.lives
     leash = node.parent()
-    assert "leash.py" in " ".join(leash.cmdline())
+    assert "die_with_parent.py" in " ".join(leash.cmdline())
     leash.kill()
     program.supervisor.wait(after=lives)
     assert WINDOWS or gone([node])
@@ -385,8 +385,8 @@ def test_its_log_may_be_long_and_strange(make_program: MakeProgram) -> None:
     program = make_program(text)
     program.supervisor.launch().wait()
     death = program.die("crash")
-    assert max(map(len, program.lines)) <= kit.supervisor.MAX_LINE_CHARS
-    assert max(map(len, death.last_words)) <= kit.supervisor.MAX_WORD_CHARS
+    assert max(map(len, program.lines)) <= kit.hosting.supervisor.MAX_LINE_CHARS
+    assert max(map(len, death.last_words)) <= kit.hosting.supervisor.MAX_WORD_CHARS
     assert {"{broken", "[1]"} <= set(program.lines)
 
 
@@ -395,7 +395,7 @@ import sys, threading
 from functools import partial
 from pathlib import Path
 from tests.unit.test_supervisor import prepared
-from kit.supervisor import Supervisor
+from kit.hosting.supervisor import Supervisor
 
 supervisor = Supervisor("payment", partial(prepared, Path(sys.argv[1]))).launch()
 supervisor.wait()

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kit import Workshop, WorkshopError
-from kit.catalogue import variants
-from kit.check import check
-from kit.hosting import Server, ServerError, serve_asgi
+from kit.commands.check import check
+from kit.crashes.catalogue import variants
+from kit.hosting.server import Server, ServerError, serve_asgi
 from kit.workshop import default_home
 from tests.databases import not_replaced, noticed
 from tests.processes import command_line
@@ -108,7 +108,7 @@ def test_a_service_that_cannot_start_raises_and_leaves_nothing(
         raise ValueError("no reels")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kit.system.game_engine.make_app", broken)
+        patch.setattr("kit.system.system.game_engine.make_app", broken)
         with pytest.raises(ServerError, match="game-engine did not start: ValueError: no reels"):
             Workshop.start(home=tmp_path, report=silent)
     with Workshop.start(home=tmp_path, report=silent) as workshop:
@@ -178,7 +178,7 @@ def test_a_crash_happens_to_whom_one_names(workshop: Workshop, crash_id: str) ->
 
 def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
-    monkeypatch.setattr("kit.database.ELSEWHERE_MS", 100)
+    monkeypatch.setattr("kit.hosting.database.ELSEWHERE_MS", 100)
     lines: list[str] = []
     with Workshop.start(home=tmp_path, report=lines.append) as workshop:
         assert lines[-1].startswith("✗ database")

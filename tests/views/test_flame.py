@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit.flame import MAX_FRAMES, active_samples, flame_graph, speedscope
+from kit.views.flame import MAX_FRAMES, active_samples, flame_graph, speedscope
 
 from .picture import Picture
 from .traces import ANYTHING, HOSTILE

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit import gauges
-from kit.gauges import (
+from kit.views import gauges
+from kit.views.gauges import (
     Recording,
     Sample,
     Vitals,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from kit.grouping import FingerprintError
+from kit.ingest.store import Store
 from kit.issues import (
     MAX_CARD_CHARACTERS,
     MAX_CHANGES,
@@ -17,7 +17,7 @@ from kit.issues import (
     Issues,
     read_issues,
 )
-from kit.store import Store
+from kit.reading.grouping import FingerprintError
 from kit.workshop import Workshop
 from tests.card.page import Page
 from tests.ingest.sending import store_away

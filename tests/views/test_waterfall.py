@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from kit.spans import MAX_SPANS, spans
-from kit.store import StoredItem
-from kit.waterfall import MAX_ROWS, waterfall
+from kit.ingest.store import StoredItem
+from kit.reading.spans import MAX_SPANS, spans
+from kit.views.waterfall import MAX_ROWS, waterfall
 
 from .picture import Picture
 from .traces import (

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kit.store import StoredItem
+from kit.ingest.store import StoredItem
 
 # A control character in a text that Vega measures would end this process.
 HOSTILE = (

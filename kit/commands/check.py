@@ -1,0 +1,100 @@
+"""Triggers every declared crash type and says what arrived and what did not."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Column, Table
+
+from kit.crashes import expectation
+from kit.crashes.crash_type import CrashType
+from kit.outcome import Outcome
+from kit.workshop import Workshop, WorkshopError
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result for one crash type, or for one variant of it.
+
+    ``response_to_stored_ms`` is the time from the HTTP answer to the last error event being
+    stored, in milliseconds; negative when the event was stored first. ``context_fields`` is the
+    least that an error event carried.
+    """
+
+    id: str
+    ok: bool
+    status: int | None
+    captured: list[str]
+    missing: list[str]
+    response_to_stored_ms: float | None = None
+    context_fields: int | None = None
+    unavailable: str | None = None
+
+
+def check(workshop: Workshop, crash: CrashType) -> Row:
+    """Trigger ``crash`` once and return its row."""
+    if reason := workshop.unavailable(crash):
+        return Row(crash.row_id, False, None, [], [], unavailable=reason)
+    try:
+        return _row(workshop.trigger(crash.row_id))
+    except WorkshopError as error:
+        return Row(crash.row_id, False, None, [], [str(error)])
+
+
+def _row(outcome: Outcome) -> Row:
+    status = outcome.response.status_code
+    lacks = [*outcome.missing, *outcome.unexpected]
+    if status != outcome.crash.status:
+        lacks.insert(0, f"HTTP {outcome.crash.status}, found {status}")
+    elapsed = outcome.response_to_stored_ms
+    return Row(
+        id=outcome.crash.row_id,
+        ok=not lacks,
+        status=status,
+        captured=outcome.captured,
+        missing=lacks,
+        response_to_stored_ms=None if elapsed is None else round(elapsed, 1),
+        context_fields=min(map(expectation.context_fields, outcome.events), default=None),
+    )
+
+
+def as_json(rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the result of a check as one object, for machines."""
+    crashes = [asdict(row) for row in rows]
+    return {"ok": all(crash["ok"] for crash in crashes), "crashes": crashes}
+
+
+def as_table(rows: Iterable[Row]) -> Table:
+    """Return the result of a check as a table, for people."""
+    name = Column("crash type", no_wrap=True)
+    captured = Column("captured", overflow="fold", min_width=18)
+    table = Table("", name, "HTTP", "fields", "stored", captured)
+    for row in rows:
+        table.add_row(
+            "✓" if row.ok else "✗",
+            row.id.replace("?type=", "\n  ?type="),
+            str(row.status or "–"),
+            str(row.context_fields or "–"),
+            "–" if row.response_to_stored_ms is None else f"{row.response_to_stored_ms:+.0f} ms",
+            _summary(row.captured),
+            style="" if row.ok else "red",
+        )
+    return table
+
+
+def complaints(rows: Iterable[Row]) -> list[str]:
+    """Return a line for each row that is not ok: what is missing, or why it was not tried."""
+    return [
+        f"✗ {row.id}: {row.unavailable or 'missing ' + '; '.join(row.missing)}"
+        for row in rows
+        if not row.ok
+    ]
+
+
+def _summary(captured: list[str]) -> str:
+    phrases = [phrase.split(" ", 1) for phrase in captured]
+    errors = [name for kind, name in phrases if kind == "event"]
+    others = Counter(kind for kind, _ in phrases if kind != "event")
+    counts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(others.items())]
+    return ", ".join(errors + counts)

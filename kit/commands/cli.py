@@ -1,0 +1,252 @@
+"""The ``workshop`` command."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from kit.advice import Advice
+from kit.commands.bundle import PLATFORMS
+from kit.course.notebooks import COURSE
+
+if TYPE_CHECKING:
+    from kit.course.progress import Journal
+
+JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
+RELAY_DEADLINE_S = 30.0
+FIRST_NOTEBOOK = "00_start_here.ipynb"
+
+
+class Group(click.Group):
+    """Commands whose errors are one line where that says what to do."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except Advice as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crash-workshop")
+def main() -> None:
+    """Learn error monitoring with Sentry by crashing a real system."""
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
+def lab(jupyter_options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the course; further options go to JupyterLab."""
+    from jupyterlab.labapp import LabApp
+
+    if not COURSE.is_dir():
+        raise click.ClickException(
+            f"There is no course at {COURSE}. Install from a checkout: pip install -e ."
+        )
+    # No question covers the first page, and nothing asks the network for news.
+    own, others = str(JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [own, others]))
+    LabApp.launch_instance(
+        [
+            f"--ServerApp.root_dir={COURSE}",
+            f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+            *jupyter_options,
+        ]
+    )
+    # It has ended, and so have its kernels. But now and then its end leaves a thread of AnyIO's
+    # that waits for ever, and Python would wait for that.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+@main.command()
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
+def check(as_object: bool) -> None:
+    """Trigger every crash type and see that all it declares is captured. Exit 1 if not."""
+    from kit.commands import check as checks
+    from kit.crashes.catalogue import CRASHES
+    from kit.workshop import Workshop
+
+    console = Console(stderr=True)
+    with Workshop.start(report=console.print) as workshop, console.status("") as progress:
+        rows = []
+        for number, crash in enumerate(CRASHES, 1):
+            progress.update(f"{number} of {len(CRASHES)}: {crash.row_id}")
+            rows.append(checks.check(workshop, crash))
+        if workshop.relay:
+            progress.update(f"relaying to {workshop.relay.host}")
+            workshop.flush()
+            workshop.relay.wait(RELAY_DEADLINE_S)
+    if as_object:
+        click.echo(json.dumps(checks.as_json(rows), indent=2))
+    else:
+        Console().print(checks.as_table(rows))
+        click.echo("\n".join(checks.complaints(rows) or ["Nothing is missing."]))
+    if not all(row.ok for row in rows):
+        sys.exit(1)
+
+
+@main.command()
+def prepare() -> None:
+    """Install from npm what the payment service needs, so that no start has to wait for it.
+
+    It goes to the folder that WORKSHOP_CACHE names: one of the users' own, or one that all of them
+    may read.
+    """
+    from demo_services import payment
+    from kit.hosting import node
+    from kit.hosting.server import ServerError
+
+    try:
+        packages = node.install(payment.HOME, node.find_node(), click.echo)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"payment: its packages are in {packages}")
+
+
+@main.command()
+def serve() -> None:
+    """Run the services in the foreground, for curl or a frontend of your own."""
+    from kit.workshop import Workshop
+
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with Workshop.start(report=click.echo) as workshop:
+        click.echo(f"\nDebug routes want the header  X-Debug-Token: {workshop.token}")
+        click.echo("Press Ctrl-C to stop.")
+        try:
+            # With a time-out, because on Windows a bare wait cannot be interrupted.
+            while not ended.wait(1.0):
+                pass
+        except KeyboardInterrupt:
+            click.echo("\nStopping.")
+
+
+@main.command()
+@click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
+def status(with_token: bool) -> None:
+    """List the workshops that run on this folder. Exit 1 if none does."""
+    from kit.system.status import find
+    from kit.workshop import default_home
+
+    home = default_home()
+    workshops = find(home)
+    for workshop in workshops:
+        click.echo("\n".join(workshop.lines(with_token=with_token)))
+    if not workshops:
+        click.echo(
+            f"No workshop runs on {home}. Run Workshop.start() in a notebook, or workshop serve."
+        )
+        sys.exit(1)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
+    from kit.commands.doctor import examine
+    from kit.workshop import default_home
+
+    lacks = 0
+    for finding in examine(default_home(), COURSE):
+        click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
+        if not finding.ok:
+            lacks += 1
+            click.echo(f"  → {finding.remedy}")
+    sys.exit(1 if lacks else 0)
+
+
+@main.command()
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--reset", is_flag=True, help="Forget what was solved; asks first.")
+@click.option("--yes", is_flag=True, help="With --reset: do not ask.")
+def progress(as_object: bool, reset: bool, yes: bool) -> None:
+    """Say which exercises were solved in this workshop folder."""
+    from kit.course.exercises import EXERCISES
+    from kit.course.notebooks import folder, read_course
+    from kit.course.progress import Journal, read_progress
+    from kit.workshop import default_home
+
+    home = default_home()
+    found = read_progress(Journal(home), read_course(folder()), EXERCISES)
+    if reset:
+        _forget(Journal(home), found.solved, sure=yes)
+    elif as_object:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        Console().print(found.as_table())
+        click.echo(f"{found.solved} of {found.total} solved, in {home}")
+        click.echo(found.remark, nl=bool(found.remark))
+
+
+def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
+    question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
+    if not sure:
+        click.confirm(question, abort=True)
+    try:
+        journal.forget()
+    except OSError as error:
+        raise click.ClickException(f"It cannot be forgotten: {error}") from error
+    click.echo("Forgotten. All exercises count as not tried.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=click.Choice(list(PLATFORMS)),
+    help="A kind of machine to install on; again for another.  [default: this one]",
+)
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="X.Y",
+    help="A Python to install with; again for another.  [default: this one]",
+)
+def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -> None:
+    """Put all that a class without a network needs into FOLDER, with an install.py."""
+    from kit.commands import bundle as bundles
+
+    console = Console(stderr=True)
+
+    def say(step: str) -> None:
+        spinner.update(escape(step))
+        console.print(f"• {escape(step)}")
+
+    try:
+        with console.status("") as spinner:
+            wanted = bundles.targets(platforms, pythons)
+            bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
+    except bundles.BundleError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{folder}: {bundles.size(folder) / 1e6:.0f} MB. Copy it to each machine; there run")
+    click.echo(f"\n    python {folder.name}/{bundles.INSTALLER}")
+
+
+@main.command(hidden=True)
+@click.argument("archive", type=click.Path(path_type=Path))
+def unpack(archive: Path) -> None:
+    """Install the npm packages of the payment service from the ARCHIVE of a bundle."""
+    from demo_services import payment
+    from kit.hosting import node
+    from kit.hosting.server import ServerError
+
+    try:
+        node.unpack(payment.HOME, node.find_node(), archive, click.echo)
+    except (ServerError, OSError) as error:  # what is no archive is an OSError too
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

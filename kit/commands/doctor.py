@@ -1,0 +1,102 @@
+"""Looks at the machine: what it has, what it lacks, and how to get that."""
+
+import os
+import platform
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from demo_services import payment
+from demo_services.services import SERVICES
+from kit.hosting import node
+from kit.hosting.database import Database
+from kit.hosting.server import HOST, ServerError
+from kit.system.system import INGEST, INGEST_PORT
+
+PACKAGE = "crash-workshop"
+NEEDED_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``remedy`` says what to do when it is not ``ok``."""
+
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
+def examine(home: Path, course: Path) -> Iterator[Finding]:
+    """Yield a finding for everything that the workshop needs."""
+    yield Finding(True, f"Python {platform.python_version()} on {platform.platform()}")
+    yield from _packages()
+    yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
+    yield _writable(home, "WORKSHOP_HOME")
+    yield _database()
+    yield from _node()
+    yield from _ports()
+
+
+def _packages() -> Iterator[Finding]:
+    for requirement in map(Requirement, requires(PACKAGE) or []):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            found = "missing"
+        fits = found != "missing" and found in requirement.specifier
+        yield Finding(fits, f"{requirement.name} {found}", f"pip install '{requirement}'")
+
+
+def _writable(folder: Path, variable: str) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            # On a full disk an empty file can still be made.
+            file.write(bytes(NEEDED_BYTES))
+    except OSError as error:
+        remedy = f"free some disk space there, or set {variable} to a folder of yours"
+        return Finding(False, f"{folder}: {error}", remedy)
+    return Finding(True, f"{folder} can be written to")
+
+
+def _database() -> Finding:
+    database = Database()
+    if database.unavailable:
+        return Finding(False, "no database", database.unavailable)
+    given = os.environ.get("MONGODB_URI")
+    where = f"MONGODB_URI, at {database.address}" if given else "SecantusDB, started when needed"
+    return Finding(True, f"database: {where}")
+
+
+def _node() -> Iterator[Finding]:
+    try:
+        found = node.find_node()
+    except ServerError as error:
+        yield Finding(False, "no Node.js", str(error))
+        return
+    given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
+    yield Finding(True, f"Node.js {found.version}: {given}")
+    modules = node.packages(payment.HOME, found)
+    if modules.is_dir():
+        yield Finding(True, f"packages of payment: in {modules}")
+    else:
+        yield Finding(True, "packages of payment: not yet: the first start needs a network")
+        yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
+
+
+def _ports() -> Iterator[Finding]:
+    """Taken ports are no lack: the service takes another one then."""
+    wanted = {INGEST: INGEST_PORT} | {s.name: s.port for s in SERVICES.values() if s.port}
+    for name, port in wanted.items():
+        with closing(socket.socket()) as probe:
+            taken = probe.connect_ex((HOST, port)) == 0
+        state = "taken; another one will be used" if taken else "free"
+        yield Finding(True, f"port {port} for {name} is {state}")

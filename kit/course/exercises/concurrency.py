@@ -1,0 +1,219 @@
+"""Errors in tasks, threads and pools: how they arrive, and how to lose none."""
+
+import asyncio
+import gc
+import inspect
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import sentry_sdk
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.transport import Transport
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.outcome import Event
+from kit.system.clients import use_client
+
+# What noticed an error, and what that says about the way it came.
+WAYS = {"tornado": "request", "asyncio": "task", "threading": "thread", "generic": "caught"}
+FAILING = ("game-engine/async-error", "game-engine/threading-error")
+PATIENCE_S = 10.0
+
+Work = Coroutine[Any, Any, None]
+Start = Callable[[Work], object]
+
+
+def how_it_failed(trigger: Trigger) -> Exercise:
+    """Say of any error event how the error came to Sentry."""
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(way)")
+        events = [event for crash_id in FAILING for event in _events(trigger, crash_id)]
+        for event in events:
+            _assigned(answer(event), event)
+        return f"Tried on {len(events)} new events: the mechanism tells how each of them came."
+
+    return Exercise(
+        "how-it-failed",
+        verify,
+        'Each error has a mechanism: event["exception"]["values"][-1]["mechanism"]["type"]. It '
+        "names the integration that noticed; generic is what a call of capture_exception leaves.",
+        "def answer(event):\n"
+        '    mechanism = event["exception"]["values"][-1]["mechanism"]["type"]\n'
+        '    ways = {"tornado": "request", "asyncio": "task", "threading": "thread"}\n'
+        '    return ways.get(mechanism, "caught")',
+    )
+
+
+def _events(trigger: Trigger, crash_id: str) -> list[Event]:
+    outcome = trigger(crash_id)
+    assert not outcome.missing, outcome.missing
+    return outcome.events
+
+
+def _assigned(given: object, event: Event) -> None:
+    if given is ...:
+        raise NotTried
+    if given is None:
+        raise Wrong("The function returned None: does it end with a return?")
+    if given not in WAYS.values():
+        raise Wrong(f"{given!r} is none of the ways: {', '.join(WAYS.values())}.")
+    if given != WAYS[event.find("exception.values[-1].mechanism.type")]:
+        raise Wrong(
+            f"{event.title} with the message {event.find('exception.values[-1].value')!r} did not "
+            f"come by the way {given!r}. Which part of an event says who noticed it?"
+        )
+
+
+def start_a_task(trigger: Trigger) -> Exercise:
+    """Write a function that starts a task of which no error is lost."""
+
+    def verify(answer: Start) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(start)")
+        # Not in this thread: in a notebook it runs the kernel's own event loop.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_judge, answer).result()
+        return "It survives the garbage collector, and its error is reported once."
+
+    return Exercise(
+        "start-a-task",
+        verify,
+        "asyncio itself holds tasks by weak references only: keep yours in a set. A callback of "
+        "task.add_done_callback is given the task; task.exception() is its error, but raises for "
+        "a task that was cancelled.",
+        "import asyncio\n\n"
+        "import sentry_sdk\n\n"
+        "background = set()\n\n\n"
+        "def finish(task):\n"
+        "    background.discard(task)\n"
+        "    if not task.cancelled() and (error := task.exception()):\n"
+        "        sentry_sdk.capture_exception(error)\n\n\n"
+        "def answer(work):\n"
+        "    task = asyncio.create_task(work)\n"
+        "    background.add(task)\n"
+        "    task.add_done_callback(finish)\n"
+        "    return task",
+    )
+
+
+class LeaderboardLost(Exception):
+    """What the task that the learner starts fails with."""
+
+
+class _Kept(Transport):
+    """Keeps the events that a client sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        if event := envelope.get_event():
+            self.events.append(Event(event))
+
+
+def _judge(start: Start) -> None:
+    """Try ``start`` with a client that has no asyncio integration, as most have none."""
+    sent = _Kept()
+    client = sentry_sdk.Client(
+        "http://key@127.0.0.1/1",
+        transport=sent,
+        default_integrations=False,
+        integrations=[LoggingIntegration()],
+    )
+    with use_client(client):
+        asyncio.run(_try(start, sent.events))
+
+
+async def _try(start: Start, sent: list[Event]) -> None:
+    await _outlives_the_garbage_collector(start)
+    if sent:
+        raise Wrong(
+            "A task that was cancelled led to an event. Ask task.cancelled() before "
+            "task.exception(): a cancelled task is not a failed one."
+        )
+    await _run(start, _succeed())
+    if sent:
+        raise Wrong("A task that ended well led to an event.")
+    await _run(start, _fail())
+    _reported_once(sent)
+
+
+async def _outlives_the_garbage_collector(start: Start) -> None:
+    gates: weakref.WeakSet[asyncio.Future[None]] = weakref.WeakSet()
+
+    async def wait() -> None:
+        gate = asyncio.get_running_loop().create_future()
+        gates.add(gate)
+        await gate
+
+    _started(start, wait())
+    async with asyncio.timeout(PATIENCE_S):
+        while not gates:
+            await asyncio.sleep(0)
+    gc.collect()
+    if not gates:
+        raise Wrong(
+            "The task was gone before it ended: nobody holds it, and the garbage collector took "
+            "it. asyncio's own references to tasks are weak."
+        )
+    tasks = asyncio.all_tasks() - _this_task()
+    for gate in gates:
+        gate.cancel()
+    await asyncio.wait(tasks, timeout=PATIENCE_S)
+
+
+async def _run(start: Start, work: Work) -> None:
+    await asyncio.wait(_started(start, work), timeout=PATIENCE_S)
+
+
+def _started(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
+    """Return the tasks that ``start`` started."""
+    before = asyncio.all_tasks()
+    try:
+        _returned_at_once(start(work))
+        if started := asyncio.all_tasks() - before:
+            return started
+        raise Wrong("The function started no task. asyncio.create_task(work) starts one.")
+    except Exception:
+        # Else Python warns that it was never awaited.
+        work.close()
+        raise
+
+
+def _returned_at_once(returned: object) -> None:
+    if returned is ...:
+        raise NotTried
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise Wrong("The function is async: whoever calls it would have to await it. Use def.")
+
+
+def _this_task() -> set["asyncio.Task[Any]"]:
+    task = asyncio.current_task()
+    return {task} if task else set()
+
+
+async def _succeed() -> None:
+    await asyncio.sleep(0)
+
+
+async def _fail() -> None:
+    await asyncio.sleep(0)
+    raise LeaderboardLost("the leaderboard was not updated")
+
+
+def _reported_once(sent: list[Event]) -> None:
+    # asyncio logs what nobody asked for, when it throws the task away: whenever that may be.
+    ours = [event for event in sent if event.get("logger") != "asyncio"]
+    if not ours:
+        raise Wrong("The task failed, and nothing was reported when it ended.")
+    if len(ours) > 1:
+        raise Wrong(f"The error was reported {len(ours)} times. Once is enough.")
+    if ours[0].title != LeaderboardLost.__name__:
+        raise Wrong(f"What was reported is {ours[0].title!r}, not the error. Capture the error.")

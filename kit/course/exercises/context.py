@@ -1,0 +1,173 @@
+"""Which setting brings a field into an event, and a context of one's own that may leave."""
+
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.experiments.context.laboratory import Laboratory, Shot
+from kit.experiments.context.switches import SWITCHES
+from kit.outcome import Event
+from kit.reading.payload import size
+from kit.views.difference import fields, spell
+
+VARS = "exception.values[-1].stacktrace.frames[-1].vars"
+QUESTIONS = (
+    f"{VARS}.paid",
+    "exception.values[-1].stacktrace.frames[-1].context_line",
+    "breadcrumbs.values[-4].message",
+    "request.data.bet",
+    "request.cookies.theme",
+    "contexts.trace.op",
+)
+OWN_FIELDS = 12
+# What the SDK puts among the contexts, and the workshop among the tags.
+NOT_OWN = {("contexts", "trace"), ("contexts", "runtime"), ("tags", "learner")}
+
+
+def which_switch(trigger: Trigger, lab: Laboratory) -> Exercise:
+    """Predict which switch decides whether a field is there; the switch is tried."""
+
+    def verify(answer: Mapping[str, Any]) -> str:
+        _all_named(answer)
+        plain = lab.fire()
+        for path in QUESTIONS:
+            _decides(lab, plain, answer[path], path)
+        return f"Each of the {len(QUESTIONS)} was fired with your switch changed, and it was so."
+
+    return Exercise(
+        "which-switch",
+        verify,
+        "Four of the fields are there in a plain event, and a switch takes them away. Two are not, "
+        "and a switch brings them: a cookie may identify a person, an op belongs to a span.",
+        "answer = {\n"
+        f'    "{VARS}.paid": "include_local_variables",\n'
+        f'    "{QUESTIONS[1]}": "include_source_context",\n'
+        f'    "{QUESTIONS[2]}": "max_breadcrumbs",\n'
+        f'    "{QUESTIONS[3]}": "max_request_body_size",\n'
+        f'    "{QUESTIONS[4]}": "send_default_pii",\n'
+        f'    "{QUESTIONS[5]}": "traces_sample_rate",\n'
+        "}",
+    )
+
+
+def _all_named(answer: Mapping[str, Any]) -> None:
+    if not isinstance(answer, Mapping):
+        raise Wrong("check() wants a dict: the name of a switch for each field.")
+    if answer and all(given is ... for given in answer.values()):
+        raise NotTried
+    for path in QUESTIONS:
+        given = answer.get(path, ...)
+        if given is ...:
+            raise Wrong(f"{path!r} is still missing.")
+        if given not in SWITCHES:
+            raise Wrong(f"There is no switch {given!r}; there are: {', '.join(SWITCHES)}.")
+
+
+def _decides(lab: Laboratory, plain: Shot, name: str, path: str) -> None:
+    """Fire with every other value of the switch until one adds or removes the field."""
+    for value in SWITCHES[name].choices[1:]:
+        event = lab.fire({name: value}).event
+        if event is not None and _has(event, path) != _has(plain.event or {}, path):
+            return
+    state = "there" if _has(plain.event or {}, path) else "not there"
+    raise Wrong(
+        f"Whatever {name} is set to, {path} is {state}, or the whole event is lost. "
+        "Which switch is about this one field?"
+    )
+
+
+def _has(event: Mapping[str, Any], path: str) -> bool:
+    return Event(event).find(path) is not None
+
+
+def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
+    """Write settings that tell much about an order, without its card, in no more bytes."""
+
+    def verify(answer: Mapping[str, Any]) -> str:
+        if not isinstance(answer, Mapping):
+            raise Wrong("check() wants the settings, a dict, as lab.fire() takes them.")
+        if not answer or any(value is ... for value in answer.values()):
+            raise NotTried
+        plain, orders = lab.fire(), [_order(), _order()]
+        shots = [lab.fire(answer, **order) for order in orders]
+        if answer.keys() == {"contexts"} and not any(_own(shot) for shot in shots):
+            raise NotTried
+        for shot, order in zip(shots, orders, strict=True):
+            _tells_enough(shot)
+            _keeps_the_secret(shot, order["card_number"])
+            _is_light(shot, plain)
+        if _own(shots[0]) == _own(shots[1]):
+            raise Wrong("Two different orders gave the same context: take its values from order.")
+        return (
+            f"{len(_own(shots[0]))} fields of your own, no card, and "
+            f"{size(shots[0].sizes['event'])} instead of {size(plain.sizes['event'])}."
+        )
+
+    return Exercise(
+        "own-context",
+        verify,
+        "Take plain values of the order, each under a name of its own; the card stays out. But it "
+        "is in the body, and the locals show the whole order: one switch drops the first, and "
+        "before_send can clean the second. What you drop pays for what you add.",
+        "import sentry_sdk\n\n"
+        "from kit.experiments.context.switches import redact\n\n\n"
+        "def describe(order):\n"
+        '    sentry_sdk.set_user({"id": f"player-{order.player}", "username": order.player})\n'
+        '    sentry_sdk.set_tag("player.tier", order.tier)\n'
+        '    sentry_sdk.set_tag("table", str(order.table))\n'
+        '    about = {"id": order.order_id, "bet": order.bet, "reels": order.reels}\n'
+        '    about["kinds"] = len(set(order.reels))\n'
+        '    about["at_stake"] = sum(order.side_bets.values())\n'
+        '    sentry_sdk.set_context("order", about)\n'
+        '    sentry_sdk.set_context("side_bets", order.side_bets)\n\n\n'
+        'answer = {"contexts": describe, "max_request_body_size": "never", "before_send": redact}',
+    )
+
+
+def _order() -> dict[str, Any]:
+    """Return an order of somebody else, with another card; nobody's, as it is random."""
+    digits = "".join(random.choices("0123456789", k=16))  # noqa: S311 - no secret
+    return {
+        "player": f"player{random.randrange(1000, 10_000)}",  # noqa: S311 - no secret
+        "bet": random.randrange(1, 500),  # noqa: S311 - no secret
+        "card_number": " ".join(digits[start : start + 4] for start in range(0, 16, 4)),
+    }
+
+
+def _own(shot: Shot) -> dict[Any, Any]:
+    """Return the fields of an event that the learner's code set."""
+    return {
+        path: value
+        for path, value in fields(shot.event).items()
+        if path[0] in ("user", "tags", "contexts") and path[:2] not in NOT_OWN
+    }
+
+
+def _tells_enough(shot: Shot) -> None:
+    if shot.event is None:
+        raise Wrong("With these settings no event is sent at all.")
+    if not _has(shot.event, VARS):
+        raise Wrong("The locals of the line that failed are gone: whoever repairs it wants them.")
+    if (count := len(_own(shot))) < OWN_FIELDS:
+        raise Wrong(
+            f"Fields in user, tags and contexts of your own: {count}. Wanted: {OWN_FIELDS}."
+        )
+
+
+def _keeps_the_secret(shot: Shot, card: str) -> None:
+    # What was added by hand first: it is the plainer finding.
+    for path, value in {**_own(shot), **fields(shot.event)}.items():
+        text = json.dumps(value, default=str)
+        if card in text or card.replace(" ", "") in text:
+            raise Wrong(f"The number of the card is in {spell(path)}.")
+
+
+def _is_light(shot: Shot, plain: Shot) -> None:
+    mine, allowed = shot.sizes["event"], plain.sizes["event"]
+    if mine > allowed:
+        raise Wrong(
+            f"The event has {mine} bytes, a plain one {allowed}: "
+            "leave something out that nobody will miss."
+        )

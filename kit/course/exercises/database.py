@@ -1,0 +1,94 @@
+"""Reading what the database said: which stage it refused, and the cause behind a code."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.outcome import Event
+
+FAILURES = (
+    "analytics/database-error?type=duplicate-key",
+    "analytics/database-error?type=unreachable",
+    "analytics/database-error?type=timeout",
+    "analytics/aggregation-error",
+)
+REWORDED = "reworded in the next release"
+
+
+def misspelt_stage(trigger: Trigger, event: Event) -> Exercise:
+    """Find the stage that does not exist, and the function that wrote it."""
+    stages = event.find("contexts.aggregation.stages")
+    refused = event.find("contexts.database_error.message")
+    stage = next(stage for stage in stages if f"'{stage}'" in refused)
+    expected = {
+        "stage": stage,
+        "position": stages.index(stage) + 1,
+        "written in": event.find(
+            "exception.values[-1].stacktrace.frames[?in_app && vars.pipeline] | [0].function"
+        ),
+    }
+
+    def verify(answer: dict[str, Any]) -> str:
+        compare(answer, expected)
+        return "Found: the stage from the context, its author from the stack."
+
+    return Exercise(
+        "misspelt-stage",
+        verify,
+        "The stages are listed in the context named aggregation; the database's own words are in "
+        "database_error. Two functions have a local variable pipeline: the outer one wrote it, "
+        "the inner one only ran it.",
+        "answer = {\n"
+        '    "stage": "$grooup",\n'
+        '    "position": event["contexts"]["aggregation"]["stages"].index("$grooup") + 1,\n'
+        '    "written in": "group_by_symbol",\n'
+        "}",
+    )
+
+
+def cause_by_code(trigger: Trigger) -> Exercise:
+    """Write a function that names the cause of a database error by its code alone."""
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(cause)")
+        for crash_id in FAILURES:
+            event = trigger(crash_id).event
+            assert event is not None
+            _check_cause(answer(reworded(event)), event)
+        return f"{len(FAILURES)} new errors, every message reworded: the codes still tell."
+
+    return Exercise(
+        "cause-by-code",
+        verify,
+        "The code is in the tag mongodb.code and in the context database_error. A server that "
+        "never answered gave none: use .get(), or event.find(), which returns None then.",
+        "CAUSES = {\n"
+        '    11000: "duplicate-key",\n'
+        '    50: "max-time-expired",\n'
+        '    40324: "unknown-stage",\n'
+        "}\n\n\n"
+        "def answer(event):\n"
+        '    code = event.find("contexts.database_error.code")\n'
+        '    return CAUSES.get(code, "database-unreachable")',
+    )
+
+
+def reworded(event: Event) -> Event:
+    """Return the event as another server would cause it: other words, the same codes."""
+    code = event.find("contexts.database_error.code")
+    contexts = {"database_error": {"code": code, "message": REWORDED}} if code else {}
+    tags = {name: value for name, value in event["tags"].items() if name == "mongodb.code"}
+    error = {"type": "PyMongoError", "value": REWORDED}
+    return Event(exception={"values": [error]}, tags=tags, contexts=contexts)
+
+
+def _check_cause(given: object, event: Event) -> None:
+    if given is ...:
+        raise NotTried
+    if given is None:
+        raise Wrong("The function returned None: does it end with a return?")
+    # The last part of our fingerprints is the cause.
+    if given != event["fingerprint"][-1]:
+        code = event.find("contexts.database_error.code")
+        raise Wrong(f"{'Code ' + str(code) if code else 'An error without a code'} is not {given}.")

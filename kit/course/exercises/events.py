@@ -1,0 +1,81 @@
+"""Reading an event, and telling others what it says."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.outcome import Event
+
+
+def read_the_event(trigger: Trigger, event: Event) -> Exercise:
+    """Find who was hit, by what, and where, by reading an event's card."""
+    expected = {
+        "player": event.find("user.username"),
+        "bet": event.find("contexts.spin.bet"),
+        "function": event.find("exception.values[-1].stacktrace.frames[-1].function"),
+    }
+
+    def verify(answer: dict[str, Any]) -> str:
+        compare(answer, expected)
+        return "You can read an event: who was hit, what they were doing, and where it broke."
+
+    return Exercise(
+        "read-the-event",
+        verify,
+        "The player is under User. The bet is under Contexts, in the one named spin. The function "
+        "is that of the topmost frame of the stack: the one that raised.",
+        "answer = {\n"
+        '    "player": event["user"]["username"],\n'
+        '    "bet": event["contexts"]["spin"]["bet"],\n'
+        '    "function": event.find("exception.values[-1].stacktrace.frames[-1].function"),\n'
+        "}",
+    )
+
+
+TRIAGED = ("game-engine/crash", "game-engine/error?type=index", "game-engine/error?type=custom")
+
+
+def triage(trigger: Trigger) -> Exercise:
+    """Write a function that turns any error event into one line for the person on call."""
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(triage)")
+        for crash_id in TRIAGED:
+            event = trigger(crash_id).event
+            assert event is not None
+            line = answer(event)
+            if line is ...:
+                raise NotTried
+            if line is None:
+                raise Wrong("The function returned None: does it end with a return?")
+            _contains(line, _essentials(event), crash_id)
+        return f"Tried on {len(TRIAGED)} new crashes: each line says who, what and where."
+
+    return Exercise(
+        "triage",
+        verify,
+        'The exception that was raised last is event["exception"]["values"][-1]. Its frames '
+        "run from the oldest call to the newest. Take the newest one whose in_app is true.",
+        "def answer(event):\n"
+        '    error = event["exception"]["values"][-1]\n'
+        '    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]\n'
+        "    where = f\"{ours['filename']}:{ours['lineno']}\"\n"
+        "    return f\"{event['user']['username']}: {error['type']} at {where}\"",
+    )
+
+
+def _essentials(event: Event) -> dict[str, str]:
+    error = event["exception"]["values"][-1]
+    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]
+    return {
+        "who was hit": event["user"]["username"],
+        "the exception's type": error["type"],
+        "the file and line of our code": f"{ours['filename']}:{ours['lineno']}",
+    }
+
+
+def _contains(line: object, essentials: dict[str, str], crash_id: str) -> None:
+    for what, value in essentials.items():
+        if value not in str(line):
+            raise Wrong(f"For {crash_id} the line {str(line)!r} does not say {what}.")

@@ -1,0 +1,61 @@
+"""Evidence: what a log line must say so that it names the cause."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.experiments.time_to_fix.puzzles import Case
+from kit.outcome import Event
+
+MAX_CHARACTERS = 160
+
+
+def log_line(trigger: Trigger, cases: Sequence[Case]) -> Exercise:
+    """Write the log line that would have told the cause of the planted bugs."""
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(log_line)")
+        for case in cases:
+            for event in case.events:
+                _tells(answer(event), event, case)
+        number = sum(len(case.events) for case in cases)
+        return f"Tried on all {number} events: each line says who, where in the loop, and why."
+
+    return Exercise(
+        "log-line",
+        verify,
+        "All three bugs fail in a loop. The frame that raised is the last one of the stack; its "
+        '"vars" hold the local variables, and each loop has one that is called name. Short '
+        "variables tell most.",
+        "def answer(event):\n"
+        '    error = event["exception"]["values"][-1]\n'
+        '    variables = error["stacktrace"]["frames"][-1]["vars"]\n'
+        "    short = {k: v for k, v in variables.items() if isinstance(v, str) and len(v) < 30}\n"
+        "    told = \" \".join(f'{name}={value}' for name, value in short.items())\n"
+        "    return f\"{event['user']['username']}: {error['type']} {told}\"",
+    )
+
+
+def _tells(line: object, event: Event, case: Case) -> None:
+    if line is ...:
+        raise NotTried
+    if not isinstance(line, str):
+        raise Wrong(f"The function must return a string, not {line!r}.")
+    if "\n" in line or len(line) > MAX_CHARACTERS:
+        raise Wrong(
+            f"A log line is one line of at most {MAX_CHARACTERS} characters: others have to read "
+            f"it among thousands. This one has {len(line)}."
+        )
+    for what, value in _essentials(event, case).items():
+        if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", line):
+            raise Wrong(f"For {case.puzzle.promotion} the line {line!r} does not say {what}.")
+
+
+def _essentials(event: Event, case: Case) -> dict[str, str]:
+    variables = event["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]
+    return {
+        "who was hit": event["user"]["username"],
+        "what the loop was at": variables["name"].strip("'"),
+        "the value that could not be used": variables[case.puzzle.at_fault].strip("'"),
+    }

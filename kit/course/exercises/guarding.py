@@ -1,0 +1,175 @@
+"""Guarding a debug route, and what strangers try on it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.hosting.server import Server, serve_asgi
+from kit.system.clients import untraced
+
+TOKEN_HEADER = "X-Debug-Token"  # noqa: S105 - the header's name
+DEBUG, WORK = "/debug/cards", "/health"
+PLENTY, FEW = 1000, 3
+ANSWER_DEADLINE_S = 30.0
+
+Guard = Callable[..., object]
+MakeGuard = Callable[[str | None, int], object]
+MakeApp = Callable[[Guard], FastAPI]
+
+
+class Secret(str):
+    """A token that notices when it is compared in the usual way."""
+
+    __slots__ = ("is_compared",)
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        self.is_compared = True
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+def guard_a_route(trigger: Trigger, make_app: MakeApp) -> Exercise:
+    """Write a guard for the debug route of an app; ``make_app`` puts a guard into that app."""
+
+    def verify(answer: MakeGuard) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(make_guard)")
+        _tries_tokens(make_app, answer)
+        _finds_nothing(make_app, answer)
+        _guesses_fast(make_app, answer)
+        return "No token, wrong ones, too many: strangers stay out, and the owner gets in."
+
+    return Exercise(
+        "guard-a-route",
+        verify,
+        "Three questions, in this order: is a token configured at all (404), is the caller too "
+        "fast (429), is it the token (401)? MovingWindowRateLimiter of the limits package counts: "
+        "hit(rate, address) says whether one more is allowed. And hmac.compare_digest wants bytes, "
+        "because it refuses text that is not ASCII.",
+        SOLUTION,
+    )
+
+
+SOLUTION = """\
+import hmac
+import math
+import time
+
+from fastapi import HTTPException, Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+
+def answer(token, per_minute):
+    rate = RateLimitItemPerMinute(per_minute)
+    limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def guard(request: Request):
+        if token is None:
+            raise HTTPException(404)
+        caller = request.client.host
+        if not limiter.hit(rate, caller):
+            reset = limiter.get_window_stats(rate, caller).reset_time
+            wait = max(1, math.ceil(reset - time.time()))
+            raise HTTPException(429, headers={"Retry-After": str(wait)})
+        given = request.headers.get("X-Debug-Token", "")
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            raise HTTPException(401)
+
+    return guard
+"""
+
+Call = Callable[..., httpx.Response]
+
+
+@contextmanager
+def attacked(
+    make_app: MakeApp, make_guard: MakeGuard, token: str | None, per_minute: int
+) -> Iterator[Call]:
+    """Run the app with a fresh guard; give a function that calls it with a token."""
+    guard = make_guard(token, per_minute)
+    if guard is ...:
+        raise NotTried
+    if not callable(guard):
+        raise Wrong("make_guard() must return a function: does it end with return guard?")
+    server = Server("shop", serve_asgi(lambda: make_app(guard)), context=untraced)
+    server.launch().wait()
+
+    def call(given: str | bytes | None, path: str = DEBUG, **headers: str) -> httpx.Response:
+        sent: Mapping[str, Any] = {} if given is None else {TOKEN_HEADER: given}
+        return client.get(path, headers={**sent, **headers})
+
+    # A proxy cannot reach this machine's loopback, and a guard that fails closes its connection.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    try:
+        with httpx.Client(
+            base_url=server.url, timeout=ANSWER_DEADLINE_S, trust_env=False, limits=limits
+        ) as client:
+            yield call
+    finally:
+        server.stop()
+
+
+def _tries_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
+    token = Secret(token_urlsafe(16))
+    token.is_compared = False
+    strangers: dict[str, str | bytes | None] = {
+        "without a token": None,
+        "with a wrong token": "wrong",
+        "with an empty token": "",
+        "with the beginning of the token": str(token)[:-1],
+        "with the token and one letter more": f"{token}x",
+        "with the token's letters in another case": str(token).swapcase(),
+        "with a token that is not ASCII": "wröng".encode(),
+    }
+    with attacked(make_app, make_guard, token, PLENTY) as call:
+        for how, given in strangers.items():
+            _expect(call(given), 401, f"A call {how}")
+        _expect(call(str(token)), 200, "A call with the token")
+    if token.is_compared:
+        raise Wrong(
+            "The token was compared with == or !=, which stops at the first letter that differs. "
+            "The time that takes tells how much of a guess was right."
+        )
+
+
+def _finds_nothing(make_app: MakeApp, make_guard: MakeGuard) -> None:
+    with attacked(make_app, make_guard, None, PLENTY) as call:
+        for given in (None, "", "None", "wrong"):
+            _expect(call(given), 404, f"With no token configured, a call with {given!r}")
+
+
+def _guesses_fast(make_app: MakeApp, make_guard: MakeGuard) -> None:
+    token = token_urlsafe(16)
+    with attacked(make_app, make_guard, token, FEW) as call:
+        for number in range(FEW):
+            _expect(call("guess", **_claim(number)), 401, f"Guess {number + 1} of {FEW} a minute")
+        refused = call(token, **_claim(FEW))
+        too_fast = f"After {FEW} guesses in {FEW} a minute, one more call, now with the token,"
+        _expect(refused, 429, too_fast)
+        if not _is_whole(refused.headers.get("Retry-After", "")):
+            raise Wrong("A 429 needs the header Retry-After: in how many whole seconds, 1 or more.")
+        _expect(call(None, WORK), 200, "Work that needs no token must go on meanwhile. Its call")
+
+
+def _claim(number: int) -> dict[str, str]:
+    """What a caller may say of its address."""
+    return {"X-Forwarded-For": f"10.0.0.{number}"}
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) >= 1
+
+
+def _expect(answer: httpx.Response, status: int, who: str) -> None:
+    if answer.status_code != status:
+        raise Wrong(f"{who} was answered with {answer.status_code}, not with {status}.")

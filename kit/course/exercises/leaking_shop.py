@@ -1,0 +1,246 @@
+"""A small shop whose checkout fails, with a secret in every place where secrets get to."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import sentry_sdk
+from fastapi import FastAPI, Request
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kit.hosting.server import Server, serve_asgi
+from kit.html import render
+from kit.ingest.store import Store, StoredItem
+from kit.outcome import Event
+from kit.reading.payload import at, leaves
+from kit.system.clients import open_client, use_client
+
+DEADLINE_S = 20.0
+LEAKED, FILTERED, NOT_SENT = "leaked", "filtered", "not sent"
+
+_LOCALS = "exception.values[-1].stacktrace.frames[-1].vars"
+PLACES: Mapping[str, str] = {
+    "header Authorization": "request.headers.authorization",
+    "header X-Api-Key": 'request.headers."x-api-key"',
+    "header X-Shop-Key": 'request.headers."x-shop-key"',
+    "cookie": "request.headers.cookie",
+    "query string": "request.query_string",
+    "body": "request.data.password",
+    "nested body": "request.data.cards[0].cvv",
+    "local": f"{_LOCALS}.password",
+    "nested local": f"{_LOCALS}.config.db.password",
+    "repr of a local": f"{_LOCALS}.account",
+    "local with an innocent name": f"{_LOCALS}.line",
+    "exception message": "exception.values[-1].value",
+    "breadcrumb message": "breadcrumbs.values[-1].message",
+    "URL path": "request.url",
+}
+"""Where the checkout has a secret, and the JMESPath of an event that leads there."""
+
+
+class PaymentRefused(Exception):
+    """The bank said no."""
+
+
+@dataclass
+class Account:
+    """A customer, as too many programs hold one."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The secrets of one checkout by place, made when first asked for."""
+
+    # Not in repr(): Sentry shows local variables by it, and would show all of them.
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def __call__(self, place: str) -> str:
+        """Return the secret of that place."""
+        assert place in PLACES
+        return self.values.setdefault(place, _new(place))
+
+
+def _new(place: str) -> str:
+    """Return a new secret; those that have no telling name have a telling shape."""
+    if place in ("local with an innocent name", "exception message"):
+        return card()
+    prefix = {"breadcrumb message": "sk_live_", "URL path": "tkt_"}.get(place, "")
+    return prefix + secrets.token_hex(12)
+
+
+def card() -> str:
+    """Return a number as on a card: 16 digits, of which the last checks the others (Luhn)."""
+    digits = [4, *(secrets.randbelow(10) for _ in range(14))]
+    total = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2]) + sum(digits[1::2])
+    return "".join(map(str, [*digits, -total % 10]))
+
+
+def make_app(secret: Planted) -> FastAPI:
+    """Return the shop."""
+    app = FastAPI()
+
+    @app.post("/checkout/{ticket}")
+    async def checkout(ticket: str, request: Request) -> None:
+        await request.json()
+        sentry_sdk.set_user({"id": "7", "username": "ada"})
+        sentry_sdk.set_context("order", {"item": "clover", "amount": 12})
+        sentry_sdk.add_breadcrumb(
+            category="payment", message=f"signed with {secret('breadcrumb message')}, version 2"
+        )
+        charge(
+            amount=12,
+            password=secret("local"),
+            config={"db": {"host": "db.example", "password": secret("nested local")}},
+            account=Account("ada", secret("repr of a local")),
+            line=f"{secret('local with an innocent name')};12/29",
+            refused=secret("exception message"),
+        )
+
+    return app
+
+
+def charge(
+    amount: int,
+    password: str,
+    config: Mapping[str, Any],
+    account: Account,
+    line: str,
+    refused: str,
+) -> None:
+    """Fail, with all of them on the stack."""
+    raise PaymentRefused(f"card {refused} was refused for {amount}")
+
+
+def quiet(app: ASGIApp) -> ASGIApp:
+    """Return the shop without the server's traceback; Sentry has seen the error by then."""
+
+    async def without_traceback(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(PaymentRefused):
+            await app(scope, receive, send)
+
+    return without_traceback
+
+
+def pay(url: str, secret: Planted, trace_id: str) -> None:
+    """Go to the checkout as a browser does, in the trace of that id."""
+    httpx.post(
+        f"{url}/checkout/{secret('URL path')}",
+        params={"page": "2", "token": secret("query string")},
+        headers={
+            "Authorization": f"Bearer {secret('header Authorization')}",
+            "X-Api-Key": secret("header X-Api-Key"),
+            "X-Shop-Key": secret("header X-Shop-Key"),
+            "Cookie": f"session={secret('cookie')}",
+            "sentry-trace": f"{trace_id}-{uuid4().hex[:16]}-1",
+        },
+        json={
+            "item": "clover",
+            "password": secret("body"),
+            "cards": [{"holder": "ada", "cvv": secret("nested body")}],
+        },
+        timeout=DEADLINE_S,
+        trust_env=False,
+    )
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What one failed checkout left: its secrets, and the items that were sent."""
+
+    planted: Planted
+    items: tuple[StoredItem, ...]
+
+    @property
+    def event(self) -> Event:
+        """The error event."""
+        return next(Event(item.payload) for item in self.items if item.type == "event")
+
+    def leaked_in(self, place: str) -> list[str]:
+        """Return the types of the items that hold the secret of that place."""
+        secret = self.planted(place)
+        return sorted({item.type for item in self.items if secret in str(item.payload)})
+
+    def state(self, place: str) -> str:
+        """Return what became of the secret of that place: leaked, filtered or not sent."""
+        if self.leaked_in(place):
+            return LEAKED
+        return NOT_SENT if self.event.find(PLACES[place]) is None else FILTERED
+
+    def __repr__(self) -> str:
+        leaked = sum(self.state(place) == LEAKED for place in PLACES)
+        return f"<Checkout: {leaked} of {len(PLACES)} secrets leaked>"
+
+
+class Table(dict[str, Checkout]):
+    """Checkouts side by side, by what the client was told; shown as a table in a notebook."""
+
+    def _repr_html_(self) -> str:
+        rows = [(place, [self._cell(each, place) for each in self.values()]) for place in PLACES]
+        sums = [sum(each.state(p) == LEAKED for p in PLACES) for each in self.values()]
+        return render("leaks.html", titles=list(self), rows=rows, sums=sums, of=len(PLACES))
+
+    def _cell(self, checkout: Checkout, place: str) -> tuple[str, str]:
+        return checkout.state(place), ", ".join(checkout.leaked_in(place))
+
+
+def check_out(dsn: str, store: Store, **options: Any) -> Checkout:
+    """Let a checkout fail in a shop with these options of ``sentry_sdk.init``; return what it left.
+
+    Its client sends to ``dsn``, whose ingest keeps what arrives in ``store``. Raises TimeoutError
+    when nothing does within 20 seconds.
+    """
+    planted, trace_id = Planted(), uuid4().hex
+    _run(planted, trace_id, {"dsn": dsn, "traces_sample_rate": 1.0, **options})
+    store.wait_for_error(trace_id, DEADLINE_S)
+    store.wait_for_transaction(trace_id, DEADLINE_S)
+    return Checkout(planted, tuple(store.items(trace_id=trace_id)))
+
+
+def rehearse(**options: Any) -> tuple[Planted, dict[str, Any]]:
+    """Let a checkout fail, and return its secrets and the event that would have been sent."""
+    planted, kept = Planted(), Kept()
+    _run(planted, uuid4().hex, {"transport": kept, **options})
+    (event,) = kept.events
+    return planted, event
+
+
+class Kept(Transport):
+    """Keeps the error events that would have been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        """Keep an event."""
+        if event := envelope.get_event():
+            self.events.append(dict(event))
+
+
+def _run(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
+    """Open the shop for one customer."""
+    client = open_client(release="shop@1.0.0", server_name="shop", **options)
+    serve = serve_asgi(lambda: quiet(make_app(planted)))
+    server = Server("shop", serve, context=lambda: use_client(client))
+    server.launch().wait()
+    try:
+        pay(server.url, planted, trace_id)
+    finally:
+        server.stop()
+        client.close(timeout=DEADLINE_S)
+
+
+def paths(event: Mapping[str, Any], secret: str) -> Iterator[str]:
+    """Yield where in an event a secret is, such as ``event.request.headers.x-api-key``."""
+    for path in leaves(event):
+        if secret in str(at(event, path)):
+            yield "event" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)

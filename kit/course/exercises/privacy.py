@@ -1,0 +1,123 @@
+"""What must not leave: a hook that takes the secrets out of an event, and nothing else."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercises import leaking_shop as shop
+from kit.outcome import Event
+
+BeforeSend = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+CHECKOUTS = 2
+# What must be as before: without it nobody finds the bug.
+KEPT = {
+    "the exception's type": "exception.values[-1].type",
+    "the functions on the stack": "exception.values[-1].stacktrace.frames[].function",
+    "the line numbers": "exception.values[-1].stacktrace.frames[].lineno",
+    "the local amount": "exception.values[-1].stacktrace.frames[-1].vars.amount",
+    "the local config's host": "exception.values[-1].stacktrace.frames[-1].vars.config.db.host",
+    "the method of the request": "request.method",
+    "the item in the body": "request.data.item",
+    "the user": "user.[id, username]",
+    "the context order": "contexts.order",
+    "the breadcrumb's category": "breadcrumbs.values[-1].category",
+    "the release": "release",
+    "the transaction's name": "transaction",
+    "the level": "level",
+}
+# Of these texts only the secret goes.
+REST = {
+    "the exception's message": ("exception.values[-1].value", "was refused for 12"),
+    "the breadcrumb's message": ("breadcrumbs.values[-1].message", "version 2"),
+    "the URL": ("request.url", "/checkout/"),
+    "the query string": ("request.query_string", "page=2"),
+    "the local line": ("exception.values[-1].stacktrace.frames[-1].vars.line", "12/29"),
+    "the local account": ("exception.values[-1].stacktrace.frames[-1].vars.account", "ada"),
+}
+
+SOLUTION = """
+import re
+
+NAMES = re.compile(r"password|token|cvv|(api|shop)-key", re.IGNORECASE)
+SHAPES = re.compile(r"\\b(?:sk_live|tkt)_\\w+|\\b4\\d{15}\\b")
+NAMED = re.compile(r"((?:password|token)=)['\\"]?[^&,)'\\"]+['\\"]?")
+
+
+def clean(value):
+    if isinstance(value, dict):
+        return {
+            key: "[Filtered]" if NAMES.search(key) else clean(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [clean(inner) for inner in value]
+    if isinstance(value, str):
+        return SHAPES.sub("[Filtered]", NAMED.sub(r"\\1[Filtered]", value))
+    return value
+
+
+def answer(event, hint):
+    return clean(event)
+""".strip()
+
+
+def keep_it_in(trigger: Trigger) -> Exercise:
+    """Write ``before_send``; it is given the events of checkouts with new secrets."""
+
+    def verify(answer: BeforeSend) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(before_send)")
+        for _ in range(CHECKOUTS):
+            planted, event = shop.rehearse()
+            before = Event(copy.deepcopy(event))
+            _check(answer(event, {}), before, planted)
+        return f"{CHECKOUTS} new checkouts failed: no secret left, and all the rest did."
+
+    return Exercise(
+        "keep-it-in",
+        verify,
+        "Walk through the event: dicts, lists, texts. A key may be telling (password, token, cvv, "
+        "x-shop-key), at any depth. Where it is not, the value is: keys begin with sk_live_, "
+        "tickets with tkt_, a card is 16 digits that begin with 4, and texts say password=… or "
+        "token=….",
+        SOLUTION,
+    )
+
+
+def _check(after: object, before: Event, planted: shop.Planted) -> None:
+    if after is ...:
+        raise NotTried
+    if after is None:
+        raise Wrong(
+            "before_send returned None, and that drops the event: nobody would hear of the error. "
+            "Return the event."
+        )
+    if not isinstance(after, dict):
+        raise Wrong(f"before_send returns the event, a dict, not a {type(after).__name__}.")
+    _check_context(Event(after), before)
+    _check_secrets(after, planted.values)
+
+
+def _check_context(after: Event, before: Event) -> None:
+    for what, path in KEPT.items():
+        if after.find(path) != before.find(path):
+            raise Wrong(f"Too much is gone: {what} is not what it was. It is no secret.")
+    for what, (path, rest) in REST.items():
+        if rest not in str(after.find(path)):
+            raise Wrong(
+                f"Too much is gone: {what} has lost {rest!r}. Replace the secret, not the text."
+            )
+
+
+def _check_secrets(after: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+    text = json.dumps(after, default=str)
+    through = {place: secret for place, secret in secrets.items() if secret in text}
+    for place, secret in through.items():
+        path = next(shop.paths(after, secret), "the event")
+        raise Wrong(
+            f"{len(through)} of {len(secrets)} secrets got through. One is that of the {place}: "
+            f"{path}"
+        )

@@ -1,0 +1,268 @@
+"""Processes: what ends one, what its end looks like from outside, and what came of what."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.crashes.expectation import is_watchdog
+from kit.hosting.node import find_node
+from kit.outcome import Event, Outcome
+
+FIVE = (
+    "payment/crash",
+    "payment/stack-overflow",
+    "payment/async-error",
+    "payment/error?type=insufficient-funds",
+    "payment/heap-exhaustion",
+)
+TRACES = ("gateway/panic", "payment/heap-exhaustion", "payment/crash")
+PLACES = ("error", "heap", "outside")
+NODE_DEADLINE_S = 20.0
+
+Pid = Callable[[], int | None]
+End = Callable[[Callable[[psutil.Process], None]], Event]
+Process = subprocess.CompletedProcess[str]
+
+
+# What kills Node
+
+
+def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
+    """Predict which crash types end the process; ``pid`` tells the id of the one that runs."""
+
+    def verify(answer: dict[str, bool]) -> str:
+        given = answer if isinstance(answer, dict) else {}
+        # First of all: no crash is fired for half an answer.
+        compare(answer, {crash_id: given.get(crash_id) for crash_id in FIVE})
+        for crash_id in FIVE:
+            _predicted(answer[crash_id], trigger, pid, crash_id)
+        return "All five were fired. The process ids before and after agree with you."
+
+    return Exercise(
+        "what-kills-node",
+        verify,
+        "The level is what somebody wrote down, and tells nothing of the process. Ask of each: is "
+        "there anyone above the error who could catch it? And is it an error at all?",
+        "answer = {\n"
+        '    "payment/crash": True,\n'
+        '    "payment/stack-overflow": False,\n'
+        '    "payment/async-error": False,\n'
+        '    "payment/error?type=insufficient-funds": False,\n'
+        '    "payment/heap-exhaustion": True,\n'
+        "}",
+    )
+
+
+def _predicted(given: object, trigger: Trigger, pid: Pid, crash_id: str) -> None:
+    if not isinstance(given, bool):
+        raise Wrong(f"{crash_id!r} is True when it ends the process, else False; not {given!r}.")
+    before = pid()
+    trigger(crash_id)
+    after = pid()
+    if given != (before != after):
+        raise Wrong(
+            f"{crash_id} was fired: before it the process had the id {before}, after it {after}."
+        )
+
+
+# A promise that is not forgotten
+
+_FAILURE = "no mailbox"
+_THROW = f"throw new Error('{_FAILURE}');"
+_WORK = {
+    "that fails after an await": f"async () => {{ await 0; {_THROW} }}",
+    "that throws at once": f"() => {{ {_THROW} }}",
+    "that ends well": "async () => {}",
+}
+_TRY = """
+const reported = [];
+process.on('exit', (code) => code || console.log(JSON.stringify(reported)));
+start(work, (error) => reported.push(error?.message ?? `${error}`));
+"""
+
+
+class JavaScriptError(Exception):
+    """The answer is no JavaScript; the message is that of Node.js."""
+
+
+def start_a_promise(trigger: Trigger) -> Exercise:
+    """Write a JavaScript function that starts work whose failure neither kills nor is lost."""
+
+    def verify(answer: str) -> str:
+        if not isinstance(answer, str):
+            raise Wrong('check() wants a string with JavaScript: "(work, report) => { … }"')
+        start = f"const start = ({answer.strip().rstrip(';')}\n);"
+        _is_a_function(start)
+        for what, work in _WORK.items():
+            _reported_once(f"{start}\nconst work = {work};\n{_TRY}", what)
+        return f"Run {len(_WORK)} times by Node.js: no process died, and no failure was lost."
+
+    return Exercise(
+        "start-a-promise",
+        verify,
+        "work().catch(report) is nearly there: but what if work throws before it returns a "
+        "promise? In an async function try and catch take both.",
+        'answer = """\n'
+        "async (work, report) => {\n"
+        "  try {\n"
+        "    await work();\n"
+        "  } catch (error) {\n"
+        "    report(error);\n"
+        "  }\n"
+        "}\n"
+        '"""',
+    )
+
+
+def _is_a_function(start: str) -> None:
+    run = _node(f"{start}\nif (typeof start !== 'function') throw new TypeError('no function');")
+    if run.returncode:
+        raise JavaScriptError(_error(run))
+
+
+def _reported_once(code: str, what: str) -> None:
+    run = _node(code)
+    if run.returncode:
+        raise Wrong(
+            f"Work {what}: Node.js ended with exit code {run.returncode}. Its last words: "
+            f"{_error(run)}"
+        )
+    reported = json.loads(run.stdout.splitlines()[-1])
+    expected = [] if what.endswith("well") else [_FAILURE]
+    if reported != expected:
+        raise Wrong(
+            f"Work {what}: report was to be called with {expected or 'nothing'}, "
+            f"and was called with {reported or 'nothing'}."
+        )
+
+
+def _node(code: str) -> Process:
+    """Run JavaScript with Node.js as it is without options. Raises Wrong when it does not end."""
+    own = {name: value for name, value in os.environ.items() if name.upper() != "NODE_OPTIONS"}
+    try:
+        return subprocess.run(  # noqa: S603 - the learner's own code, on their own machine
+            [find_node().path, "-e", code],
+            env=own,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=NODE_DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Wrong(f"Node.js was not done after {NODE_DEADLINE_S:g} s. What goes on?") from None
+
+
+def _error(run: Process) -> str:
+    """Return the line of stderr that names the error."""
+    return next(filter(re.compile(r"\w*Error\b").match, run.stderr.splitlines()), "none")
+
+
+# Where to look first
+
+
+def first_look(trigger: Trigger, end: End) -> Exercise:
+    """Say of any event about a death where to look first.
+
+    ``end`` ends the payment service by a method of ``psutil.Process``, and returns the event that
+    its supervisor sent.
+    """
+    deaths: tuple[tuple[str, Callable[[], Event]], ...] = (
+        ("error", lambda: _told_by_supervisor(trigger("payment/crash"))),
+        ("outside", lambda: end(psutil.Process.kill)),
+        ("heap", lambda: _told_by_supervisor(trigger("payment/heap-exhaustion"))),
+        ("outside", lambda: end(psutil.Process.terminate)),
+    )
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(first_look)")
+        for place, die in deaths:
+            event = die()
+            _looked(answer(event), place, event)
+        return f"Tried on {len(deaths)} new deaths."
+
+    return Exercise(
+        "first-look",
+        verify,
+        "contexts.node.heap_exhausted says whether V8 gave up. Node.js itself ends with exit code "
+        "1 when nobody catches an error. A signal, or any other exit code, is something else.",
+        "def answer(event):\n"
+        '    if event["contexts"]["node"]["heap_exhausted"]:\n'
+        '        return "heap"\n'
+        '    if event["contexts"]["process"]["exit_code"] == 1:\n'
+        '        return "error"\n'
+        '    return "outside"',
+    )
+
+
+def _told_by_supervisor(outcome: Outcome) -> Event:
+    return next(event for event in outcome.events if _mechanism(event)["type"] == "supervisor")
+
+
+def _looked(given: object, place: str, event: Event) -> None:
+    if given is ...:
+        raise NotTried
+    if given is None:
+        raise Wrong("The function returned None: does it end with a return?")
+    if given not in PLACES:
+        raise Wrong(f"{given!r} is none of the places: {', '.join(PLACES)}.")
+    if given != place:
+        process = event["contexts"]["process"]
+        raise Wrong(
+            f"Of {event.title}, with the exit code {process['exit_code']} and the signal "
+            f"{process['signal']}, {given!r} is not what to look at first."
+        )
+
+
+# The root cause
+
+
+def root_cause(trigger: Trigger) -> Exercise:
+    """Find the event that all others of its trace follow from."""
+
+    def verify(answer: Callable[[list[Event]], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(root_cause)")
+        for crash_id in TRACES:
+            outcome = trigger(crash_id)
+            assert not outcome.missing, outcome.missing
+            # The watchdog's are no cause.
+            told = (event for event in outcome.events if not is_watchdog(event))
+            events = sorted(told, key=lambda event: event.title)
+            _found(answer(events), outcome.events[0])
+        return f"Tried on {len(TRACES)} new traces: one event each is worth a page at night."
+
+    return Exercise(
+        "root-cause",
+        verify,
+        "Look at the mechanism of each. The gateway caught and reported that somebody did not "
+        "answer: handled. Of those that nobody handled, the one from inside says more.",
+        "def answer(events):\n"
+        "    def distance(event):\n"
+        '        mechanism = event["exception"]["values"][-1]["mechanism"]\n'
+        '        return mechanism["handled"], mechanism["type"] == "supervisor"\n\n'
+        "    return min(events, key=distance)",
+    )
+
+
+def _found(given: object, cause: Event) -> None:
+    if given is ...:
+        raise NotTried
+    if not isinstance(given, Event):
+        raise Wrong(f"The function must return one of the events that it is given, not {given!r}.")
+    if given["event_id"] != cause["event_id"]:
+        who = "its supervisor" if _mechanism(given)["type"] == "supervisor" else "the gateway"
+        raise Wrong(
+            f"{given.title}, which {who} reported, followed from another event of the same trace."
+        )
+
+
+def _mechanism(event: Event) -> dict[str, Any]:
+    mechanism: dict[str, Any] = event["exception"]["values"][-1]["mechanism"]
+    return mechanism

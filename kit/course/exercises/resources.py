@@ -1,0 +1,102 @@
+"""Memory and CPU: what an event and a profile tell of them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Wrong, compare
+from kit.outcome import Event, Outcome
+from kit.views.flame import Sample, active_samples, guilty_line
+
+LEAKS_MB = (24, 48)
+CLOSE_MB = 0.05
+CLOSE_PERCENT = 10
+
+
+def guilty_function(trigger: Callable[..., Outcome], profile: Mapping[str, Any]) -> Exercise:
+    """Find the function that the time went into, and who called it, in a profile."""
+    samples = active_samples(profile)
+    guilty = guilty_line(samples)
+    assert guilty is not None
+    function = guilty.function.frame.function
+    percent = 100 * guilty.function.share
+
+    def verify(answer: dict[str, Any]) -> str:
+        shares = answer.get("percent", ...) if isinstance(answer, dict) else ...
+        expected = {"function": function, "called_by": _caller(samples, function)}
+        compare(answer, {**expected, "percent": shares})
+        if not isinstance(shares, int | float) or abs(shares - percent) > CLOSE_PERCENT:
+            raise Wrong(
+                f"'percent' is not {shares!r}. Of all samples of the thread that served the "
+                "request, in how many is that function on the stack?"
+            )
+        return f"{function} took {percent:.0f} % of the time. That is where to look first."
+
+    return Exercise(
+        "guilty-function",
+        verify,
+        "Show the profile by naming it in the last line of a cell. The sentence above the graph "
+        "names the function and its share; the box above a box is its caller.",
+        "answer = {\n"
+        f'    "function": "{function}",\n'
+        f'    "called_by": "{_caller(samples, function)}",\n'
+        f'    "percent": {percent:.0f},\n'
+        "}",
+    )
+
+
+def _caller(samples: list[Sample], function: str) -> str:
+    """Return who of ours called ``function`` in most of the samples."""
+    callers: Counter[str] = Counter()
+    for sample in samples:
+        ours = [frame.function for frame in sample.stack if frame.is_ours]
+        if function in ours[1:]:
+            callers[ours[ours.index(function, 1) - 1]] += 1
+    return callers.most_common(1)[0][0]
+
+
+def leak_per_step(trigger: Callable[..., Outcome]) -> Exercise:
+    """Write a function that measures a leak from the breadcrumbs of any such event."""
+
+    def verify(answer: Callable[[Event], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(leak)")
+        for mb in LEAKS_MB:
+            event = trigger("game-engine/memory-leak", mb=mb).event
+            assert event is not None
+            _measured(answer(event), _course(event), mb)
+        return f"Tried on {len(LEAKS_MB)} new leaks: that is what you would write into the ticket."
+
+    return Exercise(
+        "leak-per-step",
+        verify,
+        'The breadcrumbs are in event["breadcrumbs"]["values"]; those of the leak have the '
+        'category "memory", and in data the rss_mb of the process. Between three breadcrumbs '
+        "there are two steps.",
+        "def answer(event):\n"
+        '    crumbs = event["breadcrumbs"]["values"]\n'
+        '    sizes = [c["data"]["rss_mb"] for c in crumbs if c["category"] == "memory"]\n'
+        "    grown = sizes[-1] - sizes[0]\n"
+        '    return {"breadcrumbs": len(sizes), "mb_per_step": grown / (len(sizes) - 1)}',
+    )
+
+
+def _course(event: Event) -> list[float]:
+    """Return what the process held at each breadcrumb of the leak."""
+    return [float(mb) for mb in event.find("breadcrumbs.values[?category=='memory'].data.rss_mb")]
+
+
+def _measured(given: object, sizes: list[float], mb: int) -> None:
+    if given is ...:
+        raise NotTried
+    if not isinstance(given, dict):
+        raise Wrong("The function must return a dict with breadcrumbs and mb_per_step.")
+    per_step = given.get("mb_per_step", ...)
+    compare(given, {"breadcrumbs": len(sizes), "mb_per_step": per_step})
+    if not isinstance(per_step, int | float):
+        raise Wrong(f"'mb_per_step' is a number, not {per_step!r}.")
+    if abs(per_step - (sizes[-1] - sizes[0]) / (len(sizes) - 1)) > CLOSE_MB:
+        raise Wrong(
+            f"With mb={mb} the process did not grow by {per_step:.2f} MB per step. Take its "
+            "rss_mb at the first and at the last of these breadcrumbs, and count the steps between."
+        )

@@ -1,0 +1,172 @@
+"""Slow work: found in a trace, and mended."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from demo_services.analytics.mongo import DEFAULT_DATABASE, Document
+from kit.course.exercise import Exercise, NotTried, Wrong
+from kit.outcome import Outcome
+
+REPORTS_ON = (6, 11)
+PLAYERS = (3, 12)
+SPINS_EACH = 3
+SELECTION_MS = 5000
+
+Spins = Collection[Document]
+
+
+def find_n_plus_one(trigger: Callable[..., Outcome]) -> Exercise:
+    """Write a function that finds the query that a transaction sends again and again."""
+
+    def verify(answer: Callable[[Mapping[str, Any]], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(repeated)")
+        for players in REPORTS_ON:
+            outcome = trigger("analytics/performance-issue", n=players)
+            assert not outcome.missing, outcome.missing
+            transaction = next(t for t in outcome.trace if t["server_name"] == "analytics")
+            _found(answer(transaction), *most_repeated(transaction))
+        return "Tried on two new traces. Sentry's servers look for the same pattern."
+
+    return Exercise(
+        "find-n-plus-one",
+        verify,
+        'Count the "description" of those in transaction["spans"] whose "op" is "db". '
+        "collections.Counter has most_common().",
+        "from collections import Counter\n\n\n"
+        "def answer(transaction):\n"
+        '    spans = transaction["spans"]\n'
+        '    queries = Counter(span["description"] for span in spans if span["op"] == "db")\n'
+        "    return queries.most_common(1)[0]",
+    )
+
+
+def most_repeated(transaction: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the query that a transaction sent most often, and how often."""
+    queries = Counter(s["description"] for s in transaction["spans"] if s["op"] == "db")
+    return queries.most_common(1)[0]
+
+
+def _found(given: object, query: str, count: int) -> None:
+    if given is ...:
+        raise NotTried
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise Wrong("The function must return a pair: the query's description, and how often.")
+    if given[0] != query:
+        raise Wrong(f"{str(given[0])[:80]!r} is not the query that was sent most often.")
+    if given[1] != count:
+        raise Wrong(f"The right query, but it was not sent {given[1]!r} times.")
+
+
+def one_query(trigger: Callable[..., Outcome], url: str) -> Exercise:
+    """Write a report on all players with one query, tried at the database at ``url``."""
+
+    def verify(answer: Callable[[Spins], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(report_fast)")
+        for players in PLAYERS:
+            _reported(answer, url, players)
+        return f"One query, for {PLAYERS[0]} players and for {PLAYERS[1]}, and the same answer."
+
+    return Exercise(
+        "one-query",
+        verify,
+        'spins.aggregate([{"$group": {"_id": "$player", …}}]) groups in the database: '
+        '"wagered": {"$sum": "$bet"} adds up. Or fetch all spins with one find(), and add up here.',
+        "def answer(spins):\n"
+        "    group = {\n"
+        '        "_id": "$player",\n'
+        '        "wagered": {"$sum": "$bet"},\n'
+        '        "won": {"$sum": "$win"},\n'
+        "    }\n"
+        '    rows = spins.aggregate([{"$group": group}])\n'
+        "    return {\n"
+        '        row["_id"]: {"wagered": row["wagered"], "won": row["won"]} for row in rows\n'
+        "    }",
+    )
+
+
+class QueryLog(CommandListener):
+    """The names of the commands that a client sent, oldest first."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Note a command that goes out."""
+        self.sent.append(event.command_name)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to note."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to note."""
+
+
+@contextmanager
+def filled(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
+    """Inside the block there is a collection with these documents, and a log of what it is asked.
+
+    Raises PyMongoError when the database does not answer.
+    """
+    log = QueryLog()
+    with MongoClient[Document](
+        url, event_listeners=[log], serverSelectionTimeoutMS=SELECTION_MS
+    ) as client:
+        database = client.get_default_database(DEFAULT_DATABASE)
+        spins = database[f"exercise_{uuid.uuid4().hex[:12]}"]
+        spins.insert_many(documents)
+        log.sent.clear()
+        try:
+            yield spins, log
+        finally:
+            spins.drop()
+
+
+def _reported(answer: Callable[[Spins], object], url: str, players: int) -> None:
+    documents = _spins_of(players)
+    with filled(url, documents) as (spins, log):
+        given = answer(spins)
+        sent = list(log.sent)
+    if given is ...:
+        raise NotTried
+    if given != _totals(documents):
+        raise Wrong(
+            f"For {players} players the answer differs from that of the slow report. It is a dict "
+            "of players, each with what they wagered and won."
+        )
+    if len(sent) != 1:
+        counted = ", ".join(f"{number} × {name}" for name, number in Counter(sent).items())
+        raise Wrong(
+            f"The right answer, but for {players} players it took {len(sent)} queries "
+            f"through the collection that it was given: {counted or 'none'}."
+        )
+
+
+def _spins_of(players: int) -> list[Document]:
+    return [
+        {"player": f"guest-{number}", "bet": 10 + number, "win": 7 * number * spin}
+        for number in range(players)
+        for spin in range(SPINS_EACH)
+    ]
+
+
+def _totals(documents: list[Document]) -> dict[str, Document]:
+    totals: dict[str, Document] = {}
+    for spin in documents:
+        of_player = totals.setdefault(spin["player"], {"wagered": 0, "won": 0})
+        of_player["wagered"] += spin["bet"]
+        of_player["won"] += spin["win"]
+    return totals

@@ -1,0 +1,56 @@
+"""The instructor's exercise. It is of no learner's course, and in no list of exercises."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Wrong
+
+PAUSE = "pause"
+PAUSE_MINUTES = 15
+CLASS_MINUTES = 180
+LONGEST_MINUTES = 90
+FEWEST = 5
+FIRST, LAST = 0, 13
+
+
+def three_hours(minutes: Mapping[int, int]) -> Exercise:
+    """Plan a class of three hours; ``minutes`` is how long each notebook takes, by its number."""
+    return Exercise(
+        "three-hours",
+        lambda answer: _judge(answer, minutes),
+        f"Begin with [{FIRST}, 1, 2], end with {LAST}, and look how many minutes are left.",
+        'answer = [0, 1, 2, "pause", 10, 13]',
+    )
+
+
+def _judge(answer: Any, minutes: Mapping[int, int]) -> str:
+    if not isinstance(answer, Sequence) or isinstance(answer, str):
+        raise Wrong('check() wants a list, of numbers of notebooks and "pause".')
+    if ... in answer:
+        raise NotTried
+    for step in answer:
+        if step != PAUSE and step not in minutes:
+            raise Wrong(f'{step!r} is neither the number of a notebook nor "pause".')
+    _check_choice([step for step in answer if step != PAUSE])
+    return _check_time(answer, minutes)
+
+
+def _check_choice(numbers: Sequence[int]) -> None:
+    if len(set(numbers)) < len(numbers):
+        raise Wrong("A notebook comes twice.")
+    if len(numbers) < FEWEST:
+        raise Wrong(f"{len(numbers)} notebooks are few: take at least {FEWEST}.")
+    if numbers[0] != FIRST or numbers[-1] != LAST:
+        raise Wrong(f"Begin with {FIRST}, and let them measure on themselves, in {LAST}, at last.")
+
+
+def _check_time(steps: Sequence[Any], minutes: Mapping[int, int]) -> str:
+    total = since = 0
+    for step in steps:
+        took = PAUSE_MINUTES if step == PAUSE else minutes[step]
+        total, since = total + took, 0 if step == PAUSE else since + took
+        if since > LONGEST_MINUTES:
+            raise Wrong(f"By the end of {step} they have sat for {since} minutes without a pause.")
+    if total > CLASS_MINUTES:
+        raise Wrong(f"That takes {total} minutes, and you have {CLASS_MINUTES}.")
+    return f"That takes {total} minutes, and leaves {CLASS_MINUTES - total} for what goes wrong."

@@ -1,0 +1,177 @@
+"""A trace through several services: whether it is whole, and how it gets from one to the next."""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+import sentry_sdk
+
+from demo_services.services import GAME_ENGINE, GATEWAY
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.ingest.store import Store, StoredItem
+from kit.reading.payload import at
+from kit.reading.spans import Span, spans
+from kit.system.clients import untraced
+
+DEADLINE_S = 30.0
+CALL = "http.client"
+TRACE, BAGGAGE = "sentry-trace", "baggage"
+PLAYED = 2
+
+Items = Sequence[StoredItem]
+Find = Callable[[list[Span]], object]
+Carry = Callable[[], object]
+
+
+def whole_trace(store: Store, trace_id: str, timeout: float = DEADLINE_S) -> list[StoredItem]:
+    """Return all items of a trace, once its first span and the other side of each call are there.
+
+    Raises TimeoutError when something of it is still missing after ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    with store.subscribe(trace_id) as arrivals:
+        while not _is_whole(spans(items := store.items(trace_id=trace_id))):
+            arrivals.get(deadline - time.monotonic())
+        return items
+
+
+def torn_calls(found: Sequence[Span]) -> list[Span]:
+    """Return the calls that no span of the service that was called belongs to."""
+    parents = {span.parent_id for span in found}
+    return [span for span in found if span.op == CALL and span.id not in parents]
+
+
+def _is_whole(found: list[Span]) -> bool:
+    return any(not span.parent_id for span in found) and not torn_calls(found)
+
+
+# Where a trace is torn
+
+
+def torn_where(trigger: Trigger, whole: Items) -> Exercise:
+    """Write a function that finds the calls at which a trace ends; ``whole`` is one without any."""
+    callers = list(dict.fromkeys(span.service for span in spans(whole)))
+
+    def verify(answer: Find) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(torn)")
+        _found(answer, whole, "the whole trace")
+        for name in callers[1:]:
+            rest = [item for item in whole if item.project != name]
+            _found(answer, rest, f"the trace without what {name} sent")
+        fresh = trigger("game-engine/crash")
+        _found(answer, fresh.items, "the trace of a crash")
+        return f"Tried on {len(callers) + 1} traces, whole and torn."
+
+    return Exercise(
+        "torn-where",
+        verify,
+        f'A call is a span whose op is "{CALL}". Its other side is a span of the service that was '
+        "called, and that one's parent_id is the id of the call.",
+        "def answer(spans):\n"
+        "    parents = {span.parent_id for span in spans}\n"
+        f'    calls = [span for span in spans if span.op == "{CALL}"]\n'
+        "    return [call.name for call in calls if call.id not in parents]",
+    )
+
+
+def _found(answer: Find, items: Items, what: str) -> None:
+    given = answer(spans(items))
+    if given is ...:
+        raise NotTried
+    if not isinstance(given, list | tuple | set) or not all(isinstance(n, str) for n in given):
+        raise Wrong("The function must return a list with the name of each such call.")
+    expected = Counter(span.name for span in torn_calls(spans(items)))
+    if extra := Counter(given) - expected:
+        raise Wrong(f"In {what} {next(iter(extra))!r} is not a call without an other side.")
+    if lacking := expected - Counter(given):
+        raise Wrong(f"In {what} {lacking.total()} such calls are missing from the list.")
+
+
+# How a trace is carried on
+
+
+def carry_on(
+    trigger: Trigger,
+    gateway: str,
+    store: Store,
+    reporting: Callable[[], AbstractContextManager[None]],
+) -> Exercise:
+    """Write what an HTTP client needs that no integration knows; spins are played with it.
+
+    ``gateway`` is the URL of the gateway, and ``reporting`` makes code report as the frontend.
+    """
+
+    def verify(answer: Carry) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(carry)")
+        for _ in range(PLAYED):
+            player = f"carried-{uuid.uuid4().hex[:8]}"
+            with reporting(), sentry_sdk.start_transaction(op="exercise", name="spin") as spin:
+                _play(gateway, player, _headers(answer()))
+            _carried(entered(store, player), spin.trace_id)
+        return f"{PLAYED} spins were played: the gateway went on with the trace of each."
+
+    return Exercise(
+        "carry-on",
+        verify,
+        "sentry_sdk has get_traceparent() and get_baggage(): each returns what belongs into the "
+        f"header of that kind, {TRACE} and {BAGGAGE}.",
+        "import sentry_sdk\n\n\n"
+        "def answer():\n"
+        "    return {\n"
+        f'        "{TRACE}": sentry_sdk.get_traceparent(),\n'
+        f'        "{BAGGAGE}": sentry_sdk.get_baggage(),\n'
+        "    }",
+    )
+
+
+def entered(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
+    """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
+
+    def is_it(item: StoredItem) -> bool:
+        is_gateway = item.type == "transaction" and item.project == GATEWAY.name
+        return is_gateway and at(item.payload, ("request", "data", "player")) == player
+
+    return store.wait_for(None, is_it, timeout, what=f"spin of {player}")
+
+
+def _headers(given: Any) -> dict[str, str]:
+    if given is ...:
+        raise NotTried
+    if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
+        raise Wrong("The function must return a dict: names of headers, and their values as text.")
+    return given
+
+
+def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
+    """Play a spin with a client that adds nothing of its own to the headers."""
+    url = f"{gateway}/api/v1/{GAME_ENGINE.prefix}/spin"
+    with untraced():
+        answer = httpx.post(
+            url,
+            json={"player": player, "bet": 10},
+            headers=headers,
+            timeout=DEADLINE_S,
+            trust_env=False,
+        )
+    answer.raise_for_status()
+
+
+def _carried(item: StoredItem, trace_id: str) -> None:
+    sent = at(item.payload, ("request", "headers"))
+    if TRACE not in sent:
+        raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
+    if trace_id not in item.trace_ids:
+        raise Wrong(
+            f"The gateway got {TRACE}: {sent[TRACE]}. The trace that was under way is {trace_id}."
+        )
+    if f"sentry-trace_id={trace_id}" not in sent.get(BAGGAGE, ""):
+        raise Wrong(
+            f"The gateway went on with the trace, but got {BAGGAGE}: {sent.get(BAGGAGE, 'nothing')}"
+            ". Without it nobody downstream knows how the trace was sampled, and by whom."
+        )

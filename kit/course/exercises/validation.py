@@ -1,0 +1,145 @@
+"""What is captured when data is wrong, and how to report it without the data."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError, field_validator
+
+from demo_services.analytics.spin import Spin
+from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.outcome import Outcome
+
+Errors = Sequence[Mapping[str, Any]]
+
+NOTHING, BARE, OURS = "nothing", "an event", "an event with our frame"
+MISTAKES = {
+    "bad body": "analytics/validation-error?type=body",
+    "bad coupon": "game-engine/error?type=value",
+    "bad response": "analytics/validation-error?type=response",
+    "bad document": "analytics/validation-error?type=document",
+    "slow report": "analytics/performance-issue",
+}
+
+
+def captured_or_not(trigger: Trigger) -> Exercise:
+    """Predict what Sentry captures of five mistakes; each is made anew to check it."""
+
+    def verify(answer: Mapping[str, Any]) -> str:
+        _all_predicted(answer)
+        for mistake, crash_id in MISTAKES.items():
+            outcome = trigger(crash_id)
+            if answer[mistake] != captured(outcome):
+                raise Wrong(
+                    f"The {mistake} was made anew and answered {outcome.response.status_code}. "
+                    f"It did not leave {answer[mistake]!r}. Does anything reach a hook of the "
+                    "SDK, or a capture of ours? Which functions are on the stack then?"
+                )
+        return f"All {len(MISTAKES)} were made anew, and left what you said."
+
+    return Exercise(
+        "captured-or-not",
+        verify,
+        "An answer below 500 is captured by no integration: only by code of ours that asks for it. "
+        "Nothing raised, nothing captured. And a handler that has returned is on no stack.",
+        "answer = {\n"
+        '    "bad body": "nothing",\n'
+        '    "bad coupon": "an event with our frame",\n'
+        '    "bad response": "an event",\n'
+        '    "bad document": "an event with our frame",\n'
+        '    "slow report": "nothing",\n'
+        "}",
+    )
+
+
+def captured(outcome: Outcome) -> str:
+    """Return which of the three it was."""
+    if outcome.event is None:
+        return NOTHING
+    frames = outcome.event.find("exception.values[-1].stacktrace.frames")
+    return OURS if any(frame.get("in_app") for frame in frames) else BARE
+
+
+def _all_predicted(answer: Mapping[str, Any]) -> None:
+    if not isinstance(answer, Mapping):
+        raise Wrong(f"check() wants a dict with the keys {', '.join(MISTAKES)}.")
+    if answer and all(given is ... for given in answer.values()):
+        raise NotTried
+    for mistake in MISTAKES:
+        given = answer.get(mistake, ...)
+        if given is ...:
+            raise Wrong(f"{mistake!r} is still missing.")
+        if given not in (NOTHING, BARE, OURS):
+            raise Wrong(f"{mistake!r} is one of {NOTHING!r}, {BARE!r}, {OURS!r}, not {given!r}.")
+
+
+def without_values(trigger: Trigger) -> Exercise:
+    """Write a function that makes a context of ``errors()`` and leaves out all that was sent."""
+
+    def verify(answer: Callable[[Errors], object]) -> str:
+        if not callable(answer):
+            raise Wrong("check() wants the function itself: exercise.check(without_values)")
+        secret = uuid4().hex
+        tried = list(_refusals(secret))
+        for errors in tried:
+            _check_context(answer(errors), errors, secret)
+        return f"Tried on {sum(map(len, tried))} new errors: where and what, and no value."
+
+    return Exercise(
+        "without-values",
+        verify,
+        "Each error is a dict. loc says where and type says what: both are names. input is the "
+        "value itself, and a validator may have put it into msg and ctx as well.",
+        "def answer(errors):\n"
+        "    fields = {\n"
+        '        ".".join(map(str, error["loc"])): error["type"] for error in errors\n'
+        "    }\n"
+        '    return {"count": len(errors), "fields": fields}',
+    )
+
+
+def _check_context(context: object, errors: Errors, secret: str) -> None:
+    if context is ...:
+        raise NotTried
+    if context is None:
+        raise Wrong("The function returned None: does it end with a return?")
+    if not isinstance(context, dict):
+        raise Wrong(f"set_context() takes a dict, not a {type(context).__name__}.")
+    text = _as_json(context)
+    if secret in text:
+        places = dict.fromkeys(key for each in errors for key in each if secret in str(each[key]))
+        raise Wrong(f"A value that was sent got through. It is in {', '.join(places)}.")
+    for error in errors:
+        for name in (*error["loc"], error["type"]):
+            if str(name) not in text:
+                raise Wrong(f"Of {error['type']} at {error['loc']} the context lacks {name!r}.")
+
+
+def _as_json(context: Mapping[Any, Any]) -> str:
+    try:
+        return json.dumps(context)
+    except TypeError as error:
+        raise Wrong(f"Sentry takes what JSON can hold: {error}.") from error
+
+
+class Coupon(BaseModel):
+    """A coupon, whose validator repeats what it was given, as many do."""
+
+    code: str
+
+    @field_validator("code")
+    @classmethod
+    def known(cls, code: str) -> str:
+        """Refuse every coupon."""
+        raise ValueError(f"{code} is no coupon")
+
+
+def _refusals(secret: str) -> Iterator[Errors]:
+    """Yield the errors of a spin and of a coupon that hold ``secret`` as values."""
+    spin = {"spin_id": f"{secret}!", "bet": secret, "reels": ["bell", 7, secret], "win": 0}
+    for model, data in ((Spin, spin), (Coupon, {"code": secret})):
+        try:
+            model.model_validate(data)
+        except ValidationError as error:
+            yield error.errors()

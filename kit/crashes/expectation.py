@@ -1,0 +1,153 @@
+"""Compares what a trigger produced with what its crash type declares."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jmespath
+
+from kit.crashes.crash_type import CrashType, ExpectedError
+from kit.ingest.store import StoredItem
+from kit.reading.spans import spans
+
+Event = Mapping[str, Any]
+
+# The contract of every error event: leaves of contexts, user, tags and request.
+CONTEXT_FIELDS = 20
+WATCHDOG = "ApplicationNotResponding"
+CONTEXT_PARTS = ("contexts", "user", "tags", "request")
+
+
+def missing(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
+    """Return what ``crash`` declares and ``items`` do not hold, a phrase each."""
+    return [*_missing_errors(crash, items), *_missing_performance(crash, items)]
+
+
+def unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
+    """Return the error events among ``items`` that ``crash`` does not declare, a phrase each.
+
+    What Node's watchdog reports is left out: on a busy machine any moment may be a late one.
+    """
+    _, left_over = _match(crash, items)
+    undeclared = [item for item in left_over if not is_watchdog(item.payload)]
+    return [
+        f"undeclared error event {' ← '.join(exception_types(item.payload))} of {item.project}"
+        for item in undeclared
+    ]
+
+
+def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
+    """Return the payloads of one item type, in the order of their arrival."""
+    return [item.payload for item in items if item.type == item_type]
+
+
+def passed_through(item: StoredItem) -> str | None:
+    """Return the service whose part of a trace, from request to answer, is in this item.
+
+    Python's SDK sends that part as a transaction, JavaScript's as the segment among spans.
+    """
+    segments = item.payload.get("items", ()) if item.type == "span" else ()
+    is_part = item.type == "transaction" or any(span.get("is_segment") for span in segments)
+    return item.project if is_part else None
+
+
+def exception_types(event: Event) -> list[str]:
+    """Return the exception types of an error event, the one raised last first."""
+    values = (event.get("exception") or {}).get("values") or []
+    return [value.get("type", "") for value in reversed(values)]
+
+
+def is_watchdog(event: Event) -> bool:
+    """Say whether Node's watchdog reports an event: on a busy machine it may at any moment."""
+    return exception_types(event) == [WATCHDOG]
+
+
+def context_fields(event: Event) -> int:
+    """Return the number of leaves under contexts, user, tags and request."""
+    return sum(1 for part in CONTEXT_PARTS for _ in _leaves(event.get(part)))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        children: Any = value.values()
+    elif isinstance(value, list):
+        children = value
+    else:
+        if value is not None:
+            yield value
+        return
+    for child in children:
+        yield from _leaves(child)
+
+
+def _match(
+    crash: CrashType, items: Sequence[StoredItem]
+) -> tuple[list[tuple[ExpectedError, Event | None]], list[StoredItem]]:
+    """Pair each expected error with an event of its service and chain, and return the others."""
+    left_over = [item for item in items if item.type == "event"]
+    pairs: list[tuple[ExpectedError, Event | None]] = []
+    for error in crash.errors:
+        wanted = (crash.reporter(error), list(error.chain))
+        item = next(
+            (i for i in left_over if (i.project, exception_types(i.payload)) == wanted), None
+        )
+        if item is not None:
+            left_over.remove(item)
+        pairs.append((error, item.payload if item else None))
+    return pairs, left_over
+
+
+def _missing_errors(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:
+    pairs, _ = _match(crash, items)
+    for error, event in pairs:
+        if event is None:
+            yield f"error event {' ← '.join(error.chain)}"
+        else:
+            yield from (f"{error.type}: {lack}" for lack in _differences(crash, error, event))
+    if pairs and (event := pairs[0][1]) is not None:
+        yield from _false_claims(crash, event)
+
+
+def _differences(crash: CrashType, error: ExpectedError, event: Event) -> Iterator[str]:
+    mechanism = event["exception"]["values"][-1].get("mechanism") or {}
+    found = {
+        "mechanism": mechanism.get("type"),
+        "handled": mechanism.get("handled"),
+        "level": event.get("level"),
+        "fingerprint": tuple(event["fingerprint"]) if event.get("fingerprint") else None,
+    }
+    for name, value in found.items():
+        declared = getattr(error, name)
+        if value != declared:
+            yield f"{name} {declared!r}, found {value!r}"
+    for name in crash.contexts if error.service is None else ():
+        if name not in event.get("contexts", {}):
+            yield f"context {name!r}"
+    if (count := context_fields(event)) < CONTEXT_FIELDS:
+        yield f"{CONTEXT_FIELDS} context fields, found {count}"
+
+
+def _false_claims(crash: CrashType, event: Event) -> Iterator[str]:
+    for claim in crash.captured:
+        if jmespath.search(claim.path, event) is None:
+            yield f"value at {claim.path}"
+    for absence in crash.not_captured:
+        if absence.path and jmespath.search(absence.path, event) is not None:
+            yield f"absence of {absence.path}"
+
+
+def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:
+    passed = set(filter(None, map(passed_through, items)))
+    for service in crash.transactions:
+        if service not in passed:
+            yield f"transaction of {service}"
+    operations = {span.op for span in spans(items)}
+    for operation in crash.spans:
+        if operation not in operations:
+            yield f"span {operation}"
+    if crash.profiled and not _is_profiled(crash.profiled, payloads(items, "profile")):
+        yield f"profile with {crash.profiled}"
+
+
+def _is_profiled(function: str, profiles: Sequence[Mapping[str, Any]]) -> bool:
+    frames = (frame for item in profiles for frame in item["profile"]["frames"])
+    return any(frame.get("function", "").rpartition(".")[2] == function for frame in frames)

@@ -1,0 +1,54 @@
+"""Failures of the notebook itself, in a kernel as Jupyter's."""
+
+from kit.experiments.blind_spots.blind_spot import Miss
+
+NOTEBOOK = (
+    Miss(
+        "notebook/cell",
+        "A cell that raises",
+        """
+          def report(cell):
+              if cell.error_in_exec:
+                  sentry_sdk.capture_exception(cell.error_in_exec)
+        + get_ipython().events.register("post_run_cell", report)
+          int("ten")
+        """,
+        "IPython catches it and shows the traceback, so sys.excepthook is not called. The kit "
+        "registers such a function, which is why errors of your cells are captured.",
+    ),
+    Miss(
+        "notebook/callback",
+        "A press of a button that fails",
+        """
+          def press(button):
+              try:
+                  int("ten")
+        +     except ValueError: sentry_sdk.capture_exception()
+              finally:
+                  button.disabled = False
+          button = ipywidgets.Button(); button.on_click(press); button.click()
+        """,
+        "ipywidgets catches what a callback raises and shows it. IPython has no event for it.",
+    ),
+    Miss(
+        "notebook/shell",
+        "A command that ends with an error",
+        """
+          !exit 3
+        + if _exit_code: sentry_sdk.capture_message(f"exit code {_exit_code}")
+        """,
+        "Its exit code goes into a variable. No exception is raised.",
+        error="exit code 3",
+    ),
+    Miss(
+        "notebook/thread",
+        "A thread that fails",
+        """
+          thread = threading.Thread(target=int, args=("ten",))
+          thread.start()
+          thread.join()
+        """,
+        "The threading integration stands in the run() of every thread, in a kernel as well.",
+        captured=True,
+    ),
+)

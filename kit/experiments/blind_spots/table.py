@@ -1,0 +1,169 @@
+"""What became of failures: a table, with the event that arrived under each."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import overload
+
+from IPython.core.getipython import get_ipython
+from markupsafe import Markup
+from sentry_sdk.client import BaseClient
+
+from kit.experiments.blind_spots.blind_spot import PRELUDES, RUNTIMES, Miss
+from kit.experiments.blind_spots.catalogue import MISSES
+from kit.experiments.blind_spots.run import Finding, Shot, fire
+from kit.html import render
+from kit.ingest.store import Store
+from kit.widgets.crash_widget import Static, Step
+
+# On screen only; as data all events are there.
+MAX_CARD_CHARACTERS = 2_500_000
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+
+
+class Findings(Sequence[Finding]):
+    """Findings by position or by id; shown in a notebook as a table."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self._findings = tuple(findings)
+
+    @overload
+    def __getitem__(self, which: int | str) -> Finding: ...
+    @overload
+    def __getitem__(self, which: slice) -> "Findings": ...
+    def __getitem__(self, which: int | str | slice) -> "Finding | Findings":
+        if isinstance(which, slice):
+            return Findings(self._findings[which])
+        if isinstance(which, int):
+            return self._findings[which]
+        return {finding.miss.id: finding for finding in self._findings}[which]
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    def of(self, *runtimes: str) -> "Findings":
+        """Return those of some runtimes, for example ``"tornado"``. Raises KeyError."""
+        _ = [RUNTIMES[runtime] for runtime in runtimes]
+        return Findings([each for each in self._findings if each.miss.runtime in runtimes])
+
+    @property
+    def captured(self) -> "Findings":
+        """Those that are captured without a line of ours."""
+        return Findings([each for each in self._findings if each.before and each.before.captured])
+
+    @property
+    def missed(self) -> "Findings":
+        """Those that are not."""
+        fired = (each for each in self._findings if each.before is not None)
+        return Findings([each for each in fired if each.before and not each.before.captured])
+
+    @property
+    def surprising(self) -> "Findings":
+        """Those that went otherwise than declared: the SDK has changed since then."""
+        return Findings([each for each in self._findings if each.holds is False])
+
+    def __repr__(self) -> str:
+        return f"<Findings: {len(self.captured)} captured by default, {len(self.missed)} not>"
+
+    def _repr_html_(self) -> str:
+        return table(self)
+
+
+def select(wanted: Sequence[str | Miss]) -> list[Miss]:
+    """Return the failures of those ids and runtimes; all of them when none is wanted.
+
+    A failure of one's own is taken as it is. Raises KeyError for what there is not.
+    """
+    if not wanted:
+        return list(MISSES)
+    return [
+        miss for each in wanted for miss in ([each] if isinstance(each, Miss) else _named(each))
+    ]
+
+
+def _named(name: str) -> list[Miss]:
+    found = [miss for miss in MISSES if name in (miss.id, miss.runtime)]
+    if not found:
+        raise KeyError(f"There is no failure {name!r}; runtimes: {', '.join(RUNTIMES)}.")
+    return found
+
+
+def find_out(misses: Sequence[Miss], client: BaseClient, store: Store) -> Findings:
+    """Fire failures, with a line in the notebook about how far that is. Raises FiringError."""
+    progress, began = _Progress(), time.monotonic()
+    progress.show("now", f"Firing {len(misses)} failures")
+    try:
+        findings = fire(misses, client, store, progress.count)
+    except BaseException:
+        progress.show("lack", "Not all could be fired")
+        raise
+    twice = sum(1 for finding in findings if finding.after is not None)
+    took = time.monotonic() - began
+    progress.show("done", f"{len(findings)} fired, {twice} of them again, in {took:.1f} s")
+    return Findings(findings)
+
+
+class _Progress:
+    """A line in the output of the running cell; nothing outside of a notebook."""
+
+    def __init__(self) -> None:
+        self._line = Static() if get_ipython() else None
+        if self._line:
+            self._line.display()
+
+    def show(self, state: str, text: str) -> None:
+        if self._line:
+            self._line.show(render("state.html", steps=[Step(state, text)]))
+
+    def count(self, done: int, total: int) -> None:
+        self.show("now", f"Fired {done} of {total}")
+
+
+# On screen
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding as its row shows it, with the cards there is room for."""
+
+    finding: Finding
+    cards: list[tuple[str, Shot, Markup | None]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of a runtime."""
+
+    runtime: str
+    prelude: str
+    rows: list[Row]
+    findings: Findings
+
+
+def table(findings: Findings) -> Markup:
+    """Return a table for each runtime, all but the first folded."""
+    html = render("misses.html", findings=findings, groups=list(_groups(findings)))
+    # A lone surrogate is legal JSON but cannot be sent to a browser.
+    sendable = html.encode("utf-8", "replace").decode()
+    return Markup(sendable)  # noqa: S704 - the template escaped every value
+
+
+def _groups(findings: Findings) -> Iterator[Group]:
+    room, styled = MAX_CARD_CHARACTERS, False
+    for runtime, members in groupby(findings, lambda finding: finding.miss.runtime):
+        kept, rows = list(members), []
+        for finding in kept:
+            cards: list[tuple[str, Shot, Markup | None]] = []
+            for which, shot in (("by default", finding.before), ("with the line", finding.after)):
+                if shot is None or shot.event is None:
+                    continue
+                html = shot.event._repr_html_()
+                # One style sheet is enough for all cards of a page.
+                html = STYLE.sub("", html) if styled else html
+                card = Markup(html) if len(html) <= room else None  # noqa: S704 - all is escaped
+                styled, room = styled or card is not None, room - len(card or "")
+                cards.append((which, shot, card))
+            rows.append(Row(finding, cards))
+        yield Group(RUNTIMES[runtime], PRELUDES[runtime], rows, Findings(kept))

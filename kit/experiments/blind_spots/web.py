@@ -1,0 +1,221 @@
+"""Failures behind an HTTP request, in Tornado and in FastAPI."""
+
+from kit.experiments.blind_spots.blind_spot import Miss
+
+TORNADO = (
+    Miss(
+        "tornado/uncaught",
+        "A handler that raises",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+                  int("ten")
+        """,
+        "Tornado calls log_exception() of the handler, and there stands the integration.",
+        captured=True,
+    ),
+    Miss(
+        "tornado/log-exception",
+        "A handler with a log_exception() of its own",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+                  int("ten")
+              def log_exception(self, *error):
+        -         logging.warning("failed", exc_info=error)
+        +         super().log_exception(*error)
+        """,
+        "What overrides log_exception() takes the integration's place, unless it calls it.",
+    ),
+    Miss(
+        "tornado/http-error",
+        "A handler that answers with HTTPError(500)",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+        -         raise HTTPError(500, "no reels")
+        +         raise RuntimeError("no reels")
+        """,
+        "To the integration every HTTPError is an answer, whatever its status.",
+        error="RuntimeError: no reels",
+    ),
+    Miss(
+        "tornado/set-status",
+        "A handler that sets the status 500",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+                  self.set_status(500)
+        +         sentry_sdk.capture_message("no reels", level="error")
+        """,
+        "Nothing was raised, and the integration does not look at the status.",
+        error="no reels",
+    ),
+    Miss(
+        "tornado/after-answer",
+        "A handler that fails after its answer",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+                  self.finish("thank you")
+                  int("ten")
+        """,
+        "The caller has a 200 and knows nothing. The handler is watched to its end all the same.",
+        captured=True,
+    ),
+    Miss(
+        "tornado/callback",
+        "A callback of the event loop",
+        """
+        + ignore_logger("tornado.application")
+          class Handler(RequestHandler):
+              def get(self):
+                  IOLoop.current().add_callback(int, "ten")
+        """,
+        "Tornado logs it as an error, and the logging integration makes an event of that. The "
+        "Tornado integration has no part in it.",
+        captured=True,
+    ),
+)
+
+FASTAPI = (
+    Miss(
+        "fastapi/uncaught",
+        "A route that raises",
+        """
+          @app.get("/")
+          def route():
+              int("ten")
+        """,
+        "It passes every middleware on its way out, and the SDK's is the outermost.",
+        captured=True,
+    ),
+    Miss(
+        "fastapi/refused",
+        "A request that FastAPI refuses with 422",
+        """
+          @app.exception_handler(RequestValidationError)
+          async def refuse(request, error):
+        +     sentry_sdk.capture_exception(error)
+              return await request_validation_exception_handler(request, error)
+          @app.get("/")
+          def route(bet: int): ...
+        """,
+        "It is the caller's mistake, and FastAPI has a handler for it that answers.",
+        error="RequestValidationError",
+    ),
+    Miss(
+        "fastapi/http-404",
+        "A route that raises HTTPException(404)",
+        """
+        + sentry_sdk.init(integrations=[StarletteIntegration(failed_request_status_codes={404})])
+          @app.get("/")
+          def route():
+              raise HTTPException(404)
+        """,
+        "Of HTTPExceptions those from 500 on are captured, unless the option says otherwise.",
+        error="HTTPException",
+    ),
+    Miss(
+        "fastapi/http-500",
+        "A route that raises HTTPException(500)",
+        """
+        + sentry_sdk.init(integrations=[StarletteIntegration(failed_request_status_codes=set())])
+          @app.get("/")
+          def route():
+              raise HTTPException(500)
+        """,
+        "In Tornado the same is not captured. The option is that of Starlette, below FastAPI.",
+        error="HTTPException",
+        captured=True,
+    ),
+    Miss(
+        "fastapi/returned",
+        "A route that returns a 500",
+        """
+          @app.get("/")
+          def route():
+        +     sentry_sdk.capture_message("no reels", level="error")
+              return JSONResponse({"detail": "no reels"}, 500)
+        """,
+        "Nothing was raised, and the integration does not look at the status.",
+        error="no reels",
+    ),
+    Miss(
+        "fastapi/handled",
+        "An error with an exception handler of its own",
+        """
+          @app.exception_handler(ValueError)
+          def answer(request, error):
+        +     sentry_sdk.capture_exception(error)
+              return JSONResponse({"detail": "no number"}, 500)
+          @app.get("/")
+          def route():
+              int("ten")
+        """,
+        "Who registers a handler has caught the exception, even if the answer is a 500.",
+    ),
+    Miss(
+        "fastapi/handled-all",
+        "An error with an exception handler for all",
+        """
+          @app.exception_handler(Exception)
+          def answer(request, error):
+              return JSONResponse({"detail": "sorry"}, 500)
+          @app.get("/")
+          def route():
+              int("ten")
+        """,
+        "The handler of Exception alone is different: Starlette answers by it and raises again.",
+        captured=True,
+    ),
+    Miss(
+        "fastapi/task-kept",
+        "A task that a route starts and keeps",
+        """
+          @app.get("/")
+          async def route():
+        +     enable_asyncio_integration()
+              app.state.task = asyncio.create_task(fail())
+              await asyncio.wait([app.state.task])
+        """,
+        "It is no part of the request, and to asyncio somebody may still ask for its result.",
+    ),
+    Miss(
+        "fastapi/background",
+        "A background task",
+        """
+          @app.get("/")
+          def route(later: BackgroundTasks):
+              later.add_task(int, "ten")
+        """,
+        "The caller has its 200. The task runs inside the same call of the application.",
+        captured=True,
+    ),
+    Miss(
+        "fastapi/stream",
+        "A stream that breaks off",
+        """
+          @app.get("/")
+          def route():
+              return StreamingResponse(str(10 // n) for n in (2, 1, 0))
+        """,
+        "The status 200 is out when it fails. It fails inside the call of the application.",
+        error="ZeroDivisionError",
+        captured=True,
+    ),
+    Miss(
+        "fastapi/start-up",
+        "An application that cannot start",
+        """
+          @contextlib.asynccontextmanager
+          async def lifespan(app):
+              int("ten")
+              yield
+          app = FastAPI(lifespan=lifespan)
+        """,
+        "The SDK's middleware sees the start, too. uvicorn logs it twice, which makes two more "
+        "events.",
+        captured=True,
+    ),
+)

@@ -1,0 +1,107 @@
+"""The switches of the context laboratory in two columns, and the button that fires both."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import ipywidgets
+from IPython.display import DisplayHandle
+
+from kit.experiments.context.switches import SWITCHES, Switch, text
+from kit.html import render
+from kit.widgets.crash_widget import Static
+from kit.widgets.press import Press
+
+# What the columns show at first: something that vanishes, and something that appears.
+AT_FIRST = {"include_local_variables": "False", "user": "True", "tags": "True"}
+
+Choices = dict[str, ipywidgets.Dropdown]
+
+
+class Result(Protocol):
+    """What firing gives: something to show."""
+
+    def _repr_html_(self) -> str: ...
+
+
+class LaboratoryWidget:
+    """Two columns of switches, ``a`` and ``b`` by name, and the button.
+
+    A switch has the text of a value, as one writes it in code: a list that is set to None is shown
+    as having no value.
+
+    ``compare`` fires with both settings. What comes of it is static HTML, which outlives the
+    kernel.
+    """
+
+    def __init__(self, compare: Callable[..., Any]) -> None:
+        self._compare = compare
+        self.a, self.b = _column("A"), _column("B")
+        for name, value in AT_FIRST.items():
+            self.b[name].value = value
+        self.button = ipywidgets.Button(description="Fire both", button_style="danger")
+        self._says = ipywidgets.HTML()
+        self._state, self._result = Static(), Static()
+        self._press = Press(self.button, self._fire, self._state.show)
+        for box in (*self.a.values(), *self.b.values()):
+            box.observe(lambda _: self._tell(), "value")
+        self._tell()
+
+    def click(self) -> Any:
+        """Press the button, wait for the comparison, and return it. Raises what went wrong."""
+        return self._press.click()
+
+    def _ipython_display_(self) -> None:
+        DisplayHandle().display(self._built())
+        self._state.display()
+        self._result.display()
+
+    def _built(self) -> ipywidgets.VBox:
+        head = ipywidgets.HTML(render("laboratory_head.html", switches=SWITCHES.values()))
+        columns = ipywidgets.Box([ipywidgets.VBox(list(c.values())) for c in (self.a, self.b)])
+        columns.add_class("cw-lab-columns")
+        bar = ipywidgets.Box([self.button, self._says])
+        bar.add_class("cw-lab-bar")
+        view = ipywidgets.VBox([head, columns, bar])
+        view.add_class("cw-lab")
+        return view
+
+    @property
+    def _different(self) -> list[str]:
+        return [name for name in SWITCHES if self.a[name].value != self.b[name].value]
+
+    def _tell(self) -> None:
+        """Say in which switches A and B differ, and mark them."""
+        different = self._different
+        for name in SWITCHES:
+            for box in (self.a[name], self.b[name]):
+                (box.add_class if name in different else box.remove_class)("cw-lab-differs")
+        self._says.value = render("laboratory_says.html", different=different)
+
+    def _fire(self) -> Result:
+        self._result.show("")
+        a, b = _values(self.a), _values(self.b)
+        comparison: Result = self._compare(a, b, on_shot=self._show_progress)
+        self._result.show(comparison._repr_html_())
+        return comparison
+
+    def _show_progress(self, done: int, all_: int, what: str) -> None:
+        self._state.show(render("laboratory_progress.html", done=done, all=all_, what=what))
+
+
+def _column(side: str) -> Choices:
+    return {name: _choice(side, switch) for name, switch in SWITCHES.items()}
+
+
+def _values(column: Choices) -> dict[str, Any]:
+    return {
+        name: next(each for each in SWITCHES[name].choices if text(each) == box.value)
+        for name, box in column.items()
+    }
+
+
+def _choice(side: str, switch: Switch) -> ipywidgets.Dropdown:
+    return ipywidgets.Dropdown(
+        options=list(map(text, switch.choices)),
+        description=f"{side} · {switch.name}",
+        style={"description_width": "initial"},
+    )

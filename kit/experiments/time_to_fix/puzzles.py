@@ -1,0 +1,198 @@
+"""Three planted bugs and the requests that meet them: cases whose cause is to be found."""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import sentry_sdk
+
+from demo_services.game_engine.app import MAX_BODY_BYTES
+from demo_services.game_engine.promotions import PROMOTIONS, log, make_app
+from kit.hosting.server import Server, serve_tornado
+from kit.ingest.store import Store
+from kit.outcome import Event
+from kit.system.clients import ServiceClient
+
+TELEMETRY_DEADLINE_S = 30.0
+ANSWER_DEADLINE_S = 30.0
+AT_ONCE = 3
+
+Request = dict[str, Any]
+Reporting = Callable[[], AbstractContextManager[None]]
+Lines = Callable[[], list[str]]
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A planted bug: what is asked about it, the answers to choose from, and the right one.
+
+    For each wrong answer there is a request of which the same is true, and that succeeds; or the
+    log rules it out. All causes that the code allows for fail at one line, in a loop: the local
+    variable ``name`` says what the loop was at, and the one named ``at_fault`` holds the value.
+    """
+
+    promotion: str
+    question: str
+    choices: tuple[str, ...]
+    cause: str
+    explanation: str
+    at_fault: str
+    requests: tuple[Request, ...]
+
+    @property
+    def code(self) -> str:
+        """The source of the method that fails, with the line numbers that the log names."""
+        lines, first = inspect.getsourcelines(PROMOTIONS[self.promotion].coins)
+        source = textwrap.dedent("".join(lines)).splitlines()
+        return "\n".join(f"{number}  {line}" for number, line in enumerate(source, start=first))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A puzzle that has happened: the log lines, and an event for each request that failed."""
+
+    puzzle: Puzzle
+    lines: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+def happen(
+    game_engine: ServiceClient, reporting: Reporting, store: Store, lines: Lines
+) -> list[Case]:
+    """Start the promotions, send all requests of all puzzles, and return what they left behind.
+
+    ``reporting`` opens the frontend's context, ``lines`` returns the game engine's log. Raises
+    ServerError, and TimeoutError when an event does not arrive.
+    """
+    server = Server("promotions", serve_tornado(make_app, MAX_BODY_BYTES), context=game_engine.bind)
+    server.launch().wait()
+    try:
+        sent = [_send_all(puzzle, server.url, reporting) for puzzle in PUZZLES]
+    finally:
+        server.stop()
+    game_engine.client.flush(timeout=TELEMETRY_DEADLINE_S)
+    return [
+        Case(puzzle, _lines_of(traces, lines()), _events_of(traces, store))
+        for puzzle, traces in zip(PUZZLES, sent, strict=True)
+    ]
+
+
+def _send_all(puzzle: Puzzle, url: str, reporting: Reporting) -> dict[str, bool]:
+    """Send the requests, some at once; return the trace of each, and whether it failed."""
+    target = f"{url}/promotions/{puzzle.promotion}"
+
+    def send(request: Request) -> tuple[str, bool]:
+        # A thread of a pool knows nothing of the scopes of who uses it.
+        with reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="promotion") as t:
+            answer = httpx.post(target, json=request, timeout=ANSWER_DEADLINE_S, trust_env=False)
+            return t.trace_id, answer.is_error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(pool.map(send, puzzle.requests))
+
+
+def _lines_of(traces: Mapping[str, bool], lines: list[str]) -> tuple[str, ...]:
+    marks = tuple(f"[{trace_id[:6]}]" for trace_id in traces)
+    return tuple(line for line in lines if log.name in line and any(map(line.__contains__, marks)))
+
+
+def _events_of(traces: Mapping[str, bool], store: Store) -> tuple[Event, ...]:
+    failed = (trace_id for trace_id, has_failed in traces.items() if has_failed)
+    items = (store.wait_for_error(trace_id, TELEMETRY_DEADLINE_S) for trace_id in failed)
+    return tuple(Event(item.payload) for item in items)
+
+
+def _requests(names: str, *rows: tuple[Any, ...]) -> tuple[Request, ...]:
+    return tuple(dict(zip(names.split(), row, strict=True)) for row in rows)
+
+
+_CASHBACK = Puzzle(
+    "cashback",
+    "Cashback fails for some players. What is the matter with them?",
+    (
+        "They did not play in the week before.",
+        "They won exactly what they had staked.",
+        "They staked nothing: all their spins were free.",
+        "They came only once.",
+        "They still have free spins left.",
+    ),
+    "They staked nothing: all their spins were free.",
+    "The share that was lost is divided by what was staked, and a free spin stakes nothing. Who "
+    "staked anything, if only once, gets their cashback.",
+    "whole",
+    _requests(
+        "player visits spins spins_before free_given free_left staked won",
+        ("otto", 6, 25, 31, 5, 2, 220, 180),
+        ("eve", 3, 14, 22, 14, 0, 0, 36),
+        ("leo", 2, 9, 0, 0, 0, 90, 20),
+        ("ruth", 4, 16, 12, 10, 10, 160, 160),
+        ("mona", 1, 6, 4, 8, 2, 0, 4),
+        ("finn", 1, 12, 3, 3, 0, 90, 45),
+        ("gus", 5, 20, 18, 0, 0, 200, 200),
+        ("pia", 2, 10, 15, 10, 0, 0, 12),
+        ("nora", 1, 7, 9, 6, 0, 10, 5),
+    ),
+)
+
+_WELCOME = Puzzle(
+    "welcome",
+    "The welcome bonus fails for some players. What is the matter with them?",
+    (
+        "Whoever invited them is no member any more.",
+        "Their level is not in the table of levels.",
+        "Nobody invited them.",
+        "They have come for too few days to get anything for that.",
+        "They were invited by someone who had invited others before.",
+    ),
+    "Whoever invited them is no member any more.",
+    "The bonus of a member who is gone is looked up with get(), which gives None, and None cannot "
+    "be doubled. Who was invited by nobody at all is treated as a case of its own.",
+    "bonus",
+    _requests(
+        "player level days invited_by",
+        ("hugo", 3, 4, "max"),
+        ("kai", 3, 4, "zoe"),
+        ("lena", 7, 1, None),
+        ("olga", 1, 5, "ida"),
+        ("marc", 1, 2, "tom"),
+        ("sven", 6, 2, "max"),
+        ("tess", 2, 7, None),
+        ("vera", 6, 7, "zoe"),
+        ("will", 5, 1, "ben"),
+    ),
+)
+
+_VOUCHER = Puzzle(
+    "voucher",
+    "Vouchers cannot be redeemed by some players. What is the matter with these vouchers?",
+    (
+        "The shop is not in the table of fees.",
+        "They have no limit.",
+        "Their value is above their limit.",
+        "Their value is written with a comma, like 12,50.",
+        "They come from a till that is not set to English.",
+    ),
+    "Their value is written with a comma, like 12,50.",
+    "Tills that are set to French or German write a comma where Decimal() wants a point. Round "
+    "values have neither, so the language alone does not decide.",
+    "text",
+    _requests(
+        "player shop language value limit",
+        ("amy", "York 2", "en", "12.50", "50"),
+        ("jules", "Lyon 3", "fr", "12,50", "50"),
+        ("claire", "Lyon 3", "fr", "20", "50"),
+        ("karl", "Trier 1", "de", "7,95", None),
+        ("sean", "Cork 1", "en", "80", "50"),
+        ("ines", "Trier 1", "de", "15", None),
+        ("paul", "Cork 1", "de", "9,99", "50"),
+        ("rose", "York 2", "fr", "60", "25"),
+        ("dora", "Cork 1", "en", "5.05", None),
+    ),
+)
+
+PUZZLES = (_CASHBACK, _WELCOME, _VOUCHER)

@@ -1,0 +1,4 @@
+"""The notebook as a service of the system: what reports its errors, and the slot machine.
+
+May import ``system``, ``widgets`` and below. Its module ``slot_machine`` is in-app code to Sentry.
+"""

@@ -1,0 +1,65 @@
+"""Runs a program that ends with whoever started it, however that one ends.
+
+``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as it
+did: with its exit code, or by its signal. A byte on standard input asks the program to end (on Windows,
+ends it). When standard input is closed, which the system does when the process at its other end
+dies, the program is killed. Its temporary files are removed: only for programs that have nothing
+to lose.
+
+It imports nothing of the kit, so that it starts at once and stays small.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+
+def main(command: list[str]) -> int:
+    """Run the command; return its exit code, negative for a signal."""
+    forbid_core_dumps()
+    with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as home:
+        own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), home)
+        program = subprocess.Popen(  # noqa: S603 - the caller is our own
+            command, stdin=subprocess.DEVNULL, env={**os.environ, **own}
+        )
+        threading.Thread(target=obey, args=(program,), daemon=True).start()
+        return program.wait()
+
+
+def forbid_core_dumps() -> None:
+    """Keep an aborted program, and this one after it, from filling the disk."""
+    if sys.platform != "win32":
+        import resource
+
+        # Linux hands a dump to a crash handler in spite of a limit of 0, but not with one of 1.
+        limit = 1 if sys.platform == "linux" else 0
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+
+
+def obey(program: "subprocess.Popen[bytes]") -> None:
+    """Ask the program to end on a byte of standard input, and kill it at the end of input."""
+    with contextlib.suppress(OSError):
+        # Unbuffered: a buffer that a thread waits in aborts the interpreter at its end.
+        if os.read(sys.stdin.fileno(), 1):
+            program.terminate()
+            os.read(sys.stdin.fileno(), 1)
+    program.kill()
+
+
+def die_by(number: int) -> None:
+    """End by a signal."""
+    with contextlib.suppress(OSError):  # raised for SIGKILL, which cannot be handled anyway
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    if code < 0:
+        die_by(-code)
+    sys.exit(code)

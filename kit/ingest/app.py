@@ -1,0 +1,278 @@
+"""The ingest: the local stand-in for Sentry, speaking the envelope protocol."""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import brotli  # type: ignore[import-untyped]
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from kit.ingest.envelope import BadEnvelope, Envelope, TooLarge, parse
+from kit.ingest.store import Received, Store, StoreError
+
+SPOTLIGHT = "spotlight"
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024
+# One step of decompression: what a bomb may cost before it is looked at again.
+_STEP_BYTES = 256 * 1024
+
+Relay = Callable[[bytes], None]
+
+
+def make_app(
+    store: Store,
+    projects: Mapping[str, tuple[str, str]],
+    relay: Relay | None = None,
+    *,
+    body_deadline: float = 10.0,
+) -> Starlette:
+    """Return the ASGI application of the ingest.
+
+    ``projects`` maps the number at the end of a DSN to the name under which its items are
+    stored and the key that the DSN must carry. ``relay`` is handed the bytes of each envelope
+    that was stored; it must not block. ``body_deadline`` is how long a request may take to
+    send its body, in seconds.
+    """
+    ingest = _Ingest(store, projects, relay, body_deadline)
+    return Starlette(
+        routes=[
+            Route("/api/{project_id}/envelope/", ingest.envelope, methods=["POST"]),
+            Route("/stream", ingest.stream, methods=["POST"]),
+            Route("/health", _health),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
+        exception_handlers={HTTPException: _refusal},
+    )
+
+
+class _Ingest:
+    def __init__(
+        self,
+        store: Store,
+        projects: Mapping[str, tuple[str, str]],
+        relay: Relay | None,
+        body_deadline: float,
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._relay = relay
+        self._body_deadline = body_deadline
+        self._budget = _Budget(MAX_IN_FLIGHT_BYTES)
+        self._batch: list[Received] = []
+        self._written: asyncio.Future[None]
+
+    async def envelope(self, request: Request) -> JSONResponse:
+        """What a DSN points at."""
+        return await self._accept(request, self._authenticate(request))
+
+    async def stream(self, request: Request) -> JSONResponse:
+        """What ``SENTRY_SPOTLIGHT`` points at: there is no key, so web pages are kept out."""
+        if "origin" in request.headers:
+            raise HTTPException(403, "/stream takes no requests from web pages; use a DSN.")
+        return await self._accept(request, SPOTLIGHT)
+
+    def _authenticate(self, request: Request) -> str:
+        project_id = request.path_params["project_id"]
+        if project_id not in self._projects:
+            known = ", ".join(self._projects)
+            raise HTTPException(401, f"There is no project {project_id}; there are: {known}.")
+        name, key = self._projects[project_id]
+        given = _given_key(request)
+        if given is None:
+            raise HTTPException(
+                401, "The key is missing; send X-Sentry-Auth: Sentry sentry_key=<key of the DSN>."
+            )
+        if given != key:
+            raise HTTPException(
+                401, f"The key is not that of project {project_id}; use the DSN of this run."
+            )
+        return name
+
+    async def _accept(self, request: Request, project: str) -> JSONResponse:
+        with self._budget.share() as take:
+            envelope = _parsed(await self._read(request, take))
+            try:
+                await self._stored(Received(project, envelope, time.time()))
+            except StoreError as error:
+                raise HTTPException(503, str(error)) from error
+        if self._relay is not None:
+            self._relay(envelope.body)
+        return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
+
+    async def _stored(self, received: Received) -> None:
+        """Wait until an envelope is written, together with all that come in this turn of the loop.
+
+        In the loop's own thread: handing it to another takes longer than writing it.
+        """
+        if not self._batch:
+            loop = asyncio.get_running_loop()
+            self._written = loop.create_future()
+            loop.call_soon(self._write)
+        self._batch.append(received)
+        # A request that is given up must not end the wait of the others.
+        await asyncio.shield(self._written)
+
+    def _write(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
+            self._store.write(batch)
+        except Exception as error:
+            # Whatever it is: nobody else would tell those who wait.
+            self._written.set_exception(error)
+        else:
+            self._written.set_result(None)
+
+    async def _read(self, request: Request, take: Callable[[int], None]) -> bytes:
+        decoder, parts, size = _decoder(request), [], 0
+        with _refusals(self._body_deadline):
+            async with asyncio.timeout(self._body_deadline):
+                async for chunk in request.stream():
+                    for part in decoder.feed(chunk):
+                        size += len(part)
+                        if size > MAX_BODY_BYTES:
+                            raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes.")
+                        # Twice: once more for the decoder's window, or for joining the parts.
+                        take(2 * len(part))
+                        parts.append(part)
+        if not decoder.is_complete:
+            raise HTTPException(400, "The compressed body is truncated; send it again.")
+        return b"".join(parts)
+
+
+@contextmanager
+def _refusals(deadline: float) -> Iterator[None]:
+    """Turn what goes wrong while a body is read into answers."""
+    try:
+        yield
+    except TimeoutError as error:
+        reason = f"The body did not end within {deadline:g} s; send it again."
+        raise HTTPException(408, reason, {"Connection": "close"}) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The connection was closed before the body ended.") from error
+    except (zlib.error, brotli.error) as error:
+        reason = f"The body cannot be decompressed: {error}."
+        raise HTTPException(400, reason) from error
+
+
+class _Budget:
+    """The bytes that all requests in flight may hold together."""
+
+    def __init__(self, total: int) -> None:
+        self._left = total
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Give a callable that takes bytes from the budget until the block ends."""
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._left:
+                raise HTTPException(
+                    429, "Too many bytes are in flight; try again.", {"Retry-After": "1"}
+                )
+            self._left -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+class _Decoder(Protocol):
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what ``chunk`` decompresses to, in parts of bounded size."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the data fed so far is all of it."""
+
+
+class _Identity:
+    is_complete = True
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield chunk
+
+
+class _Zlib:
+    def __init__(self, wbits: int) -> None:
+        self._stream = zlib.decompressobj(wbits)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield (part := self._stream.decompress(chunk, _STEP_BYTES))
+        while len(part) == _STEP_BYTES:
+            yield (part := self._stream.decompress(self._stream.unconsumed_tail, _STEP_BYTES))
+        if self._stream.unused_data:
+            raise zlib.error("there is more after its end")
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._stream.is_finished())
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        part = self._stream.process(chunk, output_buffer_limit=_STEP_BYTES)
+        while part:
+            yield part
+            part = self._stream.process(b"", output_buffer_limit=_STEP_BYTES)
+
+
+_DECODERS: dict[str, Callable[[], _Decoder]] = {
+    "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
+    "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+    "br": _Brotli,
+    "identity": _Identity,
+}
+
+
+def _decoder(request: Request) -> _Decoder:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in _DECODERS:
+        known = ", ".join(_DECODERS)
+        raise HTTPException(415, f"Content-Encoding {encoding} is not known; use {known}.")
+    return _DECODERS[encoding]()
+
+
+def _parsed(body: bytes) -> Envelope:
+    try:
+        return parse(body)
+    except TooLarge as error:
+        raise HTTPException(413, f"Too large: {error}.") from error
+    except BadEnvelope as error:
+        raise HTTPException(400, f"Not an envelope: {error}.") from error
+
+
+def _given_key(request: Request) -> str | None:
+    scheme, _, fields = request.headers.get("x-sentry-auth", "").partition(" ")
+    if scheme.lower() == "sentry":
+        pairs = (field.strip().partition("=") for field in fields.split(","))
+        return next((value for name, _, value in pairs if name == "sentry_key"), None)
+    return request.query_params.get("sentry_key")
+
+
+async def _refusal(request: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, HTTPException), "it is registered for nothing else"
+    return JSONResponse({"detail": refused.detail}, refused.status_code, refused.headers)
+
+
+async def _health(request: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,230 @@
+"""Which events are one issue, by the rules that Sentry documents. Simulated: no server is asked.
+
+An event's fingerprint decides; without one its exception types and stack traces do, and without a
+stack trace its message. Sources, for what counts of a frame the server's own code:
+https://docs.sentry.io/concepts/data-management/event-grouping/
+https://github.com/getsentry/sentry/tree/master/src/sentry/grouping
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+from kit.advice import Advice
+from kit.reading.payload import at, exceptions, mapping, mappings, sequence, string
+
+DEFAULT = "{{ default }}"
+# What is longer is generated or minified code, and left out of the grouping.
+MAX_LINE = 120
+MAX_MESSAGE = 2000
+
+Raw = Mapping[str, Any]
+Rule = Callable[[Any], Any]
+
+_SHOWN_PART, _SHOWN_PARTS, _SHOWN_CALLS, _SHOWN_TYPES = 60, 6, 4, 3
+_IS_DEFAULT = re.compile(r"\{\{\s*default\s*\}\}")
+_FOLDERS = re.compile(r"[/\\]")
+# The first that fits wins: what is written like a number may be part of something else.
+_VALUES = re.compile(
+    r"""(?P<email>\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)
+    | (?P<url>\b(?:https?|wss?|ftp|mongodb)://\S+)
+    | (?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)
+    | (?P<date>\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b)
+    | (?P<ip>\b\d{1,3}(?:\.\d{1,3}){3}\b)
+    | (?P<duration>\b\d+(?:\.\d+)?m?s\b)
+    | (?P<float>(?<!\w)-?\d+\.\d+\b)
+    | (?P<int>(?<!\w)-?\d{1,7}\b)
+    | (?P<hex>\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{8,128}\b)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+class FingerprintError(Advice, ValueError):
+    """A rule failed or gave no fingerprint; the message is one line for who wrote it."""
+
+
+def simulated_issue(event: Raw, project: str = "") -> tuple[str, ...]:
+    """Return a key that two events share when Sentry would make them one issue. Simulated.
+
+    The documented rule: the fingerprint, else exception types and frames of ours. In a fingerprint
+    ``{{ default }}`` stands for what the event would be grouped by without one. Sentry's servers
+    look closer: https://docs.sentry.io/concepts/data-management/event-grouping/
+    """
+    # Issues belong to a project; here every service has its own.
+    key = [project or string(event.get("server_name"))]
+    for part in fingerprint_of(event) or [DEFAULT]:
+        key += by_default(event) if part == DEFAULT else [part]
+    return tuple(key)
+
+
+def by_default(event: Raw) -> Iterator[str]:
+    """Yield what an event is grouped by without a fingerprint. Simulated.
+
+    All exceptions of a chain count, each with its type and its frames, or without frames its
+    message.
+    """
+    errors = exceptions(event)
+    for error in errors:
+        yield string(error.get("type"))
+        yield from calls(error) or [without_values(string(error.get("value")))]
+    if not errors:
+        yield from calls(_thread(event)) or [without_values(_template(event))]
+
+
+def calls(raised: Raw) -> list[str]:
+    """Return the frames that count, oldest first: those of ours, or all when there are none."""
+    # A function that calls itself counts once, however deep it went.
+    return [call for call, _ in groupby(map(_call, _counted(raised)))]
+
+
+def without_values(text: str) -> str:
+    """Return a message with numbers, ids, dates and addresses replaced by what they are."""
+    lines = (line for line in text[:MAX_MESSAGE].splitlines() if line.strip())
+    return _VALUES.sub(lambda found: f"<{found.lastgroup}>", "\n".join(islice(lines, 2)))
+
+
+def fingerprint_of(event: Raw) -> list[str]:
+    """Return the fingerprint that an event carries; empty when it has none."""
+    parts = [string(part) for part in sequence(event.get("fingerprint"))]
+    return [DEFAULT if _IS_DEFAULT.fullmatch(part) else part for part in parts]
+
+
+def ask(rule: Rule, event: Raw) -> list[str] | None:
+    """Return the fingerprint that ``rule`` gives an event; None leaves it as it was sent.
+
+    Raises FingerprintError when the rule raises, or gives something else.
+    """
+    try:
+        given = rule(event)
+    except Exception as error:
+        kind, told = type(error).__name__, " ".join(str(error).split())
+        raise FingerprintError(
+            f"fingerprint() raised {kind}: {told}{_place(rule, error)}. "
+            f"It was given the event “{title(event)}”."
+        ) from error
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
+        raise FingerprintError(
+            f"fingerprint() returned {cut(repr(given))} for the event “{title(event)}”. "
+            "A fingerprint is a list of strings; None leaves the event as it was sent."
+        )
+    return list(given)
+
+
+# Words
+
+
+def title(event: Raw) -> str:
+    """Return the type of the exception raised last with its message, or the message."""
+    errors = exceptions(event)
+    if not errors:
+        return cut(_message(event), 120) or "Event without a message"
+    kind = string(errors[-1].get("type")) or "Exception"
+    told = cut(string(errors[-1].get("value")))
+    return f"{kind}: {told}" if told else kind
+
+
+def culprit(event: Raw) -> str:
+    """Return where it happened: the transaction, else the function that failed."""
+    frames = _counted((exceptions(event) or [_thread(event)])[-1])
+    failed = string(frames[-1].get("function")) if frames else ""
+    return cut(string(event.get("transaction")), 120) or failed
+
+
+def reason(event: Raw, count: int, *, by: str = "") -> str:
+    """Return why events like this one, ``count`` of them, are one issue.
+
+    ``by`` is who gave them their fingerprint, if not the code that reported them.
+    """
+    parts = fingerprint_of(event)
+    if all(part == DEFAULT for part in parts):
+        return f"{'Same' if count > 1 else 'The only event with this'} {_basis(event)}."
+    subject = f"All {count} were" if count > 1 else "Only this event was"
+    given = f"{subject} given the fingerprint {_listed(parts)}{by and f' by {by}'}."
+    return f"{given} {DEFAULT} stands for {_basis(event)}." if DEFAULT in parts else given
+
+
+def _listed(parts: Sequence[str]) -> str:
+    shown = [cut(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
+    return " / ".join(shown) + (" / …" if len(parts) > _SHOWN_PARTS else "")
+
+
+def _basis(event: Raw) -> str:
+    """Return what ``by_default`` looked at, as a noun."""
+    errors = exceptions(event)
+    stackless = {} if errors else _thread(event)
+    raised = next((each for each in reversed(errors) if calls(each)), stackless)
+    types = [string(each.get("type")) for each in reversed(errors)]
+    what = f"{_types(types)} and " if types else ""
+    if not calls(raised):
+        message = string(errors[-1].get("value")) if errors else _template(event)
+        return f"{what}message, values aside: “{cut(without_values(message), 120)}”"
+    ours = any(frame.get("in_app") is True for frame in _counted(raised))
+    return f"{what}{'in-app frames' if ours else 'frames, none of them ours'}: {_walk(raised)}"
+
+
+def _types(types: list[str]) -> str:
+    if len(types) == 1:
+        return "exception type"
+    more = ", …" if len(types) > _SHOWN_TYPES else ""
+    return f"{len(types)} exception types ({', '.join(types[:_SHOWN_TYPES])}{more})"
+
+
+def _walk(raised: Raw) -> str:
+    names = [string(frame.get("function")) or "?" for frame in reversed(_counted(raised))]
+    steps = [name for name, _ in groupby(names)]
+    return " ← ".join([*steps[:_SHOWN_CALLS], *["…"] * (len(steps) > _SHOWN_CALLS)])
+
+
+# Reading events
+
+
+def _counted(raised: Raw) -> list[Raw]:
+    frames = mappings(at(raised, ("stacktrace", "frames")))
+    # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
+    return [frame for frame in frames if frame.get("in_app") is True] or frames
+
+
+def _call(frame: Raw) -> str:
+    file = _FOLDERS.split(string(frame.get("filename")))[-1].lower()
+    where = string(frame.get("module")) or file
+    line = " ".join(string(frame.get("context_line")).split())
+    code = f": {line}" if 0 < len(line) <= MAX_LINE else ""
+    return f"{where}.{string(frame.get('function'))}{code}"
+
+
+def _thread(event: Raw) -> Raw:
+    """Return what has the stack trace of an event without an exception."""
+    found = [each for each in mappings(at(event, ("threads", "values"))) if "stacktrace" in each]
+    crashed = [each for each in found if each.get("crashed") is True]
+    # Of several threads none is to blame unless one is said to have crashed.
+    known = crashed or found
+    return known[0] if len(known) == 1 else event
+
+
+def _template(event: Raw) -> str:
+    """Return the message before its parameters were put in, where the SDK sent it."""
+    return string(mapping(event.get("logentry")).get("message")) or _message(event)
+
+
+def _message(event: Raw) -> str:
+    entry = event.get("logentry") or event.get("message")
+    if isinstance(entry, Mapping):
+        entry = entry.get("formatted") or entry.get("message")
+    return string(entry)
+
+
+def cut(text: str, room: int = 80) -> str:
+    """Return text as one line of so many characters at most."""
+    line = " ".join(text[: 4 * room].split())
+    return line if len(line) <= room else f"{line[:room].rstrip()}…"
+
+
+def _place(rule: Rule, error: Exception) -> str:
+    """Return the line of the rule that failed; empty when the rule is no Python function."""
+    file = getattr(getattr(rule, "__code__", None), "co_filename", None)
+    inside = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == file]
+    return f" in line {inside[-1].lineno}, {inside[-1].line}" if inside else ""

@@ -1,0 +1,90 @@
+"""The spans of a trace, from whichever item they arrived in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kit.ingest.store import StoredItem
+from kit.reading.payload import at, duration, mapping, mappings, moment, shorten, string
+
+MAX_SPANS = 5000
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of work of one service; ``start`` and ``end`` are in seconds since the epoch."""
+
+    id: str
+    parent_id: str
+    service: str
+    op: str
+    name: str
+    start: float
+    end: float
+    status: str = ""
+
+    @property
+    def duration(self) -> float:
+        """How long it took, in seconds."""
+        return self.end - self.start
+
+
+def spans(items: Sequence[StoredItem]) -> list[Span]:
+    """Return the spans of all items, each id once, at most ``MAX_SPANS``, the earliest first.
+
+    A transaction is a span with others inside it. The newest JavaScript SDKs send no
+    transactions but items of type ``span``, each with a list of spans. What has no time is
+    left out.
+    """
+    found = (span for item in items for span in _READERS.get(item.type, _none)(item))
+    unique: dict[str, Span] = {}
+    for number, span in enumerate(islice(found, MAX_SPANS)):
+        unique.setdefault(span.id or f"without an id, {number}", span)
+    return sorted(unique.values(), key=lambda span: (span.start, -span.end))
+
+
+def length(seconds: float) -> str:
+    """Return a length of time in the unit that reads best, down to microseconds."""
+    return f"{seconds * 1e6:.0f} µs" if 0 < seconds < 0.001 else duration(seconds)
+
+
+def _none(item: StoredItem) -> Iterator[Span]:
+    yield from ()
+
+
+def _of_transaction(item: StoredItem) -> Iterator[Span]:
+    payload = mapping(item.payload)
+    context = mapping(at(payload, ("contexts", "trace")))
+    service = string(payload.get("server_name")) or item.project
+    whole = {**context, "description": payload.get("transaction")}
+    times = {key: payload.get(key) for key in ("start_timestamp", "timestamp")}
+    for each in ({**whole, **times}, *mappings(payload.get("spans"))):
+        yield from _span(each, service, each.get("op"), each.get("description"), "timestamp")
+
+
+def _of_spans(item: StoredItem) -> Iterator[Span]:
+    for each in mappings(mapping(item.payload).get("items")):
+        op = at(each, ("attributes", "sentry.op", "value"))
+        yield from _span(each, item.project, op, each.get("name"), "end_timestamp")
+
+
+_READERS = {"transaction": _of_transaction, "span": _of_spans}
+
+
+def _span(each: Mapping[str, Any], service: str, op: Any, name: Any, end: str) -> Iterator[Span]:
+    start, stop = moment(each.get("start_timestamp")), moment(each.get(end))
+    begin = start or stop
+    if begin is None:
+        return
+    yield Span(
+        id=string(each.get("span_id")),
+        parent_id=string(each.get("parent_span_id")),
+        service=shorten(service).text,
+        op=shorten(string(op)).text,
+        name=shorten(string(name)).text,
+        start=begin.timestamp(),
+        # Clocks differ and are set: no span ends before it began.
+        end=max(begin, stop or begin).timestamp(),
+        status=shorten(string(each.get("status"))).text,
+    )

@@ -1,0 +1,85 @@
+"""One Sentry client per service in one process.
+
+``sentry_sdk.init()`` fills the process-wide global scope: of two calls the last one wins for
+every thread. A client that sits on an isolation scope is found only by what runs in that scope,
+and every task and thread that is started there inherits it.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import sentry_sdk
+from sentry_sdk.client import BaseClient
+from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
+
+from demo_services.services import FRONTEND, Service
+from demo_services.telemetry import sentry_options
+
+
+class OffClient(BaseClient):
+    """A client that captures nothing."""
+
+    def is_active(self) -> bool:
+        """Return True: an inactive client is passed over for that of the next scope."""
+        return True
+
+
+@contextlib.contextmanager
+def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]:
+    """Make everything that is run, awaited or started inside the block report to ``client``.
+
+    ``learner`` is the name that all of it carries.
+    """
+    isolation, current = Scope(ty=ScopeType.ISOLATION), Scope(ty=ScopeType.CURRENT)
+    # Not set_client(): it also writes release and server name to the global scope, from where
+    # every other service would inherit them.
+    isolation.client = client
+    if learner:
+        isolation.set_tag("learner", learner)
+        # Logs and metrics have attributes instead of tags.
+        isolation.set_attribute("learner", learner)
+    with use_isolation_scope(isolation), use_scope(current):
+        yield
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Switch Sentry off inside the block: an ingest must not report its own uploads."""
+    with use_client(OffClient()):
+        yield
+
+
+def open_client(**options: Any) -> sentry_sdk.Client:
+    """Return a Sentry client with these options, whose transport already runs.
+
+    Started lazily, its thread would inherit the scope of the first request and show its own upload
+    as a span there.
+    """
+    # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
+    client = sentry_sdk.Client(http_proxy="", **options)
+    with untraced():
+        client.flush(timeout=1.0)
+    return client
+
+
+class ServiceClient:
+    """The Sentry client of one service, sending to ``dsn``, in the name of ``learner``."""
+
+    def __init__(self, service: Service, dsn: str, learner: str | None = None) -> None:
+        self.service = service
+        self._learner = learner
+        options = sentry_options(service)
+        if service is FRONTEND:
+            # Its code is the slot machine's and the learner's, not the rest of the kit.
+            options["in_app_include"].append("kit.frontend.slot_machine")
+            options["in_app_exclude"] = ["kit"]
+        self.client = open_client(dsn=dsn, **options)
+
+    def bind(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the process reports as this service."""
+        return use_client(self.client, self._learner)
+
+    def close(self) -> None:
+        """Send what is still queued, waiting at most 10 seconds, and stop the client's threads."""
+        self.client.close(timeout=10.0)

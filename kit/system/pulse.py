@@ -1,0 +1,71 @@
+"""The pulse of a service: how long it takes to answer, and the heap that it reports."""
+
+import threading
+import time
+from typing import Any, Self
+
+import httpx
+
+from kit.system.clients import untraced
+
+INTERVAL_S = 0.025
+PATIENCE_S = 30.0
+FIRST_S = 2.0
+
+
+class Pulse:
+    """Asks the health route of a service again and again while a ``with`` block runs.
+
+    A service whose event loop is blocked cannot say so: that its answer is late does.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/health"
+        self._asked: float | None = None
+        self._delay = 0.0
+        self._stop = threading.Event()
+        self._asked_once = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="workshop-pulse", daemon=True)
+        self.heap_mb: float | None = None
+
+    @property
+    def delay_ms(self) -> float:
+        """How long the last answer took, or how long the one to come has taken already."""
+        asked = self._asked
+        waiting = 0.0 if asked is None else time.perf_counter() - asked
+        return 1000 * max(self._delay, waiting)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        # Else what stops the service at once would hide how it was before.
+        self._asked_once.wait(FIRST_S)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        # A new connection each time: one that is kept dies with the process.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with untraced(), httpx.Client(timeout=PATIENCE_S, limits=limits, trust_env=False) as http:
+            # The first one takes longer, on this side.
+            self._ask(http)
+            self._delay = 0.0
+            self._asked_once.set()
+            while not self._stop.is_set():
+                self._ask(http)
+                self._stop.wait(INTERVAL_S)
+
+    def _ask(self, http: httpx.Client) -> None:
+        began = self._asked = time.perf_counter()
+        try:
+            process: dict[str, Any] = http.get(self._url).json()["process"]
+            self.heap_mb = process["heap_used_mb"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            # Nobody there: that is no delay. The recording sees that the process ended.
+            self._delay = 0.0
+        else:
+            self._delay = time.perf_counter() - began
+        finally:
+            self._asked = None

@@ -1,0 +1,535 @@
+"""The event card: one captured event as static HTML, each part with who put it there.
+
+Everything that an event carries is untrusted. Its text reaches the page only through Jinja's
+autoescape or Pygments' escaping, nothing of it becomes a link, and a payload of the wrong shape
+shows less instead of raising.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from markupsafe import Markup
+
+from kit.crashes.crash_type import Captured, CrashType
+from kit.html import render
+from kit.provenance.meanings import UNTOLD
+from kit.provenance.origin import Origin, is_death, keys, origin_at
+from kit.reading.payload import (
+    MAX_ROWS,
+    MAX_TEXT,
+    Key,
+    Path,
+    Text,
+    at,
+    crumbs_path,
+    exceptions,
+    leaves,
+    mapping,
+    mappings,
+    moment,
+    offset,
+    sequence,
+    service,
+    shorten,
+    show,
+    size,
+    string,
+    to_json,
+    trace_id,
+)
+from kit.views.stack import Raised, Row, chain, threads
+
+Event = Mapping[str, Any]
+
+_LEVELS = {"fatal": "◆", "error": "✖", "warning": "▲", "info": "●", "debug": "○"}
+_OWN_PART = (
+    *("event_id", "level", "timestamp", "exception", "threads", "stacktrace", "breadcrumbs"),
+    *("contexts", "tags", "user", "request", "extra", "fingerprint", "release", "environment"),
+    *("dist", "server_name", "sdk", "modules"),
+)
+_REQUEST_FIRST = ("method", "url", "query_string", "data", "cookies", "env")
+_LOCAL = re.compile(r"\.vars\.(?:\"([^\"]+)\"|([\w-]+))")
+_HAS_ROW = re.compile(r"\.vars\.|\.mechanism\b")
+# Contexts of Sentry's own, in bytes.
+_SIZES = {"memory_size", "free_memory", "app_memory"}
+_STDERR: Path = ("contexts", "stderr", "last_lines")
+_MAX_STDERR = 4000
+_LANGUAGES = {"python": "Python ", "javascript": "JavaScript "}
+_HANDLED = {
+    True: "Handled: the code caught it, reported it and went on.",
+    False: "Not handled: no code of the service caught it.",
+}
+_GONE = "The process is gone, and with it all that could have handled anything."
+
+
+@dataclass(frozen=True)
+class Why:
+    """An origin and the names of all that came from it."""
+
+    names: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part that is rows of names and values."""
+
+    title: str
+    rows: tuple[Row, ...] = ()
+    why: tuple[Why, ...] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Crumb:
+    """A breadcrumb; ``offset`` is when it was left, relative to the error.
+
+    An event without a time of its own has the time of day there.
+    """
+
+    offset: str
+    category: str
+    level: str
+    message: Text
+    data: tuple[Row, ...]
+    why: tuple[str, ...]
+
+    @property
+    def icon(self) -> str:
+        """The level's shape: it must not be told by its colour alone."""
+        return _LEVELS.get(self.level, "●")
+
+    @property
+    def tone(self) -> str:
+        """The level whose colour it has."""
+        return self.level if self.level in _LEVELS else "debug"
+
+
+def event_card(
+    event: Event, *, crash: CrashType | None = None, answered_at: float | None = None
+) -> Markup:
+    """Return ``event`` as a card.
+
+    With ``crash`` the card also says what captured values are good for and what was not
+    captured. ``answered_at``, when the answer to the request came in Unix seconds, goes into
+    the root element for measurements.
+    """
+    known = answered_at if answered_at is not None and math.isfinite(answered_at) else None
+    return _page("card.html", card=_Card(event, crash), answered_at=known)
+
+
+def warm_up() -> None:
+    """Compile the template: the first card would be late for it."""
+    event_card({})
+
+
+def _page(template: str, **values: Any) -> Markup:
+    # A lone surrogate is legal JSON but cannot be sent to a browser.
+    html = render(template, **values).encode("utf-8", "replace").decode()
+    return Markup(html)  # noqa: S704 - the template escaped every value
+
+
+class _Card:
+    """What the card's template reads, in the order of the card."""
+
+    def __init__(self, event: Event, crash: CrashType | None) -> None:
+        self.event = event
+        self.not_captured = crash.not_captured if crash else ()
+        found = ((each, _search(each.path, event)) for each in (crash.captured if crash else ()))
+        self._captured = [(each, value) for each, value in found if value is not None]
+        values = sequence(at(event, ("exception", "values")))
+        known = [index for index, value in enumerate(values) if isinstance(value, Mapping)]
+        self._last: Path = ("exception", "values", known[-1]) if known else ()
+        self._newest = mapping(at(event, self._last)) if known else {}
+
+    # Head
+
+    @property
+    def event_id(self) -> str:
+        return string(self.event.get("event_id"))
+
+    @property
+    def trace_id(self) -> str:
+        return trace_id(self.event)
+
+    @property
+    def level(self) -> str:
+        return string(self.event.get("level")) or "error"
+
+    @property
+    def icon(self) -> str:
+        return _LEVELS.get(self.level, "●")
+
+    @property
+    def tone(self) -> str:
+        return self.level if self.level in _LEVELS else "error"
+
+    @property
+    def service(self) -> str:
+        return service(self.event) or "unnamed service"
+
+    @property
+    def time(self) -> str:
+        then = moment(self.event.get("timestamp"))
+        return f"{then:%d %b %Y, %H:%M:%S}.{then.microsecond // 1000:03} UTC" if then else ""
+
+    @property
+    def has_time(self) -> bool:
+        return moment(self.event.get("timestamp")) is not None
+
+    @property
+    def type(self) -> str:
+        if self._newest:
+            return string(self._newest.get("type")) or "Exception"
+        return "Log record" if self.event.get("logger") else "Message"
+
+    @property
+    def message(self) -> Text:
+        return shorten(string(self._newest.get("value")) if self._newest else _message(self.event))
+
+    @property
+    def handled(self) -> str:
+        if self.untold:
+            return _GONE
+        handled = at(self._newest, ("mechanism", "handled"))
+        return _HANDLED[handled] if isinstance(handled, bool) else ""
+
+    @property
+    def captured_by(self) -> str:
+        name = string(at(self.event, ("sdk", "name"))).split(".")
+        language = _LANGUAGES.get(name[1], "") if len(name) > 1 else ""
+        sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
+        return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
+
+    # Death of a process
+
+    @property
+    def untold(self) -> str:
+        """What no SDK inside of the process could tell; empty unless it died."""
+        return UNTOLD.get(self.type, UNTOLD["ProcessExited"]) if is_death(self.event) else ""
+
+    @property
+    def why_untold(self) -> tuple[Why, ...]:
+        return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
+
+    @property
+    def last_words(self) -> Text:
+        """What the process wrote to stderr before it died."""
+        lines = sequence(at(self.event, _STDERR)) if self.untold else []
+        return shorten("\n".join(map(string, lines)), _MAX_STDERR)
+
+    @property
+    def why_last_words(self) -> tuple[Why, ...]:
+        return self._why([_STDERR])
+
+    # Exception chain and stack
+
+    @property
+    def chain(self) -> list[Raised]:
+        matches = ((_LOCAL.search(each.path), each.why) for each, _ in self._captured)
+        return chain(self.event, {match[1] or match[2]: why for match, why in matches if match})
+
+    @property
+    def stacks(self) -> list[Raised]:
+        found = self.chain if exceptions(self.event) else threads(self.event)
+        return [raised for raised in found if raised.stack]
+
+    @property
+    def notes(self) -> list[Captured]:
+        """What values of the stack are good for that have no row of their own."""
+        declared = [each for each, _ in self._captured if each.path.startswith("exception")]
+        return [each for each in declared if not _HAS_ROW.search(each.path)]
+
+    @property
+    def why_chain(self) -> tuple[Why, ...]:
+        names = [name for name in ("type", "value", "module") if name in self._newest]
+        return self._why([(*self._last, name) for name in names])
+
+    @property
+    def why_stack(self) -> tuple[Why, ...]:
+        if not self._newest:
+            return self._why([("threads",)] if self.stacks else [])
+        stack = (*self._last, "stacktrace")
+        frames = mappings(at(self.event, (*stack, "frames")))
+        found = [
+            name for name in ("in_app", "context_line", "vars") if any(name in f for f in frames)
+        ]
+        return self._why([stack, *((*stack, "frames", 0, name) for name in found)])
+
+    # Breadcrumbs
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        return [self._crumb(path) for path in self._crumb_paths]
+
+    @property
+    def _crumb_paths(self) -> list[Path]:
+        where = crumbs_path(self.event)
+        values = sequence(at(self.event, where))
+        return [(*where, n) for n, value in enumerate(values) if isinstance(value, Mapping)]
+
+    def _crumb(self, path: Path) -> Crumb:
+        crumb = mapping(at(self.event, path))
+        return Crumb(
+            offset(crumb.get("timestamp"), self.event.get("timestamp")),
+            string(crumb.get("category")) or string(crumb.get("type")) or "breadcrumb",
+            string(crumb.get("level")),
+            shorten(string(crumb.get("message"))),
+            self._rows((*path, "data"), mapping(crumb.get("data"))),
+            tuple(
+                each.why
+                for each, value in self._captured
+                if value is crumb or self._is_below(each.path, path)
+            ),
+        )
+
+    @property
+    def why_crumbs(self) -> tuple[Why, ...]:
+        paths = self._crumb_paths
+        extra: list[Path] = [(*paths[0], "timestamp"), ("breadcrumbs",)] if paths else []
+        return self._why([*((*path, "message") for path in paths), *extra], self._crumb_name)
+
+    def _crumb_name(self, path: Path) -> str:
+        if path[-1] != "message":
+            return "time" if path[-1] == "timestamp" else "the list"
+        crumb = mapping(at(self.event, path[:-1]))
+        return string(crumb.get("message")) or string(crumb.get("category")) or "breadcrumb"
+
+    # Tables
+
+    @property
+    def contexts(self) -> list[Table]:
+        has_words = set(mapping(at(self.event, _STDERR[:-1]))) == {"last_lines"}
+        own_part = {"trace", "stderr"} if has_words and self.last_words.text else {"trace"}
+        names = [name for name in mapping(self.event.get("contexts")) if name not in own_part]
+        tables = [self._table(name, ("contexts", name)) for name in names]
+        return [table if table.rows else self._empty(table.title) for table in tables]
+
+    def _empty(self, context: str) -> Table:
+        return Table(context, (), self._why([("contexts", context)]), "It is empty.")
+
+    @property
+    def tags(self) -> Table:
+        return self._table("Tags", ("tags",))
+
+    @property
+    def user(self) -> Table:
+        return self._table("User", ("user",))
+
+    @property
+    def request(self) -> Table:
+        request = mapping(self.event.get("request"))
+        names = [name for name in request if name not in (*_REQUEST_FIRST, "headers")]
+        first = [name for name in _REQUEST_FIRST if name in request]
+        return self._pick("Request", [("request", name) for name in (*first, *names)])
+
+    @property
+    def headers(self) -> Table:
+        return self._table("headers", ("request", "headers"))
+
+    @property
+    def mechanism(self) -> Table:
+        level = self._pick("Level", [("level",)] if "level" in self.event else [])
+        if not self._newest:
+            return level
+        rest = self._table("", (*self._last, "mechanism"))
+        return Table("Level and mechanism", (*level.rows, *rest.rows), (*level.why, *rest.why))
+
+    @property
+    def mechanism_means(self) -> str:
+        path = (*self._last, "mechanism")
+        return origin_at(self.event, path).why if mapping(at(self.event, path)) else ""
+
+    @property
+    def release(self) -> Table:
+        names = ("release", "environment", "dist")
+        found = [(name,) for name in names if name in self.event]
+        return self._pick("Release and environment", found)
+
+    @property
+    def server(self) -> Table:
+        return self._pick("Server", [("server_name",)] if "server_name" in self.event else [])
+
+    @property
+    def sdk(self) -> Table:
+        return self._table("SDK and integrations", ("sdk",))
+
+    @property
+    def modules(self) -> list[tuple[str, str]]:
+        modules = mapping(self.event.get("modules"))
+        return sorted((name, string(version)) for name, version in modules.items())
+
+    @property
+    def why_modules(self) -> tuple[Why, ...]:
+        return self._why([("modules",)])
+
+    @property
+    def trace(self) -> Table:
+        return self._table("Trace", ("contexts", "trace"))
+
+    @property
+    def extra(self) -> Table:
+        return self._table("Extra", ("extra",))
+
+    @property
+    def other(self) -> Table:
+        """All that has no part of its own, so that nothing is hidden."""
+        names = [name for name in self.event if name not in _OWN_PART]
+        return self._pick("Other fields", [(name,) for name in names])
+
+    # Grouping
+
+    @property
+    def fingerprint(self) -> list[str]:
+        return [string(value) for value in sequence(self.event.get("fingerprint"))]
+
+    @property
+    def grouping(self) -> str:
+        default = [each for each in self.fingerprint if re.sub(r"\s", "", each) == "{{default}}"]
+        if len(default) == len(self.fingerprint):
+            return (
+                "No fingerprint of its own, which means {{ default }}: Sentry groups by the "
+                "stack trace, above all by the functions of in-app frames."
+            )
+        if default:
+            return (
+                "The fingerprint holds {{ default }}: Sentry groups by the stack trace and "
+                "splits further by the other values."
+            )
+        return (
+            "A custom fingerprint: all events that carry exactly these values become one issue, "
+            "whatever their stack traces."
+        )
+
+    @property
+    def why_grouping(self) -> tuple[Why, ...]:
+        return self._why([("fingerprint",)] if self.fingerprint else [])
+
+    @property
+    def raw(self) -> Markup:
+        # Quotes stay as they are: escaped, as attributes need it, they would double its size.
+        return Markup(escape(to_json(self.event), quote=False))  # noqa: S704
+
+    # How tables are made
+
+    def _table(self, title: str, path: Path) -> Table:
+        """Return a table of what is at the path; without rows when there is nothing."""
+        value = at(self.event, path)
+        if value is None or value in ({}, []):
+            return Table(title)
+        hidden = len(value) - MAX_ROWS if isinstance(value, Mapping | list) else 0
+        remark = f"{hidden} more in the raw JSON." if hidden > 0 else ""
+        why = self._why(_leaves(value, path), _name_below(path))
+        return Table(title, self._rows(path, value), why, remark)
+
+    def _pick(self, title: str, paths: Sequence[Path]) -> Table:
+        """Return a table with a row for each path."""
+        rows = tuple(self._row(str(path[-1]), path, at(self.event, path)) for path in paths)
+        below = [leaf for path in paths for leaf in _leaves(at(self.event, path), path)]
+        return Table(title, rows, self._why(below, _name_below(paths[0][:-1] if paths else ())))
+
+    def _rows(self, path: Path, value: Any) -> tuple[Row, ...]:
+        pairs: Iterable[tuple[Key, Any]] = [("value", value)]
+        if isinstance(value, Mapping):
+            pairs = value.items()
+        elif isinstance(value, list):
+            pairs = enumerate(value)
+        return tuple(
+            self._row(str(key), (*path, key), each) for key, each in islice(pairs, MAX_ROWS)
+        )
+
+    def _row(self, name: str, path: Path, value: Any) -> Row:
+        text = _text(path, value)
+        remarks = (*text.remarks, *_remarks(self.event, path))
+        why = tuple(each.why for each, _ in self._captured if self._is_below(each.path, path))
+        return Row(name, Text(text.text, remarks), why)
+
+    def _is_below(self, declared: str, path: Path) -> bool:
+        return _from_start(self.event, keys(declared))[: len(path)] == path
+
+    def _why(
+        self, paths: Iterable[Path], name: Callable[[Path], str] = lambda path: str(path[-1])
+    ) -> tuple[Why, ...]:
+        names: dict[Origin, dict[str, None]] = {}
+        for path in paths:
+            names.setdefault(origin_at(self.event, path), {})[name(path)] = None
+        return tuple(Why(_listed(list(each)), origin) for origin, each in names.items())
+
+
+def _search(path: str, event: Event) -> Any:
+    try:
+        return jmespath.search(path, event)
+    except JMESPathError:
+        return None
+
+
+def _from_start(event: Event, path: Path) -> Path:
+    """Return a path whose indices count from the start of each list."""
+    found: list[Key] = []
+    for key in path:
+        values = at(event, found)
+        from_end = isinstance(key, int) and key < 0 and isinstance(values, list)
+        found.append(len(values) + int(key) if from_end else key)
+    return tuple(found)
+
+
+def _text(path: Path, value: Any) -> Text:
+    """Return a value as it is shown, in a form of its own where it is hard to read."""
+    if path == ("sdk", "integrations") and isinstance(value, list):
+        return _names(list(map(string, value)))
+    text = shorten(show(value))
+    if path[:1] == ("contexts",) and path[-1] in _SIZES and type(value) is int and value > 0:
+        return Text(text.text, (*text.remarks, size(value)))
+    return text
+
+
+def _names(names: list[str]) -> Text:
+    unique = list(dict.fromkeys(names))
+    twice = ", each of them listed twice" if len(names) == 2 * len(unique) else ""
+    text = shorten(", ".join(unique), 2 * MAX_TEXT)
+    return Text(text.text, (f"{len(unique)}{twice}", *text.remarks))
+
+
+def _message(event: Event) -> str:
+    entry = event.get("logentry") or event.get("message")
+    if isinstance(entry, Mapping):
+        entry = entry.get("formatted") or entry.get("message")
+    return string(entry)
+
+
+def _remarks(event: Event, path: Path) -> tuple[str, ...]:
+    """Return what the SDK says that it did to a value, from ``_meta``."""
+    meta = mapping(at(event, ("_meta", *map(str, path), "")))
+    rules = [(string(at(rule, (0,))), at(rule, (1,))) for rule in sequence(meta.get("rem"))]
+    if ("!config", "x") in rules:
+        return ("left out by the SDK: larger than max_request_body_size",)
+    if any(name.startswith("!config") for name, _ in rules):
+        return ("removed by the scrubber: event_scrubber",)
+    if isinstance(meta.get("len"), int):
+        return (f"cut by the SDK, it was {meta['len']} long",)
+    return ("removed by the SDK",) if rules else ()
+
+
+def _leaves(value: Any, path: Path) -> Iterable[Path]:
+    return islice(leaves(value, path), 3 * MAX_ROWS)
+
+
+def _name_below(path: Path) -> Callable[[Path], str]:
+    def name(leaf: Path) -> str:
+        below = [key for key in leaf[len(path) :] if isinstance(key, str)]
+        return ".".join(below) or str(path[-1])
+
+    return name
+
+
+def _listed(names: list[str]) -> str:
+    shown = [name if len(name) <= 48 else f"{name[:48]}…" for name in names[:8]]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -1,0 +1,261 @@
+"""What differs between two events, field by field."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kit.html import render
+from kit.reading.payload import MAX_LEAF, MAX_TEXT, Key, Path, at, shorten, show, to_json
+
+APPEARED, VANISHED, CHANGED = "appeared", "vanished", "changed"
+MARKS = {APPEARED: "+", VANISHED: "−", CHANGED: "~"}
+ONE_LINE = 90
+LEAD = 25
+MAX_PLACES = 40
+
+Event = Mapping[str, Any]
+Because = Callable[[str], tuple[str, ...]]
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Where an object lies in memory says nothing, and may be the same twice by chance.
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of an event that differs: its path, and what it is on each side, if it is there."""
+
+    path: str
+    one: Any
+    other: Any
+
+    @property
+    def start(self) -> int:
+        """Where to begin to show the two, so that the first difference can be seen."""
+        one, other = show(self.one), show(self.other)
+        pairs = enumerate(zip(one, other, strict=False))
+        same = next((index for index, (mine, theirs) in pairs if mine != theirs), 0)
+        return max(0, same - LEAD) if same > ONE_LINE // 2 else 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What happened alike in one or several places; ``path`` has a ``*`` where these differ."""
+
+    what: str
+    path: str
+    because: tuple[str, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def mark(self) -> str:
+        """A sign for what happened."""
+        return MARKS[self.what]
+
+    @property
+    def shown(self) -> Place:
+        """The place to show: the last, which is the nearest to the error."""
+        return self.places[-1]
+
+    @property
+    def rest(self) -> tuple[Place, ...]:
+        """Some of the other places."""
+        return self.places[:-1][-MAX_PLACES:]
+
+
+class Difference:
+    """The fields that ``other`` has and ``one`` has not, those that are gone, those that changed.
+
+    A field is a value that is no container, or is none on the other side; a list of plain values
+    counts as one. Paths are
+    JMESPaths, as ``Event.find`` takes them. Items of lists are counted from the end: there a
+    stack has the line that failed, and the breadcrumbs what came last. An event that was not
+    sent is None. Fields in ``varying`` are known to differ anyway, and are set apart.
+    ``because`` says what a path owes its difference to.
+    """
+
+    def __init__(
+        self,
+        one: Event | None,
+        other: Event | None,
+        *,
+        names: tuple[str, str] = ("A", "B"),
+        varying: Collection[str] = (),
+        because: Because | None = None,
+    ) -> None:
+        self.one, self.other, self.names = one, other, names
+        self.fields = _level(one, other), _level(other, one)
+        self._varying = frozenset(varying)
+        self.because = because
+
+    @cached_property
+    def appeared(self) -> list[str]:
+        """The paths that only ``other`` has."""
+        return self._paths(self.fields[1].keys() - self.fields[0].keys())
+
+    @cached_property
+    def vanished(self) -> list[str]:
+        """The paths that only ``one`` has."""
+        return self._paths(self.fields[0].keys() - self.fields[1].keys())
+
+    @cached_property
+    def changed(self) -> list[str]:
+        """The paths whose values are not the same."""
+        return self._paths(path for path in self._common if self._differs(path))
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """The paths that are not compared, because they differ anyway."""
+        known = self.fields[0].keys() | self.fields[1].keys()
+        return [spell(path) for path in sorted(known, key=_order) if spell(path) in self._varying]
+
+    @property
+    def same(self) -> int:
+        """How many fields have the same value on both sides."""
+        varied = sum(spell(path) in self._varying for path in self._common)
+        return len(self._common) - len(self.changed) - varied
+
+    @property
+    def paths(self) -> list[str]:
+        """All paths that differ."""
+        return [*self.appeared, *self.vanished, *self.changed]
+
+    def __bool__(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.paths)
+
+    def __repr__(self) -> str:
+        return f"<Difference: {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """How many fields appeared, vanished and changed."""
+        counted = {APPEARED: self.appeared, VANISHED: self.vanished, CHANGED: self.changed}
+        told = (f"{len(paths)} {what}" for what, paths in counted.items() if paths)
+        return ", ".join(told) or "nothing differs"
+
+    @cached_property
+    def parts(self) -> dict[str, list[Row]]:
+        """The rows to show, by the top-level field that they are in."""
+        found: dict[str, dict[tuple[str, str, tuple[str, ...]], list[Place]]] = {}
+        for what, roots in self._roots():
+            for root in roots:
+                key = (what, pattern(root), self._reasons(root))
+                part = found.setdefault(str(root[0]), {})
+                part.setdefault(key, []).append(self._place(root))
+        return {
+            part: [Row(*key, tuple(places)) for key, places in rows.items()]
+            for part, rows in sorted(found.items())
+        }
+
+    def _repr_html_(self) -> str:
+        return render("difference.html", difference=self, brief=brief, whole=whole)
+
+    @property
+    def _common(self) -> Collection[Path]:
+        return self.fields[0].keys() & self.fields[1].keys()
+
+    def _differs(self, path: Path) -> bool:
+        return bool(self.fields[0][path] != self.fields[1][path])
+
+    def _paths(self, found: Any) -> list[str]:
+        spelled = (spell(path) for path in sorted(found, key=_order))
+        return [path for path in spelled if path not in self._varying]
+
+    def _roots(self) -> Iterator[tuple[str, list[Path]]]:
+        one, other = self.fields
+        yield CHANGED, self._kept(path for path in self._common if self._differs(path))
+        yield VANISHED, self._kept(_highest(one.keys() - other.keys(), other))
+        yield APPEARED, self._kept(_highest(other.keys() - one.keys(), one))
+
+    def _kept(self, roots: Any) -> list[Path]:
+        return [path for path in sorted(roots, key=_order) if spell(path) not in self._varying]
+
+    def _reasons(self, root: Path) -> tuple[str, ...]:
+        return self.because(spell(root)) if self.because else ()
+
+    def _place(self, root: Path) -> Place:
+        return Place(spell(root), at(self.one, root), at(self.other, root))
+
+
+def fields(event: Event | None) -> dict[Path, Any]:
+    """Return every field of an event by its path; none of an event that was not sent."""
+    return dict(_walk(event, ())) if event else {}
+
+
+def spell(path: Path) -> str:
+    """Return a path as a JMESPath."""
+    return "".join(map(_spell, path)).removeprefix(".")
+
+
+def pattern(path: Path) -> str:
+    """Return a path with a ``*`` for each place in a list."""
+    return re.sub(r"\[-\d+\]", "[*]", spell(path))
+
+
+def brief(value: Any, start: int = 0) -> str:
+    """Return a value as one short line, without what comes before ``start``."""
+    # An empty cell would look as if nothing were there.
+    return ("…" if start else "") + shorten(show(value)[start:], ONE_LINE).text or '""'
+
+
+def whole(value: Any) -> str:
+    """Return a value that is too long for one line; empty when it is not."""
+    text = show(value)
+    if len(text) <= ONE_LINE:
+        return ""
+    return shorten(value if isinstance(value, str) else to_json(value), 4 * MAX_TEXT).text
+
+
+def _level(mine: Event | None, theirs: Event | None) -> dict[Path, Any]:
+    """Return the fields of ``mine``; what is a single value in ``theirs`` is one here as well."""
+    found = fields(mine)
+    inner = {path[:length] for path in found for length in range(len(path))}
+    for whole_here in fields(theirs).keys() & inner:
+        found = {path: found[path] for path in found if path[: len(whole_here)] != whole_here}
+        found[whole_here] = at(mine, whole_here)
+    return found
+
+
+def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    children: list[tuple[Key, Any]] = []
+    if len(path) < MAX_LEAF:
+        if isinstance(value, Mapping):
+            children = list(value.items())
+        elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+            children = [(index - len(value), each) for index, each in enumerate(value)]
+    if not children:
+        yield path, _still(value)
+    for key, child in children:
+        yield from _walk(child, (*path, key))
+
+
+def _still(value: Any) -> Any:
+    if isinstance(value, str):
+        return _ADDRESS.sub("0x…", value)
+    return [_still(each) for each in value] if isinstance(value, list) else value
+
+
+def _spell(key: Key) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key if _PLAIN.fullmatch(str(key)) else json.dumps(str(key), ensure_ascii=False)}"
+
+
+def _order(path: Path) -> list[tuple[int, int, str]]:
+    """Sort numbers as numbers: what is nearer to the end comes later."""
+    return [(0, key, "") if isinstance(key, int) else (1, 0, key) for key in path]
+
+
+def _highest(paths: Collection[Path], others: Collection[Path]) -> set[Path]:
+    """Return what is lacking elsewhere as whole as it is: a container, not each of its fields."""
+    known = {path[:length] for path in others for length in range(len(path) + 1)}
+    return {
+        next(path[:length] for length in range(1, len(path) + 1) if path[:length] not in known)
+        if path not in known
+        else path
+        for path in paths
+    }

@@ -1,0 +1,289 @@
+"""What a process uses, sampled while something runs in it, drawn live and as a still."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+import psutil
+from IPython.display import DisplayHandle
+from markupsafe import Markup
+
+from kit.html import render
+from kit.reading.spans import length
+from kit.system.pulse import Pulse
+from kit.views.chart import Rows, svg
+
+INTERVAL_S = 0.025
+# Drawing takes CPU of this process, which is often the one that is watched.
+DRAW_EVERY_S = 0.25
+# Then every other sample goes, and they are taken half as often.
+MAX_SAMPLES = 1200
+
+# The system counts CPU time in steps of up to 16 ms: a shorter look back would see only those.
+_LOOK_BACK_S = 0.2
+# A core that is shared with others is never all ours.
+_BUSY = 50.0
+# Longer than an answer takes on a machine that is busy with something else.
+_LATE_MS = 400.0
+_WIDTH = 400
+_MB = 1024 * 1024
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a process held and had used; ``at`` is in seconds since the recording began.
+
+    ``heap_mb`` and ``delay_ms``, the time to an answer, are those of a service with a pulse.
+    """
+
+    at: float
+    rss_mb: float
+    cpu_seconds: float
+    heap_mb: float = 0.0
+    delay_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """Where to look: the process, and the service whose heap and answers are of interest.
+
+    ``pid`` None is this process. Without a ``url`` memory and CPU are recorded, with one the
+    heap that its health route reports, and how long that takes to answer.
+    """
+
+    pid: int | None = None
+    url: str | None = None
+
+
+OWN = Vitals()
+
+
+class Recording:
+    """The vitals of a process while a ``with`` block runs.
+
+    ``on_change`` is given the recording from the sampling thread, about four times a second and
+    once at the end. Shown in a notebook as a picture with a sentence for each. Raises
+    psutil.NoSuchProcess when there is no such process; one that ends meanwhile ends the recording.
+    """
+
+    def __init__(
+        self,
+        vitals: Vitals = OWN,
+        on_change: Callable[["Recording"], None] | None = None,
+    ) -> None:
+        self._process = psutil.Process(vitals.pid)
+        self._pulse = Pulse(vitals.url) if vitals.url else None
+        self._on_change = on_change or (lambda recording: None)
+        self._samples: tuple[Sample, ...] = ()
+        self._interval = INTERVAL_S
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="workshop-gauges", daemon=True)
+        self._undo = ExitStack()
+        self.process_ended = False
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        if self._pulse:
+            self._undo.enter_context(self._pulse)
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._sample()
+        self._undo.close()
+        self._on_change(self)
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What was measured so far, the earliest first."""
+        return self._samples
+
+    @property
+    def sentence(self) -> str:
+        """What the picture shows."""
+        ended = " The process ended." if self.process_ended else ""
+        return " ".join(gauge.sentence for gauge in self.gauges) + ended
+
+    @property
+    def gauges(self) -> tuple["Gauge", ...]:
+        """What is drawn: memory and CPU, or heap and time to answer."""
+        if self._pulse:
+            return heap_gauge(self._samples), delay_gauge(self._samples)
+        return memory_gauge(self._samples), cpu_gauge(self._samples)
+
+    def _run(self) -> None:
+        drawn = self._began
+        while not (self._stop.wait(self._interval) or self.process_ended):
+            self._sample()
+            if time.monotonic() - drawn >= DRAW_EVERY_S:
+                self._on_change(self)
+                drawn = time.monotonic()
+
+    def _sample(self) -> None:
+        try:
+            with self._process.oneshot():
+                rss, cpu = self._process.memory_info().rss, self._process.cpu_times()
+        except psutil.Error:
+            self.process_ended = True
+            return
+        at, used = time.monotonic() - self._began, cpu.user + cpu.system
+        heap, delay = (self._pulse.heap_mb, self._pulse.delay_ms) if self._pulse else (0.0, 0.0)
+        # Until the first answer nobody knows the heap, and a zero would look like growth.
+        if heap is not None:
+            self._samples = (*self._samples, Sample(at, rss / _MB, used, heap, delay))
+        if len(self._samples) >= MAX_SAMPLES:
+            self._samples, self._interval = self._samples[::2], 2 * self._interval
+
+    def _repr_html_(self) -> str:
+        return gauges(self)
+
+    def __repr__(self) -> str:
+        return f"<Recording {len(self._samples)} samples: {self.sentence}>"
+
+
+def watch(action: Callable[[], _T], vitals: Vitals = OWN) -> _T:
+    """Show the vitals of a process in the output while ``action`` runs, and return its result.
+
+    What ``action`` raises is raised here too, below the picture of what led there.
+    """
+    handle = DisplayHandle()
+    with Recording(vitals, on_change=handle.update) as recording:
+        handle.display(recording)
+        return action()
+
+
+# Words
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One curve: a value for each sample, and a sentence that says what it did."""
+
+    title: str
+    unit: str
+    samples: Sequence[Sample]
+    values: Sequence[float]
+    sentence: str
+
+
+def memory_gauge(samples: Sequence[Sample]) -> Gauge:
+    """Return what the system says that the process holds."""
+    held = [sample.rss_mb for sample in samples]
+    return Gauge("Memory", "MB", samples, held, level_sentence("Memory", samples, held))
+
+
+def heap_gauge(samples: Sequence[Sample]) -> Gauge:
+    """Return what the service says that its objects take."""
+    held = [sample.heap_mb for sample in samples]
+    return Gauge("Heap", "MB", samples, held, level_sentence("The heap", samples, held))
+
+
+def cpu_gauge(samples: Sequence[Sample]) -> Gauge:
+    """Return how busy the process was; 100 % is one core."""
+    return Gauge("CPU", "%", samples, cpu_percent(samples), cpu_sentence(samples))
+
+
+def delay_gauge(samples: Sequence[Sample]) -> Gauge:
+    """Return how long the service took to answer, or was taking."""
+    delays = [sample.delay_ms for sample in samples]
+    return Gauge("Time to an answer", "ms", samples, delays, delay_sentence(samples))
+
+
+def level_sentence(what: str, samples: Sequence[Sample], held: Sequence[float]) -> str:
+    """Return what something that is measured in MB did: it rose and fell, or it did not."""
+    if not held:
+        return f"{what} was not measured."
+    first, last, peak = held[0], held[-1], max(held)
+    risen = peak - first
+    if risen < _noise(first):
+        return _fell(what, first, last)
+    top = held.index(peak)
+    before = max(index for index in range(top) if held[index] <= first + risen / 20)
+    rose = (
+        f"{what} rose from {first:.0f} to {peak:.0f} MB "
+        f"within {length(samples[top].at - samples[before].at)} and"
+    )
+    if peak - last < risen / 5:
+        return f"{rose} stayed there."
+    return f"{rose} fell {'back ' if last <= first + risen / 5 else ''}to {last:.0f} MB."
+
+
+def _noise(rss_mb: float) -> float:
+    """Return what comes and goes in a process without anyone leaking it, in MB."""
+    return max(8.0, rss_mb / 10)
+
+
+def _fell(what: str, first: float, last: float) -> str:
+    if first - last < _noise(first):
+        return f"{what} stayed at about {first:.0f} MB."
+    return f"{what} fell from {first:.0f} to {last:.0f} MB."
+
+
+def delay_sentence(samples: Sequence[Sample]) -> str:
+    """Return how long one had to wait for an answer."""
+    if not samples:
+        return "Nobody asked for an answer."
+    longest = max(sample.delay_ms for sample in samples)
+    if longest < _LATE_MS:
+        return f"Every answer came within {longest:.0f} ms."
+    return f"Nobody was answered for {length(longest / 1000)}: the event loop was busy."
+
+
+def cpu_sentence(samples: Sequence[Sample]) -> str:
+    """Return how busy the process was; 100 % is one core."""
+    used = cpu_percent(samples)
+    if not used:
+        return "The CPU was not measured."
+    steps = zip(samples, samples[1:], used[1:], strict=False)
+    busy = sum(later.at - earlier.at for earlier, later, share in steps if share >= _BUSY)
+    if busy < _LOOK_BACK_S:
+        return f"The CPU was never busier than {max(used):.0f} % of one core."
+    return (
+        f"The CPU was busy with more than half of one core for {length(busy)}, "
+        f"at most with {max(used):.0f} %."
+    )
+
+
+def cpu_percent(samples: Sequence[Sample]) -> list[float]:
+    """Return the CPU use up to each sample, in percent of one core."""
+    shares: list[float] = []
+    first = 0
+    for index, sample in enumerate(samples):
+        while first + 1 < index and sample.at - samples[first + 1].at >= _LOOK_BACK_S:
+            first += 1
+        passed = sample.at - samples[first].at
+        used = sample.cpu_seconds - samples[first].cpu_seconds
+        # Two samples right after another say nothing: clock ticks are longer.
+        shares.append(max(100 * used / passed, 0.0) if passed >= _LOOK_BACK_S / 2 else 0.0)
+    return shares
+
+
+# Picture
+
+
+def gauges(recording: Recording) -> Markup:
+    """Return the recording as two charts, with a sentence below each that says what it shows."""
+    charts = [(gauge.title, _chart(gauge), gauge.sentence) for gauge in recording.gauges]
+    html = render("gauges.html", charts=charts, process_ended=recording.process_ended)
+    return Markup(html)  # noqa: S704 - the template escaped every value
+
+
+def _chart(gauge: Gauge) -> Markup:
+    points = [
+        {"at": each.at, "value": value}
+        for each, value in zip(gauge.samples, gauge.values, strict=True)
+    ]
+    peaks = [
+        {**point, "label": f"{point['value']:.0f} {gauge.unit}"}
+        for point in sorted(points, key=lambda point: -point["value"])[:1]
+    ]
+    datasets: dict[str, Rows] = {"points": points, "peak": peaks}
+    return svg("gauges", gauge.sentence, width=_WIDTH, left=34, right=14, datasets=datasets)

@@ -1,0 +1,298 @@
+"""Exception chains and stack traces as the event card shows them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from markupsafe import Markup, escape
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import RegexLexer
+from pygments.lexers.javascript import JavascriptLexer
+from pygments.lexers.python import PythonLexer
+
+from kit.provenance.python_source import source
+from kit.reading.payload import (
+    MAX_ROWS,
+    Text,
+    at,
+    exceptions,
+    mapping,
+    mappings,
+    sequence,
+    short_path,
+    shorten,
+    show,
+    string,
+)
+
+MAX_FRAMES = 12
+LINES_AROUND = 5
+
+_SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
+# How the SDK for Node.js writes what it does not look into: <Payment>, <undefined>.
+_STAND_IN = re.compile(r"<[\w$ ]+>")
+_LEXERS: dict[bool, RegexLexer] = {
+    is_script: lexer(stripnl=False, ensurenl=False)
+    for is_script, lexer in ((True, JavascriptLexer), (False, PythonLexer))
+}
+_RELATIONS = {
+    "__cause__": "caused by",
+    "__context__": "raised while handling",
+    "cause": "caused by",
+    "error": "raised while disposing",
+    "suppressed": "which hid",
+}
+
+Raw = Mapping[str, Any]
+# What hangs below something else: the exception, how it hangs there, how deep.
+Branch = tuple[Raw, str, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A name and its value; ``why`` is what the value is good for."""
+
+    name: str
+    value: Text
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of source; ``code`` is escaped. The guilty one was running."""
+
+    number: int | str
+    code: Markup
+    is_guilty: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A call on the stack."""
+
+    function: str
+    where: str
+    lines: tuple[Line, ...]
+    variables: tuple[Row, ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames that are folded away: of libraries, or of ours where there are too many.
+
+    ``is_same`` is true for calls from the very line above, which called itself.
+    """
+
+    frames: tuple[Frame, ...]
+    has_ours: bool
+    is_same: bool = False
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of a chain; ``relation`` says how it hangs on the one above."""
+
+    type: str
+    value: Text
+    module: str
+    relation: str
+    depth: int
+    stack: tuple[Frame | Run, ...]
+
+
+def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
+    """Return the exceptions of an event, outermost first.
+
+    ``uses`` says what local variables of the failing frame are good for.
+    """
+    values = exceptions(event)
+    branches = _grouped(values) or _chained(values)
+    return [_raised(branch, uses if branch[0] is values[-1] else {}) for branch in branches]
+
+
+def threads(event: Raw) -> list[Raised]:
+    """Return the stacks that came without an exception."""
+    found = [*mappings(at(event, ("threads", "values"))), event]
+    return [_raised((each, "", 0), {}) for each in found if mapping(each.get("stacktrace"))]
+
+
+def _chained(values: Sequence[Raw]) -> list[Branch]:
+    return [
+        (value, "caused by" if index else "", 0) for index, value in enumerate(reversed(values))
+    ]
+
+
+def _grouped(values: Sequence[Raw]) -> list[Branch]:
+    """Return the tree of an exception group, root first; nothing when the event has none."""
+    numbers = [at(value, ("mechanism", "exception_id")) for value in values]
+    if len(set(map(repr, numbers))) < len(numbers) or not all(type(n) is int for n in numbers):
+        return []
+    branches: list[Branch] = []
+    depths: dict[int, int] = {}
+    for number, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0]):
+        relation, parent = _hangs(number, mapping(value.get("mechanism")))
+        depths[number] = depths[parent] + 1 if type(parent) is int and parent in depths else 0
+        branches.append((value, relation, min(depths[number], 5)))
+    return branches
+
+
+def _hangs(number: int, mechanism: Raw) -> tuple[str, Any]:
+    """Return how an exception of a group hangs on which other one."""
+    source = string(mechanism.get("source"))
+    relation = _RELATIONS.get(source, "member of the group" if source else "")
+    # The SDK for Python numbers depth first, so a cause comes right after what it caused; the
+    # parent_id that it writes for causes is 0, the group.
+    is_pythons = source in ("__cause__", "__context__")
+    return relation, number - 1 if is_pythons else mechanism.get("parent_id")
+
+
+def _raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
+    value, relation, depth = branch
+    frames = mappings(at(value, ("stacktrace", "frames")))
+    return Raised(
+        string(value.get("type")) or ("Exception" if "mechanism" in value else "Thread"),
+        shorten(string(value.get("value"))),
+        string(value.get("module")),
+        relation,
+        depth,
+        tuple(_folded(frames[::-1], uses)),
+    )
+
+
+def _folded(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[Frame | Run]:
+    """Return frames of ours one by one and those between them as runs, newest first."""
+    mine = [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
+    start = shown = 0
+    for index in mine:
+        if index < start or shown == MAX_FRAMES:
+            continue
+        yield from _run(frames[start:index])
+        yield _own_frame(frames[index], uses if index == mine[0] else {})
+        shown += 1
+        start = _end_of_recursion(frames, index)
+        if start > index + 1:
+            yield Run(tuple(map(_library_frame, frames[index + 1 : start])), True, is_same=True)
+    yield from _run(frames[start:])
+
+
+def _end_of_recursion(frames: Sequence[Raw], index: int) -> int:
+    """Return the index after the calls that came from the very line of a call."""
+    call = _function(frames[index]), _where(frames[index])
+    end = index + 1
+    while end < len(frames) and (_function(frames[end]), _where(frames[end])) == call:
+        end += 1
+    return end
+
+
+def _run(frames: Sequence[Raw]) -> Iterator[Run]:
+    if frames:
+        has_ours = any(raw.get("in_app") is True for raw in frames)
+        yield Run(tuple(map(_library_frame, frames)), has_ours)
+
+
+def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
+    # The values of Python are texts already: its SDK sends the repr() of each.
+    text = _literal if _is_script(raw) else show
+    pairs = islice(mapping(raw.get("vars")).items(), MAX_ROWS)
+    variables = (
+        Row(name, shorten(text(value)), (uses[name],) if name in uses else ())
+        for name, value in pairs
+    )
+    lines = _lines(raw)
+    remark = "" if lines else "The event names the line only, the text is read from its file."
+    lines = lines or _lines({**raw, **_source_around(raw)})
+    return Frame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
+
+
+def _source_around(raw: Raw) -> Raw:
+    """Return the source around the line of a frame; nothing when the file is not ours."""
+    number = raw.get("lineno")
+    lines = source().lines(short_path(string(raw.get("filename"))))
+    if type(number) is not int or not 1 <= number <= len(lines):
+        return {}
+    return {
+        "pre_context": lines[max(0, number - 1 - LINES_AROUND) : number - 1],
+        "context_line": lines[number - 1],
+        "post_context": lines[number : number + LINES_AROUND],
+    }
+
+
+def _is_script(raw: Raw) -> bool:
+    return bool(_SCRIPT.search(string(raw.get("filename"))))
+
+
+def _literal(value: Any, depth: int = 0) -> str:
+    """Return a value as JavaScript writes it: quotes tell the text "10" from the number."""
+    if isinstance(value, str):
+        is_stand_in = bool(_STAND_IN.fullmatch(value))
+        return value if is_stand_in else json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, Mapping | list) or depth > 1:
+        return show(value)
+    if isinstance(value, list):
+        items = islice(value, MAX_ROWS)
+        return "[" + ", ".join(_literal(each, depth + 1) for each in items) + "]"
+    pairs = islice(value.items(), MAX_ROWS)
+    return "{" + ", ".join(f"{key}: {_literal(each, depth + 1)}" for key, each in pairs) + "}"
+
+
+def _library_frame(raw: Raw) -> Frame:
+    code = raw.get("context_line")
+    line = Line("", escape(_one_line(code)), True) if isinstance(code, str) else None
+    return Frame(_function(raw), _where(raw), (line,) if line else (), ())
+
+
+def _function(raw: Raw) -> str:
+    # V8 has no name for what has none; the SDK for Node.js writes a question mark.
+    name = re.sub(r"\?$", "<anonymous>", string(raw.get("function")))
+    return name or "unknown function"
+
+
+def _where(raw: Raw) -> str:
+    file = short_path(string(raw.get("filename")) or string(raw.get("abs_path")))
+    if file == "<anonymous>":
+        return "built into V8"
+    file = file or "unknown file"
+    return f"{file}:{show(raw['lineno'])}" if raw.get("lineno") is not None else file
+
+
+def _lines(raw: Raw) -> tuple[Line, ...]:
+    guilty = raw.get("context_line")
+    if not isinstance(guilty, str):
+        return ()
+    before = [string(line) for line in sequence(raw.get("pre_context"))]
+    after = [string(line) for line in sequence(raw.get("post_context"))]
+    code = "\n".join(map(_one_line, (*before, guilty, *after)))
+    marked = _highlight(code, _is_script(raw))
+    number = raw.get("lineno")
+    first = number - len(before) if isinstance(number, int) else None
+    return tuple(
+        Line("" if first is None else first + index, code, index == len(before))
+        for index, code in enumerate(marked)
+    )
+
+
+def _one_line(code: str) -> str:
+    """Return code in which nothing breaks the line, so that lines keep their numbers."""
+    return shorten(" ".join(code.splitlines())).text
+
+
+@lru_cache(maxsize=512)
+def _highlight(code: str, is_script: bool) -> tuple[Markup, ...]:
+    formatter = HtmlFormatter(nowrap=True, classprefix="cw-")
+    # The excerpt may begin inside of a comment.
+    before = "/**\n" if is_script and _ends_comment(code) else ""
+    html = highlight(before + code, _LEXERS[is_script], formatter)
+    # Pygments escapes, and ends a last line that is not empty.
+    lines = html.split("\n")[bool(before) :]
+    return tuple(map(Markup, lines[: code.count("\n") + 1]))
+
+
+def _ends_comment(code: str) -> bool:
+    """Return whether a block comment ends in the code that did not begin there."""
+    return "*/" in code and "/*" not in code.partition("*/")[0]

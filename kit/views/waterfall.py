@@ -1,0 +1,378 @@
+"""The waterfall: every span of a trace, of all services, on one time axis.
+
+What an event carries is untrusted: its text reaches the page through Jinja's autoescape or as
+data of a Vega chart, which escapes it too.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from demo_services.services import SERVICES
+from kit.html import render
+from kit.ingest.store import StoredItem
+from kit.reading.payload import at, exceptions, mapping, moment, shorten, string
+from kit.reading.spans import MAX_SPANS, Span, length, spans
+from kit.views.chart import cut, svg
+
+MAX_ROWS = 80
+# As many equal siblings in a row share one: fifty queries are one staircase, not fifty rows.
+GROUPED = 5
+COLOURS = 6
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Widths in pixels: labels, time axis, durations, types of errors. They stand side by side."""
+
+    labels: int
+    plot: int
+    durations: int
+    errors: int
+
+
+# Two drawings, wide and narrow, of which the page shows the one that fits: a scaled text cannot
+# be read.
+_SIZES = {"wide": _Size(300, 390, 80, 190), "narrow": _Size(190, 240, 90, 0)}
+# Widths of a character in pixels, in the widest of the usual fonts.
+_CHARACTER, _BOLD = 7.6, 8.6
+# Says nothing in a picture that has the service beside it.
+_LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)(?=:)")
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An error event: when it happened, in seconds since the epoch, and its type."""
+
+    at: float
+    type: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the waterfall: a span, or equal siblings one after the other."""
+
+    spans: tuple[Span, ...]
+    depth: int
+    is_entry: bool
+    critical: tuple[Interval, ...]
+    marks: tuple[Mark, ...]
+
+    @property
+    def service(self) -> str:
+        """The service whose work it is."""
+        return self.spans[0].service
+
+    @property
+    def start(self) -> float:
+        """When the first began, in seconds since the epoch."""
+        return self.spans[0].start
+
+    @property
+    def end(self) -> float:
+        """When the last ended, in seconds since the epoch."""
+        return max(span.end for span in self.spans)
+
+    @property
+    def seconds(self) -> float:
+        """How long all of them took together, in seconds."""
+        return sum(span.duration for span in self.spans)
+
+    @property
+    def critical_seconds(self) -> float:
+        """How much of the critical path is theirs, in seconds."""
+        return sum(end - start for start, end in self.critical)
+
+    @property
+    def what(self) -> str:
+        """The operation and the name, with how many there are."""
+        count = f"{len(self.spans)} × " if len(self.spans) > 1 else ""
+        return count + (f"{self.spans[0].op} {self.spans[0].name}".strip() or "unnamed span")
+
+    @property
+    def took(self) -> str:
+        """The duration in words."""
+        return length(self.seconds) + (" in all" if len(self.spans) > 1 else "")
+
+    @property
+    def critical_took(self) -> str:
+        """The share of the critical path in words; empty when it has none."""
+        return length(self.critical_seconds) if self.critical else ""
+
+    @property
+    def errors(self) -> str:
+        """The types of the errors that happened in it."""
+        return ", ".join(dict.fromkeys(mark.type for mark in self.marks))
+
+    @property
+    def status(self) -> str:
+        """The worst that its spans report; empty when they report nothing."""
+        found = [span.status for span in self.spans if span.status]
+        return next((each for each in found if each != "ok"), found[0] if found else "")
+
+
+@dataclass
+class _Tree:
+    """Spans by their parents. Whatever the parents say, every span is in it exactly once."""
+
+    roots: list[Span] = field(default_factory=list)
+    children: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    by_id: dict[str, Span] = field(default_factory=dict)
+
+    def is_entry(self, span: Span) -> bool:
+        """Whether the work enters the span's service here."""
+        parent = self.by_id.get(span.parent_id)
+        return parent is None or parent.service != span.service
+
+
+def waterfall(items: Sequence[StoredItem]) -> Markup:
+    """Return the spans of a trace as a waterfall, with its errors and its critical path.
+
+    ``items`` are those of one trace, of any type. A trace of more than ``MAX_ROWS`` rows is cut
+    to the longest and to those with errors, and says so.
+    """
+    found = spans(items)
+    marks, astray = _marks(items, found)
+    rows = list(_rows(_tree(found), marks))
+    shown = _longest(rows)
+    start = min((span.start for span in found), default=0.0)
+    total = max((span.end for span in found), default=start) - start
+    summary = _summary(rows, found, total)
+    values = {
+        "charts": _charts(shown, start, total, summary) if shown else {},
+        "rows": [(row, length(row.start - start)) for row in shown],
+        "summary": summary,
+        "notes": list(_notes(rows, shown, found, astray)),
+    }
+    html = render("waterfall.html", **values).encode("utf-8", "replace").decode()
+    return Markup(html)  # noqa: S704 - the template escaped every value
+
+
+# Tree
+
+
+def _tree(found: Sequence[Span]) -> _Tree:
+    tree = _Tree(by_id={span.id: span for span in found if span.id})
+    for span in found:
+        if tree.by_id.get(span.parent_id) in (None, span):
+            tree.roots.append(span)
+        else:
+            tree.children[span.parent_id].append(span)
+    reached = {id(span) for span, _ in _walk(tree)}
+    # Spans that are each other's parents hang on nothing: the earliest becomes a root.
+    for span in found:
+        if id(span) not in reached:
+            tree.children[span.parent_id].remove(span)
+            tree.roots.append(span)
+            reached |= {id(below) for below, _ in _walk(_Tree([span], tree.children))}
+    return tree
+
+
+def _walk(tree: _Tree) -> Iterator[tuple[Span, int]]:
+    """Yield every span under its parent, the earliest first, and how deep it is."""
+    stack = [(span, 0) for span in reversed(tree.roots)]
+    while stack:
+        span, depth = stack.pop()
+        yield span, depth
+        if span.id:
+            stack += [(child, depth + 1) for child in reversed(tree.children.get(span.id, []))]
+
+
+def _rows(tree: _Tree, marks: Mapping[int, list[Mark]]) -> Iterator[Row]:
+    critical = _critical_path(tree)
+
+    def kind(placed: tuple[int, tuple[Span, int]]) -> Any:
+        index, (span, depth) = placed
+        alone = tree.children.get(span.id) or id(span) in marks
+        return index if alone else (span.parent_id, span.service, span.op, span.name, depth)
+
+    for _, group in groupby(enumerate(_walk(tree)), key=kind):
+        members = [placed for _, placed in group]
+        size = len(members) if len(members) >= GROUPED else 1
+        for first in range(0, len(members), size):
+            some, depth = [span for span, _ in members[first : first + size]], members[first][1]
+            yield Row(
+                spans=tuple(some),
+                depth=depth,
+                is_entry=tree.is_entry(some[0]),
+                critical=tuple(part for span in some for part in critical.get(id(span), ())),
+                marks=tuple(marks.get(id(some[0]), ())),
+            )
+
+
+def _critical_path(tree: _Tree) -> dict[int, list[Interval]]:
+    """Return when each span, by ``id()``, held up the end of the trace.
+
+    From the end of the trace back to its start: what ended last was waited for, and before it
+    began, what ended last before that. The rest of a span's time is its own.
+    """
+    path: dict[int, list[Interval]] = defaultdict(list)
+    ends = [span.end for span in tree.roots]
+    whole = (min((s.start for s in tree.roots), default=0.0), max(ends, default=0.0))
+    pending: list[tuple[Span | None, Interval]] = [(None, whole)]
+    while pending:
+        span, (start, end) = pending.pop()
+        inside = tree.roots if span is None else tree.children.get(span.id, []) if span.id else []
+        cursor = end
+        for child in sorted(inside, key=lambda each: each.end, reverse=True):
+            until = min(child.end, end)
+            if until > cursor or child.start >= until or until <= start:
+                continue
+            if span is not None and until < cursor:
+                path[id(span)].append((until, cursor))
+            cursor = max(child.start, start)
+            pending.append((child, (cursor, until)))
+        if span is not None and start < cursor:
+            path[id(span)].append((start, cursor))
+    return path
+
+
+# Errors
+
+
+def _marks(
+    items: Sequence[StoredItem], found: Sequence[Span]
+) -> tuple[dict[int, list[Mark]], list[str]]:
+    """Return the errors by the ``id()`` of their span, and the types of those without one."""
+    by_id = {span.id: span for span in found if span.id}
+    marks: dict[int, list[Mark]] = defaultdict(list)
+    astray = []
+    for event in (mapping(item.payload) for item in items if item.type == "event"):
+        span = by_id.get(string(at(event, ("contexts", "trace", "span_id"))))
+        if span is None:
+            astray.append(_type(event))
+        else:
+            then = moment(event.get("timestamp"))
+            marks[id(span)].append(Mark(then.timestamp() if then else span.end, _type(event)))
+    return marks, astray
+
+
+def _type(event: Mapping[str, Any]) -> str:
+    values = exceptions(event)
+    found = string(values[-1].get("type")) if values else string(event.get("message"))
+    return shorten(found).text or "error"
+
+
+# Words
+
+
+def _longest(rows: Sequence[Row]) -> list[Row]:
+    """Return at most ``MAX_ROWS`` rows: those with errors, then the longest, in their order."""
+    by_weight = sorted(range(len(rows)), key=lambda i: (not rows[i].marks, -rows[i].seconds, i))
+    return [rows[index] for index in sorted(by_weight[:MAX_ROWS])]
+
+
+def _summary(rows: Sequence[Row], found: Sequence[Span], total: float) -> str:
+    if not rows:
+        return "No span of this trace has arrived."
+    services = len({span.service for span in found})
+    counted = f"{_count(len(found), 'span')} in {_count(services, 'service')}, {length(total)}."
+    errors = Counter(mark.type for row in rows for mark in row.marks)
+    failed = f" Errors: {', '.join(_times(*each) for each in errors.items())}." if errors else ""
+    longest = max(rows, key=lambda row: row.critical_seconds)
+    if not longest.critical:
+        return counted + failed
+    return (
+        f"{counted} The longest part of the critical path, {longest.critical_took}, "
+        f"is {longest.what} in {longest.service}.{failed}"
+    )
+
+
+def _notes(
+    rows: Sequence[Row], shown: Sequence[Row], found: Sequence[Span], astray: Sequence[str]
+) -> Iterator[str]:
+    if len(shown) < len(rows):
+        yield f"{len(shown)} of {len(rows):,} rows are shown: those with errors, and the longest."
+    if len(found) == MAX_SPANS:
+        yield f"Only the first {MAX_SPANS:,} spans are counted."
+    if astray:
+        kinds = ", ".join(_times(*each) for each in Counter(astray[:MAX_ROWS]).items())
+        yield f"Outside every span of this trace: {kinds}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _times(name: str, number: int) -> str:
+    return f"{number} × {name}" if number > 1 else name
+
+
+# Chart
+
+
+def _charts(rows: Sequence[Row], start: float, total: float, summary: str) -> dict[str, Markup]:
+    # A trace without any length still needs an axis that has one.
+    axis = total or 0.001
+    return {
+        name: svg(
+            "waterfall",
+            summary,
+            width=size.plot,
+            left=size.labels,
+            right=size.durations + size.errors,
+            datasets=_datasets(rows, start, axis, size),
+        )
+        for name, size in _SIZES.items()
+    }
+
+
+def _datasets(
+    rows: Sequence[Row], start: float, total: float, size: _Size
+) -> dict[str, list[dict[str, Any]]]:
+    # The system's own first, so that a service has one colour in all traces.
+    services = list(dict.fromkeys([*SERVICES, *(row.service for row in rows)]))
+    colours = {name: index % COLOURS for index, name in enumerate(services)}
+    numbered = list(enumerate(rows))
+    return {
+        "rows": [{"row": number, **_label(row, size)} for number, row in numbered],
+        "bars": [
+            {
+                "row": number,
+                "start": span.start - start,
+                "end": span.end - start,
+                "colour": colours[row.service],
+                "size": 14 if row.is_entry else 9,
+            }
+            for number, row in numbered
+            for span in row.spans
+        ],
+        "critical": [
+            {"row": number, "start": begin - start, "end": end - start}
+            for number, row in numbered
+            for begin, end in row.critical
+        ],
+        "errors": [
+            # Another clock may put it outside of the picture.
+            {"row": number, "at": min(max(mark.at - start, 0.0), total)}
+            for number, row in numbered
+            for mark in row.marks[:MAX_ROWS]
+        ],
+        "axis": [{"at": 0.0}, {"at": total}],
+    }
+
+
+def _label(row: Row, size: _Size) -> dict[str, Any]:
+    indent = min(10 * row.depth, size.labels // 3)
+    service = row.service if row.is_entry else ""
+    room = size.labels - indent - 6
+    named = min(_BOLD * len(service) + 6, room) if service else 0
+    errors = f"✖ {row.errors}" if row.marks else ""
+    return {
+        "service": cut(service, room, _BOLD),
+        "what": cut(_LOOPBACK.sub("", row.what), room - named, _CHARACTER),
+        "x": indent - size.labels,
+        "what_x": indent - size.labels + named,
+        "took": f"✖ {row.took}" if row.marks and not size.errors else row.took,
+        "took_x": size.plot + size.durations,
+        "errors": cut(errors, size.errors - 12, _BOLD),
+        "errors_x": size.plot + size.durations + 12,
+        "bad": bool(row.marks),
+    }

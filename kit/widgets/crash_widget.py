@@ -1,0 +1,244 @@
+"""What the learner presses: a button that crashes something and shows what was captured."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import ipywidgets
+from IPython.display import HTML, DisplayHandle
+from markupsafe import Markup
+
+from kit.crashes.crash_type import CrashType, Parameter
+from kit.html import render
+from kit.outcome import Event, Outcome
+from kit.reading.spans import length
+from kit.views.gauges import Recording, Vitals, gauges
+from kit.widgets.press import Press
+
+
+class Trigger(Protocol):
+    """How to crash something: ``Workshop.trigger``."""
+
+    def __call__(self, crash_id: str, **options: Any) -> Outcome:
+        """Trigger ``crash_id``."""
+
+
+class CrashWidget:
+    """A crash type, or the variants of one, with its button and what a press of it captured.
+
+    Only the controls are widgets. All else is static HTML in the cell's output, which outlives
+    the kernel and is kept by nbconvert.
+    """
+
+    def __init__(
+        self, variants: Sequence[CrashType], trigger: Trigger, vitals: Callable[[], Vitals] = Vitals
+    ) -> None:
+        self._variants = {crash.variant: crash for crash in variants}
+        self._trigger = trigger
+        self._vitals = vitals
+        self._kind = _choice(list(self._variants))
+        self._kind.observe(lambda _: self._describe(), "value")
+        self._parameters = {each.name: _number(each) for each in variants[0].parameters}
+        self.button = _button()
+        self._press = Press(self.button, self._crash_it, self._show_failure)
+        self._head, self._state, self._chart, self._cards, self._trace = (
+            Static() for _ in range(5)
+        )
+        self._describe()
+
+    def click(self) -> Outcome:
+        """Press the button, wait for all that follows, and return the outcome.
+
+        Raises what went wrong on the way: in a callback alone an error would stay unseen.
+        """
+        return self._press.click()
+
+    @property
+    def _crash(self) -> CrashType:
+        return self._variants[self._kind.value]
+
+    def _ipython_display_(self) -> None:
+        choice = [self._kind] if len(self._variants) > 1 else []
+        controls = ipywidgets.Box(
+            [self.button, *choice, *self._parameters.values()],
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
+        )
+        controls.add_class("cw-w-controls")
+        self._head.display()
+        DisplayHandle().display(controls)
+        for static in (self._state, self._chart, self._cards, self._trace):
+            static.display()
+
+    def _describe(self) -> None:
+        self._head.show(render("crash.html", crash=self._crash))
+
+    def _crash_it(self) -> Outcome:
+        self._show_state()
+        values = {name: box.value for name, box in self._parameters.items()}
+        with self._charting():
+            outcome = self._trigger(
+                self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
+            )
+        self._show_outcome(outcome)
+        return outcome
+
+    def _charting(self) -> AbstractContextManager[object]:
+        """Show the vitals of the process meanwhile, where they are what it is about."""
+        if not self._crash.charted:
+            return nullcontext()
+        return Recording(self._vitals(), lambda recording: self._chart.show(gauges(recording)))
+
+    def _show_cards(self, outcome: Outcome) -> None:
+        # Before the state: the card is what the learner waits for.
+        self._cards.show(cards(outcome.events))
+        self._show_state(outcome)
+
+    def _show_outcome(self, outcome: Outcome) -> None:
+        # Those of an incomplete outcome, or of more than was declared, were not shown yet.
+        if len(outcome.events) != len(outcome.crash.errors):
+            self._cards.show(cards(outcome.events))
+        # What raises nothing can only be seen in where the time went.
+        is_slow = outcome.crash.profiled or not outcome.events
+        profile = outcome.profile if is_slow else None
+        views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
+        # Every value of them is escaped.
+        shown = Markup("").join(map(Markup, views))
+        self._trace.show(render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
+        # Last: what it says is complete is then on the page.
+        self._show_state(outcome, done=True)
+
+    def _show_failure(self, failure: str) -> None:
+        self._cards.show("")
+        self._trace.show("")
+        self._state.show(failure)
+
+    def _show_state(self, outcome: Outcome | None = None, *, done: bool = False) -> None:
+        self._state.show(render("state.html", steps=steps(self._crash, outcome, done)))
+
+
+class Static:
+    """A piece of static HTML in a cell's output, replaceable from any thread."""
+
+    def __init__(self) -> None:
+        self._html = ""
+        self._handle = DisplayHandle()
+
+    def display(self) -> None:
+        """Show it in the output of the running cell."""
+        self._handle.display(HTML(self._html))
+
+    def show(self, html: str) -> None:
+        """Replace it wherever it is displayed."""
+        self._html = html
+        self._handle.update(HTML(html))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An event of several, and the line that stands for its card while that is folded."""
+
+    level: str
+    title: str
+    message: str
+    card: Markup
+
+
+def cards(events: Sequence[Event]) -> str:
+    """Return the cards of events; of several, all but the first are folded."""
+    return render("events.html", events=[_fold(event) for event in events]) if events else ""
+
+
+def _fold(event: Event) -> Fold:
+    # A card is HTML of which every value is escaped.
+    card = Markup(event._repr_html_())  # noqa: S704
+    level, message = event.get("level"), event.find("exception.values[-1].value")
+    return Fold(str(level or "error"), event.title, str(message or ""), card)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a press; ``state`` is done, now, next or lack."""
+
+    state: str
+    text: str
+
+
+def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
+    """Return how far a press has come, from the request to the last telemetry declared."""
+    if outcome is None:
+        return [Step("now", "Waiting for the HTTP answer"), *_to_come(crash)]
+    milliseconds = outcome.response.elapsed.total_seconds() * 1000
+    status = f"{outcome.response.status_code} {outcome.response.reason_phrase}"
+    answered = Step("done", f"HTTP {status} after {milliseconds:.0f} ms")
+    if done and outcome.missing:
+        return [answered, Step("lack", f"Did not arrive: {'; '.join(outcome.missing)}")]
+    if len(outcome.events) < len(crash.errors):
+        waiting = f"Waiting for {_to_come(crash)[0].text}"
+        return [answered, Step("now", waiting), _to_come(crash)[1]]
+    titles = ", ".join(event.title for event in outcome.events)
+    events = Step("done", f"Sentry captured {titles or 'no error, as declared'}")
+    if not done:
+        return [answered, events, Step("now", "Waiting for the rest of the trace")]
+    complete = Step("done", f"The trace is complete: {_rest(outcome)}")
+    return [answered, events, complete, *_survival(outcome)]
+
+
+def _survival(outcome: Outcome) -> list[Step]:
+    """Return that the process died and came back, when it did."""
+    death = outcome.death
+    if death is None or death.back_after_s is None:
+        return []
+    died = f"was {death.how}" if death.signal else death.how
+    back = f"and was back after {length(death.back_after_s)}"
+    return [Step("done", f"The process of {death.name} {died} {back}")]
+
+
+def _to_come(crash: CrashType) -> list[Step]:
+    return [
+        Step("next", _counted(len(crash.errors), "error event")),
+        Step("next", "the trace"),
+    ]
+
+
+# Python's SDK sends a transaction with its spans inside, JavaScript's the spans alone.
+_COUNTED = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
+
+
+def _rest(outcome: Outcome) -> str:
+    kinds = Counter(item.type for item in outcome.items)
+    return ", ".join(_counted(kinds[kind], noun) for kind, noun in _COUNTED.items() if kinds[kind])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _button() -> ipywidgets.Button:
+    button = ipywidgets.Button(
+        description="Crash it",
+        icon="bolt",
+        button_style="danger",
+        layout=ipywidgets.Layout(width="150px", height="38px", margin="0 14px 0 0"),
+    )
+    button.add_class("cw-w-button")
+    return button
+
+
+def _choice(names: list[str | None]) -> ipywidgets.Dropdown:
+    layout = ipywidgets.Layout(width="200px")
+    style = {"description_width": "initial"}
+    return ipywidgets.Dropdown(options=names, description="type", layout=layout, style=style)
+
+
+def _number(parameter: Parameter) -> ipywidgets.BoundedIntText:
+    low, high = parameter.bounds.minimum, parameter.bounds.maximum
+    return ipywidgets.BoundedIntText(
+        parameter.bounds.default,
+        min=low,
+        max=high,
+        description=f"{parameter.name} ({parameter.unit}, {low} to {high})",
+        layout=ipywidgets.Layout(width="auto"),
+        style={"description_width": "initial"},
+    )

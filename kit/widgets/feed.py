@@ -1,0 +1,134 @@
+"""The feed of captured events: the newest on top, each opens its card."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from kit.html import render
+from kit.ingest.store import StoredItem
+from kit.reading.payload import at, exceptions, moment, string
+
+MAX_ENTRIES = 40
+MAX_CHARS = 200
+LEVELS = ("fatal", "error", "warning", "info", "debug")
+
+OnOpen = Callable[[StoredItem], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the feed says of an event; ``time`` is UTC, as on the card."""
+
+    time: str
+    level: str
+    service: str
+    title: str
+    message: str
+
+    @property
+    def words(self) -> str:
+        """Title and message in one."""
+        return f"{self.title}: {self.message}" if self.message else self.title
+
+
+class Feed:
+    """The last events as a list, one widget each; ``on_open`` is given the item that was chosen.
+
+    Widgets are taken from the oldest event for the newest one: to remove one of a box, ipywidgets
+    draws all those behind it anew, and the keyboard's focus and the scrolling are lost.
+    """
+
+    def __init__(self, on_open: OnOpen) -> None:
+        self.box = ipywidgets.Box()
+        self.box.add_class("cw-p-feed")
+        self._on_open = on_open
+        self._entries: deque[_Entry] = deque()
+        self._added = 0
+
+    def add(self, items: Sequence[StoredItem]) -> None:
+        """Put events on top, the oldest first."""
+        items = items[-MAX_ENTRIES:]
+        free = max(0, len(self._entries) + len(items) - MAX_ENTRIES)
+        taken = [self._entries.popleft() for _ in range(free)]
+        fresh = [_Entry(self._open) for _ in items[free:]]
+        for item, entry in zip(items, (*taken, *fresh), strict=True):
+            self._added += 1
+            entry.show(item, self._added)
+            self._entries.append(entry)
+        if fresh:
+            self.box.children = (*self.box.children, *(entry.box for entry in fresh))
+
+    def focus(self) -> None:
+        """Give the keyboard back to the event that was opened last."""
+        for entry in tuple(self._entries):
+            if entry.is_open:
+                entry.button.focus()
+
+    def _open(self, chosen: "_Entry") -> None:
+        for entry in tuple(self._entries):
+            entry.mark(entry is chosen)
+        if chosen.item is not None:
+            self._on_open(chosen.item)
+
+
+class _Entry:
+    """One line of the feed."""
+
+    def __init__(self, on_press: Callable[["_Entry"], None]) -> None:
+        self.item: StoredItem | None = None
+        self.is_open = False
+        self.button = ipywidgets.Button()
+        self.button.on_click(lambda _: on_press(self))
+        self._line = ipywidgets.HTML()
+        self._changing = threading.Lock()
+        # Not the order in the box: see Feed.
+        self._layout = ipywidgets.Layout()
+        self.box = ipywidgets.Box([self._line, self.button], layout=self._layout)
+        self.box.add_class("cw-p-entry")
+
+    def show(self, item: StoredItem, number: int) -> None:
+        line = described(item)
+        self.item = item
+        self.mark(False)
+        self._layout.order = str(-number)
+        self._line.value = render("panel_entry.html", line=line)
+        self.button.description = line.words
+
+    def mark(self, is_open: bool) -> None:
+        with self._changing:
+            self.is_open = is_open
+            change = self.box.add_class if is_open else self.box.remove_class
+            change("cw-p-open")
+
+
+def described(item: StoredItem) -> Line:
+    """Return the line of an event; a payload of the wrong shape says less instead of failing."""
+    event: Mapping[str, Any] = item.payload
+    raised = exceptions(event)
+    newest = raised[-1] if raised else {}
+    then = moment(event.get("timestamp")) or moment(item.received_at)
+    level = string(event.get("level"))
+    return Line(
+        time=f"{then:%H:%M:%S}" if then else "",
+        level=level if level in LEVELS else "error",
+        service=_short(string(event.get("server_name")) or item.project),
+        title=_short(string(newest.get("type")) or ("Exception" if raised else "Message")),
+        message=_short(string(newest.get("value")) if raised else _message(event)),
+    )
+
+
+def _message(event: Mapping[str, Any]) -> str:
+    entry = at(event, ("logentry",)) or event.get("message")
+    if isinstance(entry, Mapping):
+        entry = entry.get("formatted") or entry.get("message")
+    return string(entry)
+
+
+def _short(text: str) -> str:
+    # A lone surrogate is legal JSON but cannot be sent to a browser.
+    line = " ".join(text[: 2 * MAX_CHARS].split()).encode("utf-8", "replace").decode()
+    return line if len(line) <= MAX_CHARS else f"{line[:MAX_CHARS]}…"
