@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.course.exercise import Exercise, NotTried, Wrong, compare
 from kit.outcome import Event, Outcome
-from kit.views.flame import Sample, active_samples, guilty_line
+from kit.views.flame import StackSample, active_samples, find_hot_spot
 
 LEAKS_MB = (24, 48)
 CLOSE_MB = 0.05
@@ -16,7 +16,7 @@ CLOSE_PERCENT = 10
 def guilty_function(trigger: Callable[..., Outcome], profile: Mapping[str, Any]) -> Exercise:
     """Find the function that the time went into, and who called it, in a profile."""
     samples = active_samples(profile)
-    guilty = guilty_line(samples)
+    guilty = find_hot_spot(samples)
     assert guilty is not None
     function = guilty.function.frame.function
     percent = 100 * guilty.function.share
@@ -45,7 +45,7 @@ def guilty_function(trigger: Callable[..., Outcome], profile: Mapping[str, Any])
     )
 
 
-def _caller(samples: list[Sample], function: str) -> str:
+def _caller(samples: list[StackSample], function: str) -> str:
     """Return who of ours called ``function`` in most of the samples."""
     callers: Counter[str] = Counter()
     for sample in samples:
