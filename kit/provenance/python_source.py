@@ -67,10 +67,18 @@ class Source:
         self._known: dict[tuple[str, int], list[tuple[str, Place]]] = {}
 
     @cached_property
+    def _nodes(self) -> dict[str, list[tuple[str, ast.AST]]]:
+        """All nodes of each file in the order of the source, with the function around them."""
+        nodes: dict[str, list[tuple[str, ast.AST]]] = {file: [] for file in self._files}
+        for file, (tree, _) in self._files.items():
+            _walk(tree, "<module>", nodes[file])
+        return nodes
+
+    @cached_property
     def _functions(self) -> dict[str, list[tuple[str, ast.AST]]]:
         functions: dict[str, list[tuple[str, ast.AST]]] = {}
-        for file, (tree, _) in self._files.items():
-            for node in ast.walk(tree):
+        for file, nodes in self._nodes.items():
+            for _, node in nodes:
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     functions.setdefault(node.name, []).append((file, node))
         return functions
@@ -80,8 +88,8 @@ class Source:
         """Every statement that adds something to an event, in the order of the source."""
         python = (
             site
-            for file, (tree, _) in self._files.items()
-            for function, statement in _walk(tree, "<module>")
+            for file, nodes in self._nodes.items()
+            for function, statement in nodes
             for site in self._read(file, function, statement)
         )
         return (*python, *self._scripts.sites)
@@ -297,11 +305,11 @@ def _texts(name: str, pattern: str) -> Iterator[tuple[str, str]]:
             yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
 
 
-def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
+def _walk(node: ast.AST, function: str, found: list[tuple[str, ast.AST]]) -> None:
     for child in ast.iter_child_nodes(node):
-        yield function, child
+        found.append((function, child))
         inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-        yield from _walk(child, child.name if inner else function)  # type: ignore[attr-defined]
+        _walk(child, child.name if inner else function, found)  # type: ignore[attr-defined]
 
 
 def _called(node: ast.Call) -> str:
