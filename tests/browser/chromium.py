@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 
+import pytest
 from playwright.sync_api import BrowserContext, sync_playwright
 
 MISSING = (
@@ -53,3 +54,15 @@ def browser() -> Iterator[BrowserContext]:
             profile, executable_path=path, args=arguments
         ) as started:
             yield started
+
+
+@contextmanager
+def browser_or_skip() -> Iterator[BrowserContext]:
+    """Start a headless browser for tests: without one they are skipped, in CI they fail."""
+    try:
+        with browser() as started:
+            yield started
+    except NoBrowserError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,13 +15,8 @@ expect.set_options(timeout=RUN_MS)
 # For this package alone: while Playwright runs, its event loop is the one of the main thread.
 @pytest.fixture(scope="package")
 def chrome() -> Iterator[BrowserContext]:
-    try:
-        with chromium.browser() as browser:
-            yield browser
-    except chromium.NoBrowserError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+    with chromium.browser_or_skip() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")
