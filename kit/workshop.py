@@ -18,7 +18,7 @@ import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.course.exercise import Exercise
 from kit.course.exercises import EXERCISES
 from kit.course.notebooks import COURSE, read_course
@@ -33,8 +33,9 @@ from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import happen
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import SlotMachine, careless_spin
-from kit.hosting.server import ServerError
-from kit.hosting.supervisor import Death, Supervisor
+from kit.hosting.process_exit import ProcessExit
+from kit.hosting.server import Report, ServerError
+from kit.hosting.supervisor import Supervisor
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store, StoreError, Subscription
 from kit.issues import LAST, Issues, read_issues
@@ -44,11 +45,11 @@ from kit.provenance.python_source import source
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
-from kit.system.system import Report, System
+from kit.system.system import System
 from kit.views import card, chart
 from kit.views.gauges import OWN, Vitals
 from kit.widgets.crash_widget import CrashWidget
-from kit.widgets.panel import Panel, states
+from kit.widgets.panel import Panel
 
 ANSWER_DEADLINE_S = 30.0
 TELEMETRY_DEADLINE_S = 30.0
@@ -57,7 +58,7 @@ AUTOPLAY_MINUTES = 10.0
 OnOutcome = Callable[[Outcome], None]
 
 
-class WorkshopError(Advice, RuntimeError):
+class WorkshopError(ActionableError, RuntimeError):
     """Something to act on; the message says what happened, why, and the next step."""
 
 
@@ -169,7 +170,7 @@ class Workshop:
     def database_url(self) -> str:
         """The connection string of the database. Raises WorkshopError when there is none."""
         database = self._system.database
-        if reason := self._system.lacking.get(database.name):
+        if reason := self._system.unavailable.get(database.name):
             raise WorkshopError(reason)
         return database.url
 
@@ -221,9 +222,7 @@ class Workshop:
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""
-        return Panel(
-            CRASHES, self.trigger, self.store, partial(states, self._system), self.unavailable
-        )
+        return Panel(CRASHES, self.trigger, self.store, self._system.parts, self.unavailable)
 
     def vitals(self, service: str) -> Vitals:
         """Return where ``watch`` looks for the memory, CPU or heap of a service.
@@ -239,7 +238,7 @@ class Workshop:
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
         needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
-        return next(filter(None, map(self._system.lacking.get, needed)), None)
+        return next(filter(None, map(self._system.unavailable.get, needed)), None)
 
     def misses(self, *wanted: str | Miss) -> Findings:
         """Fire failures, each without and with one line, and return what Sentry captured of them.
@@ -318,12 +317,12 @@ class Workshop:
         crash, query = find(crash_id, parameters)
         whom = {"player": player} if player else {}
         if reason := self.unavailable(crash):
-            raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
+            raise WorkshopError(f"{crash.full_id} cannot be triggered: {reason}")
         if crash.needs_database:
             self._await_database()
-        with self._alone(crash) as lives, self.reporting():
+        with self._alone(crash) as starts, self.reporting():
             transaction = sentry_sdk.start_transaction(
-                op="ui.action.click", name=f"press {crash.row_id}"
+                op="ui.action.click", name=f"press {crash.full_id}"
             )
             with self.store.subscribe(transaction.trace_id) as arrivals:
                 with transaction:
@@ -332,7 +331,7 @@ class Workshop:
                 _tell(on_answer, outcome)
                 outcome = _collect(outcome, arrivals, on_event)
             if crash.deadly:
-                return replace(outcome, death=self._death(after=lives))
+                return replace(outcome, process_exit=self._process_exit(after=starts))
             return outcome
 
     def _await_database(self) -> None:
@@ -344,7 +343,7 @@ class Workshop:
 
     @contextmanager
     def _alone(self, crash: CrashType) -> Iterator[int]:
-        """Keep other crashes of the payment service away; give the number of its lives so far.
+        """Keep other crashes of the payment service away; give the number of its starts so far.
 
         A process that dies takes all its requests with it.
         """
@@ -352,7 +351,7 @@ class Workshop:
             yield 0
             return
         with self._payment_turn:
-            yield self._payment().lives
+            yield self._payment().start_count
 
     def _payment(self, *, after: int = 0) -> Supervisor:
         """Return the payment service, ready. Raises WorkshopError."""
@@ -363,9 +362,9 @@ class Workshop:
             raise WorkshopError(str(error)) from error
         return payment
 
-    def _death(self, *, after: int) -> Death:
+    def _process_exit(self, *, after: int) -> ProcessExit:
         """Return how the process died, once it is back."""
-        return self._payment(after=after).deaths[-1]
+        return self._payment(after=after).exits[-1]
 
     def reporting(self) -> AbstractContextManager[None]:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""
@@ -441,7 +440,7 @@ def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | Non
             break
         except StoreError as error:
             raise WorkshopError(
-                f"{outcome.crash.row_id} happened, but is not kept. {error}"
+                f"{outcome.crash.full_id} happened, but is not kept. {error}"
             ) from error
         outcome = outcome.with_item(item)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):

@@ -35,11 +35,11 @@ class Row:
 def check(workshop: Workshop, crash: CrashType) -> Row:
     """Trigger ``crash`` once and return its row."""
     if reason := workshop.unavailable(crash):
-        return Row(crash.row_id, False, None, [], [], unavailable=reason)
+        return Row(crash.full_id, False, None, [], [], unavailable=reason)
     try:
-        return _row(workshop.trigger(crash.row_id))
+        return _row(workshop.trigger(crash.full_id))
     except WorkshopError as error:
-        return Row(crash.row_id, False, None, [], [str(error)])
+        return Row(crash.full_id, False, None, [], [str(error)])
 
 
 def _row(outcome: Outcome) -> Row:
@@ -49,7 +49,7 @@ def _row(outcome: Outcome) -> Row:
         lacks.insert(0, f"HTTP {outcome.crash.status}, found {status}")
     elapsed = outcome.response_to_stored_ms
     return Row(
-        id=outcome.crash.row_id,
+        id=outcome.crash.full_id,
         ok=not lacks,
         status=status,
         captured=outcome.captured,

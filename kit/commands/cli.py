@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.commands.bundle import PLATFORMS
 from kit.course.notebooks import COURSE
 
@@ -31,7 +31,7 @@ class Group(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except Advice as error:
+        except ActionableError as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -80,7 +80,7 @@ def check(as_object: bool) -> None:
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
         rows = []
         for number, crash in enumerate(CRASHES, 1):
-            progress.update(f"{number} of {len(CRASHES)}: {crash.row_id}")
+            progress.update(f"{number} of {len(CRASHES)}: {crash.full_id}")
             rows.append(checks.check(workshop, crash))
         if workshop.relay:
             progress.update(f"relaying to {workshop.relay.host}")
@@ -135,11 +135,11 @@ def serve() -> None:
 @click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
 def status(with_token: bool) -> None:
     """List the workshops that run on this folder. Exit 1 if none does."""
-    from kit.system.status import find
+    from kit.system.status import find_running
     from kit.workshop import default_home
 
     home = default_home()
-    workshops = find(home)
+    workshops = find_running(home)
     for workshop in workshops:
         click.echo("\n".join(workshop.lines(with_token=with_token)))
     if not workshops:

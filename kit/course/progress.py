@@ -20,7 +20,7 @@ from kit.course.exercise import Verdict
 from kit.course.notebooks import Notebook
 from kit.html import render
 from kit.private import private_folder
-from kit.widgets.crash_widget import Static
+from kit.widgets.static import Static
 
 FILE = "progress.jsonl"
 # An answer that was not given is no attempt.

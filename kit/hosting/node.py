@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ import platformdirs
 
 from kit.hosting import child
 from kit.hosting.child import Command
-from kit.hosting.server import HOST, ServerError
+from kit.hosting.server import HOST, Report, ServerError
 
 OLDEST_MAJOR = 22
 INSTALL_DEADLINE_S = 180.0
@@ -50,8 +50,6 @@ NO_NETWORK = re.compile(
 )
 # Of OpenSSL's reasons, all that are about who signed, and until when.
 NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from kit.workshop import Workshop
 SEVERITIES = {"fatal", "error", "warning", "info"}
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
     assert crash.severity in SEVERITIES
     assert crash.title
@@ -22,7 +22,7 @@ def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
 
 
 def test_row_ids_are_unique() -> None:
-    row_ids = [crash.row_id for crash in CRASHES]
+    row_ids = [crash.full_id for crash in CRASHES]
     assert len(set(row_ids)) == len(row_ids)
 
 
@@ -76,9 +76,9 @@ def test_an_unknown_id_is_answered_with_known_ones(crash_id: str) -> None:
         find(crash_id, {})
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_exactly_what_is_declared_arrives(crash: CrashType, workshop: Workshop) -> None:
-    outcome = workshop.trigger(crash.row_id)
+    outcome = workshop.trigger(crash.full_id)
     assert outcome.missing == []
     assert outcome.unexpected == []
     assert outcome.response.status_code == crash.status

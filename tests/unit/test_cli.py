@@ -30,7 +30,7 @@ def test_check_triggers_every_crash_type() -> None:
     report = json.loads(result.stdout)
     assert result.exit_code == 0, report
     assert report["ok"] is True
-    assert [crash["id"] for crash in report["crashes"]] == [crash.row_id for crash in CRASHES]
+    assert [crash["id"] for crash in report["crashes"]] == [crash.full_id for crash in CRASHES]
     for declared, crash in zip(CRASHES, report["crashes"], strict=True):
         assert crash["missing"] == []
         events = [phrase for phrase in crash["captured"] if phrase.startswith("event ")]

@@ -209,8 +209,8 @@ def test_an_interrupted_npm_is_repaired_by_the_next_start(
     with ThreadPoolExecutor() as pool:
         installing = pool.submit(install, package)
         assert registry.asked.wait(DEADLINE_S)
-        (leash,) = (each for each in children() - before if each.parent() == psutil.Process())
-        leash.children()[0].kill()
+        (wrapper,) = (each for each in children() - before if each.parent() == psutil.Process())
+        wrapper.children()[0].kill()
         with pytest.raises(ServerError, match=r"could not install the packages of shop.*again"):
             installing.result(timeout=DEADLINE_S)
     assert left_over(cache) == []

@@ -21,7 +21,7 @@ from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from demo_services import payment
 from kit.experiments.blind_spots.blind_spot import PRELUDES, Miss
 from kit.hosting import child, node
-from kit.hosting.child import Command, Leash
+from kit.hosting.child import ChildProcess, Command
 from kit.hosting.server import HOST, ServerError
 from kit.ingest.store import Store, Subscription
 from kit.outcome import Event
@@ -104,8 +104,8 @@ def fire(
     The children report to the DSN of ``client``, whose ingest writes to ``store`` in this process.
     ``report`` is told how many runs of how many are over. Raises FiringError.
     """
-    commands, lacking = _commands(misses, str(client.dsn))
-    shots = [shot for miss in misses if miss.runtime not in lacking for shot in _shots(miss)]
+    commands, unavailable = _commands(misses, str(client.dsn))
+    shots = [shot for miss in misses if miss.runtime not in unavailable for shot in _shots(miss)]
     with (
         tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder,
         untraced(),
@@ -122,7 +122,7 @@ def fire(
         replace(shot, ended=ended[shot.release], events=tuple(events[shot.release]))
         for shot in shots
     ]
-    return [_finding(miss, fired, lacking.get(miss.runtime)) for miss in misses]
+    return [_finding(miss, fired, unavailable.get(miss.runtime)) for miss in misses]
 
 
 def _shots(miss: Miss) -> Iterator[Shot]:
@@ -233,33 +233,35 @@ def _counted(report: Report, total: int) -> Callable[[], None]:
 
 def _run_all(programs: Sequence[Program], count: Callable[[], None]) -> dict[str, str]:
     """Run the programs, a few at a time; return how each shot ended, by its release."""
-    leashes: list[Leash] = []
+    processes: list[ChildProcess] = []
     ended: dict[str, str] = {}
     with ThreadPoolExecutor(PROCESSES) as pool:
-        running = [pool.submit(_run, program, leashes, count) for program in programs]
+        running = [pool.submit(_run, program, processes, count) for program in programs]
         try:
             for each in running:
                 ended |= each.result()
         except BaseException:
             for each in running:
                 each.cancel()
-            for leash in leashes:
-                child.end(leash)
+            for process in processes:
+                child.end(process)
             raise
     return ended
 
 
-def _run(program: Program, leashes: list[Leash], count: Callable[[], None]) -> dict[str, str]:
+def _run(
+    program: Program, processes: list[ChildProcess], count: Callable[[], None]
+) -> dict[str, str]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        leash = child.start(program.command, stdout=subprocess.PIPE, stderr=said)
-        leashes.append(leash)
-        deadline = threading.Timer(PROCESS_DEADLINE_S, child.end, [leash])
+        process = child.start(program.command, stdout=subprocess.PIPE, stderr=said)
+        processes.append(process)
+        deadline = threading.Timer(PROCESS_DEADLINE_S, child.end, [process])
         deadline.start()
         try:
-            ended = dict(_follow(leash, program, count))
+            ended = dict(_follow(process, program, count))
         finally:
             deadline.cancel()
-            child.end(leash)
+            child.end(process)
         if missing := [shot.miss.id for shot in program.shots if shot.release not in ended]:
             said.seek(0)
             words = said.read().strip().splitlines()[-1:]
@@ -267,16 +269,18 @@ def _run(program: Program, leashes: list[Leash], count: Callable[[], None]) -> d
     return ended
 
 
-def _follow(leash: Leash, program: Program, count: Callable[[], None]) -> Iterator[tuple[str, str]]:
-    assert leash.stdout is not None
-    with leash.stdout:
-        for line in leash.stdout:
+def _follow(
+    process: ChildProcess, program: Program, count: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 message = json.loads(line)
                 status = message["status"]
                 yield message["release"], f"HTTP {status}" if status else ""
                 count()
-    code = child.wait(leash)
+    code = child.wait(process)
     if not program.is_shared:
         yield program.shots[0].release, f"exit code {code}"
         count()

@@ -1,7 +1,7 @@
 """Errors that say what to do."""
 
 
-class Advice(Exception):
+class ActionableError(Exception):
     """An error whose message says what happened, why, and the next step."""
 
     def _render_traceback_(self) -> list[str]:
