@@ -24,7 +24,7 @@ RELAY_DEADLINE_S = 30.0
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
-class Group(click.Group):
+class WorkshopGroup(click.Group):
     """Commands whose errors are one line where that says what to do."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -35,7 +35,7 @@ class Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=WorkshopGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crash-workshop")
 def main() -> None:
     """Learn error monitoring with Sentry by crashing a real system."""
@@ -71,7 +71,7 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 def check(as_object: bool) -> None:
-    """Trigger every crash type and see that all it declares is captured. Exit 1 if not."""
+    """Trigger every crash type and check that all it declares is captured. Exit 1 if not."""
     from kit.commands import check as checks
     from kit.crashes.catalogue import CRASHES
     from kit.workshop import Workshop
@@ -81,7 +81,7 @@ def check(as_object: bool) -> None:
         rows = []
         for number, crash in enumerate(CRASHES, 1):
             progress.update(f"{number} of {len(CRASHES)}: {crash.full_id}")
-            rows.append(checks.check(workshop, crash))
+            rows.append(checks.check_crash(workshop, crash))
         if workshop.relay:
             progress.update(f"relaying to {workshop.relay.host}")
             workshop.flush()
@@ -107,7 +107,7 @@ def prepare() -> None:
     from kit.hosting.server import ServerError
 
     try:
-        packages = node.install(payment.HOME, node.find_node(), click.echo)
+        packages = node.install_packages(payment.HOME, node.find_node(), click.echo)
     except ServerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"payment: its packages are in {packages}")
@@ -151,22 +151,22 @@ def status(with_token: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
+    """Say what this machine has, what is missing, and how to get it. Exit 1 if anything is."""
     from kit.commands.doctor import examine
     from kit.workshop import default_home
 
-    lacks = 0
+    missing = 0
     for finding in examine(default_home(), COURSE):
         click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
         if not finding.ok:
-            lacks += 1
+            missing += 1
             click.echo(f"  → {finding.remedy}")
-    sys.exit(1 if lacks else 0)
+    sys.exit(1 if missing else 0)
 
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--reset", is_flag=True, help="Forget what was solved; asks first.")
+@click.option("--reset", is_flag=True, help="Reset what was solved; asks first.")
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
     """Say which exercises were solved in this workshop folder."""
@@ -178,7 +178,7 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
     home = default_home()
     found = read_progress(Journal(home), read_course(folder()), EXERCISES)
     if reset:
-        _forget(Journal(home), found.solved, sure=yes)
+        _reset_progress(Journal(home), found.solved, sure=yes)
     elif as_object:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
@@ -187,15 +187,15 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
         click.echo(found.remark, nl=bool(found.remark))
 
 
-def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
+def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
     question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
     if not sure:
         click.confirm(question, abort=True)
     try:
         journal.forget()
     except OSError as error:
-        raise click.ClickException(f"It cannot be forgotten: {error}") from error
-    click.echo("Forgotten. All exercises count as not tried.")
+        raise click.ClickException(f"Could not reset progress: {error}") from error
+    click.echo("Progress reset. All exercises count as not tried.")
 
 
 @main.command()
@@ -230,7 +230,9 @@ def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -
             bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
     except bundles.BundleError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{folder}: {bundles.size(folder) / 1e6:.0f} MB. Copy it to each machine; there run")
+    click.echo(
+        f"{folder}: {bundles.folder_bytes(folder) / 1e6:.0f} MB. Copy it to each machine; there run"
+    )
     click.echo(f"\n    python {folder.name}/{bundles.INSTALLER}")
 
 
@@ -243,7 +245,7 @@ def unpack(archive: Path) -> None:
     from kit.hosting.server import ServerError
 
     try:
-        node.unpack(payment.HOME, node.find_node(), archive, click.echo)
+        node.unpack_packages(payment.HOME, node.find_node(), archive, click.echo)
     except (ServerError, OSError) as error:  # what is no archive is an OSError too
         raise click.ClickException(str(error)) from error
 

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from typing import Self
 from urllib.parse import urlsplit
 
+from kit.hosting import child
 from kit.hosting.child import Command
 from kit.hosting.server import HOST, Context, ServerError
 from kit.hosting.supervisor import Supervisor
@@ -82,6 +83,11 @@ class Database(Supervisor):
             raise ServerError(reason)
         self._become_ready()
         self._end.wait()
+
+    def _ask_to_end(self) -> None:
+        # It keeps nothing, so it needs no time to end in its own way.
+        if self._run is not None:
+            child.end(self._run.process)
 
     def _is_answering(self, line: str) -> bool:
         """Return whether the port is its own, as ``line`` says, and it answers there."""

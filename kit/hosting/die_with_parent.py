@@ -18,7 +18,7 @@ import tempfile
 import threading
 
 
-def run_program(command: list[str]) -> int:
+def run_command(command: list[str]) -> int:
     """Run the command; return its exit code, negative for a signal."""
     forbid_core_dumps()
     with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as home:
@@ -59,7 +59,7 @@ def end_by_signal(number: int) -> None:
 
 
 if __name__ == "__main__":
-    code = run_program(sys.argv[1:])
+    code = run_command(sys.argv[1:])
     if code < 0:
         end_by_signal(-code)
     sys.exit(code)

@@ -51,7 +51,7 @@ def test_the_installed_sdk_does_what_the_facts_say(fact: Fact) -> None:
 
 @pytest.mark.parametrize("fact", node_facts.ALL, ids=lambda fact: f"{fact.path} {fact.who}")
 def test_the_sdk_for_node_does_what_the_facts_say(fact: Fact) -> None:
-    modules = node.install(payment.HOME, node.find_node(), print)
+    modules = node.install_packages(payment.HOME, node.find_node(), print)
     place = sdk_place(fact.module, fact.statement)
     assert place, f"{fact.module} has no {fact.statement}"
     line = (modules / place.file).read_text(encoding="utf-8").splitlines()[place.line - 1]

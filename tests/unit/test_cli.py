@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from kit.commands.check import MAX_EVENT_BYTES
 from kit.commands.cli import main
 from kit.crashes import catalogue
 from kit.crashes.catalogue import CRASHES
@@ -38,6 +39,7 @@ def test_check_triggers_every_crash_type() -> None:
         if events:
             assert crash["context_fields"] >= 20
             assert crash["response_to_stored_ms"] is not None
+            assert 1_000 < crash["event_bytes"] <= MAX_EVENT_BYTES
 
 
 def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +52,15 @@ def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyP
     [row] = json.loads(result.stdout)["crashes"]
     assert row["ok"] is False
     assert row["missing"] == ["value at contexts.spin.luck"]
+
+
+def test_check_reports_an_event_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:1])
+    monkeypatch.setattr("kit.commands.check.MAX_EVENT_BYTES", 2_000)
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 1
+    said = r"✗ gateway/panic: missing an event of at most 2 KB, found \d+ KB"
+    assert re.search(said, result.stdout)
 
 
 def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
