@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import platformdirs
 import sentry_sdk
 from IPython.core.getipython import get_ipython
 
@@ -21,8 +20,7 @@ from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit.advice import Advice
 from kit.course.exercise import Exercise
 from kit.course.exercises import EXERCISES
-from kit.course.notebooks import COURSE, read_course
-from kit.course.notebooks import folder as course_folder
+from kit.course.notebooks import read_course
 from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
 from kit.crashes.catalogue import CRASHES, find, variants
 from kit.crashes.crash_type import CrashType
@@ -33,13 +31,13 @@ from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import happen
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import SlotMachine, careless_spin
+from kit.home import course_folder, default_home
 from kit.hosting.server import ServerError
 from kit.hosting.supervisor import Death, Supervisor
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store, StoreError, Subscription
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Outcome
-from kit.private import is_mine
 from kit.provenance.python_source import source
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
@@ -405,21 +403,6 @@ def _warm_up() -> None:
     """Let the first card and the first chart of this process be no later than the others."""
     card.warm_up()
     chart.warm_up()
-
-
-def default_home() -> Path:
-    """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course.
-
-    From anywhere else it is the one of this course. When that is not this user's, because a class
-    shares the course, it is a folder of theirs.
-    """
-    if home := os.environ.get("WORKSHOP_HOME"):
-        return Path(home)
-    here = Path.cwd()
-    course = (folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir())
-    own = COURSE.parent if COURSE.is_dir() else here
-    beside = next(course, own) / ".workshop"
-    return beside if is_mine(beside) else platformdirs.user_data_path("crash-workshop")
 
 
 def gateway_path(crash: CrashType) -> str:

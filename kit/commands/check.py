@@ -32,7 +32,7 @@ class Row:
     unavailable: str | None = None
 
 
-def check(workshop: Workshop, crash: CrashType) -> Row:
+def check_crash(workshop: Workshop, crash: CrashType) -> Row:
     """Trigger ``crash`` once and return its row."""
     if reason := workshop.unavailable(crash):
         return Row(crash.row_id, False, None, [], [], unavailable=reason)

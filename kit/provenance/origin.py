@@ -132,7 +132,7 @@ def _script_lines(file: str) -> tuple[str, ...]:
 @cache
 def _node_modules() -> Path:
     try:
-        return node.packages(payment.HOME, node.find_node())
+        return node.node_modules(payment.HOME, node.find_node())
     except ServerError:  # an event may be looked at where its service cannot run
         return payment.HOME / "node_modules"
 

@@ -208,7 +208,7 @@ def fail_in_javascript(workshop: Workshop, secrets: Secrets) -> None:
     for place in JAVASCRIPT:
         secrets.new(place, card) if "card" in place else secrets.new(place)
     given = {"SENTRY_DSN": workshop._system._dsn(PAYMENT)}
-    command = node.command(payment.HOME, given, lambda line: None)
+    command = node.node_command(payment.HOME, given, lambda line: None)
     script = [str(HERE / "careless.js"), str(payment.HOME / "src"), json.dumps(secrets.values)]
     arguments = [*command.arguments[:-1], *script]
     subprocess.run(arguments, cwd=command.cwd, env=command.env, check=True, timeout=2 * PATIENCE_S)
@@ -238,7 +238,7 @@ def when_leaked(home: Path, secrets: Secrets) -> None:
 
 def use_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the whole system run with the options that the SDKs have by default."""
-    command = node.command
+    command = node.node_command
 
     def command_with_defaults(package: Path, given: Any, report: Any) -> Any:
         options = {"NODE_OPTIONS": f'--require "{(HERE / "defaults.js").as_posix()}"'}
