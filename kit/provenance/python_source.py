@@ -19,6 +19,7 @@ from kit.provenance.statements import GAP, MAX_LINES, Place, Site
 OURS = (
     "demo_services",
     "kit.workshop",
+    "kit.trigger",
     "kit.frontend.hook",
     "kit.frontend.slot_machine",
     "kit.system.exits",

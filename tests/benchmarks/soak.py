@@ -102,7 +102,7 @@ def soak(workshop: Workshop, crashes: int, report: Print = print) -> Soak:
     """Fire so many crashes in waves, and account for each before the next wave."""
     result = Soak()
     # Among so many at once an answer may be late; one that never comes ends it all.
-    workshop._http.timeout = PATIENCE_S
+    workshop._gateway.http.timeout = PATIENCE_S
     waves = max(1, round(crashes / CRASHES_A_WAVE))
     sizes = [crashes // waves + (number < crashes % waves) for number in range(waves)]
     for number, size in enumerate(sizes):
