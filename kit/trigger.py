@@ -12,7 +12,7 @@ import sentry_sdk
 
 from demo_services.services import FRONTEND, GATEWAY, PAYMENT
 from kit.advice import WorkshopError
-from kit.crashes.catalogue import find
+from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
@@ -51,7 +51,7 @@ class CrashTrigger:
         **parameters: Any,
     ) -> Outcome:
         """See ``Workshop.trigger``."""
-        crash, query = find(crash_id, parameters)
+        crash, query = find_crash(crash_id, parameters)
         whom = {"player": player} if player else {}
         if reason := self.unavailable(crash):
             raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")

@@ -31,7 +31,13 @@ from demo_services.services import PAYMENT, SERVICES
 from kit import Workshop
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
+from kit.crashes.expectation import (
+    WATCHDOG,
+    exception_types,
+    find_missing,
+    is_watchdog,
+    passed_through,
+)
 from kit.ingest.store import StoredItem
 from tests import attribution
 from tests.attribution import LEFT_OUT, SLOW, Shot, services
@@ -195,7 +201,7 @@ class Counted:
         self._compare(
             crash.row_id, due, Counter(exception_types(error.payload)[0] for error in errors)
         )
-        for phrase in missing(crash, items):
+        for phrase in find_missing(crash, items):
             if phrase.startswith("transaction"):
                 self.lost.append(f"{crash.row_id}: {phrase}")
             elif not phrase.startswith("error event"):
