@@ -8,10 +8,11 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from kit.actionable import WorkshopError
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.outcome import Event, Outcome
-from kit.workshop import Workshop, WorkshopError
+from kit.workshop import Workshop
 
 MAX_EVENT_BYTES = 200_000
 

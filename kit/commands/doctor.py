@@ -32,7 +32,7 @@ class Diagnosis:
     remedy: str = ""
 
 
-def examine(home: Path, course: Path) -> Iterator[Diagnosis]:
+def examine_machine(home: Path, course: Path) -> Iterator[Diagnosis]:
     """Yield a diagnosis for everything that the workshop needs."""
     yield Diagnosis(True, f"Python {platform.python_version()} on {platform.platform()}")
     yield from _packages()
@@ -84,7 +84,7 @@ def _node() -> Iterator[Diagnosis]:
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Diagnosis(True, f"Node.js {found.version}: {given}")
-    modules = node.packages(payment.HOME, found)
+    modules = node.node_modules(payment.HOME, found)
     if modules.is_dir():
         yield Diagnosis(True, f"packages of payment: in {modules}")
     else:

@@ -106,7 +106,7 @@ def bundled_node() -> Path | None:
     return Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
 
 
-def packages(package: Path, node: Node) -> Path:
+def node_modules(package: Path, node: Node) -> Path:
     """Return where the packages of a service are, or will be: its ``node_modules``."""
     return _packages_home(package, node) / "node_modules"
 
@@ -165,7 +165,7 @@ def unpack_packages(package: Path, node: Node, archive: Path, report: Report) ->
     return home / "node_modules"
 
 
-def command(
+def node_command(
     package: Path,
     variables: Mapping[str, str],
     report: Report,

@@ -20,7 +20,7 @@ from kit.widgets.press import Press, failure_html
 from kit.widgets.static import Static, Step
 
 
-class CrashTrigger(Protocol):
+class TriggerFunction(Protocol):
     """How to crash something: ``Workshop.trigger``."""
 
     def __call__(self, crash_id: str, **options: Any) -> Outcome:
@@ -37,7 +37,7 @@ class CrashWidget:
     def __init__(
         self,
         variants: Sequence[CrashType],
-        trigger: CrashTrigger,
+        trigger: TriggerFunction,
         vitals: Callable[[], Vitals] = Vitals,
     ) -> None:
         self._variants = {crash.variant: crash for crash in variants}

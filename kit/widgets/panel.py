@@ -23,7 +23,7 @@ from kit.reading.payload import trace_id
 from kit.system.part import Part
 from kit.views.card import event_card
 from kit.widgets.controls import make_button, set_classes
-from kit.widgets.crash_widget import CrashTrigger
+from kit.widgets.crash_widget import TriggerFunction
 from kit.widgets.feed import MAX_ENTRIES, Feed
 from kit.widgets.panel_row import PanelRow, Section, html_widget, is_as_declared, make_box
 from kit.widgets.press import THREAD
@@ -68,7 +68,7 @@ class Panel:
     def __init__(
         self,
         crashes: Sequence[CrashType],
-        trigger: CrashTrigger,
+        trigger: TriggerFunction,
         store: Store,
         parts: Callable[[], Sequence[Part]],
         unavailable: Callable[[CrashType], str | None] = lambda crash: None,

@@ -12,7 +12,7 @@ from kit.crashes.crash_type import CrashType
 from kit.html import render
 from kit.outcome import Outcome
 from kit.widgets.controls import make_button, make_number_box, set_classes
-from kit.widgets.crash_widget import CrashTrigger
+from kit.widgets.crash_widget import TriggerFunction
 from kit.widgets.press import Press
 
 # Is told how a press ended: with an error, or without one.
@@ -53,7 +53,7 @@ class PanelRow:
     def __init__(
         self,
         crash: CrashType,
-        trigger: CrashTrigger,
+        trigger: TriggerFunction,
         reason: str | None,
         on_answer: Callable[[Outcome], None],
         on_end: OnEnd,

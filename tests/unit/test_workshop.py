@@ -17,8 +17,8 @@ from starlette.routing import Route
 from kit import Workshop, WorkshopError
 from kit.commands.check import check_crash
 from kit.crashes.catalogue import variants
+from kit.home import default_home
 from kit.hosting.server import Server, ServerError, serve_asgi
-from kit.workshop import default_home
 from tests.databases import not_replaced, noticed
 from tests.processes import command_line
 
