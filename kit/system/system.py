@@ -112,9 +112,11 @@ class System:
     def status_lines(self, told: Container[str] = ()) -> list[str]:
         """Return a line about each part that is not in ``told``, about the learner and the relay.
 
-        What cannot run here comes last of the parts, where it is seen.
+        The parts are in the order of the start. What cannot run here comes last, where it is seen.
         """
-        parts = sorted(self.parts(), key=lambda part: part.name in self.unavailable)
+        order = [*self.servers, self.database.name, *self.unavailable]
+        ranks = {name: rank for rank, name in enumerate(order)}
+        parts = sorted(self.parts(), key=lambda part: ranks[part.name])
         return [*(part.line for part in parts if part.name not in told), *self._other_lines()]
 
     def stop(self) -> None:
