@@ -48,7 +48,7 @@ NPM_CI = (
 NO_NETWORK = re.compile(
     r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT"
 )
-# Of OpenSSL's reasons, all that are about who signed, and until when.
+# OpenSSL's reasons about the signer of a certificate and its dates.
 NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
 
 

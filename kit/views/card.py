@@ -208,7 +208,7 @@ class _Card:
         sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
         return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
 
-    # Death of a process
+    # Exit of a process
 
     @property
     def untold(self) -> str:

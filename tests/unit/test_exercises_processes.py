@@ -101,7 +101,7 @@ def test_no_failure_kills_and_none_is_lost(promise: Exercise) -> None:
     ("wrong", "word"),
     [
         (None, "a string with JavaScript"),
-        ("(work, report) => { work(); }", "exit code 1. Its last words: Error: no mailbox"),
+        ("(work, report) => { work(); }", "exit code 1. It wrote last: Error: no mailbox"),
         ("(work, report) => { work().catch(report); };", "that throws at once: Node.js ended"),
         ("(work, report) => {}", "was called with nothing"),
         (

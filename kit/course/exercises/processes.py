@@ -130,7 +130,7 @@ def _reported_once(code: str, what: str) -> None:
     run = _node(code)
     if run.returncode:
         raise Wrong(
-            f"Work {what}: Node.js ended with exit code {run.returncode}. Its last words: "
+            f"Work {what}: Node.js ended with exit code {run.returncode}. It wrote last: "
             f"{_error(run)}"
         )
     reported = json.loads(run.stdout.splitlines()[-1])
