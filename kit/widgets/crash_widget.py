@@ -16,6 +16,7 @@ from kit.outcome import Event, Outcome
 from kit.reading.spans import length
 from kit.views.gauges import Recording, Vitals, gauges
 from kit.widgets.press import Press
+from kit.words import count_noun
 
 
 class Trigger(Protocol):
@@ -197,22 +198,18 @@ def _survival(outcome: Outcome) -> list[Step]:
 
 def _to_come(crash: CrashType) -> list[Step]:
     return [
-        Step("next", _counted(len(crash.errors), "error event")),
+        Step("next", count_noun(len(crash.errors), "error event")),
         Step("next", "the trace"),
     ]
 
 
 # Python's SDK sends a transaction with its spans inside, JavaScript's the spans alone.
-_COUNTED = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
+_NOUNS = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
 
 
 def _rest(outcome: Outcome) -> str:
     kinds = Counter(item.type for item in outcome.items)
-    return ", ".join(_counted(kinds[kind], noun) for kind, noun in _COUNTED.items() if kinds[kind])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return ", ".join(count_noun(kinds[kind], noun) for kind, noun in _NOUNS.items() if kinds[kind])
 
 
 def _button() -> ipywidgets.Button:

@@ -26,6 +26,7 @@ from kit.system.system import INGEST, System
 from kit.views.card import event_card
 from kit.widgets.crash_widget import Trigger
 from kit.widgets.feed import MAX_ENTRIES, Feed
+from kit.words import count_noun
 
 LOOK_EVERY_S = 0.5
 # It looks whether it shall end as often; on a busy machine it comes to that later.
@@ -433,7 +434,7 @@ def result_of(outcome: Outcome) -> Result:
         return Result("bad", f"{status} · missing", f"Not as declared: {'; '.join(lacks)}")
     titles = ", ".join(event.title for event in outcome.events)
     count = len(outcome.events)
-    events = f"{count} event{'' if count == 1 else 's'}" if count else "its trace"
+    events = count_noun(count, "event") if count else "its trace"
     return Result("good", f"{status} · {events}", f"HTTP {status}, captured {titles or events}")
 
 
