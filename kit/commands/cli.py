@@ -13,6 +13,7 @@ import click
 from kit.advice import Advice
 from kit.commands.platforms import BUNDLE_PLATFORMS
 from kit.home import COURSE, course_folder, default_home
+from kit.words import count_noun
 
 if TYPE_CHECKING:
     from kit.course.progress import Journal
@@ -164,7 +165,7 @@ def doctor() -> None:
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--reset", is_flag=True, help="Forget what was solved; asks first.")
+@click.option("--reset", is_flag=True, help="Forget which exercises were solved; asks first.")
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
     """Say which exercises were solved in this workshop folder."""
@@ -177,7 +178,7 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
     home = default_home()
     found = read_progress(Journal(home), read_course(course_folder()), EXERCISES)
     if reset:
-        _forget(Journal(home), found.solved, sure=yes)
+        _reset(Journal(home), found.solved, sure=yes)
     elif as_object:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
@@ -186,15 +187,20 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
         click.echo(found.remark, nl=bool(found.remark))
 
 
-def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
-    question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
+def _reset(journal: "Journal", solved: int, *, sure: bool) -> None:
+    question = (
+        f"Reset {count_noun(solved, 'solved exercise')} and all attempts in {journal.path}? "
+        "This cannot be undone. What you wrote in the notebooks stays."
+    )
     if not sure:
         click.confirm(question, abort=True)
     try:
-        journal.forget()
+        journal.reset()
     except OSError as error:
-        raise click.ClickException(f"It cannot be forgotten: {error}") from error
-    click.echo("Forgotten. All exercises count as not tried.")
+        raise click.ClickException(
+            f"Could not reset progress: {error}. Delete {journal.path} yourself."
+        ) from error
+    click.echo("Progress reset. All exercises count as not tried.")
 
 
 @main.command()
