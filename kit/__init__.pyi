@@ -10,8 +10,8 @@ from .commands.platforms import BUNDLE_PLATFORMS as BUNDLE_PLATFORMS
 
 # What single notebooks and their exercises are about
 from .course.exercises import leaking_shop as leaking_shop
-from .course.exercises.misses import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
-from .course.exercises.misses import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
+from .course.exercises.blind_spots import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
+from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
 from .course.exercises.relaying import fake_sentry as fake_sentry
 from .course.exercises.slowness import temporary_collection as temporary_collection
 from .course.exercises.teaching import three_hours as three_hours
@@ -19,6 +19,7 @@ from .course.exercises.tracing import wait_for_entry as wait_for_entry
 from .course.exercises.tracing import whole_trace as whole_trace
 from .course.notebooks import read_course as read_course
 from .crashes.catalogue import variants as variants
+from .experiments.blind_spots.blind_spot import BlindSpot as BlindSpot
 from .experiments.context.switches import CARD_NUMBER as CARD_NUMBER
 from .experiments.context.switches import SWITCHES as SWITCHES
 from .experiments.context.switches import drop_event as drop_event
