@@ -2,6 +2,7 @@
 
 # Start it, crash it
 # Teach it
+from .advice import WorkshopError as WorkshopError
 from .commands.check import check_crash as check_crash
 from .commands.doctor import examine_machine as examine_machine
 from .commands.installer import this_platform as this_platform
@@ -53,4 +54,3 @@ from .views.difference import Difference as Difference
 from .views.gauges import watch as watch
 from .views.waterfall import waterfall as waterfall
 from .workshop import Workshop as Workshop
-from .workshop import WorkshopError as WorkshopError

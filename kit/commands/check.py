@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from kit.advice import WorkshopError
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.outcome import Outcome
-from kit.workshop import Workshop, WorkshopError
+from kit.workshop import Workshop
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def planting(secrets: Secrets, token: str) -> httpx.Client:
 
 def crash_all(workshop: Workshop, secrets: Secrets) -> dict[str, list[str]]:
     """Trigger the crash types through the gateway; return what did not arrive, by type."""
-    workshop._http.event_hooks = {"request": [Planter(secrets)]}
+    workshop._gateway.http.event_hooks = {"request": [Planter(secrets)]}
     wanted = [c for c in CRASHES if not SLOW.search(c.id) and not workshop.unavailable(c)]
     outcomes = [workshop.trigger(crash.row_id) for crash in wanted]
     return {outcome.crash.row_id: outcome.missing for outcome in outcomes}
@@ -245,7 +245,7 @@ def use_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         return command(package, {**given, **options}, report)
 
     # What a crash declares is never complete then: in the end the leaks are waited for.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 0.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 0.0)
     monkeypatch.setattr(clients, "sentry_options", default_options)
     monkeypatch.setattr(node, "command", command_with_defaults)
 
