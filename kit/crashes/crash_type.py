@@ -20,7 +20,7 @@ class Parameter:
     bounds: Bounds
     unit: str
 
-    def checked(self, value: Any) -> int:
+    def check(self, value: Any) -> int:
         """Return ``value`` when it is within bounds. Raises ValueError that names them."""
         low, high = self.bounds.minimum, self.bounds.maximum
         if isinstance(value, int) and low <= value <= high:
@@ -114,7 +114,7 @@ class CrashType:
     deadly: bool = False
 
     @property
-    def row_id(self) -> str:
+    def full_id(self) -> str:
         """The id that is unique among variants too, ``service/name?type=variant``."""
         return f"{self.id}?type={self.variant}" if self.variant else self.id
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 
 MB = 1_000_000
 DAYS, MEGABYTES = "WORKSHOP_STORE_DAYS", "WORKSHOP_STORE_MB"
@@ -43,7 +43,7 @@ DELETE FROM envelopes WHERE id IN (
 _Number = TypeVar("_Number", int, float)
 
 
-class SettingError(Advice, ValueError):
+class SettingError(ActionableError, ValueError):
     """An environment variable has a value that means nothing; the message says what would."""
 
 

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.ingest.envelope import Envelope, Item, parse_item
 from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
@@ -106,7 +106,7 @@ _SOURCES: tuple[tuple[frozenset[str], str, str], ...] = (
 )
 
 
-class StoreError(Advice):
+class StoreError(ActionableError):
     """The store cannot take or give items; the message says why and what to do."""
 
 

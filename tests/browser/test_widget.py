@@ -154,7 +154,7 @@ BROKEN = {
     ),
     "the callback fails": (
         "import kit.widgets.press\ndef start(self): raise OSError('no thread')\n"
-        "kit.widgets.press.Press._start, trigger = start, workshop.trigger"
+        "kit.widgets.press.Press.start, trigger = start, workshop.trigger"
     ),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.ingest import retention
 from kit.ingest.envelope import parse
 from kit.ingest.retention import MB, Deleted, Retention, SettingError
@@ -199,7 +199,7 @@ def test_a_size_that_is_none_is_one_clear_error(
     monkeypatch.setenv("WORKSHOP_STORE_MB", value)
     with pytest.raises(SettingError) as raised:
         Retention.from_environment()
-    assert isinstance(raised.value, Advice)
+    assert isinstance(raised.value, ActionableError)
     assert str(raised.value) == (
         f"WORKSHOP_STORE_MB is '{value}'; it must be a whole number of megabytes, at least 50. "
         "Correct it, or unset it."

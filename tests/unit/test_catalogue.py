@@ -2,14 +2,14 @@ import jmespath
 import pytest
 
 from demo_services.game_engine.errors import ERROR_TYPES
-from kit.crashes.catalogue import CRASHES, UnknownCrashType, find, variants
+from kit.crashes.catalogue import CRASHES, UnknownCrashType, find_crash, variants
 from kit.crashes.crash_type import CrashType
 from kit.workshop import Workshop
 
 SEVERITIES = {"fatal", "error", "warning", "info"}
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
     assert crash.severity in SEVERITIES
     assert crash.title
@@ -22,7 +22,7 @@ def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
 
 
 def test_row_ids_are_unique() -> None:
-    row_ids = [crash.row_id for crash in CRASHES]
+    row_ids = [crash.full_id for crash in CRASHES]
     assert len(set(row_ids)) == len(row_ids)
 
 
@@ -43,13 +43,13 @@ def test_error_types_differ_in_fingerprint() -> None:
 
 
 def test_a_variant_is_found_by_parameter_and_by_row_id() -> None:
-    by_parameter, _ = find("game-engine/error", {"type": "key"})
-    by_row_id, _ = find("game-engine/error?type=key", {})
+    by_parameter, _ = find_crash("game-engine/error", {"type": "key"})
+    by_row_id, _ = find_crash("game-engine/error?type=key", {})
     assert by_parameter is by_row_id
 
 
 def test_parameters_get_their_defaults() -> None:
-    _, query = find("game-engine/memory-leak", {})
+    _, query = find_crash("game-engine/memory-leak", {})
     assert query == {"mb": 64}
 
 
@@ -67,18 +67,18 @@ def test_a_bad_parameter_is_refused_in_words(
     crash_id: str, parameters: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
-        find(crash_id, parameters)
+        find_crash(crash_id, parameters)
 
 
 @pytest.mark.parametrize("crash_id", ["game-engine/crahs", "nothing", "game-engine/error?type=x"])
 def test_an_unknown_id_is_answered_with_known_ones(crash_id: str) -> None:
     with pytest.raises(UnknownCrashType, match="game-engine/"):
-        find(crash_id, {})
+        find_crash(crash_id, {})
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_exactly_what_is_declared_arrives(crash: CrashType, workshop: Workshop) -> None:
-    outcome = workshop.trigger(crash.row_id)
+    outcome = workshop.trigger(crash.full_id)
     assert outcome.missing == []
     assert outcome.unexpected == []
     assert outcome.response.status_code == crash.status

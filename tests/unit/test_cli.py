@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from kit.commands.check import MAX_EVENT_BYTES
 from kit.commands.cli import main
 from kit.crashes import catalogue
 from kit.crashes.catalogue import CRASHES
@@ -30,7 +31,7 @@ def test_check_triggers_every_crash_type() -> None:
     report = json.loads(result.stdout)
     assert result.exit_code == 0, report
     assert report["ok"] is True
-    assert [crash["id"] for crash in report["crashes"]] == [crash.row_id for crash in CRASHES]
+    assert [crash["id"] for crash in report["crashes"]] == [crash.full_id for crash in CRASHES]
     for declared, crash in zip(CRASHES, report["crashes"], strict=True):
         assert crash["missing"] == []
         events = [phrase for phrase in crash["captured"] if phrase.startswith("event ")]
@@ -38,18 +39,28 @@ def test_check_triggers_every_crash_type() -> None:
         if events:
             assert crash["context_fields"] >= 20
             assert crash["response_to_stored_ms"] is not None
+            assert 1_000 < crash["event_bytes"] <= MAX_EVENT_BYTES
 
 
 def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = replace(CRASHES[1], captured=(Captured("contexts.spin.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))
     # All else arrives by then.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 10.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 10.0)
     result = CliRunner().invoke(main, ["check", "--json"])
     assert result.exit_code == 1
     [row] = json.loads(result.stdout)["crashes"]
     assert row["ok"] is False
     assert row["missing"] == ["value at contexts.spin.luck"]
+
+
+def test_check_reports_an_event_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:1])
+    monkeypatch.setattr("kit.commands.check.MAX_EVENT_BYTES", 2_000)
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 1
+    said = r"✗ gateway/panic: missing an event of at most 2 KB, found \d+ KB"
+    assert re.search(said, result.stdout)
 
 
 def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +75,7 @@ def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     crash = replace(CRASHES[0], captured=(Captured("contexts.gateway.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))
     # All else arrives by then.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 10.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 10.0)
     result = CliRunner().invoke(main, ["check"])
     assert result.exit_code == 1
     assert "✗ gateway/panic: missing value at contexts.gateway.luck" in result.stdout

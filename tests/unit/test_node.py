@@ -55,7 +55,7 @@ def package(cache: Path, registry: Registry, tmp_path: Path) -> Path:
 
 
 def install(package: Path, said: list[str] | None = None) -> Path:
-    return node.install(package, find_node(), (said if said is not None else []).append)
+    return node.install_packages(package, find_node(), (said if said is not None else []).append)
 
 
 def greeting(modules: Path) -> str:
@@ -73,16 +73,16 @@ def test_node_comes_with_the_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_NODE", raising=False)
     found = find_node()
     assert found.major >= 22
-    assert found.path == node.packaged()
+    assert found.path == node.bundled_node()
     assert found.npm.is_file()
 
 
 def test_another_node_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / node.packaged().name
-    shutil.copy(node.packaged(), own)
+    own = tmp_path / node.bundled_node().name
+    shutil.copy(node.bundled_node(), own)
     monkeypatch.setenv("WORKSHOP_NODE", str(own))
     assert find_node() == Node(own, find_node().version)
-    assert find_node().npm.is_relative_to(node.packaged().parents[1])
+    assert find_node().npm.is_relative_to(node.bundled_node().parents[1])
     beside = tmp_path / "node_modules" / "npm" / "bin" / "npm-cli.js"
     beside.parent.mkdir(parents=True)
     beside.touch()
@@ -142,7 +142,7 @@ def test_the_first_start_installs_and_the_second_does_nothing(
 ) -> None:
     said: list[str] = []
     modules = install(package, said)
-    assert modules == node.packages(package, find_node())
+    assert modules == node.node_modules(package, find_node())
     assert modules.is_relative_to(cache)
     assert greeting(modules) == "module.exports = 'hello'"
     assert ["shop: installing" in said[0], "shop: packages installed in" in said[1]] == [True, True]
@@ -161,7 +161,7 @@ def test_npm_is_run_once_by_the_node_that_was_named(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = tmp_path / "calls"
-    own = script(tmp_path / "node", f'echo "$@" >> "{calls}"\nexec "{node.packaged()}" "$@"')
+    own = script(tmp_path / "node", f'echo "$@" >> "{calls}"\nexec "{node.bundled_node()}" "$@"')
     monkeypatch.setenv("WORKSHOP_NODE", str(own))
     for _ in range(3):
         install(package)
@@ -174,13 +174,13 @@ def change_lock(package: Path) -> None:
 
 
 def test_another_lock_file_is_another_installation(package: Path) -> None:
-    modules = node.packages(package, find_node())
+    modules = node.node_modules(package, find_node())
     change_lock(package)
-    assert node.packages(package, find_node()) != modules
+    assert node.node_modules(package, find_node()) != modules
 
 
 def test_packages_out_of_use_are_removed_and_nothing_else(package: Path, cache: Path) -> None:
-    old, other = node.packages(package, find_node()).parent, cache / "shop-of-mine"
+    old, other = node.node_modules(package, find_node()).parent, cache / "shop-of-mine"
     for folder in (old, other):
         folder.mkdir(parents=True)
         os.utime(folder, (0, 0))
@@ -209,12 +209,12 @@ def test_an_interrupted_npm_is_repaired_by_the_next_start(
     with ThreadPoolExecutor() as pool:
         installing = pool.submit(install, package)
         assert registry.asked.wait(DEADLINE_S)
-        (leash,) = (each for each in children() - before if each.parent() == psutil.Process())
-        leash.children()[0].kill()
+        (wrapper,) = (each for each in children() - before if each.parent() == psutil.Process())
+        wrapper.children()[0].kill()
         with pytest.raises(ServerError, match=r"could not install the packages of shop.*again"):
             installing.result(timeout=DEADLINE_S)
     assert left_over(cache) == []
-    assert not node.packages(package, find_node()).exists()
+    assert not node.node_modules(package, find_node()).exists()
     registry.generous.set()
     assert greeting(install(package))
 
@@ -224,7 +224,7 @@ import sys
 from pathlib import Path
 from kit.hosting import node
 try:
-    node.install(Path(sys.argv[1]), node.find_node(), print)
+    node.install_packages(Path(sys.argv[1]), node.find_node(), print)
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -268,7 +268,7 @@ def test_it_can_be_abandoned(package: Path, cache: Path, registry: Registry) -> 
     registry.generous.clear()
     before, end = children(), threading.Event()
     with ThreadPoolExecutor() as pool:
-        installing = pool.submit(node.install, package, find_node(), print, end)
+        installing = pool.submit(node.install_packages, package, find_node(), print, end)
         assert registry.asked.wait(DEADLINE_S)
         end.set()
         with pytest.raises(ServerError, match="was stopped"):
@@ -283,7 +283,7 @@ def test_two_kernels_install_once(package: Path, registry: Registry) -> None:
     with kernel(package) as first, ThreadPoolExecutor() as pool:
         assert registry.asked.wait(DEADLINE_S)
         asked = len(registry.requests)
-        installing = pool.submit(node.install, package, find_node(), said.put)
+        installing = pool.submit(node.install_packages, package, find_node(), said.put)
         waits = said.get(timeout=DEADLINE_S)
         assert waits == "shop: another workshop is installing; waiting for it"
         registry.generous.set()
@@ -367,7 +367,7 @@ def test_a_cache_that_cannot_be_written_is_said(
 
 def test_the_cache_is_the_users_by_default(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_CACHE")
-    assert node.packages(package, find_node()).parts[-3] == "crash-workshop"
+    assert node.node_modules(package, find_node()).parts[-3] == "crash-workshop"
 
 
 # --- How it is started ---
@@ -389,7 +389,7 @@ def test_the_command_runs_the_start_script_with_its_packages(
     monkeypatch.setenv("NODE_OPTIONS", "--no-such-option")
     monkeypatch.setenv("NODE_PATH", "/elsewhere")
     monkeypatch.setenv("no_proxy", "casino.example")
-    command = node.command(package, {"PORT": "1234"}, print)
+    command = node.node_command(package, {"PORT": "1234"}, print)
     said = subprocess.run(
         command.arguments, cwd=command.cwd, env=command.env, capture_output=True, text=True
     )
@@ -405,4 +405,4 @@ def test_a_start_script_that_is_not_nodes_is_said(package: Path) -> None:
     declared = package / "package.json"
     declared.write_text(declared.read_text().replace("node --max", "deno --max"))
     with pytest.raises(ServerError, match="does not run node"):
-        node.command(package, {}, print)
+        node.node_command(package, {}, print)
