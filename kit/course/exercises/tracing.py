@@ -130,10 +130,16 @@ def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> St
     """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
 
     def is_it(item: StoredItem) -> bool:
-        is_gateway = item.type == "transaction" and item.project == GATEWAY.name
-        return is_gateway and at(item.payload, ("request", "data", "player")) == player
+        return bool(at(item.payload, ("request", "data", "player")) == player)
 
-    return store.wait_for(None, is_it, timeout, what=f"spin of {player}")
+    return store.wait_for(
+        None,
+        is_it,
+        timeout,
+        type="transaction",
+        project=GATEWAY.name,
+        what=f"spin of {player}",
+    )
 
 
 def _headers(given: Any) -> dict[str, str]:
