@@ -7,3 +7,7 @@ class Advice(Exception):
     def _render_traceback_(self) -> list[str]:
         """Let IPython show the message alone: the frames of the kit do not help."""
         return [f"{type(self).__name__}: {self}"]
+
+
+class WorkshopError(Advice, RuntimeError):
+    """What the workshop cannot do now; the message says what happened, why, and the next step."""

@@ -116,12 +116,12 @@ class Outcome:
     @cached_property
     def missing(self) -> list[str]:
         """What the crash type declares and what did not arrive, a phrase each."""
-        return expectation.missing(self.crash, self.items)
+        return expectation.find_missing(self.crash, self.items)
 
     @cached_property
     def unexpected(self) -> list[str]:
         """The error events that arrived undeclared, a phrase each."""
-        return expectation.unexpected(self.crash, self.items)
+        return expectation.find_unexpected(self.crash, self.items)
 
     @property
     def captured(self) -> list[str]:

@@ -27,7 +27,8 @@ from kit.crashes.crash_type import CrashType
 from kit.crashes.expectation import exception_types, is_watchdog, passed_through
 from kit.ingest.store import StoredItem
 from kit.system.clients import ServiceClient
-from kit.workshop import Workshop, gateway_path
+from kit.trigger import gateway_path
+from kit.workshop import Workshop
 
 CONCURRENT = 32
 ARRIVAL_DEADLINE_S = 60.0

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
 from demo_services import payment
 from kit.commands import installer
 from kit.commands.installer import this_platform, this_python
-from kit.course.notebooks import COURSE
+from kit.commands.platforms import BUNDLE_PLATFORMS
+from kit.home import COURSE
 from kit.hosting import node
 from kit.hosting.server import ServerError
 
@@ -39,51 +40,6 @@ Say = Callable[[str], None]
 
 class BundleError(Exception):
     """Why there is no bundle, and what to do."""
-
-
-class Platform(NamedTuple):
-    """A kind of machine, in the words of pip, of Python's markers, and of npm."""
-
-    tags: tuple[str, ...]
-    markers: dict[str, str]
-    npm: tuple[str, ...]
-
-
-def _linux(machine: str, cpu: str) -> Platform:
-    # What Linux of 2018 and later has; pip wants each older one named.
-    glibc = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]
-    tags = (*glibc, f"manylinux2014_{machine}", f"manylinux1_{machine}", f"linux_{machine}")
-    return Platform(
-        tags, _markers("posix", "linux", "Linux", machine), _npm("linux", cpu, "--libc=glibc")
-    )
-
-
-def _markers(os_name: str, sys_platform: str, system: str, machine: str) -> dict[str, str]:
-    return {
-        "os_name": os_name,
-        "sys_platform": sys_platform,
-        "platform_system": system,
-        "platform_machine": machine,
-    }
-
-
-def _npm(system: str, cpu: str, *others: str) -> tuple[str, ...]:
-    return (f"--os={system}", f"--cpu={cpu}", *others)
-
-
-PLATFORMS = {
-    "linux-x86_64": _linux("x86_64", "x64"),
-    "linux-arm64": _linux("aarch64", "arm64"),
-    # No macos-x86_64: SecantusDB is not published for it.
-    "macos-arm64": Platform(
-        ("macosx_14_0_arm64",),
-        _markers("posix", "darwin", "Darwin", "arm64"),
-        _npm("darwin", "arm64"),
-    ),
-    "windows-x86_64": Platform(
-        ("win_amd64",), _markers("nt", "win32", "Windows", "AMD64"), _npm("win32", "x64")
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -113,7 +69,8 @@ def targets(platforms: Sequence[str], pythons: Sequence[str]) -> list[Target]:
             raise BundleError(f"--python {python}: the workshop needs Python {allowed}.")
     pairs = dict.fromkeys(product(platforms or [this_platform()], pythons or [this_python()]))
     found = [Target(*pair, alike=not platforms and pair[1] == this_python()) for pair in pairs]
-    if strange := [each for each in found if not each.alike and each.platform not in PLATFORMS]:
+    unlike = [each for each in found if not each.alike]
+    if strange := [each for each in unlike if each.platform not in BUNDLE_PLATFORMS]:
         raise BundleError(f"A bundle for {strange[0]} can be made on such a machine only.")
     return found
 
@@ -215,7 +172,7 @@ sys.exit(main())
 
 
 def _foreign_pip(target: Target) -> list[str]:
-    platform = PLATFORMS[target.platform]
+    platform = BUNDLE_PLATFORMS[target.platform]
     markers = {
         **platform.markers,
         "python_version": target.python,
@@ -277,7 +234,7 @@ def _reason(said: Iterable[str]) -> str:
 
 def _collect_node_packages(archives: Path, platform: str) -> None:
     archives.mkdir(exist_ok=True)
-    options = PLATFORMS[platform].npm if platform != this_platform() else ()
+    options = BUNDLE_PLATFORMS[platform].npm if platform != this_platform() else ()
     try:
         node.pack(payment.HOME, node.find_node(), archives / f"{platform}.zip", options)
     except ServerError as error:

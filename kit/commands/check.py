@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from kit.advice import WorkshopError
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.outcome import Outcome
-from kit.workshop import Workshop, WorkshopError
+from kit.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
     unavailable: str | None = None
 
 
-def check(workshop: Workshop, crash: CrashType) -> Row:
+def check_crash(workshop: Workshop, crash: CrashType) -> Row:
     """Trigger ``crash`` once and return its row."""
     if reason := workshop.unavailable(crash):
         return Row(crash.row_id, False, None, [], [], unavailable=reason)

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from kit.advice import Advice
-from kit.commands.bundle import PLATFORMS
-from kit.course.notebooks import COURSE
+from kit.commands.platforms import BUNDLE_PLATFORMS
+from kit.home import COURSE, course_folder, default_home
 
 if TYPE_CHECKING:
     from kit.course.progress import Journal
@@ -72,6 +70,8 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 def check(as_object: bool) -> None:
     """Trigger every crash type and see that all it declares is captured. Exit 1 if not."""
+    from rich.console import Console
+
     from kit.commands import check as checks
     from kit.crashes.catalogue import CRASHES
     from kit.workshop import Workshop
@@ -81,7 +81,7 @@ def check(as_object: bool) -> None:
         rows = []
         for number, crash in enumerate(CRASHES, 1):
             progress.update(f"{number} of {len(CRASHES)}: {crash.row_id}")
-            rows.append(checks.check(workshop, crash))
+            rows.append(checks.check_crash(workshop, crash))
         if workshop.relay:
             progress.update(f"relaying to {workshop.relay.host}")
             workshop.flush()
@@ -136,7 +136,6 @@ def serve() -> None:
 def status(with_token: bool) -> None:
     """List the workshops that run on this folder. Exit 1 if none does."""
     from kit.system.status import find
-    from kit.workshop import default_home
 
     home = default_home()
     workshops = find(home)
@@ -152,11 +151,10 @@ def status(with_token: bool) -> None:
 @main.command()
 def doctor() -> None:
     """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
-    from kit.commands.doctor import examine
-    from kit.workshop import default_home
+    from kit.commands.doctor import examine_machine
 
     lacks = 0
-    for finding in examine(default_home(), COURSE):
+    for finding in examine_machine(default_home(), COURSE):
         click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
         if not finding.ok:
             lacks += 1
@@ -170,13 +168,14 @@ def doctor() -> None:
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
     """Say which exercises were solved in this workshop folder."""
+    from rich.console import Console
+
     from kit.course.exercises import EXERCISES
-    from kit.course.notebooks import folder, read_course
+    from kit.course.notebooks import read_course
     from kit.course.progress import Journal, read_progress
-    from kit.workshop import default_home
 
     home = default_home()
-    found = read_progress(Journal(home), read_course(folder()), EXERCISES)
+    found = read_progress(Journal(home), read_course(course_folder()), EXERCISES)
     if reset:
         _forget(Journal(home), found.solved, sure=yes)
     elif as_object:
@@ -204,7 +203,7 @@ def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
     "--platform",
     "platforms",
     multiple=True,
-    type=click.Choice(list(PLATFORMS)),
+    type=click.Choice(list(BUNDLE_PLATFORMS)),
     help="A kind of machine to install on; again for another.  [default: this one]",
 )
 @click.option(
@@ -216,6 +215,9 @@ def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
 )
 def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -> None:
     """Put all that a class without a network needs into FOLDER, with an install.py."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from kit.commands import bundle as bundles
 
     console = Console(stderr=True)

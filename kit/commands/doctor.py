@@ -32,7 +32,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(home: Path, course: Path) -> Iterator[Finding]:
+def examine_machine(home: Path, course: Path) -> Iterator[Finding]:
     """Yield a finding for everything that the workshop needs."""
     yield Finding(True, f"Python {platform.python_version()} on {platform.platform()}")
     yield from _packages()
@@ -84,7 +84,7 @@ def _node() -> Iterator[Finding]:
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Finding(True, f"Node.js {found.version}: {given}")
-    modules = node.packages(payment.HOME, found)
+    modules = node.node_modules(payment.HOME, found)
     if modules.is_dir():
         yield Finding(True, f"packages of payment: in {modules}")
     else:

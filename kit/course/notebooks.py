@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COURSE = Path(__file__).resolve().parents[2] / "notebooks"
+from kit.home import NOTEBOOKS
 
-_NAMES = "[0-9][0-9]_*.ipynb"
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _MINUTES = re.compile(r"\bIn ([a-z-]+|\d+) minutes\b")
 _EXERCISE = re.compile(r"""\.exercise\(\s*["']([^"']+)["']""")
@@ -40,19 +39,13 @@ class Notebook:
         return int(self.name[:2])
 
 
-def folder() -> Path:
-    """Return where the notebooks are: the working directory if they are there, as in a kernel."""
-    here = Path.cwd()
-    return here if any(here.glob(_NAMES)) else COURSE
-
-
 def read_course(folder: Path) -> list[Notebook]:
     """Return the notebooks in ``folder`` in their order; those that cannot be read are left out."""
     return list(_read(folder))
 
 
 def _read(folder: Path) -> Iterator[Notebook]:
-    for path in sorted(folder.glob(_NAMES)):
+    for path in sorted(folder.glob(NOTEBOOKS)):
         try:
             cells = json.loads(path.read_text("utf-8"))["cells"]
             yield _notebook(path, _text(cells, "markdown"), _text(cells, "code"))

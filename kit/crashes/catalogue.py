@@ -40,7 +40,7 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
     return found
 
 
-def find(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
+def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
     """Return the crash type and its query parameters, defaults filled in.
 
     ``type`` among the parameters picks a variant. Raises UnknownCrashType, or ValueError for a
@@ -53,7 +53,7 @@ def find(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[
         names = ", ".join(str(crash.variant) for crash in candidates)
         raise ValueError(f"{crash_id} comes in variants: pass type= one of {names}.")
     crash = candidates[0]
-    query = {p.name: p.checked(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
+    query = {p.name: p.check(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
     if given:
         known = ", ".join(query) or "none"
         raise ValueError(f"{crash.row_id} has no parameter {', '.join(given)}; it has {known}.")

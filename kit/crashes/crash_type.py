@@ -20,7 +20,7 @@ class Parameter:
     bounds: Bounds
     unit: str
 
-    def checked(self, value: Any) -> int:
+    def check(self, value: Any) -> int:
         """Return ``value`` when it is within bounds. Raises ValueError that names them."""
         low, high = self.bounds.minimum, self.bounds.maximum
         if isinstance(value, int) and low <= value <= high:

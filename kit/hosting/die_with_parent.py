@@ -1,10 +1,10 @@
 """Runs a program that ends with whoever started it, however that one ends.
 
-``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as it
-did: with its exit code, or by its signal. A byte on standard input asks the program to end (on Windows,
-ends it). When standard input is closed, which the system does when the process at its other end
-dies, the program is killed. Its temporary files are removed: only for programs that have nothing
-to lose.
+``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as
+it did: with its exit code, or by its signal. A byte on standard input asks the program to end (on
+Windows, ends it). When standard input is closed, which the system does when the process at its
+other end dies, the program is killed. Its temporary files are removed: only for programs that have
+nothing to lose.
 
 It imports nothing of the kit, so that it starts at once and stays small.
 """

@@ -108,7 +108,7 @@ def packaged() -> Path | None:
     return Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
 
 
-def packages(package: Path, node: Node) -> Path:
+def node_modules(package: Path, node: Node) -> Path:
     """Return where the packages of a service are, or will be: its ``node_modules``."""
     return _home(package, node) / "node_modules"
 
@@ -164,7 +164,7 @@ def unpack(package: Path, node: Node, archive: Path, report: Report) -> Path:
     return home / "node_modules"
 
 
-def command(
+def node_command(
     package: Path,
     given: Mapping[str, str],
     report: Report,

@@ -132,7 +132,7 @@ def _script_lines(file: str) -> tuple[str, ...]:
 @cache
 def _node_modules() -> Path:
     try:
-        return node.packages(payment.HOME, node.find_node())
+        return node.node_modules(payment.HOME, node.find_node())
     except ServerError:  # an event may be looked at where its service cannot run
         return payment.HOME / "node_modules"
 
@@ -181,7 +181,7 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("level",):
             return _level(event)
         case ("message",):
-            return _written(event, "capture", string(event.get("message")), None)
+            return _matching_site(event, "capture", string(event.get("message")), None)
         case ("exception", "values", index, "mechanism", "type" | "handled"):
             mechanism = at(event, ("exception", "values", index, "mechanism", "type"))
             if mechanism == "generic":
@@ -208,7 +208,7 @@ def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
         return None
     known = (site.keys[key] for key in path[1:] if isinstance(key, str) and key in site.keys)
     why = meanings.OURS.get("/".join(map(str, path)), _OURS[kind])
-    return _placed("our code", why, next(known, site.place))
+    return _origin_at_place("our code", why, next(known, site.place))
 
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
@@ -219,17 +219,17 @@ def _breadcrumb(event: Event, path: Keys) -> Origin | None:
         return None
     if is_javascript(event):
         fact = NODE.crumbs.get(category)
-        site = _written(event, "breadcrumb", string(crumb.get("message")), category)
-        return _from_site(site, "breadcrumb", path) or (_told(fact) if fact else _NOBODY)
+        site = _matching_site(event, "breadcrumb", string(crumb.get("message")), category)
+        return _from_site(site, "breadcrumb", path) or (_fact_origin(fact) if fact else _NOBODY)
     if kind == "log":
-        return _from_site(_log_site(event, crumb.get("message")), "log", path) or _told(
+        return _from_site(_log_site(event, crumb.get("message")), "log", path) or _fact_origin(
             PYTHON.crumbs["log"]
         )
     if kind == "http" and category == "httplib":
-        return _told(PYTHON.crumbs[_http_client(crumb)])
+        return _fact_origin(PYTHON.crumbs[_http_client(crumb)])
     if category in ("query", "subprocess"):
-        return _told(PYTHON.crumbs[category])
-    site = _written(event, "breadcrumb", string(crumb.get("message")), category)
+        return _fact_origin(PYTHON.crumbs[category])
+    site = _matching_site(event, "breadcrumb", string(crumb.get("message")), category)
     return _from_site(site, "breadcrumb", path) or _NOBODY
 
 
@@ -241,10 +241,10 @@ def _http_client(crumb: Mapping[str, Any]) -> str:
 
 def _log_site(event: Event, entry: Any) -> Site | None:
     text = entry.get("formatted") if isinstance(entry, Mapping) else entry
-    return _written(event, "log", string(text), None)
+    return _matching_site(event, "log", string(text), None)
 
 
-def _written(event: Event, kind: str, message: str, category: Any) -> Site | None:
+def _matching_site(event: Event, kind: str, message: str, category: Any) -> Site | None:
     """Return the statement that can have written the message, with as much of it as possible."""
     fitting = [site for site in _sites_for(event, kind) if _fits(site, message, category)]
     return max(
@@ -273,17 +273,17 @@ def _best(
     ``exactly`` leaves out those whose name or values are computed at run time.
     """
 
-    def known(site: Site) -> int:
+    def count_known(site: Site) -> int:
         return sum(isinstance(value, str) and value in site.literals for value in values)
 
     def fits(site: Site) -> bool:
         if exactly:
-            return site.name == name and (known(site) > 0 or not values)
+            return site.name == name and (count_known(site) > 0 or not values)
         return site.name in (name, None)
 
     return max(
         filter(fits, _sites_for(event, kind)),
-        key=lambda site: (site.name == name, known(site), _nearness(event, site)),
+        key=lambda site: (site.name == name, count_known(site), _nearness(event, site)),
         default=None,
     )
 
@@ -325,7 +325,7 @@ def _option(event: Event, path: Keys) -> Origin | None:
     name = "in_app_include" if path[-1:] == ("in_app",) else path[0] if path else None
     for site in _sites_for(event, "option"):
         if site.name == name and name in _OPTIONS:
-            return _placed(f"the option {name}", _OPTIONS[name], site.place)
+            return _origin_at_place(f"the option {name}", _OPTIONS[name], site.place)
     return None
 
 
@@ -345,7 +345,7 @@ def _sdk(event: Event, path: Keys) -> Origin | None:
             fact = sdk.levels.get(_mechanism(event))
         case _:
             fact = None
-    return _told(fact) if fact else _general(sdk is NODE, path, _framework(event))
+    return _fact_origin(fact) if fact else _general(sdk is NODE, path, _framework(event))
 
 
 def _mechanism(event: Event) -> str:
@@ -358,7 +358,7 @@ def _general(is_node: bool, path: Keys, framework: str | None) -> Origin | None:
     sdk: Sdk = NODE if is_node else PYTHON
     for fact in sdk.facts:
         if fact.framework in (None, framework) and _covers(fact.path.split("/"), path):
-            return _told(fact)
+            return _fact_origin(fact)
     return None
 
 
@@ -388,7 +388,7 @@ def _supervisor(event: Event, path: Keys) -> Origin:
     for site in _sites("event", False):
         place = next((site.keys[each] for each in above if each in site.keys), None)
         if place and not _adds(path):
-            return _placed("the supervisor", why, place)
+            return _origin_at_place("the supervisor", why, place)
     found = _option(event, path) or _sdk(event, path)
     return replace(found, why=why or found.why) if found else _NOBODY
 
@@ -399,10 +399,10 @@ def _adds(path: Keys) -> bool:
 
 
 @cache
-def _told(fact: Fact) -> Origin:
+def _fact_origin(fact: Fact) -> Origin:
     place = sdk_place(fact.module, fact.statement)
-    return _placed(fact.who, fact.why, place) if place else Origin(fact.who, fact.why)
+    return _origin_at_place(fact.who, fact.why, place) if place else Origin(fact.who, fact.why)
 
 
-def _placed(who: str, why: str, place: Place) -> Origin:
+def _origin_at_place(who: str, why: str, place: Place) -> Origin:
     return Origin(who, why, place.file, place.line, place.code)

@@ -143,7 +143,7 @@ class System:
     def _launch_payment(self, report: Report) -> None:
         try:
             with untraced():
-                command = node.command(payment.HOME, {}, report)
+                command = node.node_command(payment.HOME, {}, report)
         except ServerError as error:
             self.lacking[PAYMENT.name] = str(error)
             return

@@ -31,7 +31,13 @@ from demo_services.services import PAYMENT, SERVICES
 from kit import Workshop
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
+from kit.crashes.expectation import (
+    WATCHDOG,
+    exception_types,
+    find_missing,
+    is_watchdog,
+    passed_through,
+)
 from kit.ingest.store import StoredItem
 from tests import attribution
 from tests.attribution import LEFT_OUT, SLOW, Shot, services
@@ -102,7 +108,7 @@ def soak(workshop: Workshop, crashes: int, report: Print = print) -> Soak:
     """Fire so many crashes in waves, and account for each before the next wave."""
     result = Soak()
     # Among so many at once an answer may be late; one that never comes ends it all.
-    workshop._http.timeout = PATIENCE_S
+    workshop._gateway.http.timeout = PATIENCE_S
     waves = max(1, round(crashes / CRASHES_A_WAVE))
     sizes = [crashes // waves + (number < crashes % waves) for number in range(waves)]
     for number, size in enumerate(sizes):
@@ -195,7 +201,7 @@ class Counted:
         self._compare(
             crash.row_id, due, Counter(exception_types(error.payload)[0] for error in errors)
         )
-        for phrase in missing(crash, items):
+        for phrase in find_missing(crash, items):
             if phrase.startswith("transaction"):
                 self.lost.append(f"{crash.row_id}: {phrase}")
             elif not phrase.startswith("error event"):

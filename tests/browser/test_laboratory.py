@@ -49,7 +49,7 @@ def test_both_are_fired_by_the_keyboard_alone(screen: Screen) -> None:
 
 
 def test_an_event_that_was_dropped_is_owed_to_its_switch(screen: Screen) -> None:
-    switch(screen, "B", "before_send").select_option("drop")
+    switch(screen, "B", "before_send").select_option("drop_event")
     screen.press(screen.page.get_by_role("button", name="Fire both"))
     said = screen.page.locator(".cw-lab-result")
     expect(said).to_contain_text("B sent no event, because of before_send.")
@@ -62,7 +62,7 @@ def test_an_event_that_was_dropped_is_owed_to_its_switch(screen: Screen) -> None
 def test_it_fits_every_screen(screen: Screen) -> None:
     page = screen.page
     switch(screen, "B", "max_breadcrumbs").select_option("2")
-    switch(screen, "B", "before_send").select_option("redact")
+    switch(screen, "B", "before_send").select_option("redact_card")
     page.get_by_text(re.compile("What the .* switches do")).click()
     page.get_by_text("The code of tags").click()
     screen.press(page.get_by_role("button", name="Fire both"))

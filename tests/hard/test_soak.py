@@ -7,7 +7,7 @@ import pytest
 
 from demo_services.services import ANALYTICS
 from kit import Workshop
-from kit.crashes.catalogue import find
+from kit.crashes.catalogue import find_crash
 from kit.ingest.store import StoredItem
 from tests.attribution import Shot
 from tests.benchmarks.soak import Counted, Sample, slopes, soak
@@ -28,7 +28,7 @@ def test_hundreds_of_mixed_crashes_leave_each_its_own_events(
 
 
 def test_it_counts_what_is_lost_doubled_or_of_somebody_else() -> None:
-    crash, _ = find("analytics/crash", {})
+    crash, _ = find_crash("analytics/crash", {})
     shot = Shot(crash, "a" * 32, "ada", through_gateway=False)
     good = stored(crash.errors[0].type)
     part = replace(good, type="transaction", payload={})

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from kit import Workshop, WorkshopError
-from kit.course.exercises.tracing import entered, whole_trace
+from kit.course.exercises.tracing import wait_for_entry, whole_trace
 from kit.reading.spans import spans
 
 DEADLINE_S = 25.0
@@ -47,7 +47,7 @@ def test_nobody_bets_more_than_the_payment_service_says(workshop: Workshop) -> N
 
 def test_a_spin_is_one_trace_through_both_languages(workshop: Workshop) -> None:
     workshop.spin(player="joan", bet=10)
-    (trace_id,) = entered(workshop.store, "joan").trace_ids
+    (trace_id,) = wait_for_entry(workshop.store, "joan").trace_ids
     found = spans(whole_trace(workshop.store, trace_id))
     by_id = {span.id: span for span in found}
 

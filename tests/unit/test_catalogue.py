@@ -2,7 +2,7 @@ import jmespath
 import pytest
 
 from demo_services.game_engine.errors import ERROR_TYPES
-from kit.crashes.catalogue import CRASHES, UnknownCrashType, find, variants
+from kit.crashes.catalogue import CRASHES, UnknownCrashType, find_crash, variants
 from kit.crashes.crash_type import CrashType
 from kit.workshop import Workshop
 
@@ -43,13 +43,13 @@ def test_error_types_differ_in_fingerprint() -> None:
 
 
 def test_a_variant_is_found_by_parameter_and_by_row_id() -> None:
-    by_parameter, _ = find("game-engine/error", {"type": "key"})
-    by_row_id, _ = find("game-engine/error?type=key", {})
+    by_parameter, _ = find_crash("game-engine/error", {"type": "key"})
+    by_row_id, _ = find_crash("game-engine/error?type=key", {})
     assert by_parameter is by_row_id
 
 
 def test_parameters_get_their_defaults() -> None:
-    _, query = find("game-engine/memory-leak", {})
+    _, query = find_crash("game-engine/memory-leak", {})
     assert query == {"mb": 64}
 
 
@@ -67,13 +67,13 @@ def test_a_bad_parameter_is_refused_in_words(
     crash_id: str, parameters: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
-        find(crash_id, parameters)
+        find_crash(crash_id, parameters)
 
 
 @pytest.mark.parametrize("crash_id", ["game-engine/crahs", "nothing", "game-engine/error?type=x"])
 def test_an_unknown_id_is_answered_with_known_ones(crash_id: str) -> None:
     with pytest.raises(UnknownCrashType, match="game-engine/"):
-        find(crash_id, {})
+        find_crash(crash_id, {})
 
 
 @pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)

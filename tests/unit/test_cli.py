@@ -44,7 +44,7 @@ def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyP
     crash = replace(CRASHES[1], captured=(Captured("contexts.spin.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))
     # All else arrives by then.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 10.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 10.0)
     result = CliRunner().invoke(main, ["check", "--json"])
     assert result.exit_code == 1
     [row] = json.loads(result.stdout)["crashes"]
@@ -64,7 +64,7 @@ def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     crash = replace(CRASHES[0], captured=(Captured("contexts.gateway.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))
     # All else arrives by then.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 10.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 10.0)
     result = CliRunner().invoke(main, ["check"])
     assert result.exit_code == 1
     assert "✗ gateway/panic: missing value at contexts.gateway.luck" in result.stdout

@@ -13,7 +13,7 @@ from kit.hosting.server import HOST
 
 
 def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Finding]:
-    return {finding.what: finding for finding in doctor.examine(home, course)}
+    return {finding.what: finding for finding in doctor.examine_machine(home, course)}
 
 
 def test_a_machine_that_has_all_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_node_and_the_packages_of_payment_are_said(
 ) -> None:
     monkeypatch.delenv("WORKSHOP_NODE", raising=False)
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path))
-    modules = node.packages(payment.HOME, node.find_node())
+    modules = node.node_modules(payment.HOME, node.find_node())
     said = findings(tmp_path)
     assert said[f"Node.js {node.find_node().version}: came with the workshop"].ok
     assert said["packages of payment: not yet: the first start needs a network"].ok

@@ -6,7 +6,7 @@ import sentry_sdk
 from demo_services.game_engine.desk import Order
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises.context import QUESTIONS
-from kit.experiments.context.switches import drop, redact
+from kit.experiments.context.switches import drop_event, redact_card
 from kit.workshop import Workshop
 
 
@@ -85,11 +85,11 @@ LIGHT = {"max_request_body_size": "never"}
         ({"contexts": little}, "of your own: 1. Wanted: 12"),
         ({"contexts": everything, **LIGHT}, "The number of the card is in contexts.order.card_"),
         ({"contexts": constants, **LIGHT}, "The number of the card is in exception.values[-1]"),
-        ({"contexts": constants, "before_send": redact}, "leave something out"),
-        ({"contexts": constants, "before_send": redact, **LIGHT}, "gave the same context"),
+        ({"contexts": constants, "before_send": redact_card}, "leave something out"),
+        ({"contexts": constants, "before_send": redact_card, **LIGHT}, "gave the same context"),
         ({"contexts": without_spaces, **LIGHT}, "The number of the card is in tags.card"),
         ({"contexts": constants, "include_local_variables": False}, "The locals of the line"),
-        ({"contexts": constants, "before_send": drop}, "no event is sent"),
+        ({"contexts": constants, "before_send": drop_event}, "no event is sent"),
     ],
 )
 def test_a_context_that_may_not_leave_is_told_why(

@@ -5,7 +5,7 @@ import pytest
 
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises import EXERCISES
-from kit.course.exercises.misses import SIX
+from kit.course.exercises.misses import SIX_BLIND_SPOTS
 from kit.experiments.blind_spots.catalogue import MISSES
 from kit.workshop import Workshop
 
@@ -40,7 +40,7 @@ def test_the_right_predictions_agree_with_what_arrives(predictions: Exercise) ->
     assert predictions.check(solved(predictions)).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize("miss", SIX, ids=lambda miss: miss.id)
+@pytest.mark.parametrize("miss", SIX_BLIND_SPOTS, ids=lambda miss: miss.id)
 def test_a_wrong_prediction_is_answered_with_what_arrived(predictions: Exercise, miss: Any) -> None:
     right = solved(predictions)
     arrived = f"{miss.error}" if miss.captured else "no event arrived"
@@ -54,8 +54,12 @@ def test_nothing_is_fired_for_half_an_answer(workshop: Workshop) -> None:
 
     exercise = EXERCISES["predict-captured"](workshop.trigger, fire)
     right = solved(exercise)
-    fails(exercise, {**right, SIX[-1].id: ...}, f"{SIX[-1].id!r} is still missing")
-    fails(exercise, {**right, SIX[0].id: "yes"}, "True when an event arrives")
+    fails(
+        exercise,
+        {**right, SIX_BLIND_SPOTS[-1].id: ...},
+        f"{SIX_BLIND_SPOTS[-1].id!r} is still missing",
+    )
+    fails(exercise, {**right, SIX_BLIND_SPOTS[0].id: "yes"}, "True when an event arrives")
     fails(exercise, [True] * 6, "dict")
     assert exercise.check().verdict is Verdict.UNATTEMPTED
     assert exercise.check(dict.fromkeys(right, ...)).verdict is Verdict.UNATTEMPTED
@@ -68,8 +72,8 @@ def test_what_cannot_be_fired_is_said(workshop: Workshop, monkeypatch: pytest.Mo
 
 
 def test_its_failures_are_not_in_the_table() -> None:
-    assert not {miss.id for miss in SIX} & {miss.id for miss in MISSES}
-    assert {miss.captured for miss in SIX} == {True, False}
+    assert not {miss.id for miss in SIX_BLIND_SPOTS} & {miss.id for miss in MISSES}
+    assert {miss.captured for miss in SIX_BLIND_SPOTS} == {True, False}
 
 
 # The one line

@@ -6,7 +6,7 @@ import pytest
 import sentry_sdk
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises.tracing import entered, torn_calls, whole_trace
+from kit.course.exercises.tracing import torn_calls, wait_for_entry, whole_trace
 from kit.ingest.store import StoredItem
 from kit.reading.spans import Span, spans
 from kit.workshop import Workshop
@@ -17,7 +17,7 @@ def whole(workshop: Workshop) -> list[StoredItem]:
     """A spin's trace through all services."""
     player = f"whole-{uuid.uuid4().hex[:8]}"
     workshop.spin(player=player)
-    (trace_id,) = entered(workshop.store, player).trace_ids
+    (trace_id,) = wait_for_entry(workshop.store, player).trace_ids
     return whole_trace(workshop.store, trace_id)
 
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from kit.crashes.catalogue import find
+from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
-from kit.crashes.expectation import context_fields, missing, unexpected
+from kit.crashes.expectation import context_fields, find_missing, find_unexpected
 from kit.outcome import Outcome
 from kit.workshop import Workshop
 
@@ -17,7 +17,7 @@ def outcome(workshop: Workshop) -> Outcome:
 
 def lacks(outcome: Outcome, **changes: Any) -> list[str]:
     """What is missing when the crash type declared something else."""
-    return missing(replace(outcome.crash, **changes), outcome.items)
+    return find_missing(replace(outcome.crash, **changes), outcome.items)
 
 
 def test_a_complete_outcome_lacks_nothing(outcome: Outcome) -> None:
@@ -25,7 +25,7 @@ def test_a_complete_outcome_lacks_nothing(outcome: Outcome) -> None:
 
 
 def declared(**changes: Any) -> tuple[ExpectedError, ...]:
-    crash, _ = find("game-engine/crash", {})
+    crash, _ = find_crash("game-engine/crash", {})
     return (replace(crash.errors[0], **changes),)
 
 
@@ -57,7 +57,7 @@ def test_whatever_is_declared_and_absent_is_named(
 def test_a_transaction_that_did_not_arrive_is_named(outcome: Outcome, service: str) -> None:
     others = [i for i in outcome.items if (i.type, i.project) != ("transaction", service)]
     crash = replace(outcome.crash, spans=())
-    assert missing(crash, others) == [f"transaction of {service}"]
+    assert find_missing(crash, others) == [f"transaction of {service}"]
 
 
 def test_an_event_with_too_little_context_is_named(outcome: Outcome) -> None:
@@ -68,12 +68,12 @@ def test_an_event_with_too_little_context_is_named(outcome: Outcome) -> None:
         for item in outcome.items
     ]
     crash: CrashType = replace(outcome.crash, contexts=(), captured=())
-    assert missing(crash, bare) == ["RuntimeError: 20 context fields, found 6"]
+    assert find_missing(crash, bare) == ["RuntimeError: 20 context fields, found 6"]
 
 
 def test_an_undeclared_event_is_named(outcome: Outcome) -> None:
-    assert unexpected(outcome.crash, outcome.items) == []
-    assert unexpected(replace(outcome.crash, errors=()), outcome.items) == [
+    assert find_unexpected(outcome.crash, outcome.items) == []
+    assert find_unexpected(replace(outcome.crash, errors=()), outcome.items) == [
         "undeclared error event RuntimeError of game-engine"
     ]
 

@@ -231,7 +231,7 @@ def test_without_ipython_the_handlers_of_the_kit_are_reported(tmp_path: Path) ->
         assert workshop.trigger("frontend/error").missing == []
         workshop.hook.off()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 10.0)
+            patch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 10.0)
             assert workshop.trigger("frontend/error").missing == ["error event KeyError"]
 
 

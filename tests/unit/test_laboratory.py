@@ -8,7 +8,7 @@ import sentry_sdk
 
 from demo_services.game_engine.desk import Order
 from kit.experiments.context.laboratory import ORDER, Comparison, Laboratory, is_related
-from kit.experiments.context.switches import SWITCHES, drop, redact, text
+from kit.experiments.context.switches import SWITCHES, drop_event, redact_card, text
 from kit.workshop import Workshop
 
 CARD = ORDER["card_number"]
@@ -42,7 +42,7 @@ SOURCE = "exception.values[-1].stacktrace.frames[-1].context_line"
         ("send_default_pii", True, "appeared", "request.cookies.theme"),
         ("send_default_pii", True, "changed", 'request.headers."X-Forwarded-For"'),
         ("traces_sample_rate", 1.0, "appeared", "contexts.trace.op"),
-        ("before_send", redact, "changed", "request.data.card_number"),
+        ("before_send", redact_card, "changed", "request.data.card_number"),
         ("user", True, "appeared", "user.username"),
         ("tags", True, "appeared", 'tags."player.tier"'),
         ("contexts", True, "appeared", "contexts.order.at_stake"),
@@ -64,7 +64,7 @@ def test_each_switch_takes_effect(
     assert path in getattr(back, opposite)
 
 
-@pytest.mark.parametrize(("switch", "value"), [("sample_rate", 0.0), ("before_send", drop)])
+@pytest.mark.parametrize(("switch", "value"), [("sample_rate", 0.0), ("before_send", drop_event)])
 def test_an_event_that_is_lost_is_owed_to_its_switch(
     lab: Laboratory, switch: str, value: Any
 ) -> None:
@@ -79,7 +79,7 @@ def test_an_event_that_is_lost_is_owed_to_its_switch(
 
 
 def test_two_that_lose_it_are_both_named(lab: Laboratory) -> None:
-    comparison = lab.compare({}, {"sample_rate": 0.0, "before_send": drop, "tags": True})
+    comparison = lab.compare({}, {"sample_rate": 0.0, "before_send": drop_event, "tags": True})
     assert comparison.lost_by == ("sample_rate", "before_send")
 
 
@@ -193,8 +193,8 @@ def test_code_of_ones_own_that_fails_says_so(lab: Laboratory, name: str, sent: s
         ({"locals": False}, "no switch 'locals'; there are: include_local_variables, "),
         ({"max_breadcrumbs": 7}, "max_breadcrumbs is one of 100, 2, 0, not 7"),
         ({"max_breadcrumbs": False}, "is one of 100, 2, 0, not False"),
-        ({"sample_rate": drop}, "sample_rate is one of 1.0, 0.0, not "),
-        ({"before_send": True}, "is one of None, redact, drop, a function, not True"),
+        ({"sample_rate": drop_event}, "sample_rate is one of 1.0, 0.0, not "),
+        ({"before_send": True}, "is one of None, redact_card, drop_event, a function, not True"),
     ],
 )
 def test_what_is_no_setting_is_refused(
@@ -217,7 +217,7 @@ def test_it_tells_how_far_it_is(lab: Laboratory) -> None:
 
 
 def test_other_services_keep_their_own_options(lab: Laboratory, workshop: Workshop) -> None:
-    lab.fire({"include_local_variables": False, "max_breadcrumbs": 0, "before_send": drop})
+    lab.fire({"include_local_variables": False, "max_breadcrumbs": 0, "before_send": drop_event})
     outcome = workshop.trigger("game-engine/crash")
     assert not outcome.missing
     assert outcome.event
@@ -272,9 +272,9 @@ def test_the_button_does_the_same_as_the_code(lab: Laboratory) -> None:
     for name, switch in SWITCHES.items():
         widget.a[name].value = widget.b[name].value = text(switch.default)
     widget.b["max_breadcrumbs"].value = "2"
-    widget.a["before_send"].value = "redact"
+    widget.a["before_send"].value = "redact_card"
     pressed = widget.click()
-    coded = lab.compare({"before_send": redact}, {"max_breadcrumbs": 2})
+    coded = lab.compare({"before_send": redact_card}, {"max_breadcrumbs": 2})
     assert pressed.difference.paths == coded.difference.paths
     assert pressed.effects.keys() == {"max_breadcrumbs", "before_send"}
     assert not widget.button.disabled

@@ -142,7 +142,7 @@ def test_the_first_start_installs_and_the_second_does_nothing(
 ) -> None:
     said: list[str] = []
     modules = install(package, said)
-    assert modules == node.packages(package, find_node())
+    assert modules == node.node_modules(package, find_node())
     assert modules.is_relative_to(cache)
     assert greeting(modules) == "module.exports = 'hello'"
     assert ["shop: installing" in said[0], "shop: packages installed in" in said[1]] == [True, True]
@@ -174,13 +174,13 @@ def change_lock(package: Path) -> None:
 
 
 def test_another_lock_file_is_another_installation(package: Path) -> None:
-    modules = node.packages(package, find_node())
+    modules = node.node_modules(package, find_node())
     change_lock(package)
-    assert node.packages(package, find_node()) != modules
+    assert node.node_modules(package, find_node()) != modules
 
 
 def test_packages_out_of_use_are_removed_and_nothing_else(package: Path, cache: Path) -> None:
-    old, other = node.packages(package, find_node()).parent, cache / "shop-of-mine"
+    old, other = node.node_modules(package, find_node()).parent, cache / "shop-of-mine"
     for folder in (old, other):
         folder.mkdir(parents=True)
         os.utime(folder, (0, 0))
@@ -214,7 +214,7 @@ def test_an_interrupted_npm_is_repaired_by_the_next_start(
         with pytest.raises(ServerError, match=r"could not install the packages of shop.*again"):
             installing.result(timeout=DEADLINE_S)
     assert left_over(cache) == []
-    assert not node.packages(package, find_node()).exists()
+    assert not node.node_modules(package, find_node()).exists()
     registry.generous.set()
     assert greeting(install(package))
 
@@ -367,7 +367,7 @@ def test_a_cache_that_cannot_be_written_is_said(
 
 def test_the_cache_is_the_users_by_default(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_CACHE")
-    assert node.packages(package, find_node()).parts[-3] == "crash-workshop"
+    assert node.node_modules(package, find_node()).parts[-3] == "crash-workshop"
 
 
 # --- How it is started ---
@@ -389,7 +389,7 @@ def test_the_command_runs_the_start_script_with_its_packages(
     monkeypatch.setenv("NODE_OPTIONS", "--no-such-option")
     monkeypatch.setenv("NODE_PATH", "/elsewhere")
     monkeypatch.setenv("no_proxy", "casino.example")
-    command = node.command(package, {"PORT": "1234"}, print)
+    command = node.node_command(package, {"PORT": "1234"}, print)
     said = subprocess.run(
         command.arguments, cwd=command.cwd, env=command.env, capture_output=True, text=True
     )
@@ -405,4 +405,4 @@ def test_a_start_script_that_is_not_nodes_is_said(package: Path) -> None:
     declared = package / "package.json"
     declared.write_text(declared.read_text().replace("node --max", "deno --max"))
     with pytest.raises(ServerError, match="does not run node"):
-        node.command(package, {}, print)
+        node.node_command(package, {}, print)

@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kit import Workshop, WorkshopError
-from kit.commands.check import check
+from kit.commands.check import check_crash
 from kit.crashes.catalogue import variants
+from kit.home import default_home
 from kit.hosting.server import Server, ServerError, serve_asgi
-from kit.workshop import default_home
 from tests.databases import not_replaced, noticed
 from tests.processes import command_line
 
@@ -187,7 +187,7 @@ def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(WorkshopError, match="analytics/crash cannot be triggered: database"):
             workshop.trigger("analytics/crash")
         assert not workshop.trigger("analytics/validation-error", type="body").missing
-        row = check(workshop, variants("analytics/crash")[0])
+        row = check_crash(workshop, variants("analytics/crash")[0])
         assert (row.ok, row.unavailable) == (False, lines[-1].split(maxsplit=2)[2])
 
 

@@ -112,7 +112,7 @@ def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
         "is in the body, and the locals show the whole order: one switch drops the first, and "
         "before_send can clean the second. What you drop pays for what you add.",
         "import sentry_sdk\n\n"
-        "from kit.experiments.context.switches import redact\n\n\n"
+        "from kit import redact_card\n\n\n"
         "def describe(order):\n"
         '    sentry_sdk.set_user({"id": f"player-{order.player}", "username": order.player})\n'
         '    sentry_sdk.set_tag("player.tier", order.tier)\n'
@@ -122,7 +122,8 @@ def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
         '    about["at_stake"] = sum(order.side_bets.values())\n'
         '    sentry_sdk.set_context("order", about)\n'
         '    sentry_sdk.set_context("side_bets", order.side_bets)\n\n\n'
-        'answer = {"contexts": describe, "max_request_body_size": "never", "before_send": redact}',
+        'answer = {"contexts": describe, "max_request_body_size": "never"}\n'
+        'answer["before_send"] = redact_card',
     )
 
 

@@ -35,7 +35,7 @@ def one_issue(trigger: Trigger, events: Mapping[str, Event]) -> Exercise:
         verify,
         "Look at the fingerprint first. Only where there is none compare exception type and frames "
         "of ours. Message, player and level do not count. Each service has its own issues.",
-        "from kit.reading.grouping import simulated_issue\n\n"
+        "from kit import simulated_issue\n\n"
         "# Anything will do for a number that is the same for the same issue.\n"
         "answer = {name: simulated_issue(event) for name, event in events.items()}",
     )

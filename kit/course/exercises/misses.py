@@ -11,7 +11,7 @@ from kit.reading.grouping import title
 Fire = Callable[..., Findings]
 
 # Only their code is given out: what becomes of them is found out when an answer is checked.
-SIX = (
+SIX_BLIND_SPOTS = (
     Miss(
         "python/suppressed",
         "An exception that is suppressed",
@@ -83,7 +83,7 @@ SIX = (
     ),
 )
 
-TICKETS = Miss(
+TICKETS_BLIND_SPOT = Miss(
     "python/tickets",
     "Tickets that are passed over",
     """
@@ -104,7 +104,7 @@ def predict_captured(trigger: Trigger, fire: Fire) -> Exercise:
 
     def verify(answer: Mapping[str, Any]) -> str:
         _all_predicted(answer)
-        findings = fire(*SIX)
+        findings = fire(*SIX_BLIND_SPOTS)
         for finding in findings:
             if (reason := finding.unavailable) or finding.before is None:
                 raise Wrong(f"{finding.miss.id} cannot be fired here: {reason}")
@@ -114,7 +114,7 @@ def predict_captured(trigger: Trigger, fire: Fire) -> Exercise:
                 raise Wrong(f"{finding.miss.id} was fired, and {became}.")
         return f"All {len(findings)} were fired, and went as you said."
 
-    right = "".join(f'    "{miss.id}": {miss.captured},\n' for miss in SIX)
+    right = "".join(f'    "{miss.id}": {miss.captured},\n' for miss in SIX_BLIND_SPOTS)
     return Exercise(
         "predict-captured",
         verify,
@@ -125,7 +125,7 @@ def predict_captured(trigger: Trigger, fire: Fire) -> Exercise:
 
 
 def _all_predicted(answer: Mapping[str, Any]) -> None:
-    ids = [miss.id for miss in SIX]
+    ids = [miss.id for miss in SIX_BLIND_SPOTS]
     if not isinstance(answer, Mapping):
         raise Wrong(f"check() wants a dict with the keys {', '.join(ids)}.")
     if answer and all(given is ... for given in answer.values()):
@@ -148,7 +148,7 @@ def the_one_line(trigger: Trigger, fire: Fire) -> Exercise:
             raise NotTried
         if "\n" in answer.strip():
             raise Wrong("These are several lines; one is enough.")
-        tried = TICKETS.with_line(answer.strip())
+        tried = TICKETS_BLIND_SPOT.with_line(answer.strip())
         try:
             compile(tried.after, "answer", "exec")
         except SyntaxError as error:

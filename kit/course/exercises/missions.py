@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.course.exercise import Exercise, Note, Trigger, compare
-from kit.crashes.catalogue import find
+from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.html import render
 from kit.outcome import Event
@@ -123,7 +123,7 @@ def new_since(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission
 
 def suspects(unavailable: Unavailable, count: int) -> list[str]:
     """Return that many crash types that can be triggered here, chosen at random."""
-    able = [each for each in SUSPECTS if not unavailable(find(each, {})[0])]
+    able = [each for each in SUSPECTS if not unavailable(find_crash(each, {})[0])]
     return _chance.sample(able, count)
 
 

@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def pretending(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
+def fake_sentry(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
     """Run a server that answers as told, then with 200; give its DSN and the bodies it was sent.
 
     Only pretends to be a Sentry: it looks at nothing, and the bodies stay compressed.
@@ -46,7 +46,7 @@ def pretending(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]
 
 def fate(status: int) -> str:
     """Return what the relay does with an envelope that is answered with ``status`` at first."""
-    with pretending(status) as (dsn, bodies):
+    with fake_sentry(status) as (dsn, bodies):
         relay = Relay(dsn)
         relay(b"{}\n")
         if not relay.wait(PATIENCE_S):

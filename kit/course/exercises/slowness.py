@@ -116,7 +116,7 @@ class QueryLog(CommandListener):
 
 
 @contextmanager
-def filled(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
+def temporary_collection(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
     """Inside the block there is a collection with these documents, and a log of what it is asked.
 
     Raises PyMongoError when the database does not answer.
@@ -137,7 +137,7 @@ def filled(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLo
 
 def _reported(answer: Callable[[Spins], object], url: str, players: int) -> None:
     documents = _spins_of(players)
-    with filled(url, documents) as (spins, log):
+    with temporary_collection(url, documents) as (spins, log):
         given = answer(spins)
         sent = list(log.sent)
     if given is ...:

@@ -113,7 +113,7 @@ def carry_on(
             player = f"carried-{uuid.uuid4().hex[:8]}"
             with reporting(), sentry_sdk.start_transaction(op="exercise", name="spin") as spin:
                 _play(gateway, player, _headers(answer()))
-            _carried(entered(store, player), spin.trace_id)
+            _carried(wait_for_entry(store, player), spin.trace_id)
         return f"{PLAYED} spins were played: the gateway went on with the trace of each."
 
     return Exercise(
@@ -130,7 +130,7 @@ def carry_on(
     )
 
 
-def entered(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
+def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
     """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
 
     def is_it(item: StoredItem) -> bool:

@@ -153,7 +153,7 @@ def _commands(misses: Iterable[Miss], dsn: str) -> tuple[dict[str, Command], dic
     commands = {"py": Command([sys.executable, "-P"], env=_environment(dsn))}
     try:
         if any(miss.runtime == "node" for miss in misses):
-            given = node.command(payment.HOME, {"SENTRY_DSN": dsn}, lambda line: None)
+            given = node.node_command(payment.HOME, {"SENTRY_DSN": dsn}, lambda line: None)
             commands["js"] = Command(given.arguments[:1], env=given.env)
     except ServerError as error:
         return commands, {"node": str(error)}

@@ -96,7 +96,7 @@ def set_fingerprint(order: Order) -> None:
 CARD_NUMBER = re.compile(r"\b\d{4}(?:[ -]?\d{4}){3}\b")
 
 
-def redact(event: Event, hint: dict[str, Any]) -> Event:
+def redact_card(event: Event, hint: dict[str, Any]) -> Event:
     """Replace whatever looks like the number of a card, wherever it is."""
 
     def clean(value: Any) -> Any:
@@ -109,7 +109,7 @@ def redact(event: Event, hint: dict[str, Any]) -> Event:
     return {key: clean(value) for key, value in event.items()}
 
 
-def drop(event: Event, hint: dict[str, Any]) -> None:
+def drop_event(event: Event, hint: dict[str, Any]) -> None:
     """Send nothing at all."""
 
 
@@ -160,7 +160,7 @@ SWITCHES = {
         ),
         Switch(
             "before_send",
-            (None, redact, drop),
+            (None, redact_card, drop_event),
             "A function that sees each error event last: it may change or drop it.",
             f"{OPTIONS}#before_send",
             takes_code=True,
