@@ -2,7 +2,7 @@ import os
 import pickle
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ DATABASE = Database()
 # All tests of these rooms start the system, or a part of it. Elsewhere those do that use one of
 # the fixtures below, and those that are marked.
 SYSTEM_ROOMS = {"browser", "deployment", "hard", "payment", "privacy", "services"}
-SYSTEM_FIXTURES = {"workshop", "recorded_crashes"}
+SYSTEM_FIXTURES = {"workshop", "own_workshop", "recorded_crashes"}
 # Its tests share one JupyterLab, one browser and one kernel, so one process runs them all.
 BROWSER_ROOM = "browser"
 SLOW_TIMEOUT_S = 1500
@@ -143,6 +143,13 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     A test that counts all that is stored, or stops or kills something for good, starts its own.
     """
     return SHARED.workshop(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def own_workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """A running workshop that only the tests of a module use, with an empty store."""
+    with Workshop.start(home=tmp_path_factory.mktemp("home"), report=lambda line: None) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from nbmake.nb_run import NotebookRun
 
 from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
 
-
 pytestmark = pytest.mark.system
 
 # A learner runs cells again. It is tried where most is left of the first run, and with -m slow

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from kit.commands.cli import main
 from kit.course.exercise import Verdict
 from kit.course.exercises import EXERCISES
-from kit.course.notebooks import COURSE, Notebook, read_course
+from kit.course.notebooks import Notebook, read_course
 from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
+from kit.home import COURSE
 from kit.workshop import Workshop
 
 

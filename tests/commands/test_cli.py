@@ -17,6 +17,8 @@ from kit.crashes.crash_type import Captured
 from kit.hosting.child import free_port
 from kit.hosting.server import HOST
 
+pytestmark = pytest.mark.system
+
 DEADLINE_S = 60.0
 
 

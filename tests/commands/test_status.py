@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from kit.commands.cli import main
 from kit.system.status import Running, find, published
 
+pytestmark = pytest.mark.system
+
 TOKEN = "status-3d1c-secret"
 OWN = Running(
     {"gateway": "http://127.0.0.1:1"}, "127.0.0.1:2", "o0.example", {"payment": "no"}, TOKEN

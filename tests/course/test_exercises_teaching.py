@@ -3,7 +3,8 @@ import pytest
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises import EXERCISES
 from kit.course.exercises.teaching import three_hours
-from kit.course.notebooks import COURSE, read_course
+from kit.course.notebooks import read_course
+from kit.home import COURSE
 
 TALK = 5
 
