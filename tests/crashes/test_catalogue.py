@@ -27,7 +27,7 @@ def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
         assert claim.path is None or jmespath.compile(claim.path)
 
 
-def test_row_ids_are_unique() -> None:
+def test_full_ids_are_unique() -> None:
     full_ids = [crash.full_id for crash in CRASHES]
     assert len(set(full_ids)) == len(full_ids)
 
