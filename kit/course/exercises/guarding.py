@@ -97,7 +97,7 @@ def serve_guarded(
     """Run the app with a fresh guard; give a function that calls it with a token."""
     guard = make_guard(token, per_minute)
     if not callable(guard):
-        raise Wrong("make_guard() must return a function: does it end with return guard?")
+        raise Wrong("make_guard() must return a function, the guard.")
     server = Server("shop", serve_asgi(lambda: make_app(guard)), context=untraced)
     server.launch().wait()
 

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,12 +8,11 @@ from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
 from kit.crashes.expectation import context_fields, find_missing, find_unexpected
 from kit.outcome import Outcome
-from kit.workshop import Workshop
 
 
 @pytest.fixture
-def outcome(workshop: Workshop) -> Outcome:
-    return workshop.trigger("game-engine/crash")
+def outcome(recorded_crashes: Mapping[str, Outcome]) -> Outcome:
+    return recorded_crashes["game-engine/crash"]
 
 
 def lacks(outcome: Outcome, **changes: Any) -> list[str]:

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import Captured
 from kit.hosting.child import free_port
 from kit.hosting.server import HOST
+from kit.outcome import Outcome
+from kit.workshop import Workshop
+
+pytestmark = pytest.mark.system
 
 DEADLINE_S = 60.0
 
@@ -26,11 +31,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
 
 
-def test_check_triggers_every_crash_type() -> None:
+def test_check_triggers_every_crash_type(
+    recorded_crashes: Mapping[str, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each was fired by Workshop.trigger, for all tests; here it is asked for once.
+    fired = dict(recorded_crashes)
+    monkeypatch.setattr(Workshop, "trigger", lambda self, full_id: fired.pop(full_id))
     result = CliRunner().invoke(main, ["check", "--json"])
     report = json.loads(result.stdout)
     assert result.exit_code == 0, report
     assert report["ok"] is True
+    assert fired == {}
     assert [crash["id"] for crash in report["crashes"]] == [crash.full_id for crash in CRASHES]
     for declared, crash in zip(CRASHES, report["crashes"], strict=True):
         assert crash["missing"] == []

@@ -9,8 +9,8 @@ from kit import Workshop
 from kit.crashes.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from kit.frontend.hook import is_reported
 from kit.frontend.slot_machine import SpinFailed, describe_spin
+from tests.frontend.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 from tests.ports import default_ports_taken
-from tests.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from kit.commands import bundle, installer
 from kit.commands.bundle import Target, targets
 from kit.commands.cli import main
 from kit.commands.installer import this_platform, this_python
-from kit.course.notebooks import COURSE
+from kit.home import COURSE
 from kit.hosting.child import free_port
-from tests.unit.registry import Registry
+from tests.hosting.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ CRASH_EACH = """
 import sys
 from kit import Workshop
 from kit.crashes.catalogue import variants
-from kit.course.notebooks import COURSE
+from kit.home import COURSE
 with Workshop.start() as workshop:
     for crash in ("gateway/panic", "game-engine/crash", "analytics/crash", "payment/crash"):
         if workshop.unavailable(variants(crash)[0]):
@@ -71,6 +71,7 @@ def run(command: Sequence[str | Path], folder: Path, environment: dict[str, str]
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_bundle_installs_and_works_without_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

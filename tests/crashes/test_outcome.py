@@ -1,13 +1,14 @@
+from collections.abc import Mapping
+
 import pytest
 from jmespath.exceptions import ParseError
 
 from kit.outcome import Event, Outcome
-from kit.workshop import Workshop
 
 
 @pytest.fixture
-def outcome(workshop: Workshop) -> Outcome:
-    return workshop.trigger("game-engine/infinite-loop")
+def outcome(recorded_crashes: Mapping[str, Outcome]) -> Outcome:
+    return recorded_crashes["game-engine/infinite-loop"]
 
 
 def test_an_outcome_has_all_that_a_trigger_led_to(outcome: Outcome) -> None:
@@ -27,8 +28,10 @@ def test_it_is_one_line_in_a_terminal(outcome: Outcome) -> None:
     assert repr(outcome.trace) == "<Trace of frontend, gateway, game-engine>"
 
 
-def test_events_come_in_the_order_of_their_declaration(workshop: Workshop) -> None:
-    outcome = workshop.trigger("game-engine/async-error")
+def test_events_come_in_the_order_of_their_declaration(
+    recorded_crashes: Mapping[str, Outcome],
+) -> None:
+    outcome = recorded_crashes["game-engine/async-error"]
     assert [event.title for event in outcome.events] == [
         error.type for error in outcome.crash.errors
     ]

@@ -14,6 +14,8 @@ from kit import Workshop
 from kit.crashes.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from tests.notebooks.kernels import START, Kernel, kernel
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent.parent
 PRELUDE = """
 import json, ipywidgets

@@ -7,7 +7,7 @@ from demo_services.game_engine.reels import TABLE_LIMIT
 from kit import Workshop
 from kit.crashes.expectation import passed_through
 from kit.frontend.slot_machine import SpinRefused, describe_spin, next_name
-from tests.slots import DEADLINE_S, autoplay_ended, empty_purse, errors, last_trace, shown
+from tests.frontend.slots import DEADLINE_S, autoplay_ended, empty_purse, errors, last_trace, shown
 
 
 def test_a_spin_is_played_by_all_services(workshop: Workshop) -> None:

@@ -24,6 +24,8 @@ from kit.hosting.server import HOST, ServerError
 from kit.hosting.supervisor import Supervisor
 from tests.processes import gone
 
+pytestmark = pytest.mark.system
+
 WINDOWS = os.name == "nt"
 TRACE, SPAN = "1" * 32, "2" * 16  # as the service says them
 SERVICE = Path(__file__).with_name("service.js").read_text()
@@ -395,7 +397,7 @@ PARENT = """
 import sys, threading
 from functools import partial
 from pathlib import Path
-from tests.unit.test_supervisor import prepared
+from tests.hosting.test_supervisor import prepared
 from kit.hosting.supervisor import Supervisor
 
 supervisor = Supervisor("payment", partial(prepared, Path(sys.argv[1]))).launch()

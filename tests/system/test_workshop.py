@@ -22,6 +22,8 @@ from kit.hosting.server import Server, ServerError, serve_asgi
 from tests.databases import not_replaced, noticed
 from tests.processes import command_line
 
+pytestmark = pytest.mark.system
+
 SERVERS = ["ingest", "payment", "analytics", "game-engine", "gateway"]
 DEADLINE_S = 60.0
 

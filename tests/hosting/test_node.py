@@ -21,8 +21,10 @@ import trustme
 from kit.hosting import node
 from kit.hosting.node import Node, find_node
 from kit.hosting.server import ServerError
+from tests.hosting.registry import Registry
 from tests.processes import gone
-from tests.unit.registry import Registry
+
+pytestmark = pytest.mark.system
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs a shell script or signals")
 ROOT = Path(__file__).parents[2]

@@ -8,6 +8,8 @@ import pytest
 from kit import Workshop
 from tests import attribution
 
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+
 REQUESTS = 600
 
 

@@ -20,6 +20,8 @@ from kit.hosting.server import ServerError
 from tests.databases import not_replaced, noticed
 from tests.processes import gone
 
+pytestmark = pytest.mark.system
+
 WINDOWS = os.name == "nt"
 DEADLINE_S = 60.0
 pytestmark = pytest.mark.skipif(

@@ -20,6 +20,8 @@ from kit.system.clients import OffClient, ServiceClient, untraced, use_client
 from kit.system.exits import SHOWN_LINES, report_exit
 from tests.ingest.sending import Ingest, running
 
+pytestmark = pytest.mark.system
+
 HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
 TRACE, SPAN = uuid4().hex, uuid4().hex[:16]
 DEADLINE_S = 60.0

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from kit.commands.cli import main
 from kit.system.status import Running, find_running, publish
 
+pytestmark = pytest.mark.system
+
 TOKEN = "status-3d1c-secret"
 OWN = Running(
     {
