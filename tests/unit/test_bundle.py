@@ -19,7 +19,7 @@ from kit.commands import bundle, installer
 from kit.commands.bundle import Target, targets
 from kit.commands.cli import main
 from kit.commands.installer import this_platform, this_python
-from kit.course.notebooks import COURSE
+from kit.home import COURSE
 from kit.hosting.child import free_port
 from tests.unit.registry import Registry
 
@@ -38,7 +38,7 @@ CRASH_EACH = """
 import sys
 from kit import Workshop
 from kit.crashes.catalogue import variants
-from kit.course.notebooks import COURSE
+from kit.home import COURSE
 with Workshop.start() as workshop:
     for crash in ("gateway/panic", "game-engine/crash", "analytics/crash", "payment/crash"):
         if workshop.unavailable(variants(crash)[0]):
