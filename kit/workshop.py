@@ -14,7 +14,7 @@ import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
-from kit.advice import WorkshopError
+from kit.actionable import WorkshopError
 from kit.course.exercise import Exercise
 from kit.course.exercises import EXERCISES, make_exercise
 from kit.course.notebooks import read_course
@@ -30,6 +30,7 @@ from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import SlotMachine
 from kit.home import course_folder, default_home
+from kit.hosting.server import Report
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
@@ -38,12 +39,12 @@ from kit.provenance.python_source import source
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
-from kit.system.system import Report, System
+from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
 from kit.views import card, chart
 from kit.views.gauges import OWN, Vitals
 from kit.widgets.crash_widget import CrashWidget
-from kit.widgets.panel import Panel, states
+from kit.widgets.panel import Panel
 
 AUTOPLAY_MINUTES = 10.0
 FLUSH_DEADLINE_S = 30.0
@@ -151,7 +152,7 @@ class Workshop:
     def database_url(self) -> str:
         """The connection string of the database. Raises WorkshopError when there is none."""
         database = self._system.database
-        if reason := self._system.lacking.get(database.name):
+        if reason := self._system.unavailable.get(database.name):
             raise WorkshopError(reason)
         return database.url
 
@@ -201,9 +202,7 @@ class Workshop:
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""
-        return Panel(
-            CRASHES, self.trigger, self.store, partial(states, self._system), self.unavailable
-        )
+        return Panel(CRASHES, self.trigger, self.store, self._system.parts, self.unavailable)
 
     def vitals(self, service: str) -> Vitals:
         """Return where ``watch`` looks for the memory, CPU or heap of a service.

@@ -290,6 +290,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="payment/memory-leak",
         title="The heap grows until there is no room",
+        slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,
@@ -352,7 +353,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
             ),
             Captured("contexts.process.memory_mb", "What the process held shortly before."),
             Captured("contexts.node.heap_limit_mb", "The limit that was hit."),
-            Captured("contexts.stderr.last_lines", "V8's own last words."),
+            Captured("contexts.stderr.last_lines", "What V8 wrote last."),
         ),
         not_captured=(
             NotCaptured(

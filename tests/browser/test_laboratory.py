@@ -4,20 +4,15 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from kit.experiments.context.switches import SWITCHES, as_code
-from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from tests.browser.conftest import ShowCells
 from tests.browser.screen import DARK, LIGHT, Screen
 
-START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 SHOW = "lab = workshop.laboratory()\nlab"
 
 
 @pytest.fixture
-def screen(lab: Lab, open_screen: OpenScreen) -> Screen:
-    screen = open_screen(lab.address(lab.write("laboratory.ipynb", START, SHOW)), 1280, 1000)
-    screen.run_all()
-    screen.command("application:toggle-left-area")
-    return screen
+def screen(show_cells: ShowCells) -> Screen:
+    return show_cells(SHOW, height=1000)
 
 
 def switch(screen: Screen, side: str, name: str) -> Locator:

@@ -22,10 +22,10 @@ from kit.course.exercises import (
     tracing,
     validation,
 )
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 # These fire crashes to check an answer: they are given the trigger before what the notebook gives.
-FIRING_EXERCISES: dict[str, Callable[Concatenate[Trigger, ...], Exercise]] = {
+FIRING_EXERCISES: dict[str, Callable[Concatenate[TriggerFunction, ...], Exercise]] = {
     "triage": events.triage,
     "how-it-failed": concurrency.how_it_failed,
     "leak-per-step": resources.leak_per_step,
@@ -64,7 +64,7 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
 
-def make_exercise(name: str, trigger: Trigger, *given: Any) -> Exercise:
+def make_exercise(name: str, trigger: TriggerFunction, *given: Any) -> Exercise:
     """Return the exercise called ``name``; ``given`` is what its notebook passes on.
 
     Raises KeyError for an unknown name.

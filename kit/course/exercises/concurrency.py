@@ -15,7 +15,7 @@ from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.course.recording_transport import RecordingTransport
 from kit.outcome import Event
 from kit.system.clients import use_client
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 # What noticed an error, and what that says about the way it came.
 WAYS = {"tornado": "request", "asyncio": "task", "threading": "thread", "generic": "caught"}
@@ -26,7 +26,7 @@ Work = Coroutine[Any, Any, None]
 Start = Callable[[Work], object]
 
 
-def how_it_failed(trigger: Trigger) -> Exercise:
+def how_it_failed(trigger: TriggerFunction) -> Exercise:
     """Say of any error event how the error came to Sentry."""
 
     def verify(answer: Callable[[Event], object]) -> str:
@@ -48,7 +48,7 @@ def how_it_failed(trigger: Trigger) -> Exercise:
     )
 
 
-def _events(trigger: Trigger, crash_id: str) -> list[Event]:
+def _events(trigger: TriggerFunction, crash_id: str) -> list[Event]:
     outcome = trigger(crash_id)
     assert not outcome.missing, outcome.missing
     return outcome.events

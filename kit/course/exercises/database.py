@@ -5,7 +5,7 @@ from typing import Any
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 FAILURES = (
     "analytics/database-error?type=duplicate-key",
@@ -47,7 +47,7 @@ def misspelt_stage(event: Event) -> Exercise:
     )
 
 
-def cause_by_code(trigger: Trigger) -> Exercise:
+def cause_by_code(trigger: TriggerFunction) -> Exercise:
     """Write a function that names the cause of a database error by its code alone."""
 
     def verify(answer: Callable[[Event], object]) -> str:

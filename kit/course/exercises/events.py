@@ -5,7 +5,7 @@ from typing import Any
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 
 def read_the_event(event: Event) -> Exercise:
@@ -36,7 +36,7 @@ def read_the_event(event: Event) -> Exercise:
 TRIAGED = ("game-engine/crash", "game-engine/error?type=index", "game-engine/error?type=custom")
 
 
-def triage(trigger: Trigger) -> Exercise:
+def triage(trigger: TriggerFunction) -> Exercise:
     """Write a function that turns any error event into one line for the person on call."""
 
     def verify(answer: Callable[[Event], object]) -> str:

@@ -11,7 +11,7 @@ from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.html import render
 from kit.outcome import Event
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 # Each is one issue, whoever plays, and fails in a function of its own.
 SUSPECTS = (
@@ -49,7 +49,7 @@ class Mission(Exercise):
         return render("note.html", note=Note("Your mission", self.story))
 
 
-def the_screenshot(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def the_screenshot(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find an error by the id of its trace, among others and among its like."""
     culprit, *others = suspects(unavailable, 4)
     victim, *players = cast(5)
@@ -73,7 +73,7 @@ def the_screenshot(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mi
     )
 
 
-def most_players(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def most_players(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find the issue that hits the most players, beside one that only makes the most noise."""
     wide, loud, *others = suspects(unavailable, 4)
     one, *players = cast(1 + WIDE + len(others))
@@ -98,7 +98,7 @@ def most_players(trigger: Trigger, play: Play, unavailable: Unavailable) -> Miss
     )
 
 
-def new_since(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def new_since(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find the issue that was not there before, while all the known ones go on."""
     new, *known = suspects(unavailable, 4)
     victim, *players = cast(4)
@@ -138,7 +138,7 @@ def cast(count: int) -> list[str]:
     return [f"{name}-{number}" for name in _chance.sample(NAMES, count)]
 
 
-def stage(trigger: Trigger, play: Play, roles: Iterable[Role]) -> list[Event]:
+def stage(trigger: TriggerFunction, play: Play, roles: Iterable[Role]) -> list[Event]:
     """Let each player play a spin and meet a crash, one after the other; return the events."""
     return [_meet(trigger, play, *role) for role in roles]
 
@@ -163,7 +163,7 @@ def make_verify(expected: dict[str, Any], praise: str) -> Callable[[Any], str]:
     return verify
 
 
-def _meet(trigger: Trigger, play: Play, crash_id: str, player: str) -> Event:
+def _meet(trigger: TriggerFunction, play: Play, crash_id: str, player: str) -> Event:
     play(player)
     outcome = trigger(crash_id, player=player)
     assert outcome.event is not None, outcome.missing

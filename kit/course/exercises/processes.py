@@ -13,7 +13,7 @@ from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.crashes.expectation import is_watchdog
 from kit.hosting.node import find_node
 from kit.outcome import Event, Outcome
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 FIVE = (
     "payment/crash",
@@ -34,7 +34,7 @@ Process = subprocess.CompletedProcess[str]
 # What kills Node
 
 
-def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
+def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
     """Predict which crash types end the process; ``pid`` tells the id of the one that runs."""
 
     def verify(answer: dict[str, bool]) -> str:
@@ -60,7 +60,7 @@ def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
     )
 
 
-def _check_prediction(given: object, trigger: Trigger, pid: Pid, crash_id: str) -> None:
+def _check_prediction(given: object, trigger: TriggerFunction, pid: Pid, crash_id: str) -> None:
     if not isinstance(given, bool):
         raise Wrong(f"{crash_id!r} is True when it ends the process, else False; not {given!r}.")
     before = pid()
@@ -133,7 +133,7 @@ def _check_run(code: str, what: str) -> None:
     run = _run_node(code)
     if run.returncode:
         raise Wrong(
-            f"Work {what}: Node.js ended with exit code {run.returncode}. Its last words: "
+            f"Work {what}: Node.js ended with exit code {run.returncode}. It wrote last: "
             f"{_error(run)}"
         )
     reported = json.loads(run.stdout.splitlines()[-1])
@@ -169,7 +169,7 @@ def _error(run: Process) -> str:
 # Where to look first
 
 
-def first_look(trigger: Trigger, end: End) -> Exercise:
+def first_look(trigger: TriggerFunction, end: End) -> Exercise:
     """Say of any event about a death where to look first.
 
     ``end`` ends the payment service by a method of ``psutil.Process``, and returns the event that
@@ -221,7 +221,7 @@ def _check_look(given: object, place: str, event: Event) -> None:
 # The root cause
 
 
-def root_cause(trigger: Trigger) -> Exercise:
+def root_cause(trigger: TriggerFunction) -> Exercise:
     """Find the event that all others of its trace follow from."""
 
     def verify(answer: Callable[[list[Event]], object]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
 from kit.views.flame import Sample, active_samples, guilty_line
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 LEAKS_MB = (24, 48)
 CLOSE_MB = 0.05
@@ -56,7 +56,7 @@ def _caller(samples: list[Sample], function: str) -> str:
     return callers.most_common(1)[0][0]
 
 
-def leak_per_step(trigger: Trigger) -> Exercise:
+def leak_per_step(trigger: TriggerFunction) -> Exercise:
     """Write a function that measures a leak from the breadcrumbs of any such event."""
 
     def verify(answer: Callable[[Event], object]) -> str:

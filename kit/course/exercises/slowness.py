@@ -17,7 +17,7 @@ from pymongo.monitoring import (
 
 from demo_services.analytics.mongo import DEFAULT_DATABASE, Document
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 REPORTS_ON = (6, 11)
 PLAYERS = (3, 12)
@@ -27,7 +27,7 @@ SELECTION_MS = 5000
 Spins = Collection[Document]
 
 
-def find_n_plus_one(trigger: Trigger) -> Exercise:
+def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
     """Write a function that finds the query that a transaction sends again and again."""
 
     def verify(answer: Callable[[Mapping[str, Any]], object]) -> str:

@@ -16,7 +16,7 @@ from kit.ingest.store import Store, StoredItem
 from kit.reading.payload import at
 from kit.reading.spans import Span, spans
 from kit.system.clients import untraced
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 DEADLINE_S = 30.0
 CALL = "http.client"
@@ -53,7 +53,7 @@ def _is_whole(found: list[Span]) -> bool:
 # Where a trace is torn
 
 
-def torn_where(trigger: Trigger, whole: Items) -> Exercise:
+def torn_where(trigger: TriggerFunction, whole: Items) -> Exercise:
     """Write a function that finds the calls at which a trace ends; ``whole`` is one without any."""
     callers = list(dict.fromkeys(span.service for span in spans(whole)))
 
@@ -130,10 +130,16 @@ def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> St
     """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
 
     def is_it(item: StoredItem) -> bool:
-        is_gateway = item.type == "transaction" and item.project == GATEWAY.name
-        return is_gateway and at(item.payload, ("request", "data", "player")) == player
+        return bool(at(item.payload, ("request", "data", "player")) == player)
 
-    return store.wait_for(None, is_it, timeout, what=f"spin of {player}")
+    return store.wait_for(
+        None,
+        is_it,
+        timeout,
+        type="transaction",
+        project=GATEWAY.name,
+        what=f"spin of {player}",
+    )
 
 
 def _headers(given: Any) -> dict[str, str]:

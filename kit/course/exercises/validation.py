@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from demo_services.analytics.spin import Spin
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, require_choices
 from kit.outcome import Outcome
-from kit.widgets.crash_widget import Trigger
+from kit.widgets.crash_widget import TriggerFunction
 
 Errors = Sequence[Mapping[str, Any]]
 
@@ -24,7 +24,7 @@ MISTAKES = {
 }
 
 
-def captured_or_not(trigger: Trigger) -> Exercise:
+def captured_or_not(trigger: TriggerFunction) -> Exercise:
     """Predict what Sentry captures of five mistakes; each is made anew to check it."""
 
     def verify(answer: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from demo_services import payment
 from kit.experiments.blind_spots.blind_spot import PRELUDES, BlindSpot
 from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
 from kit.hosting import child, node
-from kit.hosting.child import Command, Leash
+from kit.hosting.child import ChildProcess, Command
 from kit.hosting.server import HOST, ServerError
 from kit.ingest.store import Store, Subscription
 from kit.outcome import Event
@@ -53,10 +53,9 @@ def run_blind_spots(
     The children report to the DSN of ``client``, whose ingest writes to ``store`` in this process.
     ``on_firing`` is given how many runs are over, and of how many. Raises FiringError.
     """
-    commands, lacking = _commands(blind_spots, str(client.dsn))
-    firings = [
-        firing for spot in blind_spots if spot.runtime not in lacking for firing in _firings(spot)
-    ]
+    commands, unavailable = _commands(blind_spots, str(client.dsn))
+    available = [spot for spot in blind_spots if spot.runtime not in unavailable]
+    firings = [firing for spot in available for firing in _firings(spot)]
     with (
         tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder,
         untraced(),
@@ -73,7 +72,7 @@ def run_blind_spots(
         replace(firing, ended=ended[firing.release], events=tuple(events[firing.release]))
         for firing in firings
     ]
-    return [_finding(spot, fired, lacking.get(spot.runtime)) for spot in blind_spots]
+    return [_finding(spot, fired, unavailable.get(spot.runtime)) for spot in blind_spots]
 
 
 def _firings(spot: BlindSpot) -> Iterator[Firing]:
@@ -186,35 +185,35 @@ def _count_up(on_firing: OnFiring, total: int) -> Callable[[], None]:
 
 def _run_all(programs: Sequence[Program], count: Callable[[], None]) -> dict[str, str]:
     """Run the programs, a few at a time; return how each firing ended, by its release."""
-    leashes: list[Leash] = []
+    processes: list[ChildProcess] = []
     ended: dict[str, str] = {}
     with ThreadPoolExecutor(PROCESSES) as pool:
-        running = [pool.submit(_run_program, program, leashes, count) for program in programs]
+        running = [pool.submit(_run_program, program, processes, count) for program in programs]
         try:
             for each in running:
                 ended |= each.result()
         except BaseException:
             for each in running:
                 each.cancel()
-            for leash in leashes:
-                child.end(leash)
+            for process in processes:
+                child.end(process)
             raise
     return ended
 
 
 def _run_program(
-    program: Program, leashes: list[Leash], count: Callable[[], None]
+    program: Program, processes: list[ChildProcess], count: Callable[[], None]
 ) -> dict[str, str]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        leash = child.start(program.command, stdout=subprocess.PIPE, stderr=said)
-        leashes.append(leash)
-        deadline = threading.Timer(PROCESS_DEADLINE_S, child.end, [leash])
+        process = child.start(program.command, stdout=subprocess.PIPE, stderr=said)
+        processes.append(process)
+        deadline = threading.Timer(PROCESS_DEADLINE_S, child.end, [process])
         deadline.start()
         try:
-            ended = dict(_follow(leash, program, count))
+            ended = dict(_follow(process, program, count))
         finally:
             deadline.cancel()
-            child.end(leash)
+            child.end(process)
         if missing := [
             firing.blind_spot.id for firing in program.firings if firing.release not in ended
         ]:
@@ -224,16 +223,18 @@ def _run_program(
     return ended
 
 
-def _follow(leash: Leash, program: Program, count: Callable[[], None]) -> Iterator[tuple[str, str]]:
-    assert leash.stdout is not None
-    with leash.stdout:
-        for line in leash.stdout:
+def _follow(
+    process: ChildProcess, program: Program, count: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 message = json.loads(line)
                 status = message["status"]
                 yield message["release"], f"HTTP {status}" if status else ""
                 count()
-    code = child.wait(leash)
+    code = child.wait(process)
     if not program.is_shared:
         yield program.firings[0].release, f"exit code {code}"
         count()

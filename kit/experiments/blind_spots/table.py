@@ -17,7 +17,7 @@ from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
 from kit.experiments.blind_spots.run import run_blind_spots
 from kit.html import render
 from kit.ingest.store import Store
-from kit.widgets.crash_widget import Static, Step
+from kit.widgets.static import Static, Step
 
 # On screen only; as data all events are there.
 MAX_CARD_CHARACTERS = 2_500_000

@@ -8,8 +8,8 @@ from IPython.display import DisplayHandle
 
 from kit.experiments.context.switches import SWITCHES, Switch, as_code
 from kit.html import render
-from kit.widgets.crash_widget import Static
-from kit.widgets.press import Press
+from kit.widgets.press import Press, failure_html
+from kit.widgets.static import Static
 
 # What the columns show at first: something that vanishes, and something that appears.
 AT_FIRST = {"include_local_variables": "False", "user": "True", "tags": "True"}
@@ -41,7 +41,7 @@ class LaboratoryWidget:
         self.button = ipywidgets.Button(description="Fire both", button_style="danger")
         self._says = ipywidgets.HTML()
         self._state, self._result = Static(), Static()
-        self._press = Press(self.button, self._fire, self._state.show)
+        self._press = Press(self.button, self._fire, self._show_failure)
         for box in (*self.a.values(), *self.b.values()):
             box.observe(lambda _: self._tell(), "value")
         self._tell()
@@ -83,6 +83,9 @@ class LaboratoryWidget:
         comparison: HtmlResult = self._compare(a, b, on_shot=self._show_progress)
         self._result.show(comparison._repr_html_())
         return comparison
+
+    def _show_failure(self, error: BaseException) -> None:
+        self._state.show(failure_html(error))
 
     def _show_progress(self, done: int, all_: int, what: str) -> None:
         self._state.show(render("laboratory_progress.html", done=done, all=all_, what=what))

@@ -11,6 +11,7 @@ import ipywidgets
 from IPython.display import display
 
 from kit.html import render
+from kit.widgets.controls import make_button
 
 TICK_S = 1.0
 LIMIT_S = 20 * 60.0
@@ -65,10 +66,11 @@ class Stopwatch:
         self._head, self._clock, self._evidence, self._verdict = (
             ipywidgets.HTML() for _ in range(4)
         )
-        self.start_button = _button("Start the clock", self._start, style="primary")
-        self.give_up_button = _button("Give up", self._give_up)
+        self.start_button = make_button("Start the clock", self._start, style="primary")
+        self.give_up_button = make_button("Give up", self._give_up)
         self.choices = {
-            choice: _button(choice, partial(self._choose, choice)) for choice in question.choices
+            choice: make_button(choice, partial(self._choose, choice))
+            for choice in question.choices
         }
         self.view = self._build_view()
         self._show()
@@ -188,12 +190,6 @@ def clock(seconds: float) -> str:
     """Return a time as a clock shows it: ``2:05`` is two minutes and five seconds."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"
-
-
-def _button(text: str, press: Callable[[], None], style: str = "") -> ipywidgets.Button:
-    button = ipywidgets.Button(description=text, button_style=style)
-    button.on_click(lambda _: press())
-    return button
 
 
 def _show_if(widget: ipywidgets.DOMWidget, is_shown: bool) -> None:
