@@ -265,6 +265,9 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
             lifespan="on",
+            # Not what happens to be installed: httptools passes headers as plain lists, whose
+            # values the SDK then sends among the local variables of every frame.
+            http="h11",
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,
