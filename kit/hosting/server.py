@@ -29,6 +29,7 @@ Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
 Context = Callable[[], AbstractContextManager[object]]
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Report = Callable[[str], object]  # is given a line for a person
+Parser = Literal["h11", "httptools"]
 State = Literal["up", "starting", "restarting", "down"]
 
 
@@ -253,8 +254,13 @@ class _UvicornServer(uvicorn.Server):
             self._ready()
 
 
-def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
-    """Return how to serve the ASGI application that ``make_app`` makes inside the loop."""
+def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serve:
+    """Return how to serve the ASGI application that ``make_app`` makes inside the loop.
+
+    ``http`` is what parses requests. It is named, and not what happens to be installed: httptools
+    passes headers as plain lists, whose values the SDK then sends among the local variables of
+    every frame. Only what reports nothing may use it.
+    """
 
     async def serve(listener: socket.socket, ready: Ready, end: asyncio.Event) -> None:
         config = uvicorn.Config(
@@ -265,9 +271,7 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
             lifespan="on",
-            # Not what happens to be installed: httptools passes headers as plain lists, whose
-            # values the SDK then sends among the local variables of every frame.
-            http="h11",
+            http=http,
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,

@@ -14,9 +14,10 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from kit.hosting.server import Ready, Server, serve_asgi
-from kit.ingest.app import make_app, new_loop
+from kit.hosting.server import Ready, Server
+from kit.ingest.app import make_app
 from kit.ingest.store import Store
+from kit.system.system import ingest_server
 from tests.benchmarks.goals import goal
 from tests.ingest.sending import KEY, PROJECTS, error, new_id
 
@@ -51,7 +52,7 @@ def bare(path: Path) -> Server:
 def real(path: Path) -> Server:
     """Return a server of the ingest, on a store in ``path``."""
     make = partial(make_app, Store(path / NAME), PROJECTS)
-    return Server("ingest", serve_asgi(make), new_loop=new_loop)
+    return ingest_server(make)
 
 
 def serve(make: Callable[[Path], Server], path: Path, control: Connection) -> None:
