@@ -16,6 +16,12 @@ from kit.home import COURSE
 from kit.workshop import Workshop
 
 
+@pytest.fixture(scope="module")
+def workshop(own_workshop: Workshop) -> Workshop:
+    """What was solved is remembered in its folder: no other test's."""
+    return own_workshop
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "home")
