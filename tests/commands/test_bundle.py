@@ -23,6 +23,8 @@ from kit.home import COURSE
 from kit.hosting.child import free_port
 from tests.hosting.registry import Registry
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 
 # Brings up the loopback of a network namespace of its own, which has nothing else.

@@ -62,6 +62,7 @@ def test_another_kernel_knows_what_was_solved(journal: Journal) -> None:
     assert state(Journal(journal.path.parent)) == ("solved", 1)
 
 
+@pytest.mark.system
 def test_four_kernels_at_once_lose_nothing(journal: Journal) -> None:
     program = (
         "import sys; from pathlib import Path; from kit.course.exercise import Verdict;"
