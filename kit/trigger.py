@@ -11,14 +11,15 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import FRONTEND, GATEWAY, PAYMENT
-from kit.advice import WorkshopError
+from kit.actionable import WorkshopError
 from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import careless_spin
+from kit.hosting.process_exit import ProcessExit
 from kit.hosting.server import ServerError
-from kit.hosting.supervisor import Death, Supervisor
+from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import StoreError, Subscription
 from kit.outcome import Outcome
 from kit.system.system import System
@@ -54,12 +55,12 @@ class CrashTrigger:
         crash, query = find_crash(crash_id, parameters)
         whom = {"player": player} if player else {}
         if reason := self.unavailable(crash):
-            raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
+            raise WorkshopError(f"{crash.full_id} cannot be triggered: {reason}")
         if crash.needs_database:
             self._await_database()
-        with self._alone(crash) as lives, self._system.clients[FRONTEND.name].bind():
+        with self._alone(crash) as starts, self._system.clients[FRONTEND.name].bind():
             transaction = sentry_sdk.start_transaction(
-                op="ui.action.click", name=f"press {crash.row_id}"
+                op="ui.action.click", name=f"press {crash.full_id}"
             )
             # Subscribed before anything can arrive.
             with self._system.store.subscribe(transaction.trace_id) as arrivals:
@@ -69,13 +70,13 @@ class CrashTrigger:
                 _tell(on_answer, outcome)
                 outcome = _collect(outcome, arrivals, on_event)
             if crash.deadly:
-                return replace(outcome, death=self._death(after=lives))
+                return replace(outcome, process_exit=self._process_exit(after=starts))
             return outcome
 
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
         needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
-        return next(filter(None, map(self._system.lacking.get, needed)), None)
+        return next(filter(None, map(self._system.unavailable.get, needed)), None)
 
     def payment(self, *, after: int = 0) -> Supervisor:
         """Return the payment service, ready; started again ``after`` so many starts.
@@ -98,7 +99,7 @@ class CrashTrigger:
 
     @contextmanager
     def _alone(self, crash: CrashType) -> Iterator[int]:
-        """Keep other crashes of the payment service away; give the number of its lives so far.
+        """Keep other crashes of the payment service away; give the number of its starts so far.
 
         A process that dies takes all its requests with it.
         """
@@ -106,11 +107,11 @@ class CrashTrigger:
             yield 0
             return
         with self._payment_turn:
-            yield self.payment().lives
+            yield self.payment().start_count
 
-    def _death(self, *, after: int) -> Death:
-        """Return how the process died, once it is back."""
-        return self.payment(after=after).deaths[-1]
+    def _process_exit(self, *, after: int) -> ProcessExit:
+        """Return how the process ended, once it is back."""
+        return self.payment(after=after).exits[-1]
 
     def _send(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
         if crash.service is FRONTEND:
@@ -143,7 +144,7 @@ def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | Non
             break
         except StoreError as error:
             raise WorkshopError(
-                f"{outcome.crash.row_id} happened, but is not kept. {error}"
+                f"{outcome.crash.full_id} happened, but is not kept. {error}"
             ) from error
         outcome = outcome.with_item(item)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):

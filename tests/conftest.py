@@ -165,7 +165,7 @@ def recorded_crashes(
     with FileLock(recording.with_suffix(".lock")):
         if not recording.exists():
             workshop = SHARED.workshop(tmp_path_factory.mktemp("home"))
-            outcomes = {crash.row_id: workshop.trigger(crash.row_id) for crash in CRASHES}
+            outcomes = {crash.full_id: workshop.trigger(crash.full_id) for crash in CRASHES}
             recording.write_bytes(pickle.dumps(outcomes))
         recorded: Mapping[str, Outcome] = pickle.loads(recording.read_bytes())
     return recorded

@@ -91,7 +91,7 @@ def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
         ) as temporary:
             made = Path(temporary, folder.name)
             made.mkdir()
-            _fill(made, list(wanted), say, detail)
+            _fill_bundle(made, list(wanted), say, detail)
             if folder.exists():
                 folder.rmdir()
             made.rename(folder)
@@ -99,7 +99,7 @@ def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
         raise BundleError(f"The bundle cannot be written: {error}.") from error
 
 
-def _fill(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
+def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
     say("the course, without the outputs of its notebooks")
     _copy_course(made / installer.COURSE)
     for target in wanted:
@@ -114,7 +114,7 @@ def _fill(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
     (made / installer.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
-def size(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -135,10 +135,10 @@ def _copy_course(to: Path) -> None:
         else:
             shutil.copyfile(source, to / name)
     for path in (to / COURSE.name).glob("*.ipynb"):
-        _strip(path)
+        _strip_outputs(path)
 
 
-def _strip(path: Path) -> None:
+def _strip_outputs(path: Path) -> None:
     """Remove from a notebook what running it left."""
     notebook = json.loads(path.read_text("utf-8"))
     notebook["metadata"].pop("widgets", None)
@@ -210,10 +210,10 @@ def _pip(arguments: list[str], detail: Say) -> None:
             pip.kill()
             raise
     if pip.returncode:
-        raise BundleError(_reason(last))
+        raise BundleError(_explain_pip_failure(last))
 
 
-def _reason(said: Iterable[str]) -> str:
+def _explain_pip_failure(said: Iterable[str]) -> str:
     """Return in one line why pip failed, and what to do."""
     lines = list(said)
     if any(NO_TRUST in line for line in lines):
@@ -226,8 +226,8 @@ def _reason(said: Iterable[str]) -> str:
     if any("No module named pip" in line for line in lines):
         return "This Python has no pip. Run python -m ensurepip, and try again."
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    lacking = [" ".join(pair) for pair in pairwise(lines) if "no matching dist" in pair[0]]
-    detail = (lacking or errors or lines[-1:] or ["it said nothing"])[0]
+    unavailable = [" ".join(pair) for pair in pairwise(lines) if "no matching dist" in pair[0]]
+    detail = (unavailable or errors or lines[-1:] or ["it said nothing"])[0]
     # No addresses: an address of a registry may hold a password.
     return f"pip cannot get all packages: {re.sub(r'[a-z+]+://[^ ]+', '…', detail)[:400]}"
 

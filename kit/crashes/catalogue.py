@@ -30,9 +30,9 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
     ``crash_id`` may also name a single variant, ``service/name?type=variant``. Raises
     UnknownCrashType.
     """
-    found = tuple(crash for crash in CRASHES if crash_id in (crash.id, crash.row_id))
+    found = tuple(crash for crash in CRASHES if crash_id in (crash.id, crash.full_id))
     if not found:
-        known = list(dict.fromkeys(name for crash in CRASHES for name in (crash.id, crash.row_id)))
+        known = list(dict.fromkeys(name for crash in CRASHES for name in (crash.id, crash.full_id)))
         close = difflib.get_close_matches(crash_id, known) or list(
             dict.fromkeys(c.id for c in CRASHES)
         )
@@ -56,5 +56,5 @@ def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType,
     query = {p.name: p.check(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
     if given:
         known = ", ".join(query) or "none"
-        raise ValueError(f"{crash.row_id} has no parameter {', '.join(given)}; it has {known}.")
+        raise ValueError(f"{crash.full_id} has no parameter {', '.join(given)}; it has {known}.")
     return crash, query

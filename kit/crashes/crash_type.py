@@ -116,7 +116,7 @@ class CrashType:
     deadly: bool = False
 
     @property
-    def row_id(self) -> str:
+    def full_id(self) -> str:
         """The id that is unique among variants too, ``service/name?type=variant``."""
         return f"{self.id}?type={self.variant}" if self.variant else self.id
 

@@ -353,7 +353,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
             ),
             Captured("contexts.process.memory_mb", "What the process held shortly before."),
             Captured("contexts.node.heap_limit_mb", "The limit that was hit."),
-            Captured("contexts.stderr.last_lines", "V8's own last words."),
+            Captured("contexts.stderr.last_lines", "What V8 wrote last."),
         ),
         not_captured=(
             NotCaptured(

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from demo_services.services import GAME_ENGINE
-from kit.advice import WorkshopError
+from kit.actionable import WorkshopError
 
 ANSWER_DEADLINE_S = 30.0
 

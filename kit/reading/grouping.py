@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.reading.payload import at, exceptions, mapping, mappings, sequence, string
 
 DEFAULT = "{{ default }}"
@@ -41,7 +41,7 @@ _VALUES = re.compile(
 )
 
 
-class FingerprintError(Advice, ValueError):
+class FingerprintError(ActionableError, ValueError):
     """A rule failed or gave no fingerprint; the message is one line for who wrote it."""
 
 

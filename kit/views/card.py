@@ -208,7 +208,7 @@ class _Card:
         sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
         return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
 
-    # Death of a process
+    # Exit of a process
 
     @property
     def untold(self) -> str:
@@ -220,13 +220,13 @@ class _Card:
         return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
 
     @property
-    def last_words(self) -> Text:
+    def stderr_tail(self) -> Text:
         """What the process wrote to stderr before it died."""
         lines = sequence(at(self.event, _STDERR)) if self.untold else []
         return shorten("\n".join(map(string, lines)), _MAX_STDERR)
 
     @property
-    def why_last_words(self) -> tuple[Why, ...]:
+    def why_stderr_tail(self) -> tuple[Why, ...]:
         return self._why([_STDERR])
 
     # Exception chain and stack
@@ -307,7 +307,7 @@ class _Card:
     @property
     def contexts(self) -> list[Table]:
         has_words = set(mapping(at(self.event, _STDERR[:-1]))) == {"last_lines"}
-        own_part = {"trace", "stderr"} if has_words and self.last_words.text else {"trace"}
+        own_part = {"trace", "stderr"} if has_words and self.stderr_tail.text else {"trace"}
         names = [name for name in mapping(self.event.get("contexts")) if name not in own_part]
         tables = [self._table(name, ("contexts", name)) for name in names]
         return [table if table.rows else self._empty(table.title) for table in tables]

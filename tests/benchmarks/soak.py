@@ -182,7 +182,7 @@ class Counted:
 
     def add_shot(self, shot: Shot, items: list[StoredItem]) -> None:
         """Count a crash that was fired by HTTP."""
-        name = shot.crash.row_id if shot.crash else "spin"
+        name = shot.crash.full_id if shot.crash else "spin"
         due = Counter(error.type for error in shot.crash.errors) if shot.crash else Counter()
         errors = self._count(items, due)
         found = Counter(exception_types(error.payload)[0] for error in errors)
@@ -198,16 +198,16 @@ class Counted:
         due = Counter(error.type for error in crash.errors)
         errors = self._count(items, due)
         self._compare(
-            crash.row_id, due, Counter(exception_types(error.payload)[0] for error in errors)
+            crash.full_id, due, Counter(exception_types(error.payload)[0] for error in errors)
         )
         for phrase in find_missing(crash, items):
             if phrase.startswith("transaction"):
-                self.lost.append(f"{crash.row_id}: {phrase}")
+                self.lost.append(f"{crash.full_id}: {phrase}")
             elif not phrase.startswith("error event"):
-                self.otherwise.append(f"{crash.row_id}: without {phrase}")
+                self.otherwise.append(f"{crash.full_id}: without {phrase}")
         for error in errors:
             own = error.project == crash.service.name and not crash.deadly
-            self._check_origin(crash.row_id, error, each.player if own else None)
+            self._check_origin(crash.full_id, error, each.player if own else None)
 
     def _count(self, items: list[StoredItem], due: Counter[str]) -> list[StoredItem]:
         """Return the error events; Node's watchdog may find the loop late at any time."""

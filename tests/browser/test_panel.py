@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, expect
 
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.widgets.panel import label
+from kit.widgets.panel_row import label
 from tests.browser.conftest import ShowCells
 from tests.browser.lab import HOLD
 from tests.browser.screen import DARK, LIGHT, Screen

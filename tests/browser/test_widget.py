@@ -148,7 +148,7 @@ BROKEN = {
     ),
     "the callback fails": (
         f"{PATCH}def start(self): raise OSError('no thread')\n"
-        "patch('kit.widgets.press.Press._start', start).start()\ntrigger = workshop.trigger"
+        "patch('kit.widgets.press.Press.start', start).start()\ntrigger = workshop.trigger"
     ),
 }
 

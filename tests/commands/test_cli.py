@@ -11,6 +11,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from kit.commands.check import MAX_EVENT_BYTES
 from kit.commands.cli import main
 from kit.crashes import catalogue
 from kit.crashes.catalogue import CRASHES
@@ -35,13 +36,13 @@ def test_check_triggers_every_crash_type(
 ) -> None:
     # Each was fired by Workshop.trigger, for all tests; here it is asked for once.
     fired = dict(recorded_crashes)
-    monkeypatch.setattr(Workshop, "trigger", lambda self, row_id: fired.pop(row_id))
+    monkeypatch.setattr(Workshop, "trigger", lambda self, full_id: fired.pop(full_id))
     result = CliRunner().invoke(main, ["check", "--json"])
     report = json.loads(result.stdout)
     assert result.exit_code == 0, report
     assert report["ok"] is True
     assert fired == {}
-    assert [crash["id"] for crash in report["crashes"]] == [crash.row_id for crash in CRASHES]
+    assert [crash["id"] for crash in report["crashes"]] == [crash.full_id for crash in CRASHES]
     for declared, crash in zip(CRASHES, report["crashes"], strict=True):
         assert crash["missing"] == []
         events = [phrase for phrase in crash["captured"] if phrase.startswith("event ")]
@@ -49,6 +50,7 @@ def test_check_triggers_every_crash_type(
         if events:
             assert crash["context_fields"] >= 20
             assert crash["response_to_stored_ms"] is not None
+            assert 1_000 < crash["event_bytes"] <= MAX_EVENT_BYTES
 
 
 def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +63,15 @@ def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyP
     [row] = json.loads(result.stdout)["crashes"]
     assert row["ok"] is False
     assert row["missing"] == ["value at contexts.spin.luck"]
+
+
+def test_check_reports_an_event_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:1])
+    monkeypatch.setattr("kit.commands.check.MAX_EVENT_BYTES", 2_000)
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 1
+    said = r"✗ gateway/panic: missing an event of at most 2 KB, found \d+ KB"
+    assert re.search(said, result.stdout)
 
 
 def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from kit.hosting import node
 from kit.hosting.server import HOST
 
 
-def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Finding]:
+def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Diagnosis]:
     return {finding.what: finding for finding in doctor.examine_machine(home, course)}
 
 

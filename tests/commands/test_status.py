@@ -12,13 +12,19 @@ import pytest
 from click.testing import CliRunner
 
 from kit.commands.cli import main
-from kit.system.status import Running, find, published
+from kit.system.status import Running, find_running, publish
 
 pytestmark = pytest.mark.system
 
 TOKEN = "status-3d1c-secret"
 OWN = Running(
-    {"gateway": "http://127.0.0.1:1"}, "127.0.0.1:2", "o0.example", {"payment": "no"}, TOKEN
+    {
+        "gateway": "http://127.0.0.1:1",
+        "database": "mongodb://127.0.0.1:2",
+        "payment": "no",
+        "relay": "to o0.example",
+    },
+    TOKEN,
 )
 
 
@@ -82,8 +88,8 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
     answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
     assert answer.status_code == 500
 
-    with published(home, replace(OWN, since=0.0)):
-        assert [each.pid for each in find(home)] == [os.getpid(), served.process.pid]
+    with publish(home, replace(OWN, since=0.0)):
+        assert [each.pid for each in find_running(home)] == [os.getpid(), served.process.pid]
 
     served.process.terminate()
     assert served.process.wait(60) == 0
@@ -96,17 +102,17 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
 def test_one_that_was_killed_is_not_listed_and_its_note_is_removed(
     served: Served, home: Path
 ) -> None:
-    assert len(find(home)) == 1
+    assert len(find_running(home)) == 1
     served.process.kill()
     if sys.platform != "win32":
         # Its number stays taken until somebody waits for it in earnest.
         os.waitid(os.P_PID, served.process.pid, os.WEXITED | os.WNOWAIT)
-    assert find(home) == []
+    assert find_running(home) == []
     assert list(home.glob("running-*")) == []
 
 
 def test_only_its_owner_can_read_the_note(home: Path) -> None:
-    with published(home, OWN):
+    with publish(home, OWN):
         (note,) = home.iterdir()
         assert TOKEN in note.read_text()
         if os.name == "posix":
@@ -115,30 +121,30 @@ def test_only_its_owner_can_read_the_note(home: Path) -> None:
 
 
 def test_another_process_under_the_same_number_is_none_of_ours(home: Path) -> None:
-    with published(home, replace(OWN, process_since=OWN.process_since - 60)):
-        assert find(home) == []
-    with published(home, OWN):
-        assert find(home) == [OWN]
+    with publish(home, replace(OWN, process_since=OWN.process_since - 60)):
+        assert find_running(home) == []
+    with publish(home, OWN):
+        assert find_running(home) == [OWN]
 
 
 def test_the_next_start_removes_the_notes_of_the_dead(home: Path) -> None:
     note = home / f"running-{2**22 + 1}.json"
-    with published(home, replace(OWN, pid=2**22 + 1)):
+    with publish(home, replace(OWN, pid=2**22 + 1)):
         text = note.read_text()
     note.write_text(text)
-    with published(home, OWN):
+    with publish(home, OWN):
         assert [note.name for note in home.iterdir()] == [f"running-{os.getpid()}.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": 1}', json.dumps({"pid": "x"})])
 def test_a_note_that_is_none_is_passed_over(home: Path, text: str) -> None:
     (home / "running-1.json").write_text(text)
-    with published(home, OWN):
-        assert find(home) == [OWN]
+    with publish(home, OWN):
+        assert find_running(home) == [OWN]
 
 
 def test_everything_but_the_token_is_shown(home: Path) -> None:
-    with published(home, OWN):
+    with publish(home, OWN):
         result = CliRunner().invoke(main, ["status"])
     assert result.exit_code == 0
     for text in ("gateway      http://127.0.0.1:1", "database     mongodb://127.0.0.1:2"):

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises.database import FAILURES, REWORDED, reworded
+from kit.course.exercises.database import FAILURES, REWORDED, reword
 from kit.hosting.database import Database
 from kit.outcome import Event
 from kit.workshop import Workshop
@@ -119,7 +119,7 @@ def test_only_codes_survive_the_rewording(workshop: Workshop, crash_id: str) -> 
     assert event is not None
     code = event["tags"].get("mongodb.code")
     details = {"database_error": {"code": code, "message": REWORDED}} if code else {}
-    assert reworded(event) == {
+    assert reword(event) == {
         "exception": {"values": [{"type": "PyMongoError", "value": REWORDED}]},
         "tags": {"mongodb.code": code} if code else {},
         "contexts": details,

@@ -52,7 +52,8 @@ def test_the_solution_passes(exercise: Exercise) -> None:
         (without_the_value, "does not say the value"),
         (everything, "at most 160 characters"),
         (two_lines, "one line"),
-        (lambda event: None, "must return a string, not None"),
+        (lambda event: None, "does it end with a return?"),
+        (lambda event: 42, "must return a string, not 42"),
         ("a line", "the function itself"),
     ],
 )

@@ -169,7 +169,8 @@ def test_the_solution_passes_again_and_again(exercise: Exercise) -> None:
         (SaysNotWhen, "Retry-After"),
         (SaysNow, "Retry-After"),
         (ShopIsFull, "answered with 503, not with 429"),
-        (lambda token, per_minute: None, "must return a function"),
+        (lambda token, per_minute: None, "does it end with a return?"),
+        (lambda token, per_minute: 42, "must return a function"),
         ("guard", "the function itself"),
     ],
 )

@@ -4,21 +4,20 @@ from typing import Any
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises import EXERCISES
-from kit.course.exercises.misses import SIX_BLIND_SPOTS
-from kit.experiments.blind_spots.catalogue import MISSES
+from kit.course.exercises.blind_spots import SIX_BLIND_SPOTS, predict_captured
+from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
 from kit.workshop import Workshop
 
 
 # Fired once for all answers: that takes seconds.
 @pytest.fixture(scope="module")
 def predictions(workshop: Workshop) -> Exercise:
-    return EXERCISES["predict-captured"](workshop.trigger, cache(workshop.misses))
+    return predict_captured(cache(workshop.blind_spots))
 
 
 @pytest.fixture
 def line(workshop: Workshop) -> Exercise:
-    return workshop.exercise("the-one-line", workshop.misses)
+    return workshop.exercise("the-one-line", workshop.blind_spots)
 
 
 def solved(exercise: Exercise) -> Any:
@@ -40,19 +39,23 @@ def test_the_right_predictions_agree_with_what_arrives(predictions: Exercise) ->
     assert predictions.check(solved(predictions)).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize("miss", SIX_BLIND_SPOTS, ids=lambda miss: miss.id)
-def test_a_wrong_prediction_is_answered_with_what_arrived(predictions: Exercise, miss: Any) -> None:
+@pytest.mark.parametrize("spot", SIX_BLIND_SPOTS, ids=lambda spot: spot.id)
+def test_a_wrong_prediction_is_answered_with_what_arrived(predictions: Exercise, spot: Any) -> None:
     right = solved(predictions)
-    arrived = f"{miss.error}" if miss.captured else "no event arrived"
-    fails(predictions, {**right, miss.id: not right[miss.id]}, f"{miss.id} was fired, and ")
-    fails(predictions, {**right, miss.id: not right[miss.id]}, arrived)
+    arrived = f"{spot.error}" if spot.captured else "no event arrived"
+    fails(
+        predictions,
+        {**right, spot.id: not right[spot.id]},
+        f"{spot.id} was fired, and ",
+    )
+    fails(predictions, {**right, spot.id: not right[spot.id]}, arrived)
 
 
 def test_nothing_is_fired_for_half_an_answer(workshop: Workshop) -> None:
-    def fire(*misses: object) -> Any:
+    def fire(*blind_spots: object) -> Any:
         raise AssertionError("fired")
 
-    exercise = EXERCISES["predict-captured"](workshop.trigger, fire)
+    exercise = predict_captured(fire)
     right = solved(exercise)
     fails(
         exercise,
@@ -67,13 +70,13 @@ def test_nothing_is_fired_for_half_an_answer(workshop: Workshop) -> None:
 
 def test_what_cannot_be_fired_is_said(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_NODE", "no-such-program")
-    exercise = workshop.exercise("predict-captured", workshop.misses)
+    exercise = workshop.exercise("predict-captured", workshop.blind_spots)
     fails(exercise, solved(exercise), "node/parsed cannot be fired here")
 
 
 def test_its_failures_are_not_in_the_table() -> None:
-    assert not {miss.id for miss in SIX_BLIND_SPOTS} & {miss.id for miss in MISSES}
-    assert {miss.captured for miss in SIX_BLIND_SPOTS} == {True, False}
+    assert not {spot.id for spot in SIX_BLIND_SPOTS} & {spot.id for spot in BLIND_SPOTS}
+    assert {spot.captured for spot in SIX_BLIND_SPOTS} == {True, False}
 
 
 # The one line

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises.missions import SUSPECTS, Mission, cast, seen_in, suspects
+from kit.course.exercises.missions import SUSPECTS, Mission, cast, suspects, where_and_whom
 from kit.reading.grouping import simulated_issue
 from kit.workshop import Workshop
 
@@ -30,13 +30,13 @@ def test_a_suspect_is_one_issue_whoever_plays(workshop: Workshop, crash_id: str)
     events = [workshop.trigger(crash_id, player=player).event for player in ("hana", "ines")]
     first, second = (event for event in events if event)
     assert simulated_issue(first) == simulated_issue(second)
-    assert [seen_in(event)["player"] for event in (first, second)] == ["hana", "ines"]
-    assert seen_in(first)["function"] == seen_in(second)["function"]
+    assert [where_and_whom(event)["player"] for event in (first, second)] == ["hana", "ines"]
+    assert where_and_whom(first)["function"] == where_and_whom(second)["function"]
 
 
 def test_no_two_suspects_fail_in_the_same_function(workshop: Workshop) -> None:
     events = [workshop.trigger(crash_id).event for crash_id in SUSPECTS]
-    assert len({seen_in(event)["function"] for event in events if event}) == len(SUSPECTS)
+    assert len({where_and_whom(event)["function"] for event in events if event}) == len(SUSPECTS)
 
 
 def test_what_cannot_be_triggered_here_is_no_suspect() -> None:
@@ -93,7 +93,7 @@ def first_sight(workshop: Workshop, name: str, **by: Any) -> tuple[Exercise, dic
     assert isinstance(mission, Mission)
     issue = max(workshop.issues(last=mission.events), **by)
     assert issue.latest is not None
-    return mission, seen_in(issue.latest)
+    return mission, where_and_whom(issue.latest)
 
 
 def test_the_crash_of_the_screenshot_happened_to_others_too(workshop: Workshop) -> None:
@@ -103,7 +103,7 @@ def test_the_crash_of_the_screenshot_happened_to_others_too(workshop: Workshop) 
     like = [
         issue
         for issue in workshop.issues(last=mission.events)
-        if issue.latest and seen_in(issue.latest)["function"] == right["function"]
+        if issue.latest and where_and_whom(issue.latest)["function"] == right["function"]
     ]
     assert [issue.users for issue in like] == [2]
 

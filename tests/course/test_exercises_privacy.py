@@ -104,6 +104,6 @@ def test_a_checkout_tells_what_leaked_and_where(workshop: Workshop) -> None:
     assert default.state("body") == "filtered"
     assert default.leaked_in("nested body") == ["event", "transaction"]
     assert bare.state("nested body") == "not sent"
-    html = shop.Table({"default": default, "<b>no body": bare})._repr_html_()
+    html = shop.LeakTable({"default": default, "<b>no body": bare})._repr_html_()
     assert "&lt;b&gt;no body" in html
     assert len(re.findall("✗ leaked", html)) == 17

@@ -6,8 +6,7 @@ import psutil
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises import EXERCISES
-from kit.course.exercises.processes import FIVE
+from kit.course.exercises.processes import FIVE, first_look, root_cause
 from kit.ingest.store import StoredItem
 from kit.outcome import Event
 from kit.workshop import Workshop
@@ -35,7 +34,7 @@ def looks(workshop: Workshop) -> Exercise:
                 pass
         return Event(item.payload)
 
-    return EXERCISES["first-look"](cache(workshop.trigger), end)
+    return first_look(cache(workshop.trigger), end)
 
 
 def tells_of_a_death(item: StoredItem) -> bool:
@@ -45,7 +44,7 @@ def tells_of_a_death(item: StoredItem) -> bool:
 
 @pytest.fixture(scope="module")
 def causes(workshop: Workshop) -> Exercise:
-    return EXERCISES["root-cause"](cache(workshop.trigger))
+    return root_cause(cache(workshop.trigger))
 
 
 def solved(exercise: Exercise) -> Any:
@@ -101,7 +100,7 @@ def test_no_failure_kills_and_none_is_lost(promise: Exercise) -> None:
     ("wrong", "word"),
     [
         (None, "a string with JavaScript"),
-        ("(work, report) => { work(); }", "exit code 1. Its last words: Error: no mailbox"),
+        ("(work, report) => { work(); }", "exit code 1. It wrote last: Error: no mailbox"),
         ("(work, report) => { work().catch(report); };", "that throws at once: Node.js ended"),
         ("(work, report) => {}", "was called with nothing"),
         (

@@ -91,7 +91,8 @@ def solved(dsn: str) -> tuple[str, str]:
     ("wrong", "told"),
     [
         (("url", "key"), "the function itself"),
-        (lambda dsn: None, "a URL and a key are wanted"),
+        (lambda dsn: None, "does it end with a return?"),
+        (lambda dsn: {}, "a URL and a key are wanted"),
         (lambda dsn: solved(dsn)[0], "a URL and a key are wanted"),
         (lambda dsn: (dsn, solved(dsn)[1]), "The URL of https://"),
         (lambda dsn: (solved(dsn)[0], "public"), "is not 'public'"),

@@ -105,7 +105,8 @@ def test_a_wrong_finder_is_told_why(torn: Exercise) -> None:
         (takes_all_leaves, "In the whole trace"),
         (takes_roots, "In the whole trace"),
         (finds_none, "without what gateway sent 1 such calls are missing"),
-        (returns_nothing, "a list"),
+        (returns_nothing, "does it end with a return?"),
+        (lambda spans: 42, "a list"),
         (returns_spans, "a list"),
     ):
         result = torn.check(wrong)
@@ -154,7 +155,8 @@ def makes_baggage_up() -> object:
 def test_wrong_headers_are_told_why(carry: Exercise) -> None:
     for wrong, word in (
         (42, "the function itself"),
-        (returns_nothing, "a dict"),
+        (returns_nothing, "does it end with a return?"),
+        (list, "a dict"),
         (forgets_baggage, "baggage: nothing"),
         (forgets_the_trace, "no header sentry-trace"),
         (makes_a_trace_up, "11111111"),

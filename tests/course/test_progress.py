@@ -11,7 +11,7 @@ from kit.commands.cli import main
 from kit.course.exercise import Verdict
 from kit.course.exercises import EXERCISES
 from kit.course.notebooks import Notebook, read_course
-from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
+from kit.course.progress import Journal, Progress, read_progress
 from kit.home import COURSE
 from kit.workshop import Workshop
 
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_to_breaks_no_check(
     monkeypatch.setattr(Workshop, "_journal", Journal(blocked / "home"))
     result = workshop.exercise("triage").check(42)
     assert result.verdict is Verdict.FAIL
-    assert result.remark.startswith("This is not remembered: ")
+    assert result.remark.startswith("Could not save progress: ")
     assert "\n" not in result.remark
     assert result.remark in result._repr_html_()
     assert workshop.progress().solved == 0
@@ -107,9 +107,9 @@ def test_a_folder_that_cannot_be_written_to_breaks_no_check(
 def test_what_cannot_be_read_is_said(journal: Journal) -> None:
     journal.path.mkdir(parents=True)
     found = progress(journal, "one")
-    assert found.remark.startswith("What was solved cannot be read: ")
+    assert found.remark.startswith("Could not read progress: ")
     assert state(journal) == ("untried", 0)
-    assert journal.record("one", Verdict.PASS).startswith("This is not remembered: ")
+    assert journal.record("one", Verdict.PASS).startswith("Could not save progress: ")
 
 
 def test_each_exercise_belongs_to_one_notebook() -> None:
@@ -122,18 +122,19 @@ def test_each_notebook_says_how_long_it_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "minutes"),
+    ("metadata", "minutes"),
     [
-        ("ten", 10),
-        ("twenty-five", 25),
-        ("fifteen", 15),
-        ("45", 45),
-        ("some", None),
-        ("ten-x", None),
+        ({"workshop": {"minutes": 25}}, 25),
+        ({"workshop": {"minutes": "25"}}, None),
+        ({"workshop": 25}, None),
+        ({"kernelspec": {"name": "python3"}}, None),
+        (None, None),
     ],
 )
-def test_minutes_are_read_in_words(tmp_path: Path, words: str, minutes: int | None) -> None:
-    write(tmp_path, "05_validation", f"# Validation\n\nIn {words} minutes you will\n", "")
+def test_minutes_are_declared_in_the_metadata(
+    tmp_path: Path, metadata: object, minutes: int | None
+) -> None:
+    write(tmp_path, "05_validation", "# Validation\n\nIn 5 minutes you will\n", "", metadata)
     [book] = read_course(tmp_path)
     assert (book.title, book.minutes, book.number) == ("Validation", minutes, 5)
 
@@ -146,12 +147,13 @@ def test_a_notebook_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     assert (book.name, book.exercises) == ("03_whole", ("one",))
 
 
-def write(folder: Path, name: str, prose: str, code: str) -> None:
+def write(folder: Path, name: str, prose: str, code: str, metadata: object = None) -> None:
     cells = [
         {"cell_type": "markdown", "source": prose},
         {"cell_type": "code", "source": code.splitlines(keepends=True)},
     ]
-    (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    content = {"cells": cells, "metadata": metadata}
+    (folder / f"{name}.ipynb").write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_a_check_is_remembered_and_shown_as_a_page(
@@ -185,17 +187,6 @@ def test_a_title_of_a_notebook_is_escaped(journal: Journal) -> None:
     assert "<script>" not in page
     assert "<b>" not in page
     assert "&lt;script&gt;" in page
-
-
-def test_the_question_forgets_when_it_is_told_to(journal: Journal) -> None:
-    record(journal, "one", Verdict.PASS)
-    question = ResetQuestion(journal, 1)
-    question.keep.click()
-    assert state(journal) == ("solved", 1)
-    question = ResetQuestion(journal, 1)
-    question.forget.click()
-    assert state(journal) == ("untried", 0)
-    assert question.forget.disabled
 
 
 @pytest.fixture
@@ -241,4 +232,18 @@ def test_a_reset_asks_first(
 ) -> None:
     result = CliRunner().invoke(main, ["progress", "--reset", *options], input=answer)
     assert result.exit_code == code, result.output
+    assert ("Reset 1 solved exercise and all attempts" in result.output) is not bool(options)
+    assert ("Progress reset." in result.output) is not solved
     assert (state(home, "triage") == ("solved", 2)) is solved
+
+
+def test_a_reset_that_fails_says_what_to_do(home: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, missing_ok: bool) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    result = CliRunner().invoke(main, ["progress", "--reset", "--yes"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Could not reset progress: ")
+    assert f"Delete {home.path} yourself." in result.output
+    assert state(home, "triage") == ("solved", 2)

@@ -15,7 +15,7 @@ QUICK_S = 5.0
 SEVERITIES = {"fatal", "error", "warning", "info"}
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
     assert crash.severity in SEVERITIES
     assert crash.title
@@ -27,9 +27,9 @@ def test_every_crash_type_says_what_a_learner_needs(crash: CrashType) -> None:
         assert claim.path is None or jmespath.compile(claim.path)
 
 
-def test_row_ids_are_unique() -> None:
-    row_ids = [crash.row_id for crash in CRASHES]
-    assert len(set(row_ids)) == len(row_ids)
+def test_full_ids_are_unique() -> None:
+    full_ids = [crash.full_id for crash in CRASHES]
+    assert len(set(full_ids)) == len(full_ids)
 
 
 def test_each_error_type_of_the_service_is_declared() -> None:
@@ -48,10 +48,10 @@ def test_error_types_differ_in_fingerprint() -> None:
     assert None not in fingerprints
 
 
-def test_a_variant_is_found_by_parameter_and_by_row_id() -> None:
+def test_a_variant_is_found_by_parameter_and_by_full_id() -> None:
     by_parameter, _ = find_crash("game-engine/error", {"type": "key"})
-    by_row_id, _ = find_crash("game-engine/error?type=key", {})
-    assert by_parameter is by_row_id
+    by_full_id, _ = find_crash("game-engine/error?type=key", {})
+    assert by_parameter is by_full_id
 
 
 def test_parameters_get_their_defaults() -> None:
@@ -82,25 +82,25 @@ def test_an_unknown_id_is_answered_with_known_ones(crash_id: str) -> None:
         find_crash(crash_id, {})
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_exactly_what_is_declared_arrives(
     crash: CrashType, recorded_crashes: Mapping[str, Outcome]
 ) -> None:
-    outcome = recorded_crashes[crash.row_id]
-    assert outcome.missing == [], f"Correct {crash.row_id} in kit/crashes, or its route."
-    assert outcome.unexpected == [], f"Declare it in the errors of {crash.row_id}, or catch it."
+    outcome = recorded_crashes[crash.full_id]
+    assert outcome.missing == [], f"Correct {crash.full_id} in kit/crashes, or its route."
+    assert outcome.unexpected == [], f"Declare it in the errors of {crash.full_id}, or catch it."
     assert outcome.response.status_code == crash.status
 
 
 @pytest.mark.parametrize(
-    "crash", [crash for crash in CRASHES if not crash.slow], ids=lambda crash: crash.row_id
+    "crash", [crash for crash in CRASHES if not crash.slow], ids=lambda crash: crash.full_id
 )
 def test_what_keeps_its_service_busy_is_declared_slow(
     crash: CrashType, recorded_crashes: Mapping[str, Outcome]
 ) -> None:
-    seconds = recorded_crashes[crash.row_id].response.elapsed.total_seconds()
+    seconds = recorded_crashes[crash.full_id].response.elapsed.total_seconds()
     assert seconds < QUICK_S or crash.deadline_ms, (
-        f"{crash.row_id} took {seconds:.1f} s. Declare it with slow=True: load tests then "
+        f"{crash.full_id} took {seconds:.1f} s. Declare it with slow=True: load tests then "
         "trigger it once, and not a thousand times."
     )
 
@@ -108,16 +108,16 @@ def test_what_keeps_its_service_busy_is_declared_slow(
 def test_every_event_of_the_recording_has_an_origin_in_a_trace(
     recorded_crashes: Mapping[str, Outcome],
 ) -> None:
-    assert list(recorded_crashes) == [crash.row_id for crash in CRASHES]
+    assert list(recorded_crashes) == [crash.full_id for crash in CRASHES]
     traces = {outcome.trace_id for outcome in recorded_crashes.values()}
     assert len(traces) == len(CRASHES)
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_its_severity_is_the_level_of_what_it_raises(crash: CrashType) -> None:
     levels = [error.level for error in crash.errors]
     assert not levels or crash.severity == levels[0], (
-        f"{crash.row_id} is declared as {crash.severity}, and its first error as {levels[0]}. "
+        f"{crash.full_id} is declared as {crash.severity}, and its first error as {levels[0]}. "
         "Buttons show the one, Sentry the other: make severity and ExpectedError.level agree."
     )
 

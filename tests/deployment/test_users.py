@@ -74,7 +74,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cache_of_all(place: Path) -> Path:
     """The packages of the payment service, installed once for a class that may only read them."""
-    here = node.install(payment.HOME, node.find_node(), print).parent
+    here = node.install_packages(payment.HOME, node.find_node(), print).parent
     shutil.copytree(here, place / "cache" / here.name, copy_function=link_or_copy, symlinks=True)
     for folder in (place / "cache", place / "cache" / here.name):
         folder.chmod(0o555)

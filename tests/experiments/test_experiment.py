@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from demo_services.game_engine.welcome import MEMBERS
-from kit.experiments.time_to_fix.experiment import CARD, LOGS, Comparison, Experiment, Trial
+from kit.experiments.time_to_fix.experiment import CARD, LOGS, Experiment, ExperimentResult, Trial
 from kit.experiments.time_to_fix.puzzles import PUZZLES, Case
-from kit.experiments.time_to_fix.stopwatch import GIVEN_UP, NOT_TRIED, RUNNING, SOLVED, Attempt
+from kit.experiments.time_to_fix.stopwatch import GIVEN_UP, NOT_TRIED, RUNNING, SOLVED, TimedAttempt
 from kit.workshop import Workshop
 
 CAUSES: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -134,7 +134,7 @@ def test_a_new_stopwatch_forgets_the_old_one(experiment: Experiment) -> None:
     new = experiment.round(1)
     assert old.ended.is_set()
     assert new.attempt.state == NOT_TRIED
-    assert experiment.result.trials[0].attempt == Attempt()
+    assert experiment.result.trials[0].attempt == TimedAttempt()
     assert experiment.result.trials[0].promotion == "?"
 
 
@@ -144,14 +144,16 @@ def test_there_are_three_rounds(experiment: Experiment) -> None:
             experiment.round(number)
 
 
-def comparison(*attempts: Attempt) -> Comparison:
+def comparison(*attempts: TimedAttempt) -> ExperimentResult:
     evidence = (LOGS, CARD, LOGS)
     trials = zip((1, 2, 3), evidence, attempts, strict=True)
-    return Comparison(tuple(Trial(n, "cashback", kind, attempt) for n, kind, attempt in trials))
+    return ExperimentResult(
+        tuple(Trial(n, "cashback", kind, attempt) for n, kind, attempt in trials)
+    )
 
 
-def solved(seconds: float, wrong: int = 0) -> Attempt:
-    return Attempt(SOLVED, seconds, wrong)
+def solved(seconds: float, wrong: int = 0) -> TimedAttempt:
+    return TimedAttempt(SOLVED, seconds, wrong)
 
 
 def test_the_ratio_compares_means() -> None:
@@ -172,18 +174,18 @@ def test_a_ratio_in_words(card: float, words: str) -> None:
 
 
 def test_what_was_not_tried_is_no_zero() -> None:
-    result = comparison(solved(60), Attempt(), solved(60))
+    result = comparison(solved(60), TimedAttempt(), solved(60))
     assert result.ratio is None
     assert "round 2" in result.sentences[0]
     assert "A ratio takes a solved round of each evidence." in result.sentences
     assert "<td>not tried yet</td>" in result._repr_html_()
-    assert comparison(solved(60), Attempt(RUNNING), solved(60)).ratio is None
-    assert comparison(solved(60), solved(20), Attempt()).ratio == 3
-    assert comparison(Attempt(), solved(20), Attempt()).ratio is None
+    assert comparison(solved(60), TimedAttempt(RUNNING), solved(60)).ratio is None
+    assert comparison(solved(60), solved(20), TimedAttempt()).ratio == 3
+    assert comparison(TimedAttempt(), solved(20), TimedAttempt()).ratio is None
 
 
 def test_what_was_given_up_is_no_time() -> None:
-    result = comparison(solved(60), solved(30), Attempt(GIVEN_UP, 500))
+    result = comparison(solved(60), solved(30), TimedAttempt(GIVEN_UP, 500))
     assert result.ratio is None
     assert "Given up: round 3" in repr(result)
     assert "times as long" not in repr(result)

@@ -8,7 +8,7 @@ import sentry_sdk
 
 from demo_services.game_engine.desk import Order
 from kit.experiments.context.laboratory import ORDER, Comparison, Laboratory, is_related
-from kit.experiments.context.switches import SWITCHES, drop_event, redact_card, text
+from kit.experiments.context.switches import SWITCHES, as_code, drop_event, redact_card
 from kit.workshop import Workshop
 
 CARD = ORDER["card_number"]
@@ -270,7 +270,7 @@ def test_the_button_does_the_same_as_the_code(lab: Laboratory) -> None:
     widget = lab.widget
     assert widget is lab.widget
     for name, switch in SWITCHES.items():
-        widget.a[name].value = widget.b[name].value = text(switch.default)
+        widget.a[name].value = widget.b[name].value = as_code(switch.default)
     widget.b["max_breadcrumbs"].value = "2"
     widget.a["before_send"].value = "redact_card"
     pressed = widget.click()

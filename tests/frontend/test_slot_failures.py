@@ -8,7 +8,7 @@ import pytest
 from kit import Workshop
 from kit.crashes.expectation import CONTEXT_FIELDS, context_fields, exception_types
 from kit.frontend.hook import is_reported
-from kit.frontend.slot_machine import SpinFailed, in_words
+from kit.frontend.slot_machine import SpinFailed, describe_spin
 from tests.frontend.slots import DEADLINE_S, autoplay_ended, errors, last_trace, shown
 from tests.ports import default_ports_taken
 
@@ -51,7 +51,7 @@ def test_a_spin_that_failed_upstream_is_reported_in_its_trace(workshop: Workshop
     assert {"jupyter", "process"} <= set(event["contexts"])
     assert context_fields(event) >= CONTEXT_FIELDS
     crumbs = [crumb.get("message", crumb["category"]) for crumb in event["breadcrumbs"]["values"]]
-    assert crumbs == [f"earlier: {in_words(before)}", "grace bets 10", "httplib"]
+    assert crumbs == [f"earlier: {describe_spin(before)}", "grace bets 10", "httplib"]
     frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
     assert {frame["module"] for frame in frames if frame["in_app"]} == {"kit.frontend.slot_machine"}
 

@@ -6,7 +6,7 @@ import pytest
 from demo_services.game_engine.reels import TABLE_LIMIT
 from kit import Workshop
 from kit.crashes.expectation import passed_through
-from kit.frontend.slot_machine import SpinRefused, in_words, next_name
+from kit.frontend.slot_machine import SpinRefused, describe_spin, next_name
 from tests.frontend.slots import DEADLINE_S, autoplay_ended, empty_purse, errors, last_trace, shown
 
 
@@ -23,7 +23,7 @@ def test_a_spin_is_played_by_all_services(workshop: Workshop) -> None:
             DEADLINE_S,
             what=service,
         )
-    assert in_words(result) in shown(slots)
+    assert describe_spin(result) in shown(slots)
     assert f"Balance {result['balance']}" in shown(slots)
     assert re.search(rf"Spins 1 Failed 0 Answer after \d+ ms Trace {trace_id[:8]}", shown(slots))
     assert (
@@ -139,7 +139,7 @@ def test_autoplay_ends_when_the_house_takes_no_bet(workshop: Workshop) -> None:
     ],
 )
 def test_a_result_in_words(reels: str, win: int, words: str) -> None:
-    assert in_words({"bet": 10, "win": win, "reels": reels.split()}) == words
+    assert describe_spin({"bet": 10, "win": win, "reels": reels.split()}) == words
 
 
 @pytest.mark.parametrize(

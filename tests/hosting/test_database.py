@@ -13,6 +13,7 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
+import kit.hosting.child
 import kit.hosting.database
 from kit.hosting.database import Database
 from kit.hosting.server import ServerError
@@ -120,13 +121,13 @@ def test_one_that_dies_is_replaced_by_an_empty_one(database: Database) -> None:
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows has no groups of processes")
-def test_it_goes_with_its_leash(database: Database) -> None:
+def test_it_goes_with_its_wrapper(database: Database) -> None:
     before = children()
     database.launch().wait()
     family = list(children() - before)
-    (leash,) = (process for process in family if process.parent() == psutil.Process())
+    (wrapper,) = (process for process in family if process.parent() == psutil.Process())
     with not_replaced(database):
-        leash.kill()
+        wrapper.kill()
         assert gone(family)
         noticed(database)
 
@@ -136,15 +137,15 @@ def test_a_program_that_ends_at_once_says_why(
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(kit.hosting.database, "free_port", lambda: port)
-        with pytest.raises(ServerError, match=r"ended with exit code 1: .*Address already in use"):
+        monkeypatch.setattr(kit.hosting.child, "free_port", lambda wanted: port)
+        with pytest.raises(ServerError, match=r"exited with code 1 .*Address already in use"):
             database.launch().wait()
     assert not database.is_running
 
 
 def test_one_that_does_not_answer_in_time_is_ended(database: Database) -> None:
     before = children()
-    with pytest.raises(ServerError, match=r"did not answer within 0\.01 s"):
+    with pytest.raises(ServerError, match=r"was not ready within 0\.01 s"):
         database.launch().wait(deadline=0.01)
     assert children() <= before
 

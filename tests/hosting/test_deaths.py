@@ -13,10 +13,11 @@ from demo_services.services import GATEWAY
 from kit.crashes.expectation import CONTEXT_FIELDS, context_fields
 from kit.hosting.child import Command
 from kit.hosting.node import find_node
-from kit.hosting.supervisor import Death, Request, Supervisor
+from kit.hosting.process_exit import InFlightRequest, ProcessExit
+from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import Store, StoredItem
-from kit.system import exits as deaths
 from kit.system.clients import OffClient, ServiceClient, untraced, use_client
+from kit.system.exits import SHOWN_LINES, report_exit
 from tests.ingest.sending import Ingest, running
 
 pytestmark = pytest.mark.system
@@ -41,28 +42,28 @@ def client(ingest: Ingest) -> Iterator[ServiceClient]:
     client.close()
 
 
-EXIT = Death(
+EXIT = ProcessExit(
     name="payment",
     at=time.time(),
     exit_code=1,
     signal=None,
     uptime_s=12.3456,
     restarts=2,
-    last_words=("/shop/main.js:7", "", "RangeError: no more chips", "", "Node.js v24.1.0"),
-    in_flight=Request("GET", "/debug/crash?token=1", TRACE, SPAN),
+    stderr_tail=("/shop/main.js:7", "", "RangeError: no more chips", "", "Node.js v24.1.0"),
+    in_flight=InFlightRequest("GET", "/debug/crash?token=1", TRACE, SPAN),
     was_ready=True,
     pid=4711,
     version="v24.1.0",
     options=("--max-old-space-size=128", "--max-semi-space-size=4"),
     memory_mb=99.96,
 )
-KILL = replace(EXIT, exit_code=None, signal="SIGKILL", last_words=())
-EXHAUSTED = replace(KILL, signal="SIGABRT", last_words=("<--- Last few GCs --->", HEAP, "-----"))
+KILL = replace(EXIT, exit_code=None, signal="SIGKILL", stderr_tail=())
+EXHAUSTED = replace(KILL, signal="SIGABRT", stderr_tail=("<--- Last few GCs --->", HEAP, "-----"))
 
 
-def sent(client: ServiceClient, ingest: Ingest, death: Death) -> StoredItem:
+def sent(client: ServiceClient, ingest: Ingest, death: ProcessExit) -> StoredItem:
     """Report a death, and return the event as the ingest stored it."""
-    event_id = deaths.report(client.bind, death)
+    event_id = report_exit(client.bind, death)
     return ingest.store.wait_for(
         None, lambda item: (item.type, item.event_id) == ("event", event_id), DEADLINE_S
     )
@@ -78,7 +79,7 @@ def sent(client: ServiceClient, ingest: Ingest, death: Death) -> StoredItem:
     ids=["exit", "kill", "heap"],
 )
 def test_a_death_arrives_as_a_fatal_event_of_its_kind(
-    client: ServiceClient, ingest: Ingest, death: Death, kind: str, value: str
+    client: ServiceClient, ingest: Ingest, death: ProcessExit, kind: str, value: str
 ) -> None:
     event = sent(client, ingest, death).payload
     (exception,) = event["exception"]["values"]
@@ -93,7 +94,7 @@ def test_a_death_arrives_as_a_fatal_event_of_its_kind(
 def test_it_belongs_to_the_trace_of_the_request_in_flight(
     client: ServiceClient, ingest: Ingest
 ) -> None:
-    deaths.report(client.bind, EXIT)
+    report_exit(client.bind, EXIT)
     event = ingest.store.wait_for_error(TRACE, DEADLINE_S).payload
     trace = event["contexts"]["trace"]
     assert trace["trace_id"] == TRACE
@@ -119,10 +120,10 @@ def test_it_says_what_is_known_of_the_process(client: ServiceClient, ingest: Ing
     assert HEAP in contexts["stderr"]["last_lines"]
 
 
-def test_its_last_words_are_attached_in_full(client: ServiceClient, ingest: Ingest) -> None:
+def test_the_stderr_tail_is_attached_in_full(client: ServiceClient, ingest: Ingest) -> None:
     words = tuple(f"line {number}" for number in range(60))
-    event = sent(client, ingest, replace(EXIT, last_words=words))
-    assert len(event.payload["contexts"]["stderr"]["last_lines"]) == deaths.SHOWN_WORDS
+    event = sent(client, ingest, replace(EXIT, stderr_tail=words))
+    assert len(event.payload["contexts"]["stderr"]["last_lines"]) == SHOWN_LINES
     (attached,) = ingest.store.items(type="attachment")
     assert attached.headers["filename"] == "stderr.txt"
     assert attached.payload.decode().split("\n") == list(words)
@@ -155,7 +156,7 @@ def test_a_real_death_is_found_by_the_trace_of_its_request(
         lambda port, end: Command(
             [str(find_node().path), str(script)], env={**os.environ, "PORT": str(port)}
         ),
-        on_death=partial(deaths.report, client.bind),
+        on_exit=partial(report_exit, client.bind),
         context=untraced,
     )
     supervisor.launch().wait()
@@ -170,4 +171,4 @@ def test_a_real_death_is_found_by_the_trace_of_its_request(
 
 
 def test_a_client_that_is_off_reports_nothing() -> None:
-    assert deaths.report(lambda: use_client(OffClient()), EXIT) is None
+    assert report_exit(lambda: use_client(OffClient()), EXIT) is None

@@ -57,7 +57,7 @@ def package(cache: Path, registry: Registry, tmp_path: Path) -> Path:
 
 
 def install(package: Path, said: list[str] | None = None) -> Path:
-    return node.install(package, find_node(), (said if said is not None else []).append)
+    return node.install_packages(package, find_node(), (said if said is not None else []).append)
 
 
 def greeting(modules: Path) -> str:
@@ -75,16 +75,16 @@ def test_node_comes_with_the_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_NODE", raising=False)
     found = find_node()
     assert found.major >= 22
-    assert found.path == node.packaged()
+    assert found.path == node.bundled_node()
     assert found.npm.is_file()
 
 
 def test_another_node_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / node.packaged().name
-    shutil.copy(node.packaged(), own)
+    own = tmp_path / node.bundled_node().name
+    shutil.copy(node.bundled_node(), own)
     monkeypatch.setenv("WORKSHOP_NODE", str(own))
     assert find_node() == Node(own, find_node().version)
-    assert find_node().npm.is_relative_to(node.packaged().parents[1])
+    assert find_node().npm.is_relative_to(node.bundled_node().parents[1])
     beside = tmp_path / "node_modules" / "npm" / "bin" / "npm-cli.js"
     beside.parent.mkdir(parents=True)
     beside.touch()
@@ -163,7 +163,7 @@ def test_npm_is_run_once_by_the_node_that_was_named(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = tmp_path / "calls"
-    own = script(tmp_path / "node", f'echo "$@" >> "{calls}"\nexec "{node.packaged()}" "$@"')
+    own = script(tmp_path / "node", f'echo "$@" >> "{calls}"\nexec "{node.bundled_node()}" "$@"')
     monkeypatch.setenv("WORKSHOP_NODE", str(own))
     for _ in range(3):
         install(package)
@@ -211,8 +211,8 @@ def test_an_interrupted_npm_is_repaired_by_the_next_start(
     with ThreadPoolExecutor() as pool:
         installing = pool.submit(install, package)
         assert registry.asked.wait(DEADLINE_S)
-        (leash,) = (each for each in children() - before if each.parent() == psutil.Process())
-        leash.children()[0].kill()
+        (wrapper,) = (each for each in children() - before if each.parent() == psutil.Process())
+        wrapper.children()[0].kill()
         with pytest.raises(ServerError, match=r"could not install the packages of shop.*again"):
             installing.result(timeout=DEADLINE_S)
     assert left_over(cache) == []
@@ -226,7 +226,7 @@ import sys
 from pathlib import Path
 from kit.hosting import node
 try:
-    node.install(Path(sys.argv[1]), node.find_node(), print)
+    node.install_packages(Path(sys.argv[1]), node.find_node(), print)
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -270,7 +270,7 @@ def test_it_can_be_abandoned(package: Path, cache: Path, registry: Registry) -> 
     registry.generous.clear()
     before, end = children(), threading.Event()
     with ThreadPoolExecutor() as pool:
-        installing = pool.submit(node.install, package, find_node(), print, end)
+        installing = pool.submit(node.install_packages, package, find_node(), print, end)
         assert registry.asked.wait(DEADLINE_S)
         end.set()
         with pytest.raises(ServerError, match="was stopped"):
@@ -285,7 +285,7 @@ def test_two_kernels_install_once(package: Path, registry: Registry) -> None:
     with kernel(package) as first, ThreadPoolExecutor() as pool:
         assert registry.asked.wait(DEADLINE_S)
         asked = len(registry.requests)
-        installing = pool.submit(node.install, package, find_node(), said.put)
+        installing = pool.submit(node.install_packages, package, find_node(), said.put)
         waits = said.get(timeout=DEADLINE_S)
         assert waits == "shop: another workshop is installing; waiting for it"
         registry.generous.set()

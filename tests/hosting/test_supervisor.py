@@ -19,8 +19,9 @@ import pytest
 import kit.hosting.supervisor
 from kit.hosting.child import Command, free_port
 from kit.hosting.node import find_node
+from kit.hosting.process_exit import ProcessExit
 from kit.hosting.server import HOST, ServerError
-from kit.hosting.supervisor import Death, Supervisor
+from kit.hosting.supervisor import Supervisor
 from tests.processes import gone
 
 pytestmark = pytest.mark.system
@@ -44,26 +45,26 @@ class Program:
     """A supervised program, with what its supervisor told of it."""
 
     def __init__(self, script: Path, port: int = 0) -> None:
-        self.told: Queue[Death] = Queue()
+        self.told: Queue[ProcessExit] = Queue()
         self.lines: list[str] = []
         self.supervisor = Supervisor(
             "payment",
             partial(prepared, script),
             port=port,
-            on_death=self.told.put,
+            on_exit=self.told.put,
             on_line=self.lines.append,
         )
 
     def get(self, path: str = "/", timeout: float = DEADLINE_S) -> str:
         return httpx.get(f"{self.supervisor.url}{path}", trust_env=False, timeout=timeout).text
 
-    def die(self, how: str) -> Death:
+    def die(self, how: str) -> ProcessExit:
         """Let it die, and wait until that is known and it is ready again."""
-        lives = self.supervisor.lives
+        starts = self.supervisor.start_count
         with pytest.raises(httpx.TransportError):
             self.get(f"/die/{how}")
         death = self.told.get(timeout=DEADLINE_S)
-        self.supervisor.wait(after=lives)
+        self.supervisor.wait(after=starts)
         return death
 
 
@@ -101,7 +102,7 @@ def test_a_launched_program_answers(program: Program) -> None:
     assert program.supervisor.is_running
     assert "main.js" in psutil.Process(program.supervisor.pid).cmdline()[-1]
     assert program.supervisor.url == f"http://{HOST}:{program.supervisor.port}"
-    assert program.supervisor.lives == 1
+    assert program.supervisor.start_count == 1
     assert program.supervisor.reason is None
 
 
@@ -126,20 +127,20 @@ def test_an_exit_is_told_with_its_code(program: Program, code: int) -> None:
     assert program.get() == "hello"
 
 
-def test_a_crash_is_told_with_its_last_words_and_the_request_in_flight(program: Program) -> None:
+def test_a_crash_is_told_with_its_stderr_tail_and_the_request_in_flight(program: Program) -> None:
     assert program.get() == "hello"
     began = time.time()
     death = program.die("crash")
     assert death.exit_code == 1
-    assert death.verdict == "RangeError: no more chips"
+    assert death.error_line == "RangeError: no more chips"
     around = (
         "TypeError: of before",
-        *death.last_words,
+        *death.stderr_tail,
         "Waiting for the debugger to disconnect...",
     )
-    assert replace(death, last_words=around).verdict == death.verdict
-    assert "Node.js v" in death.last_words[-1]
-    assert set(death.last_words) <= set(program.lines)
+    assert replace(death, stderr_tail=around).error_line == death.error_line
+    assert "Node.js v" in death.stderr_tail[-1]
+    assert set(death.stderr_tail) <= set(program.lines)
     assert death.in_flight == ("GET", "/die/crash", TRACE, SPAN)
     assert death.version.startswith("v")
     assert death.options == ("--max-old-space-size=32", "--max-semi-space-size=4")
@@ -152,13 +153,13 @@ def test_a_crash_is_told_with_its_last_words_and_the_request_in_flight(program: 
 def test_a_kill_is_told_with_its_signal(program: Program) -> None:
     death = program.die("kill")
     assert (death.kind, death.exit_code, death.signal) == ("ProcessKilled", None, "SIGKILL")
-    assert replace(death, last_words=("TypeError: of before",)).verdict == ""
+    assert replace(death, stderr_tail=("TypeError: of before",)).error_line == ""
 
 
 def test_an_exhausted_heap_is_told_from_other_deaths(program: Program) -> None:
     death = program.die("heap")
     assert death.kind == "HeapExhausted"
-    assert "heap out of memory" in death.verdict
+    assert "heap out of memory" in death.error_line
     assert death.memory_mb is not None
     assert death.memory_mb > 32
     assert WINDOWS or death.signal == "SIGABRT"
@@ -195,25 +196,25 @@ def test_requests_that_are_never_answered_are_forgotten_at_last(
         f"for (let n = 0; n < 9; n++) console.log(JSON.stringify({request}));" + SERVICE
     )
     program.supervisor.launch().wait()
-    assert program.supervisor._life is not None
-    assert [r.path for r in program.supervisor._life._open.values()] == ["/7", "/8"]
+    assert program.supervisor._run is not None
+    assert [r.path for r in program.supervisor._run._open.values()] == ["/7", "/8"]
 
 
 def test_deaths_are_kept_with_the_time_until_it_was_back(program: Program) -> None:
     for _ in range(2):
         program.die("exit/3")
-    first, second = program.supervisor.deaths
+    first, second = program.supervisor.exits
     assert (first.restarts, second.restarts) == (0, 1)
     assert all(
         death.back_after_s is not None and death.back_after_s > 0 for death in (first, second)
     )
-    assert program.supervisor.lives == 3
+    assert program.supervisor.start_count == 3
 
 
 def test_too_many_deaths_are_followed_by_pauses(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit.hosting.supervisor, "DEATHS_A_MINUTE", 2)
+    monkeypatch.setattr(kit.hosting.supervisor, "EXITS_A_MINUTE", 2)
     # Five starts may take longer than a minute.
     monkeypatch.setattr(kit.hosting.supervisor, "MINUTE_S", 3600.0)
     pauses = []
@@ -242,10 +243,10 @@ def test_one_that_never_gets_ready_is_given_up_with_the_reason(
     monkeypatch.setattr(kit.hosting.supervisor, "FIRST_PAUSE_S", 0.01)
     before = children()
     program = make_program(text)
-    with pytest.raises(ServerError, match=f"payment is down: .*{words}"):
+    with pytest.raises(ServerError, match=f"payment did not start: .*{words}"):
         program.supervisor.launch().wait(2 * DEADLINE_S)
     assert program.told.qsize() == kit.hosting.supervisor.MAX_FAILED_STARTS
-    assert not any(death.was_ready for death in program.supervisor.deaths)
+    assert not any(death.was_ready for death in program.supervisor.exits)
     assert not program.supervisor.is_running
     assert "\n" not in str(program.supervisor.reason)
     assert children() <= before
@@ -268,7 +269,7 @@ def test_one_that_cannot_be_prepared_says_why() -> None:
         raise ServerError("There is no Node.js.")
 
     supervisor = Supervisor("payment", prepare)
-    with pytest.raises(ServerError, match=r"payment is down: There is no Node\.js\."):
+    with pytest.raises(ServerError, match=r"payment did not start: There is no Node\.js\."):
         supervisor.launch().wait()
     supervisor.stop()
 
@@ -297,10 +298,10 @@ def test_a_launch_does_not_wait_and_a_stop_interrupts_the_preparation() -> None:
 
 
 def test_a_failing_report_does_not_end_the_supervision(program: Program) -> None:
-    lives = program.supervisor.lives
-    program.supervisor._on_death = lambda death: 1 / 0
+    starts = program.supervisor.start_count
+    program.supervisor._on_exit = lambda death: 1 / 0
     psutil.Process(program.supervisor.pid).kill()
-    program.supervisor.wait(after=lives)
+    program.supervisor.wait(after=starts)
     assert any("ZeroDivisionError" in line for line in program.lines)
 
 
@@ -329,8 +330,8 @@ def test_a_stop_ends_one_that_does_not_listen(program: Program) -> None:
 def test_it_starts_again_after_a_stop(program: Program) -> None:
     port = program.supervisor.port
     program.supervisor.stop(timeout=DEADLINE_S)
-    lives = program.supervisor.lives
-    program.supervisor.launch().wait(after=lives)
+    starts = program.supervisor.start_count
+    program.supervisor.launch().wait(after=starts)
     assert program.supervisor.port == port
     assert program.get() == "hello"
 
@@ -348,13 +349,13 @@ def test_a_port_that_is_taken_while_it_is_dead_is_replaced(program: Program) -> 
     first = program.supervisor.port
     with closing(socket.socket()) as other:
 
-        def take_the_port(death: Death) -> None:
+        def take_the_port(death: ProcessExit) -> None:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind((HOST, first))
             other.listen()
             program.told.put(death)
 
-        program.supervisor._on_death = take_the_port
+        program.supervisor._on_exit = take_the_port
         program.die("exit/1")
         assert program.supervisor.port != first
         assert program.get() == "hello"
@@ -367,12 +368,12 @@ def test_a_free_port_is_taken_as_wanted(make_program: MakeProgram) -> None:
     assert program.supervisor.port == free
 
 
-def test_when_its_leash_is_killed_it_goes_too_and_comes_back(program: Program) -> None:
-    node, lives = psutil.Process(program.supervisor.pid), program.supervisor.lives
-    leash = node.parent()
-    assert "die_with_parent.py" in " ".join(leash.cmdline())
-    leash.kill()
-    program.supervisor.wait(after=lives)
+def test_when_its_wrapper_is_killed_it_goes_too_and_comes_back(program: Program) -> None:
+    node, starts = psutil.Process(program.supervisor.pid), program.supervisor.start_count
+    wrapper = node.parent()
+    assert "die_with_parent.py" in " ".join(wrapper.cmdline())
+    wrapper.kill()
+    program.supervisor.wait(after=starts)
     assert WINDOWS or gone([node])
 
 
@@ -388,7 +389,7 @@ def test_its_log_may_be_long_and_strange(make_program: MakeProgram) -> None:
     program.supervisor.launch().wait()
     death = program.die("crash")
     assert max(map(len, program.lines)) <= kit.hosting.supervisor.MAX_LINE_CHARS
-    assert max(map(len, death.last_words)) <= kit.hosting.supervisor.MAX_WORD_CHARS
+    assert max(map(len, death.stderr_tail)) <= kit.hosting.supervisor.MAX_STDERR_LINE_CHARS
     assert {"{broken", "[1]"} <= set(program.lines)
 
 
@@ -436,7 +437,7 @@ def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def said(parent: "subprocess.Popen[str]") -> tuple[list[psutil.Process], str]:
-    """Return the leash and the process that is on it, and its address."""
+    """Return the wrapper, the process that it runs, and its address."""
     pid, url = parent.stdout.readline().split()
     node = psutil.Process(int(pid))
     return [node.parent(), node], url

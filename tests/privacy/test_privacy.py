@@ -129,8 +129,8 @@ def crash_all(workshop: Workshop, secrets: Secrets) -> dict[str, list[str]]:
     """Trigger the crash types through the gateway; return what did not arrive, by type."""
     workshop._gateway.http.event_hooks = {"request": [Planter(secrets)]}
     wanted = [c for c in CRASHES if c.service is not FRONTEND and not workshop.unavailable(c)]
-    outcomes = [workshop.trigger(crash.row_id) for crash in wanted]
-    return {outcome.crash.row_id: outcome.missing for outcome in outcomes}
+    outcomes = [workshop.trigger(crash.full_id) for crash in wanted]
+    return {outcome.crash.full_id: outcome.missing for outcome in outcomes}
 
 
 def call_directly(workshop: Workshop, secrets: Secrets) -> None:

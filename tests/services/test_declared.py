@@ -27,14 +27,14 @@ def service(request: pytest.FixtureRequest, crash: CrashType) -> Running:
     return running
 
 
-@pytest.mark.parametrize("crash", DECLARED, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", DECLARED, ids=lambda crash: crash.full_id)
 def test_what_is_declared_is_true(service: Running, crash: CrashType) -> None:
     deadline = {"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {}
     response = service.call(
         crash.route, crash.method, params=crash.query, json=crash.body, headers=deadline
     )
     assert response.status_code == crash.status, (
-        f"{crash.row_id} declares HTTP {crash.status}: correct it in kit/crashes, or the route."
+        f"{crash.full_id} declares HTTP {crash.status}: correct it in kit/crashes, or the route."
     )
     telemetry = service.telemetry(response)
     own = [error for error in crash.errors if error.service is None]
@@ -58,10 +58,10 @@ def declared(error: ExpectedError) -> tuple[Any, ...]:
     return (list(error.chain), error.mechanism, error.handled, error.level, error.fingerprint)
 
 
-@pytest.mark.parametrize("crash", DECLARED, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", DECLARED, ids=lambda crash: crash.full_id)
 def test_the_service_works_afterwards(service: Running, crash: CrashType) -> None:
     service.call(crash.route, crash.method, params=crash.query, json=crash.body)
     health = service.call("/health")
     assert health.status_code == 200, (
-        f"After {crash.row_id} {service.name} says {health.text}: give back what the route took."
+        f"After {crash.full_id} {service.name} says {health.text}: give back what the route took."
     )

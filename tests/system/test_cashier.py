@@ -67,4 +67,4 @@ def test_a_spin_outlives_the_death_of_the_payment_service(workshop: Workshop) ->
         assert workshop.spin(player="ida", bet=1)["bet"] == 1
         while not dying.done():
             assert workshop.spin(player="ida", bet=1)["bet"] == 1
-    assert dying.result().death
+    assert dying.result().process_exit

@@ -204,7 +204,7 @@ def test_a_database_that_died_comes_back(tmp_path: Path, monkeypatch: pytest.Mon
         with not_replaced(database):
             program.kill()
             noticed(database)
-            assert workshop._system.status_lines()[-1].startswith("✗ database     down")
+            assert workshop._system.status_lines()[-1].startswith("✗ database     restarting")
         assert not workshop.trigger("analytics/database-error", type="duplicate-key").missing
 
 

@@ -19,12 +19,13 @@ from kit.crashes.catalogue import CRASHES, UnknownCrashType
 from kit.crashes.crash_type import CrashType, Parameter
 from kit.ingest.store import Store
 from kit.outcome import Outcome
+from kit.system.part import Part
 from kit.widgets.feed import MAX_ENTRIES
-from kit.widgets.panel import Panel, State
+from kit.widgets.panel import Panel
 from tests.ingest.sending import store_away
 
 CRASH = next(crash for crash in CRASHES if crash.id == "game-engine/crash")
-UP = [State("gateway", "up")]
+UP = [Part("gateway", "up")]
 DEADLINE_S = 60.0
 
 MakePanel = Callable[..., Panel]
@@ -68,7 +69,7 @@ def panel(workshop: Workshop) -> Iterator[Panel]:
 
 @pytest.fixture(scope="module")
 def outcome(workshop: Workshop) -> Outcome:
-    return workshop.trigger(CRASH.row_id)
+    return workshop.trigger(CRASH.full_id)
 
 
 def widgets(panel: Panel, css_class: str) -> list[Any]:
@@ -178,11 +179,11 @@ def test_what_is_unavailable_is_disabled_and_says_why(
     make_panel: MakePanel, outcome: Outcome
 ) -> None:
     panic = CRASHES[0]
-    reasons = {CRASH.row_id: "No <database>. Install one."}
+    reasons = {CRASH.full_id: "No <database>. Install one."}
     panel = make_panel(
         (panic, CRASH),
         lambda *given, **options: outcome,
-        unavailable=lambda crash: reasons.get(crash.row_id),
+        unavailable=lambda crash: reasons.get(crash.full_id),
     )
     row = row_of(panel, "crash")
     assert row.children[0].disabled
@@ -233,7 +234,7 @@ def test_a_press_shows_what_it_led_to(panel: Panel) -> None:
 def test_what_did_not_arrive_is_shown(make_panel: MakePanel, outcome: Outcome) -> None:
     lacking = replace(outcome, items=outcome.items[:0])
     panel = make_panel((CRASH,), lambda *given, **options: lacking)
-    assert panel.click(CRASH.row_id).missing
+    assert panel.click(CRASH.full_id).missing
     last = row_of(panel, "crash").children[1].value
     assert "500 · missing" in last
     assert lacking.missing[0] in last
@@ -246,7 +247,7 @@ def test_an_answer_of_another_status_is_not_as_declared(
 ) -> None:
     other = replace(outcome, crash=replace(CRASH, status=200))
     panel = make_panel((CRASH,), lambda *given, **options: other)
-    panel.click(CRASH.row_id)
+    panel.click(CRASH.full_id)
     assert "HTTP 200" in row_of(panel, "crash").children[1].value
 
 
@@ -263,7 +264,7 @@ def test_what_a_press_raises_is_shown_and_raised(make_panel: MakePanel, outcome:
 
     panel = make_panel((CRASH,), trigger)
     with pytest.raises(OSError, match="the <gateway> is gone"):
-        panel.click(CRASH.row_id)
+        panel.click(CRASH.full_id)
     notice = one(panel, "cw-p-notice")
     assert "OSError: the &lt;gateway&gt; is gone" in notice.value
     assert "Traceback" in notice.value
@@ -272,7 +273,7 @@ def test_what_a_press_raises_is_shown_and_raised(make_panel: MakePanel, outcome:
         panel.fire_all().result()
     assert raised.value.exceptions == (error,)
     assert notice.value.count("OSError:") == 2  # once in the traceback
-    panel.click(CRASH.row_id)
+    panel.click(CRASH.full_id)
     assert "OSError" not in notice.value
 
 
@@ -317,7 +318,7 @@ def test_fire_all_goes_on_until_it_is_stopped(make_panel: MakePanel, outcome: Ou
     panel = make_panel(CRASHES, trigger)
     fire = one(panel, "cw-p-fire")
     assert len(panel.fire_all().result()) == 3
-    assert pressed == [crash.row_id for crash in CRASHES[:3]]
+    assert pressed == [crash.full_id for crash in CRASHES[:3]]
     eventually(lambda: fire.description == f"Fire all {len(CRASHES)}")
     assert len(panel.fire_all().result()) == len(CRASHES)
 
@@ -433,7 +434,7 @@ def test_a_service_that_dies_is_seen_to_come_back(
         return 0.0
 
     monkeypatch.setattr(workshop._system.payment, "_pause", wait_until_seen)
-    assert panel.click("payment/crash").death
+    assert panel.click("payment/crash").process_exit
     eventually(lambda: "↻" in parts.value)
     assert seen.is_set()
     assert all(f"<b>{name}</b>" in parts.value for name in (*SERVICES, "database", "ingest"))
@@ -451,7 +452,7 @@ def test_a_panel_of_a_stopped_workshop_says_so(make_panel: MakePanel, store: Sto
     def trigger(*given: object, **options: object) -> Outcome:
         raise WorkshopError("no answer")
 
-    panel = Panel((CRASH,), trigger, store, lambda: [State("gateway", "down")])
+    panel = Panel((CRASH,), trigger, store, lambda: [Part("gateway", "down")])
     before = panel_threads()
     panel._ipython_display_()
     (watcher,) = panel_threads() - before
@@ -462,15 +463,15 @@ def test_a_panel_of_a_stopped_workshop_says_so(make_panel: MakePanel, store: Sto
     assert all(button.disabled for button in widgets(panel, "cw-p-press"))
     assert one(panel, "cw-p-fire").disabled
     with pytest.raises(WorkshopError, match="no answer"):
-        panel.click(CRASH.row_id)
+        panel.click(CRASH.full_id)
     assert "The workshop was stopped." in one(panel, "cw-p-notice").value
 
 
 def test_a_panel_that_cannot_go_on_says_why(store: Store) -> None:
-    def states() -> list[State]:
+    def parts() -> list[Part]:
         raise LookupError("no <state>")
 
-    panel = Panel((CRASH,), lambda *given, **options: None, store, states)  # type: ignore[arg-type, return-value]
+    panel = Panel((CRASH,), lambda *given, **options: None, store, parts)  # type: ignore[arg-type, return-value]
     panel._ipython_display_()
     eventually(lambda: "LookupError: no &lt;state&gt;" in one(panel, "cw-p-notice").value)
     panel.close()

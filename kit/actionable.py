@@ -1,7 +1,7 @@
 """Errors that say what to do."""
 
 
-class Advice(Exception):
+class ActionableError(Exception):
     """An error whose message says what happened, why, and the next step."""
 
     def _render_traceback_(self) -> list[str]:
@@ -9,5 +9,5 @@ class Advice(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-class WorkshopError(Advice, RuntimeError):
+class WorkshopError(ActionableError, RuntimeError):
     """What the workshop cannot do now; the message says what happened, why, and the next step."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
-from kit.experiments.blind_spots.blind_spot import Miss
+from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
+from kit.experiments.blind_spots.blind_spot import BlindSpot
 from kit.experiments.blind_spots.table import Findings
 from kit.reading.grouping import title
 
@@ -12,7 +12,7 @@ Fire = Callable[..., Findings]
 
 # Only their code is given out: what becomes of them is found out when an answer is checked.
 SIX_BLIND_SPOTS = (
-    Miss(
+    BlindSpot(
         "python/suppressed",
         "An exception that is suppressed",
         """
@@ -22,7 +22,7 @@ SIX_BLIND_SPOTS = (
         """,
         "Suppressed is caught.",
     ),
-    Miss(
+    BlindSpot(
         "python/logged-exception",
         "An exception that is caught and logged",
         """
@@ -34,7 +34,7 @@ SIX_BLIND_SPOTS = (
         "It logs at the level ERROR, with the exception.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "tornado/http-503",
         "A handler of Tornado that raises HTTPError(503)",
         """
@@ -44,7 +44,7 @@ SIX_BLIND_SPOTS = (
         """,
         "To the integration every HTTPError is an answer.",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/http-503",
         "A route of FastAPI that raises HTTPException(503)",
         """
@@ -56,7 +56,7 @@ SIX_BLIND_SPOTS = (
         error="HTTPException",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "node/parsed",
         "An error that JavaScript catches",
         """
@@ -68,7 +68,7 @@ SIX_BLIND_SPOTS = (
         """,
         "What is caught is not captured, and what is printed leaves a breadcrumb.",
     ),
-    Miss(
+    BlindSpot(
         "node/async-route",
         "A route of Express that throws after an await",
         """
@@ -83,7 +83,7 @@ SIX_BLIND_SPOTS = (
     ),
 )
 
-TICKETS_BLIND_SPOT = Miss(
+TICKETS_BLIND_SPOT = BlindSpot(
     "python/tickets",
     "Tickets that are passed over",
     """
@@ -99,22 +99,22 @@ TICKETS_BLIND_SPOT = Miss(
 BAD_TICKETS = ("ten", "eleven")
 
 
-def predict_captured(trigger: Trigger, fire: Fire) -> Exercise:
+def predict_captured(fire: Fire) -> Exercise:
     """Predict of each of six failures whether Sentry captures it by default."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _all_predicted(answer)
+        _require_predictions(answer)
         findings = fire(*SIX_BLIND_SPOTS)
         for finding in findings:
             if (reason := finding.unavailable) or finding.before is None:
-                raise Wrong(f"{finding.miss.id} cannot be fired here: {reason}")
-            if finding.before.captured != answer[finding.miss.id]:
+                raise Wrong(f"{finding.blind_spot.id} cannot be fired here: {reason}")
+            if finding.before.captured != answer[finding.blind_spot.id]:
                 event = finding.before.event
                 became = f"{title(event)} arrived" if event else "no event arrived"
-                raise Wrong(f"{finding.miss.id} was fired, and {became}.")
+                raise Wrong(f"{finding.blind_spot.id} was fired, and {became}.")
         return f"All {len(findings)} were fired, and went as you said."
 
-    right = "".join(f'    "{miss.id}": {miss.captured},\n' for miss in SIX_BLIND_SPOTS)
+    right = "".join(f'    "{spot.id}": {spot.captured},\n' for spot in SIX_BLIND_SPOTS)
     return Exercise(
         "predict-captured",
         verify,
@@ -124,21 +124,13 @@ def predict_captured(trigger: Trigger, fire: Fire) -> Exercise:
     )
 
 
-def _all_predicted(answer: Mapping[str, Any]) -> None:
-    ids = [miss.id for miss in SIX_BLIND_SPOTS]
-    if not isinstance(answer, Mapping):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(ids)}.")
-    if answer and all(given is ... for given in answer.values()):
-        raise NotTried
-    for each in ids:
-        given = answer.get(each, ...)
-        if given is ...:
-            raise Wrong(f"{each!r} is still missing.")
+def _require_predictions(answer: Any) -> None:
+    for name, given in each_answer(answer, [spot.id for spot in SIX_BLIND_SPOTS]):
         if not isinstance(given, bool):
-            raise Wrong(f"{each!r} is True when an event arrives, else False; not {given!r}.")
+            raise Wrong(f"{name!r} is True when an event arrives, else False; not {given!r}.")
 
 
-def the_one_line(trigger: Trigger, fire: Fire) -> Exercise:
+def the_one_line(fire: Fire) -> Exercise:
     """Write the one line by which every bad ticket is captured."""
 
     def verify(answer: str) -> str:
