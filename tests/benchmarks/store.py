@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kit.course.exercises.tracing import entered
+from kit.course.exercises.tracing import wait_for_entry
 from kit.ingest.envelope import parse
 from kit.ingest.store import Received, Store
 from kit.issues import read_issues
@@ -151,7 +151,7 @@ def questions(store: Store, asked: Asked) -> dict[str, Ask]:
         "an event of a trace": items(event_id=event, trace_id=trace),
         "waiter: error of a trace": lambda: store.wait_for_error(trace, 1),
         "waiter: transaction of a trace": lambda: store.wait_for_transaction(trace, 1, "gateway"),
-        "waiter: spin of a player": lambda: entered(store, PLAYER, 1),
+        "waiter: spin of a player": lambda: wait_for_entry(store, PLAYER, 1),
         "subscription to a trace": subscribe,
         "feed of the panel": feed,
         "issue list, 100 events": lambda: read_issues(store, last=FEW),

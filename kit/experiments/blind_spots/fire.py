@@ -92,8 +92,8 @@ async def _ask_fastapi(app: Any) -> int | None:
     import uvicorn
 
     listener = _listener()
-    # Not what happens to be installed: locals in an event show the parser's own types.
-    config = uvicorn.Config(app, http="h11", loop="asyncio", timeout_graceful_shutdown=10)
+    # Not what happens to be installed: the local variables of an event show a parser's own types.
+    config = uvicorn.Config(app, http="h11", timeout_graceful_shutdown=10)
     server = uvicorn.Server(config)
 
     async def ask() -> int | None:
