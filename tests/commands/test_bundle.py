@@ -230,7 +230,7 @@ def test_outputs_of_the_instructor_stay_at_home(tmp_path: Path) -> None:
         cell.outputs = [nbformat.v4.new_output("stream", text="my token")]
         cell.execution_count = 7
     nbformat.write(notebook, path)
-    bundle._strip(path)
+    bundle._strip_outputs(path)
     assert path.read_text("utf-8").strip() == clean.strip()
 
 
