@@ -16,6 +16,12 @@ from kit.home import COURSE
 from kit.workshop import Workshop
 
 
+@pytest.fixture(scope="module")
+def workshop(own_workshop: Workshop) -> Workshop:
+    """What was solved is remembered in its folder: no other test's."""
+    return own_workshop
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "home")
@@ -56,6 +62,7 @@ def test_another_kernel_knows_what_was_solved(journal: Journal) -> None:
     assert state(Journal(journal.path.parent)) == ("solved", 1)
 
 
+@pytest.mark.system
 def test_four_kernels_at_once_lose_nothing(journal: Journal) -> None:
     program = (
         "import sys; from pathlib import Path; from kit.course.exercise import Verdict;"

@@ -20,13 +20,14 @@ from kit.hosting.server import ServerError
 from tests.databases import not_replaced, noticed
 from tests.processes import gone
 
-pytestmark = pytest.mark.system
-
 WINDOWS = os.name == "nt"
 DEADLINE_S = 60.0
-pytestmark = pytest.mark.skipif(
-    sys.version_info >= (3, 14), reason="there is no SecantusDB for this Python yet"
-)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        sys.version_info >= (3, 14), reason="there is no SecantusDB for this Python yet"
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

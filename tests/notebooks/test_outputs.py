@@ -12,15 +12,12 @@ from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
 
 pytestmark = pytest.mark.system
 
-# A learner runs cells again. It is tried where most is left of the first run, and with -m slow
-# everywhere.
-STATEFUL = ("00_start_here.ipynb", "11_the_debug_panel.ipynb")
+# A learner runs cells again. It is tried in the first notebook, and with -m slow in all.
+TWICE = ("00_start_here.ipynb",)
 RUNS = [
-    *(pytest.param((name, 1), id=name) for name in NOTEBOOKS if name not in STATEFUL),
+    *(pytest.param((name, 1), id=name) for name in NOTEBOOKS if name not in TWICE),
     *(
-        pytest.param(
-            (name, 2), id=f"{name}-again", marks=[] if name in STATEFUL else pytest.mark.slow
-        )
+        pytest.param((name, 2), id=f"{name}-again", marks=[] if name in TWICE else pytest.mark.slow)
         for name in NOTEBOOKS
     ),
 ]

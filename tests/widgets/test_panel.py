@@ -52,6 +52,12 @@ def make_panel(store: Store) -> Iterator[MakePanel]:
         panel.close()
 
 
+@pytest.fixture(scope="module")
+def workshop(own_workshop: Workshop) -> Workshop:
+    """The feed begins with what was captured before: no other test's."""
+    return own_workshop
+
+
 @pytest.fixture
 def panel(workshop: Workshop) -> Iterator[Panel]:
     """A panel of the running workshop, as a cell shows it."""
