@@ -11,10 +11,10 @@ from .commands.platforms import BUNDLE_PLATFORMS as BUNDLE_PLATFORMS
 from .course.exercises import leaking_shop as leaking_shop
 
 # Failures to predict.
-from .course.exercises.misses import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
+from .course.exercises.blind_spots import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
 
 # One to mend by a line.
-from .course.exercises.misses import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
+from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
 from .course.exercises.relaying import fake_sentry as fake_sentry
 from .course.exercises.slowness import temporary_collection as temporary_collection
 from .course.exercises.teaching import three_hours as three_hours
@@ -22,6 +22,7 @@ from .course.exercises.tracing import wait_for_entry as wait_for_entry
 from .course.exercises.tracing import whole_trace as whole_trace
 from .course.notebooks import read_course as read_course
 from .crashes.catalogue import variants as variants
+from .experiments.blind_spots.blind_spot import BlindSpot as BlindSpot
 
 # The pattern of a card's number.
 from .experiments.context.switches import CARD_NUMBER as CARD_NUMBER

@@ -14,6 +14,7 @@ from kit.outcome import Event
 from kit.reading.grouping import Raw, Rule, ask, culprit, cut, reason, simulated_issue, title
 from kit.reading.payload import mapping, string
 from kit.views.card import event_card
+from kit.words import count_noun
 
 # Parsing them is what takes the time: 500 take about a third of a second.
 LAST = 500
@@ -88,7 +89,7 @@ class Issue:
         return next(filter(None, map(self.load, self.event_ids[:1])), None)
 
     def __repr__(self) -> str:
-        return f"<Issue {self.title} ({_counted(self.count, 'event')})>"
+        return f"<Issue {self.title} ({count_noun(self.count, 'event')})>"
 
 
 class Issues(Sequence[Issue]):
@@ -120,7 +121,7 @@ class Issues(Sequence[Issue]):
         return len(self._issues)
 
     def __repr__(self) -> str:
-        return f"<Issues {_counted(len(self), 'issue')} of {_counted(self.events, 'event')}>"
+        return f"<Issues {count_noun(len(self), 'issue')} of {count_noun(self.events, 'event')}>"
 
     def _repr_html_(self) -> str:
         return issue_list(self)
@@ -296,7 +297,3 @@ def _in_words(issue: Issue, counts: Sequence[int], span: tuple[float, float]) ->
 
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

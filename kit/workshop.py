@@ -16,16 +16,16 @@ from IPython.core.getipython import get_ipython
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit.actionable import WorkshopError
 from kit.course.exercise import Exercise
-from kit.course.exercises import EXERCISES
+from kit.course.exercises import EXERCISES, make_exercise
 from kit.course.notebooks import read_course
-from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
+from kit.course.progress import Journal, Progress, read_progress
 from kit.crashes.catalogue import CRASHES, variants
 from kit.crashes.crash_type import CrashType
-from kit.experiments.blind_spots.blind_spot import Miss
-from kit.experiments.blind_spots.table import Findings, find_out, select
+from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.table import Findings, fire_all, select
 from kit.experiments.context.laboratory import Laboratory
 from kit.experiments.time_to_fix.experiment import Experiment
-from kit.experiments.time_to_fix.puzzles import happen
+from kit.experiments.time_to_fix.puzzles import run_puzzles
 from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import SlotMachine
@@ -219,14 +219,14 @@ class Workshop:
         """Return why a crash type cannot be triggered here, or None when it can."""
         return self._crash_trigger.unavailable(crash)
 
-    def misses(self, *wanted: str | Miss) -> Findings:
-        """Fire failures, each without and with one line, and return what Sentry captured of them.
+    def blind_spots(self, *wanted: str | BlindSpot) -> Findings:
+        """Fire blind spots, each without and with one line, and return what Sentry captured.
 
         ``wanted`` are ids such as ``node/exit``, runtimes such as ``tornado``, or failures of your
         own; all of the table when none is given. Each is fired with the SDK's default options, in
         child processes. Raises KeyError for an unknown one, FiringError when one cannot be fired.
         """
-        return find_out(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
+        return fire_all(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
 
     def issues(self, *, fingerprint: Rule | None = None, last: int = LAST) -> Issues:
         """Return the ``last`` error events stored, grouped as issues: a table, and a sequence.
@@ -247,7 +247,7 @@ class Workshop:
 
         What ``check()`` says of its answers is remembered in the workshop folder.
         """
-        exercise = EXERCISES[name](self.trigger, *given)
+        exercise = make_exercise(name, self.trigger, *given)
         return replace(exercise, remember=partial(self._journal.record, name))
 
     def progress(self) -> Progress:
@@ -256,10 +256,6 @@ class Workshop:
         ``workshop progress --json`` is the same for a script.
         """
         return read_progress(self._journal, read_course(course_folder()), EXERCISES)
-
-    def reset_progress(self) -> ResetQuestion:
-        """Return a question with two buttons: whether to forget what was solved."""
-        return ResetQuestion(self._journal, self.progress().solved)
 
     @property
     def _journal(self) -> Journal:
@@ -273,7 +269,7 @@ class Workshop:
         """
         engine = GAME_ENGINE.name
         client, log = self._system.clients[engine], partial(self.logs, engine)
-        return Experiment(happen(client, self.reporting, self.store, log), seed)
+        return Experiment(run_puzzles(client, self.reporting, self.store, log), seed)
 
     def trigger(
         self,

@@ -13,6 +13,7 @@ import click
 from kit.actionable import ActionableError
 from kit.commands.platforms import BUNDLE_PLATFORMS
 from kit.home import COURSE, course_folder, default_home
+from kit.words import count_noun
 
 if TYPE_CHECKING:
     from kit.course.progress import Journal
@@ -164,7 +165,7 @@ def doctor() -> None:
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--reset", is_flag=True, help="Reset what was solved; asks first.")
+@click.option("--reset", is_flag=True, help="Forget which exercises were solved; asks first.")
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
     """Say which exercises were solved in this workshop folder."""
@@ -187,13 +188,18 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
 
 
 def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
-    question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
+    question = (
+        f"Reset {count_noun(solved, 'solved exercise')} and all attempts in {journal.path}? "
+        "This cannot be undone. What you wrote in the notebooks stays."
+    )
     if not sure:
         click.confirm(question, abort=True)
     try:
-        journal.forget()
+        journal.reset()
     except OSError as error:
-        raise click.ClickException(f"Could not reset progress: {error}") from error
+        raise click.ClickException(
+            f"Could not reset progress: {error}. Delete {journal.path} yourself."
+        ) from error
     click.echo("Progress reset. All exercises count as not tried.")
 
 

@@ -187,6 +187,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="game-engine/memory-leak",
         title="Memory grows until there is none",
+        slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,
@@ -230,6 +231,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="game-engine/infinite-loop",
         title="A loop that never ends",
+        slow=True,
         severity="error",
         route="/debug/infinite-loop",
         charted=True,

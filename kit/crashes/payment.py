@@ -290,6 +290,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="payment/memory-leak",
         title="The heap grows until there is no room",
+        slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,

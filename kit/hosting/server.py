@@ -27,6 +27,7 @@ START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wai
 Ready = Callable[[], None]
 Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
 Context = Callable[[], AbstractContextManager[object]]
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Report = Callable[[str], object]  # is given a line for a person
 State = Literal["up", "starting", "restarting", "down"]
 
@@ -186,14 +187,21 @@ class Server(BackgroundServer):
     """A server in a thread of this process, with an event loop of its own.
 
     ``serve`` gets the listening socket, a callable to say that it accepts requests, and the
-    event that ends it.
+    event that ends it. ``new_loop`` makes the event loop.
     """
 
     def __init__(
-        self, name: str, serve: Serve, *, port: int = 0, context: Context = nullcontext
+        self,
+        name: str,
+        serve: Serve,
+        *,
+        port: int = 0,
+        context: Context = nullcontext,
+        new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
         super().__init__(name, port=port, context=context)
         self._serve = serve
+        self._new_loop = new_loop
         self._listener: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_end = asyncio.Event()
@@ -206,8 +214,8 @@ class Server(BackgroundServer):
     def _run_until_end(self) -> None:
         assert self._listener is not None
         # An open listener of a dead server still accepts, and its clients hang.
-        with self._listener as listener:
-            asyncio.run(self._main(listener))
+        with self._listener as listener, asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._main(listener))
         if not self._end.is_set():
             raise ServerError("it ended" if self._is_ready else "it ended before it was ready")
 
@@ -257,6 +265,9 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
             lifespan="on",
+            # Not what happens to be installed: httptools passes headers as plain lists, whose
+            # values the SDK then sends among the local variables of every frame.
+            http="h11",
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,

@@ -39,6 +39,7 @@ from kit.hosting.server import (
 from kit.hosting.supervisor import Supervisor
 from kit.ingest import app as ingest
 from kit.ingest.relay import Relay
+from kit.ingest.retention import Retention
 from kit.ingest.store import Store
 from kit.system import status
 from kit.system.clients import ServiceClient, untraced
@@ -54,12 +55,13 @@ class System:
     """Everything that runs in the background, started and stopped together.
 
     ``unavailable`` says, by name, why a part cannot run here and what to do; all else runs then.
-    ``learner`` is the name that all events carry.
+    ``learner`` is the name that all events carry. Raises SettingError.
     """
 
     def __init__(self, home: Path, learner: str | None = None) -> None:
         self.home = home
         self.learner = learner
+        self.retention = Retention.from_environment()
         self.token = secrets.token_urlsafe(16)
         self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
         self.clients: dict[str, ServiceClient] = {}
@@ -136,7 +138,8 @@ class System:
         return read_part(self.database if name == self.database.name else self.servers[name])
 
     def _launch_ingest(self) -> None:
-        self.store = Store(self.home / "captured.sqlite3")
+        keep, path = self.retention, self.home / "captured.sqlite3"
+        self.store = Store(path, keep=keep.keep, max_bytes=keep.max_bytes)
         self._undo.callback(self.store.close)
         if dsn := os.environ.get("SENTRY_DSN"):
             self.relay = Relay(dsn)
@@ -254,6 +257,8 @@ class System:
     def _other_lines(self) -> Iterator[str]:
         if self.learner:
             yield status_line("learner", f"{self.learner}, in every event")
+        if any(self.store.deleted):
+            yield status_line("store", self.retention.describe(self.store.deleted))
         if self.relay:
             yield _relay_line(self.relay)
 

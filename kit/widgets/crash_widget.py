@@ -18,6 +18,7 @@ from kit.views.gauges import Recording, Vitals, gauges
 from kit.widgets.controls import make_button, make_number_box
 from kit.widgets.press import Press, failure_html
 from kit.widgets.static import Static, Step
+from kit.words import count_noun
 
 
 class TriggerFunction(Protocol):
@@ -177,7 +178,7 @@ def _restart(outcome: Outcome) -> list[Step]:
 
 def _to_come(crash: CrashType) -> list[Step]:
     return [
-        Step("next", _count_phrase(len(crash.errors), "error event")),
+        Step("next", count_noun(len(crash.errors), "error event")),
         Step("next", "the trace"),
     ]
 
@@ -188,13 +189,7 @@ _NOUNS = {"transaction": "transaction", "profile": "profile", "span": "batch of 
 
 def _rest(outcome: Outcome) -> str:
     kinds = Counter(item.type for item in outcome.items)
-    return ", ".join(
-        _count_phrase(kinds[kind], noun) for kind, noun in _NOUNS.items() if kinds[kind]
-    )
-
-
-def _count_phrase(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return ", ".join(count_noun(kinds[kind], noun) for kind, noun in _NOUNS.items() if kinds[kind])
 
 
 def _crash_button() -> ipywidgets.Button:

@@ -5,12 +5,13 @@ Run it on a machine that does nothing else. It takes some minutes.
 
 import sys
 
-from tests.benchmarks import answer_to_card, course, ingest, start
+from tests.benchmarks import answer_to_card, course, ingest, start, store
 
 BENCHMARKS = {
     "start and memory": start.main,
     "answer to card": answer_to_card.main,
     "ingest": ingest.main,
+    "store": store.main,
     "course": course.main,
 }
 

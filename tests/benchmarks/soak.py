@@ -40,7 +40,7 @@ from kit.crashes.expectation import (
 )
 from kit.ingest.store import StoredItem
 from tests import attribution
-from tests.attribution import LEFT_OUT, SLOW, Shot, services
+from tests.attribution import FICKLE, QUICK, Shot, services
 
 CRASHES_A_WAVE = 250
 TRIGGERS_A_WAVE = 30
@@ -122,7 +122,7 @@ def soak(workshop: Workshop, crashes: int, report: Print = print) -> Soak:
 
 def _wave(workshop: Workshop, result: Soak, number: int, size: int, lethal: bool) -> None:
     choice = random.Random(number)
-    alone = [crash for crash in CRASHES if crash.id in LEFT_OUT and not crash.deadly]
+    alone = [crash for crash in FICKLE if not crash.deadly]
     deadly = [crash for crash in CRASHES if crash.deadly] if lethal else []
     triggers = _quick(choice, min(TRIGGERS_A_WAVE, size // 5))
     volley = attribution.shots(size - len(alone) - len(deadly) - len(triggers), seed=number)
@@ -138,8 +138,7 @@ def _wave(workshop: Workshop, result: Soak, number: int, size: int, lethal: bool
 
 
 def _quick(choice: random.Random, count: int) -> list[CrashType]:
-    quick = [crash for crash in CRASHES if crash.id not in SLOW | LEFT_OUT]
-    return choice.choices(quick, k=count)
+    return choice.choices(QUICK, k=count)
 
 
 def _press(workshop: Workshop, crash: CrashType, choice: random.Random) -> Triggered:

@@ -3,7 +3,7 @@ import json
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from demo_services.services import SERVICES
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
 from kit.hosting import node
+from kit.outcome import Outcome
 from kit.provenance import node_sdk as node_facts
 from kit.provenance import python_sdk as facts
 from kit.provenance.origin import UNKNOWN, keys, origin, origin_at, sdk_place
 from kit.provenance.python_sdk import Fact
 from kit.provenance.python_source import Source
 from kit.reading.payload import leaves
-from kit.workshop import Workshop
 
 from .page import events_of
 
@@ -33,11 +33,9 @@ Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def events(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Event]]:
+def events(recorded_crashes: Mapping[str, Outcome]) -> dict[str, list[Event]]:
     """The error events of each crash type."""
-    home = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as workshop:
-        return {crash.full_id: events_of(workshop.trigger(crash.full_id)) for crash in CRASHES}
+    return {full_id: events_of(outcome) for full_id, outcome in recorded_crashes.items()}
 
 
 @pytest.mark.parametrize("fact", facts.ALL, ids=lambda fact: f"{fact.path} {fact.who}")

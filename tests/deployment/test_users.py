@@ -26,6 +26,8 @@ from sentry_sdk.utils import Dsn
 from demo_services import payment
 from kit.hosting import node
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 USERS = range(23_001, 23_004)
 NAMES = ("ada", "grace", "lin")

@@ -15,6 +15,7 @@ from tests.benchmarks.soak import Counted, Sample, slopes, soak
 CRASHES = 300
 
 
+@pytest.mark.slow
 def test_hundreds_of_mixed_crashes_leave_each_its_own_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ ORDER: dict[str, Any] = {
     "note": "Please pay at the table. " * 40,
 }
 
-Fired = tuple[tuple[str, Any], ...]
+ShotKey = tuple[tuple[str, Any], ...]
 OnShot = Callable[[int, int, str], None]
 
 
@@ -88,7 +88,7 @@ class Effect:
     @property
     def before_and_after(self) -> tuple[str, str]:
         """Its values, as code."""
-        return switches.text(self.a), switches.text(self.b)
+        return switches.as_code(self.a), switches.as_code(self.b)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Laboratory:
         """
         chosen = switches.complete(settings or {})
         failures: list[Exception] = []
-        watched = {name: _watched(value, failures) for name, value in chosen.items()}
+        watched = {name: _watch(value, failures) for name, value in chosen.items()}
         sent: list[Envelope] = []
         client = _client(self._dsn, switches.options(watched), sent)
         trace_id = secrets.token_hex(16)
@@ -192,7 +192,7 @@ class Laboratory:
             self._settle(client, switches.describe(watched), {**ORDER, **order}, trace_id)
         finally:
             client.close(timeout=SEND_DEADLINE_S)
-        shot = _shot(chosen, sent, trace_id)
+        shot = _make_shot(chosen, sent, trace_id)
         for failure in failures:
             failure.add_note(f"{'No' if shot.event is None else 'An'} error event was sent.")
             raise failure
@@ -210,7 +210,7 @@ class Laboratory:
         a, b = switches.complete(a), switches.complete(b)
         names = [name for name in SWITCHES if a[name] is not b[name] and a[name] != b[name]]
         plan = _plan(a, b, names)
-        shots: dict[Fired, Shot] = {}
+        shots: dict[ShotKey, Shot] = {}
         varying: set[str] = set()
         for done, (key, what) in enumerate(plan):
             on_shot(done, len(plan), what)
@@ -247,7 +247,7 @@ class Laboratory:
             server.stop()
 
 
-def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Fired, str]]:
+def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[ShotKey, str]]:
     """Return the shots to fire: A and B twice, and each switch alone in both."""
     alone = {_key({**a, name: b[name]}): f"A with {name} of B" for name in names}
     alone |= {_key({**b, name: a[name]}): f"B with {name} of A" for name in names}
@@ -255,12 +255,12 @@ def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Fired, str]]
     return [*ends, *ends, *((key, what) for key, what in alone.items() if key not in dict(ends))]
 
 
-def _key(settings: Settings) -> Fired:
+def _key(settings: Settings) -> ShotKey:
     return tuple(settings.items())
 
 
 def _effect(
-    name: str, a: Settings, b: Settings, shots: Mapping[Fired, Shot], varying: frozenset[str]
+    name: str, a: Settings, b: Settings, shots: Mapping[ShotKey, Shot], varying: frozenset[str]
 ) -> Effect:
     def between(one: Settings, other: Settings) -> Difference:
         return Difference(shots[_key(one)].event, shots[_key(other)].event, varying=varying)
@@ -277,7 +277,7 @@ def _presence(*differences: Difference) -> frozenset[str]:
     return frozenset(spell(path) for each in lost for path in fields(each.one or each.other))
 
 
-def _watched(value: Any, failures: list[Exception]) -> Any:
+def _watch(value: Any, failures: list[Exception]) -> Any:
     """Return a function that notes what ``value`` raises, when it is a function.
 
     The SDK drops an event quietly when its ``before_send`` fails.
@@ -315,7 +315,7 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
     )
 
 
-def _shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:
+def _make_shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:
     items = [item for envelope in sent for item in parse(envelope.serialize()).items]
     kept = [item for item in items if item.type in ("event", "transaction")]
     event = next((Event(item.payload) for item in kept if item.type == "event"), None)
