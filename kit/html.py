@@ -3,6 +3,7 @@
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("kit"),
@@ -13,6 +14,10 @@ ENVIRONMENT = Environment(
 )
 
 
-def render(template: str, **values: Any) -> str:
-    """Return the HTML of one template, its style sheet inside it."""
-    return ENVIRONMENT.get_template(template).render(**values)
+def render(template: str, **values: Any) -> Markup:
+    """Return the HTML of one template, its style sheet inside it.
+
+    It can be sent as UTF-8: half of a surrogate pair, legal in JSON, becomes a question mark.
+    """
+    html = ENVIRONMENT.get_template(template).render(**values)
+    return Markup(html.encode("utf-8", "replace").decode())  # noqa: S704 - escaped by Jinja

@@ -40,7 +40,7 @@ class Event(dict[str, Any]):
     def __repr__(self) -> str:
         return f"<Event {self.title} {self.get('event_id')}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         return event_card(self, crash=self.crash, answered_at=self.answered_at)
 
 
@@ -53,7 +53,7 @@ class Trace(list[dict[str, Any]]):
     def __repr__(self) -> str:
         return f"<Trace of {', '.join(each['server_name'] for each in self)}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         # Event cards link to it.
         return Markup('<div id="trace-{}">{}</div>').format(self.trace_id, waterfall(self.items))
 
@@ -64,7 +64,7 @@ class Profile(dict[str, Any]):
     def __repr__(self) -> str:
         return f"<Profile of {len(self['profile']['samples'])} samples>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         return flame_graph(self)
 
 

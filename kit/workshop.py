@@ -41,8 +41,8 @@ from kit.system.learner import learner
 from kit.system.links import Link, link
 from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
-from kit.views import card, chart
-from kit.views.gauges import OWN, Vitals
+from kit.views import card
+from kit.views.gauges import THIS_PROCESS, WatchTarget
 from kit.widgets.crash_widget import CrashWidget
 from kit.widgets.panel import Panel
 
@@ -198,22 +198,24 @@ class Workshop:
         Raises UnknownCrashType.
         """
         crashes = variants(crash_id)
-        return CrashWidget(crashes, self.trigger, partial(self.vitals, crashes[0].service.name))
+        return CrashWidget(
+            crashes, self.trigger, partial(self.watch_target, crashes[0].service.name)
+        )
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""
         return Panel(CRASHES, self.trigger, self.store, self._system.parts, self.unavailable)
 
-    def vitals(self, service: str) -> Vitals:
+    def watch_target(self, service: str) -> WatchTarget:
         """Return where ``watch`` looks for the memory, CPU or heap of a service.
 
         Services in Python share this process. Raises WorkshopError when the payment service is
         not running.
         """
         if service != PAYMENT.name:
-            return OWN
+            return THIS_PROCESS
         payment = self._crash_trigger.payment()
-        return Vitals(payment.pid, payment.url)
+        return WatchTarget(payment.pid, payment.url)
 
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
@@ -302,4 +304,3 @@ class Workshop:
 def _warm_up() -> None:
     """Let the first card and the first chart of this process be no later than the others."""
     card.warm_up()
-    chart.warm_up()

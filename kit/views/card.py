@@ -122,18 +122,12 @@ def event_card(
     the root element for measurements.
     """
     known = answered_at if answered_at is not None and math.isfinite(answered_at) else None
-    return _page("card.html", card=_Card(event, crash), answered_at=known)
+    return render("card.html", card=_Card(event, crash), answered_at=known)
 
 
 def warm_up() -> None:
     """Compile the template: the first card would be late for it."""
     event_card({})
-
-
-def _page(template: str, **values: Any) -> Markup:
-    # A lone surrogate is legal JSON but cannot be sent to a browser.
-    html = render(template, **values).encode("utf-8", "replace").decode()
-    return Markup(html)  # noqa: S704 - the template escaped every value
 
 
 class _Card:

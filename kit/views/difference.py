@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from markupsafe import Markup
+
 from kit.html import render
 from kit.reading.payload import MAX_LEAF, MAX_TEXT, Key, Path, at, shorten, show, to_json
 
@@ -151,7 +153,7 @@ class Difference:
             for part, rows in sorted(found.items())
         }
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         return render("difference.html", difference=self, brief=brief, whole=whole)
 
     @property

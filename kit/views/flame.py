@@ -16,7 +16,7 @@ from markupsafe import Markup
 from kit.html import render
 from kit.reading.payload import at, mapping, mappings, sequence, shorten, string
 from kit.reading.spans import length
-from kit.views.chart import cut, svg
+from kit.views.axis import percent, ticks
 
 MAX_SAMPLES = 20_000
 MAX_FRAMES = 200
@@ -27,9 +27,6 @@ MIN_SHARE = 0.002
 # This many library frames on top of each other are drawn as one.
 FOLDED = 3
 
-_SIZES = {"wide": 940, "narrow": 500}
-# Widths of a character in pixels, in the widest of the usual fonts.
-_CHARACTER, _BOLD = 7.6, 8.6
 # A thread whose innermost frame is here waits for the network or for a timer.
 _WAITING = ("selectors", "asyncio.windows_events")
 _NANOSECOND = 1e-9
@@ -38,7 +35,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Frame:
+class ProfileFrame:
     """A line of code that was running. ``is_ours`` when it is code of the application."""
 
     function: str
@@ -71,29 +68,18 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Sample:
+class StackSample:
     """What the thread was doing, the outermost frame first, and for how many seconds."""
 
-    stack: tuple[Frame, ...]
+    stack: tuple[ProfileFrame, ...]
     seconds: float
 
 
-@dataclass
-class Box:
-    """A function in the graph, with the time that it and all that it called took."""
-
-    label: str
-    is_ours: bool
-    frame: Frame | None = None
-    seconds: float = 0.0
-    children: dict[tuple[str, str], "Box"] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
-class Line:
+class ProfileLine:
     """A line of the table: a place in the code and the time that it took itself, in seconds."""
 
-    frame: Frame
+    frame: ProfileFrame
     seconds: float
     share: float
 
@@ -111,54 +97,24 @@ def flame_graph(profile: Mapping[str, Any]) -> Markup:
     """
     samples = active_samples(profile)
     total = sum(sample.seconds for sample in samples)
-    guilty = guilty_line(samples)
-    boxes, is_cut = _boxes(samples, total)
-    summary = _summary(guilty, samples, total)
-    values = {
-        "charts": _charts(boxes, guilty, summary) if boxes else {},
-        "lines": self_times(samples)[:MAX_ROWS],
-        "summary": summary,
-        "count": len(samples),
-        "is_cut": is_cut,
-    }
-    html = render("flame.html", **values).encode("utf-8", "replace").decode()
-    return Markup(html)  # noqa: S704 - the template escaped every value
-
-
-def speedscope(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the profile as speedscope's viewer reads it: save it as JSON and open it there.
-
-    Format: https://github.com/jlfwong/speedscope/wiki/Importing-from-custom-sources
-    """
-    samples = active_samples(profile)
-    frames = list(dict.fromkeys(frame for sample in samples for frame in sample.stack))
-    numbers = {frame: number for number, frame in enumerate(frames)}
-    return {
-        "$schema": "https://www.speedscope.app/file-format-schema.json",
-        "exporter": "crash-workshop",
-        "shared": {
-            "frames": [
-                {"name": each.function, "file": each.file, "line": each.line} for each in frames
-            ]
-        },
-        "profiles": [
-            {
-                "type": "sampled",
-                "name": string(_transaction(profile).get("name")) or "profile",
-                "unit": "seconds",
-                "startValue": 0,
-                "endValue": sum(sample.seconds for sample in samples),
-                "samples": [[numbers[frame] for frame in sample.stack] for sample in samples],
-                "weights": [sample.seconds for sample in samples],
-            }
-        ],
-    }
+    hot_spot = find_hot_spot(samples)
+    boxes, is_cut = _boxes(samples, total, hot_spot)
+    return render(
+        "flame.html",
+        boxes=boxes,
+        levels=1 + max((box.depth for box in boxes), default=0),
+        ticks=ticks(100, 5, " %"),
+        lines=self_times(samples)[:MAX_ROWS],
+        summary=_summary(hot_spot, samples, total),
+        count=len(samples),
+        is_cut=is_cut,
+    )
 
 
 # Samples
 
 
-def active_samples(profile: Mapping[str, Any]) -> list[Sample]:
+def active_samples(profile: Mapping[str, Any]) -> list[StackSample]:
     """Return the samples of the thread that served the transaction, the earliest first.
 
     A sample lasts until the next one, the last of them until the transaction ends. Without the
@@ -173,7 +129,7 @@ def active_samples(profile: Mapping[str, Any]) -> list[Sample]:
     frames = [_frame(mapping(each)) for each in sequence(recorded.get("frames"))]
     stacks = [_stack(each, frames) for each in sequence(recorded.get("stacks"))]
     return [
-        Sample(_at(stacks, each.get("stack_id")) or (), seconds)
+        StackSample(_at(stacks, each.get("stack_id")) or (), seconds)
         for (_, each), seconds in zip(own, _lengths(times, profile), strict=True)
     ]
 
@@ -211,8 +167,8 @@ def _number(value: Any) -> float:
     return min(max(number, 0.0), 3e19) if math.isfinite(number) else 0.0
 
 
-def _frame(frame: Mapping[str, Any]) -> Frame:
-    return Frame(
+def _frame(frame: Mapping[str, Any]) -> ProfileFrame:
+    return ProfileFrame(
         function=shorten(string(frame.get("function"))).text or "unnamed function",
         file=shorten(string(frame.get("filename") or frame.get("abs_path"))).text or "no file",
         line=int(min(_number(frame.get("lineno")), 1e9)),
@@ -221,7 +177,7 @@ def _frame(frame: Mapping[str, Any]) -> Frame:
     )
 
 
-def _stack(indices: Any, frames: Sequence[Frame]) -> tuple[Frame, ...]:
+def _stack(indices: Any, frames: Sequence[ProfileFrame]) -> tuple[ProfileFrame, ...]:
     known = (_at(frames, index) for index in islice(sequence(indices), MAX_DEPTH * 5))
     return tuple(frame for frame in known if frame is not None)[::-1]
 
@@ -234,14 +190,14 @@ def _at(values: Sequence[_T], index: Any) -> _T | None:
 
 
 @dataclass(frozen=True)
-class Guilty:
+class HotSpot:
     """The function of ours that took the most time, and its line that took most of that."""
 
-    function: Line
-    line: Line
+    function: ProfileLine
+    line: ProfileLine
 
 
-def guilty_line(samples: Sequence[Sample]) -> Guilty | None:
+def find_hot_spot(samples: Sequence[StackSample]) -> HotSpot | None:
     """Return where the time went, all that was called from there included; None if nowhere.
 
     Time in which the thread only waited counts for nobody. Where no sample has a frame of ours
@@ -249,7 +205,7 @@ def guilty_line(samples: Sequence[Sample]) -> Guilty | None:
     """
     busy = [sample for sample in samples if sample.stack and not sample.stack[-1].is_waiting]
     ours = [sample for sample in busy if any(frame.is_ours for frame in sample.stack)]
-    places: dict[Frame, float] = defaultdict(float)
+    places: dict[ProfileFrame, float] = defaultdict(float)
     functions: dict[tuple[str, str], float] = defaultdict(float)
     for sample in ours or busy:
         inner = reversed(sample.stack)
@@ -261,38 +217,41 @@ def guilty_line(samples: Sequence[Sample]) -> Guilty | None:
     key = max(functions, key=lambda each: functions[each])
     line = next(line for line in _lines(places, samples) if line.frame.key == key)
     whole = functions[key]
-    return Guilty(Line(line.frame, whole, whole / _total(samples)), line)
+    return HotSpot(ProfileLine(line.frame, whole, whole / _total(samples)), line)
 
 
-def self_times(samples: Sequence[Sample]) -> list[Line]:
+def self_times(samples: Sequence[StackSample]) -> list[ProfileLine]:
     """Return the lines that were running themselves, the longest first."""
-    places: dict[Frame, float] = defaultdict(float)
+    places: dict[ProfileFrame, float] = defaultdict(float)
     for sample in samples:
         if sample.stack:
             places[sample.stack[-1]] += sample.seconds
     return _lines(places, samples)
 
 
-def _lines(places: Mapping[Frame, float], samples: Sequence[Sample]) -> list[Line]:
+def _lines(
+    places: Mapping[ProfileFrame, float], samples: Sequence[StackSample]
+) -> list[ProfileLine]:
     total = _total(samples)
     longest = sorted(places.items(), key=lambda each: -each[1])
-    return [Line(frame, took, took / total) for frame, took in longest]
+    return [ProfileLine(frame, took, took / total) for frame, took in longest]
 
 
-def _total(samples: Iterable[Sample]) -> float:
+def _total(samples: Iterable[StackSample]) -> float:
     """Return the time of all samples; 1 instead of 0, so that one can divide by it."""
     return sum(sample.seconds for sample in samples) or 1.0
 
 
-def _summary(guilty: Guilty | None, samples: Sequence[Sample], total: float) -> str:
+def _summary(hot_spot: HotSpot | None, samples: Sequence[StackSample], total: float) -> str:
     if not samples:
         return "This profile has no sample of the thread that served the transaction."
     idle = sum(line.share for line in self_times(samples) if line.frame.is_waiting)
-    if guilty is None:
+    if hot_spot is None:
         return f"In {length(total)} the thread did nothing but wait."
+    whole, line = hot_spot.function, hot_spot.line
     spent = (
-        f"{_percent(guilty.function.share)} of {length(total)} was spent in "
-        f"{guilty.line.frame.function}, {_percent(guilty.line.share)} at {guilty.line.frame.where}."
+        f"{_percent(whole.share)} of {length(total)} was spent in "
+        f"{line.frame.function}, {_percent(line.share)} at {line.frame.where}."
     )
     waited = f"For {_percent(idle)} of the time the thread only waited."
     return f"{waited} {spent}" if idle > 0.5 else f"{spent} {waited}" if idle > 0.05 else spent
@@ -302,23 +261,52 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-# Graph
+# Drawing
 
 
-def _boxes(samples: Iterable[Sample], total: float) -> tuple[list[dict[str, Any]], bool]:
+@dataclass
+class _Box:
+    """A function in the graph, with the time that it and all that it called took."""
+
+    label: str
+    is_ours: bool
+    frame: ProfileFrame | None = None
+    seconds: float = 0.0
+    children: dict[tuple[str, str], "_Box"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _DrawnBox:
+    """A box where it is drawn; place and width are in percent of the time."""
+
+    depth: int
+    place: str
+    width: str
+    label: str
+    title: str
+    is_ours: bool
+    is_hot: bool
+
+
+def _boxes(
+    samples: Iterable[StackSample], total: float, hot_spot: HotSpot | None
+) -> tuple[list[_DrawnBox], bool]:
     """Return the boxes to draw, and whether there are more than that."""
-    root = Box("", is_ours=False, seconds=total)
+    root = _Box("", is_ours=False, seconds=total)
     for sample in samples:
         box = root
         for key, label, frame in islice(_folded(sample.stack), MAX_DEPTH):
             ours = frame is not None and frame.is_ours
-            box = box.children.setdefault(key, Box(label, ours, frame))
+            box = box.children.setdefault(key, _Box(label, ours, frame))
             box.seconds += sample.seconds
-    placed = list(islice(_placed(root, total), MAX_FRAMES + 1))
-    return placed[:MAX_FRAMES], len(placed) > MAX_FRAMES
+    hot = hot_spot.line.frame.key if hot_spot else None
+    drawn = list(islice(_by_level(root, total or 1.0, hot), MAX_FRAMES + 1))
+    return drawn[:MAX_FRAMES], len(drawn) > MAX_FRAMES
 
 
-def _folded(stack: tuple[Frame, ...]) -> Iterator[tuple[tuple[str, str], str, Frame | None]]:
+def _folded(
+    stack: tuple[ProfileFrame, ...],
+) -> Iterator[tuple[tuple[str, str], str, ProfileFrame | None]]:
     """Yield key, label and frame of each box, long runs of library frames as one box."""
     for is_ours, run in groupby(stack, key=lambda frame: frame.is_ours):
         frames = list(run)
@@ -331,51 +319,31 @@ def _folded(stack: tuple[Frame, ...]) -> Iterator[tuple[tuple[str, str], str, Fr
             yield (label, ""), label, None
 
 
-def _placed(root: Box, total: float) -> Iterator[dict[str, Any]]:
+def _by_level(root: _Box, total: float, hot: tuple[str, str] | None) -> Iterator[_DrawnBox]:
     """Yield the boxes level by level, so that a cut takes the innermost ones."""
     level = [(root, 0.0)]
     depth = 0
     while level:
-        inner: list[tuple[Box, float]] = []
+        inner: list[tuple[_Box, float]] = []
         for box, start in level:
             for child in sorted(box.children.values(), key=lambda each: -each.seconds):
                 inner.append((child, start))
                 start += child.seconds
-        level = [placed for placed in inner if placed[0].seconds >= MIN_SHARE * (total or 1)]
-        yield from (_drawn(box, start, depth, total or 1.0) for box, start in level)
+        level = [each for each in inner if each[0].seconds >= MIN_SHARE * total]
+        yield from (_drawn(box, start, depth, total, hot) for box, start in level)
         depth += 1
 
 
-def _drawn(box: Box, start: float, depth: int, total: float) -> dict[str, Any]:
-    return {
-        "depth": depth,
-        "start": start / total,
-        "end": (start + box.seconds) / total,
-        "label": box.label,
-        "ours": box.is_ours,
-        "place": box.frame.key if box.frame else None,
-    }
-
-
-def _charts(
-    boxes: Sequence[Mapping[str, Any]], guilty: Guilty | None, summary: str
-) -> dict[str, Markup]:
-    place = guilty.line.frame.key if guilty else None
-    return {
-        name: svg(
-            "flame",
-            summary,
-            width=width,
-            datasets={"boxes": [_fit(box, place, width) for box in boxes]},
-        )
-        for name, width in _SIZES.items()
-    }
-
-
-def _fit(box: Mapping[str, Any], guilty: Any, width: int) -> dict[str, Any]:
-    """Return the box with as much of its label as there is room for."""
-    room = (box["end"] - box["start"]) * width - 12
-    is_guilty = guilty is not None and box["place"] == guilty
-    label = f"▶ {box['label']}" if is_guilty else box["label"]
-    width_of_one = _BOLD if is_guilty or box["ours"] else _CHARACTER
-    return {**box, "label": cut(label, room, width_of_one), "guilty": is_guilty, "place": None}
+def _drawn(
+    box: _Box, start: float, depth: int, total: float, hot: tuple[str, str] | None
+) -> _DrawnBox:
+    where = f", {box.frame.where}" if box.frame else ""
+    return _DrawnBox(
+        depth=depth,
+        place=percent(start, total),
+        width=percent(box.seconds, total),
+        label=box.label,
+        title=f"{box.label}{where}: {length(box.seconds)}, {_percent(box.seconds / total)}",
+        is_ours=box.is_ours,
+        is_hot=hot is not None and box.frame is not None and box.frame.key == hot,
+    )

@@ -1,5 +1,6 @@
 """What a process uses, sampled while something runs in it, drawn live and as a still."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from kit.html import render
 from kit.reading.spans import length
 from kit.system.pulse import Pulse
-from kit.views.chart import Rows, svg
+from kit.views.axis import Tick, percent, seconds_ticks, tick_step, ticks
 
 INTERVAL_S = 0.025
 # Drawing takes CPU of this process, which is often the one that is watched.
@@ -28,14 +29,14 @@ _LOOK_BACK_S = 0.2
 _BUSY = 50.0
 # Longer than an answer takes on a machine that is busy with something else.
 _LATE_MS = 400.0
-_WIDTH = 400
+_TICKS = 4
 _MB = 1024 * 1024
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Sample:
+class ProcessSample:
     """What a process held and had used; ``at`` is in seconds since the recording began.
 
     ``heap_mb`` and ``delay_ms``, the time to an answer, are those of a service with a pulse.
@@ -49,7 +50,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Vitals:
+class WatchTarget:
     """Where to look: the process, and the service whose heap and answers are of interest.
 
     ``pid`` None is this process. Without a ``url`` memory and CPU are recorded, with one the
@@ -60,11 +61,11 @@ class Vitals:
     url: str | None = None
 
 
-OWN = Vitals()
+THIS_PROCESS = WatchTarget()
 
 
 class Recording:
-    """The vitals of a process while a ``with`` block runs.
+    """What a process uses while a ``with`` block runs.
 
     ``on_change`` is given the recording from the sampling thread, about four times a second and
     once at the end. Shown in a notebook as a picture with a sentence for each. Raises
@@ -73,13 +74,13 @@ class Recording:
 
     def __init__(
         self,
-        vitals: Vitals = OWN,
+        target: WatchTarget = THIS_PROCESS,
         on_change: Callable[["Recording"], None] | None = None,
     ) -> None:
-        self._process = psutil.Process(vitals.pid)
-        self._pulse = Pulse(vitals.url) if vitals.url else None
+        self._process = psutil.Process(target.pid)
+        self._pulse = Pulse(target.url) if target.url else None
         self._on_change = on_change or (lambda recording: None)
-        self._samples: tuple[Sample, ...] = ()
+        self._samples: tuple[ProcessSample, ...] = ()
         self._interval = INTERVAL_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="workshop-gauges", daemon=True)
@@ -102,7 +103,7 @@ class Recording:
         self._on_change(self)
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> tuple[ProcessSample, ...]:
         """What was measured so far, the earliest first."""
         return self._samples
 
@@ -138,24 +139,24 @@ class Recording:
         heap, delay = (self._pulse.heap_mb, self._pulse.delay_ms) if self._pulse else (0.0, 0.0)
         # Until the first answer nobody knows the heap, and a zero would look like growth.
         if heap is not None:
-            self._samples = (*self._samples, Sample(at, rss / _MB, used, heap, delay))
+            self._samples = (*self._samples, ProcessSample(at, rss / _MB, used, heap, delay))
         if len(self._samples) >= MAX_SAMPLES:
             self._samples, self._interval = self._samples[::2], 2 * self._interval
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         return gauges(self)
 
     def __repr__(self) -> str:
         return f"<Recording {len(self._samples)} samples: {self.sentence}>"
 
 
-def watch(action: Callable[[], _T], vitals: Vitals = OWN) -> _T:
-    """Show the vitals of a process in the output while ``action`` runs, and return its result.
+def watch(action: Callable[[], _T], target: WatchTarget = THIS_PROCESS) -> _T:
+    """Show what a process uses in the output while ``action`` runs, and return its result.
 
     What ``action`` raises is raised here too, below the picture of what led there.
     """
     handle = DisplayHandle()
-    with Recording(vitals, on_change=handle.update) as recording:
+    with Recording(target, on_change=handle.update) as recording:
         handle.display(recording)
         return action()
 
@@ -169,35 +170,35 @@ class Gauge:
 
     title: str
     unit: str
-    samples: Sequence[Sample]
+    samples: Sequence[ProcessSample]
     values: Sequence[float]
     sentence: str
 
 
-def memory_gauge(samples: Sequence[Sample]) -> Gauge:
+def memory_gauge(samples: Sequence[ProcessSample]) -> Gauge:
     """Return what the system says that the process holds."""
     held = [sample.rss_mb for sample in samples]
     return Gauge("Memory", "MB", samples, held, level_sentence("Memory", samples, held))
 
 
-def heap_gauge(samples: Sequence[Sample]) -> Gauge:
+def heap_gauge(samples: Sequence[ProcessSample]) -> Gauge:
     """Return what the service says that its objects take."""
     held = [sample.heap_mb for sample in samples]
     return Gauge("Heap", "MB", samples, held, level_sentence("The heap", samples, held))
 
 
-def cpu_gauge(samples: Sequence[Sample]) -> Gauge:
+def cpu_gauge(samples: Sequence[ProcessSample]) -> Gauge:
     """Return how busy the process was; 100 % is one core."""
     return Gauge("CPU", "%", samples, cpu_percent(samples), cpu_sentence(samples))
 
 
-def delay_gauge(samples: Sequence[Sample]) -> Gauge:
+def delay_gauge(samples: Sequence[ProcessSample]) -> Gauge:
     """Return how long the service took to answer, or was taking."""
     delays = [sample.delay_ms for sample in samples]
     return Gauge("Time to an answer", "ms", samples, delays, delay_sentence(samples))
 
 
-def level_sentence(what: str, samples: Sequence[Sample], held: Sequence[float]) -> str:
+def level_sentence(what: str, samples: Sequence[ProcessSample], held: Sequence[float]) -> str:
     """Return what something that is measured in MB did: it rose and fell, or it did not."""
     if not held:
         return f"{what} was not measured."
@@ -227,17 +228,17 @@ def _fell(what: str, first: float, last: float) -> str:
     return f"{what} fell from {first:.0f} to {last:.0f} MB."
 
 
-def delay_sentence(samples: Sequence[Sample]) -> str:
+def delay_sentence(samples: Sequence[ProcessSample]) -> str:
     """Return how long one had to wait for an answer."""
     if not samples:
-        return "Nobody asked for an answer."
+        return "No requests were made."
     longest = max(sample.delay_ms for sample in samples)
     if longest < _LATE_MS:
         return f"Every answer came within {longest:.0f} ms."
-    return f"Nobody was answered for {length(longest / 1000)}: the event loop was busy."
+    return f"No request was answered for {length(longest / 1000)}: the event loop was busy."
 
 
-def cpu_sentence(samples: Sequence[Sample]) -> str:
+def cpu_sentence(samples: Sequence[ProcessSample]) -> str:
     """Return how busy the process was; 100 % is one core."""
     used = cpu_percent(samples)
     if not used:
@@ -252,7 +253,7 @@ def cpu_sentence(samples: Sequence[Sample]) -> str:
     )
 
 
-def cpu_percent(samples: Sequence[Sample]) -> list[float]:
+def cpu_percent(samples: Sequence[ProcessSample]) -> list[float]:
     """Return the CPU use up to each sample, in percent of one core."""
     shares: list[float] = []
     first = 0
@@ -266,24 +267,63 @@ def cpu_percent(samples: Sequence[Sample]) -> list[float]:
     return shares
 
 
-# Picture
+# Drawing
+
+
+@dataclass(frozen=True)
+class _Peak:
+    """The highest point; places are in percent. A late one has its label on the left."""
+
+    left: str
+    top: str
+    label: str
+    is_late: bool
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A gauge as it is drawn. ``line`` and ``area`` are points of an SVG of 100 by 100."""
+
+    gauge: Gauge
+    line: str
+    area: str
+    across: list[Tick]
+    up: list[Tick]
+    peak: _Peak | None
 
 
 def gauges(recording: Recording) -> Markup:
     """Return the recording as two charts, with a sentence below each that says what it shows."""
-    charts = [(gauge.title, _chart(gauge), gauge.sentence) for gauge in recording.gauges]
-    html = render("gauges.html", charts=charts, process_ended=recording.process_ended)
-    return Markup(html)  # noqa: S704 - the template escaped every value
+    curves = [_curve(gauge) for gauge in recording.gauges]
+    return render("gauges.html", curves=curves, process_ended=recording.process_ended)
 
 
-def _chart(gauge: Gauge) -> Markup:
-    points = [
-        {"at": each.at, "value": value}
-        for each, value in zip(gauge.samples, gauge.values, strict=True)
-    ]
-    peaks = [
-        {**point, "label": f"{point['value']:.0f} {gauge.unit}"}
-        for point in sorted(points, key=lambda point: -point["value"])[:1]
-    ]
-    datasets: dict[str, Rows] = {"points": points, "peak": peaks}
-    return svg("gauges", gauge.sentence, width=_WIDTH, left=34, right=14, datasets=datasets)
+def _curve(gauge: Gauge) -> _Curve:
+    times = [sample.at for sample in gauge.samples]
+    end, highest = max(times, default=0.0) or 1.0, max(gauge.values, default=0.0)
+    top = _top(highest)
+    across = [percent(each, end) for each in times]
+    down = [percent(top - value, top) for value in gauge.values]
+    points = [f"{left},{below}" for left, below in zip(across, down, strict=True)]
+    feet = [f"{left},100" for left in (*across[-1:], *across[:1])]
+    return _Curve(
+        gauge=gauge,
+        line=" ".join(points),
+        area=" ".join((*points, *feet)),
+        across=seconds_ticks(end, 2 * _TICKS),
+        up=ticks(top, _TICKS),
+        peak=_peak(gauge, across, down) if points else None,
+    )
+
+
+def _top(highest: float) -> float:
+    """Return the round number at which an axis ends that reaches up to ``highest``."""
+    step = tick_step(highest or 1.0, _TICKS)
+    return step * (math.ceil(highest / step) or 1)
+
+
+def _peak(gauge: Gauge, across: Sequence[str], down: Sequence[str]) -> _Peak:
+    value = max(gauge.values)
+    index = gauge.values.index(value)
+    label = f"{value:.0f} {gauge.unit}"
+    return _Peak(across[index], down[index], label, is_late=float(across[index]) > 50)

@@ -1,12 +1,12 @@
 """The waterfall: every span of a trace, of all services, on one time axis.
 
-What an event carries is untrusted: its text reaches the page through Jinja's autoescape or as
-data of a Vega chart, which escapes it too.
+What an event carries is untrusted: its text reaches the page through Jinja's autoescape only, and
+styles contain nothing but numbers that were computed here.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -18,7 +18,7 @@ from kit.html import render
 from kit.ingest.store import StoredItem
 from kit.reading.payload import at, exceptions, mapping, moment, shorten, string
 from kit.reading.spans import MAX_SPANS, Span, length, spans
-from kit.views.chart import cut, svg
+from kit.views.axis import percent, seconds_ticks
 
 MAX_ROWS = 80
 # As many equal siblings in a row share one: fifty queries are one staircase, not fifty rows.
@@ -26,21 +26,7 @@ GROUPED = 5
 COLOURS = 6
 
 
-@dataclass(frozen=True)
-class _Size:
-    """Widths in pixels: labels, time axis, durations, types of errors. They stand side by side."""
-
-    labels: int
-    plot: int
-    durations: int
-    errors: int
-
-
-# Two drawings, wide and narrow, of which the page shows the one that fits: a scaled text cannot
-# be read.
-_SIZES = {"wide": _Size(300, 390, 80, 190), "narrow": _Size(190, 240, 90, 0)}
-# Widths of a character in pixels, in the widest of the usual fonts.
-_CHARACTER, _BOLD = 7.6, 8.6
+_TICKS = 5
 # Says nothing in a picture that has the service beside it.
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)(?=:)")
 
@@ -48,7 +34,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Mark:
+class ErrorMark:
     """An error event: when it happened, in seconds since the epoch, and its type."""
 
     at: float
@@ -56,14 +42,14 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class WaterfallRow:
     """A line of the waterfall: a span, or equal siblings one after the other."""
 
     spans: tuple[Span, ...]
     depth: int
     is_entry: bool
     critical: tuple[Interval, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[ErrorMark, ...]
 
     @property
     def service(self) -> str:
@@ -119,7 +105,7 @@ class Row:
 
 
 @dataclass
-class _Tree:
+class _SpanTree:
     """Spans by their parents. Whatever the parents say, every span is in it exactly once."""
 
     roots: list[Span] = field(default_factory=list)
@@ -144,22 +130,23 @@ def waterfall(items: Sequence[StoredItem]) -> Markup:
     shown = _longest(rows)
     start = min((span.start for span in found), default=0.0)
     total = max((span.end for span in found), default=start) - start
-    summary = _summary(rows, found, total)
-    values = {
-        "charts": _charts(shown, start, total, summary) if shown else {},
-        "rows": [(row, length(row.start - start)) for row in shown],
-        "summary": summary,
-        "notes": list(_notes(rows, shown, found, astray)),
-    }
-    html = render("waterfall.html", **values).encode("utf-8", "replace").decode()
-    return Markup(html)  # noqa: S704 - the template escaped every value
+    # A trace without any length still needs an axis that has one.
+    axis = total or 0.001
+    return render(
+        "waterfall.html",
+        bars=list(_bars(shown, start, axis)),
+        ticks=seconds_ticks(axis, _TICKS),
+        rows=[(row, length(row.start - start)) for row in shown],
+        summary=_summary(rows, found, total),
+        notes=list(_notes(rows, shown, found, astray)),
+    )
 
 
 # Tree
 
 
-def _tree(found: Sequence[Span]) -> _Tree:
-    tree = _Tree(by_id={span.id: span for span in found if span.id})
+def _tree(found: Sequence[Span]) -> _SpanTree:
+    tree = _SpanTree(by_id={span.id: span for span in found if span.id})
     for span in found:
         if tree.by_id.get(span.parent_id) in (None, span):
             tree.roots.append(span)
@@ -171,11 +158,11 @@ def _tree(found: Sequence[Span]) -> _Tree:
         if id(span) not in reached:
             tree.children[span.parent_id].remove(span)
             tree.roots.append(span)
-            reached |= {id(below) for below, _ in _walk(_Tree([span], tree.children))}
+            reached |= {id(below) for below, _ in _walk(_SpanTree([span], tree.children))}
     return tree
 
 
-def _walk(tree: _Tree) -> Iterator[tuple[Span, int]]:
+def _walk(tree: _SpanTree) -> Iterator[tuple[Span, int]]:
     """Yield every span under its parent, the earliest first, and how deep it is."""
     stack = [(span, 0) for span in reversed(tree.roots)]
     while stack:
@@ -185,7 +172,7 @@ def _walk(tree: _Tree) -> Iterator[tuple[Span, int]]:
             stack += [(child, depth + 1) for child in reversed(tree.children.get(span.id, []))]
 
 
-def _rows(tree: _Tree, marks: Mapping[int, list[Mark]]) -> Iterator[Row]:
+def _rows(tree: _SpanTree, marks: Mapping[int, list[ErrorMark]]) -> Iterator[WaterfallRow]:
     critical = _critical_path(tree)
 
     def kind(placed: tuple[int, tuple[Span, int]]) -> Any:
@@ -198,7 +185,7 @@ def _rows(tree: _Tree, marks: Mapping[int, list[Mark]]) -> Iterator[Row]:
         size = len(members) if len(members) >= GROUPED else 1
         for first in range(0, len(members), size):
             some, depth = [span for span, _ in members[first : first + size]], members[first][1]
-            yield Row(
+            yield WaterfallRow(
                 spans=tuple(some),
                 depth=depth,
                 is_entry=tree.is_entry(some[0]),
@@ -207,7 +194,7 @@ def _rows(tree: _Tree, marks: Mapping[int, list[Mark]]) -> Iterator[Row]:
             )
 
 
-def _critical_path(tree: _Tree) -> dict[int, list[Interval]]:
+def _critical_path(tree: _SpanTree) -> dict[int, list[Interval]]:
     """Return when each span, by ``id()``, held up the end of the trace.
 
     From the end of the trace back to its start: what ended last was waited for, and before it
@@ -239,10 +226,10 @@ def _critical_path(tree: _Tree) -> dict[int, list[Interval]]:
 
 def _marks(
     items: Sequence[StoredItem], found: Sequence[Span]
-) -> tuple[dict[int, list[Mark]], list[str]]:
+) -> tuple[dict[int, list[ErrorMark]], list[str]]:
     """Return the errors by the ``id()`` of their span, and the types of those without one."""
     by_id = {span.id: span for span in found if span.id}
-    marks: dict[int, list[Mark]] = defaultdict(list)
+    marks: dict[int, list[ErrorMark]] = defaultdict(list)
     astray = []
     for event in (mapping(item.payload) for item in items if item.type == "event"):
         span = by_id.get(string(at(event, ("contexts", "trace", "span_id"))))
@@ -250,7 +237,7 @@ def _marks(
             astray.append(_type(event))
         else:
             then = moment(event.get("timestamp"))
-            marks[id(span)].append(Mark(then.timestamp() if then else span.end, _type(event)))
+            marks[id(span)].append(ErrorMark(then.timestamp() if then else span.end, _type(event)))
     return marks, astray
 
 
@@ -263,13 +250,13 @@ def _type(event: Mapping[str, Any]) -> str:
 # Words
 
 
-def _longest(rows: Sequence[Row]) -> list[Row]:
+def _longest(rows: Sequence[WaterfallRow]) -> list[WaterfallRow]:
     """Return at most ``MAX_ROWS`` rows: those with errors, then the longest, in their order."""
     by_weight = sorted(range(len(rows)), key=lambda i: (not rows[i].marks, -rows[i].seconds, i))
     return [rows[index] for index in sorted(by_weight[:MAX_ROWS])]
 
 
-def _summary(rows: Sequence[Row], found: Sequence[Span], total: float) -> str:
+def _summary(rows: Sequence[WaterfallRow], found: Sequence[Span], total: float) -> str:
     if not rows:
         return "No span of this trace has arrived."
     services = len({span.service for span in found})
@@ -286,7 +273,10 @@ def _summary(rows: Sequence[Row], found: Sequence[Span], total: float) -> str:
 
 
 def _notes(
-    rows: Sequence[Row], shown: Sequence[Row], found: Sequence[Span], astray: Sequence[str]
+    rows: Sequence[WaterfallRow],
+    shown: Sequence[WaterfallRow],
+    found: Sequence[Span],
+    astray: Sequence[str],
 ) -> Iterator[str]:
     if len(shown) < len(rows):
         yield f"{len(shown)} of {len(rows):,} rows are shown: those with errors, and the longest."
@@ -305,74 +295,35 @@ def _times(name: str, number: int) -> str:
     return f"{number} × {name}" if number > 1 else name
 
 
-# Chart
+# Drawing
 
 
-def _charts(rows: Sequence[Row], start: float, total: float, summary: str) -> dict[str, Markup]:
-    # A trace without any length still needs an axis that has one.
-    axis = total or 0.001
-    return {
-        name: svg(
-            "waterfall",
-            summary,
-            width=size.plot,
-            left=size.labels,
-            right=size.durations + size.errors,
-            datasets=_datasets(rows, start, axis, size),
-        )
-        for name, size in _SIZES.items()
-    }
+@dataclass(frozen=True)
+class _DrawnRow:
+    """What the drawing shows of a row; places and widths are in percent of the time axis."""
+
+    row: WaterfallRow
+    colour: int
+    name: str
+    bars: list[tuple[str, str]]
+    critical: list[tuple[str, str]]
+    marks: list[str]
 
 
-def _datasets(
-    rows: Sequence[Row], start: float, total: float, size: _Size
-) -> dict[str, list[dict[str, Any]]]:
+def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[_DrawnRow]:
     # The system's own first, so that a service has one colour in all traces.
     services = list(dict.fromkeys([*SERVICES, *(row.service for row in rows)]))
-    colours = {name: index % COLOURS for index, name in enumerate(services)}
-    numbered = list(enumerate(rows))
-    return {
-        "rows": [{"row": number, **_label(row, size)} for number, row in numbered],
-        "bars": [
-            {
-                "row": number,
-                "start": span.start - start,
-                "end": span.end - start,
-                "colour": colours[row.service],
-                "size": 14 if row.is_entry else 9,
-            }
-            for number, row in numbered
-            for span in row.spans
-        ],
-        "critical": [
-            {"row": number, "start": begin - start, "end": end - start}
-            for number, row in numbered
-            for begin, end in row.critical
-        ],
-        "errors": [
+
+    def placed(intervals: Iterable[Interval]) -> list[tuple[str, str]]:
+        return [(percent(a - start, total), percent(b - a, total)) for a, b in intervals]
+
+    for row in rows:
+        yield _DrawnRow(
+            row=row,
+            colour=services.index(row.service) % COLOURS,
+            name=_LOOPBACK.sub("", row.what),
+            bars=placed((span.start, span.end) for span in row.spans),
+            critical=placed(row.critical),
             # Another clock may put it outside of the picture.
-            {"row": number, "at": min(max(mark.at - start, 0.0), total)}
-            for number, row in numbered
-            for mark in row.marks[:MAX_ROWS]
-        ],
-        "axis": [{"at": 0.0}, {"at": total}],
-    }
-
-
-def _label(row: Row, size: _Size) -> dict[str, Any]:
-    indent = min(10 * row.depth, size.labels // 3)
-    service = row.service if row.is_entry else ""
-    room = size.labels - indent - 6
-    named = min(_BOLD * len(service) + 6, room) if service else 0
-    errors = f"✖ {row.errors}" if row.marks else ""
-    return {
-        "service": cut(service, room, _BOLD),
-        "what": cut(_LOOPBACK.sub("", row.what), room - named, _CHARACTER),
-        "x": indent - size.labels,
-        "what_x": indent - size.labels + named,
-        "took": f"✖ {row.took}" if row.marks and not size.errors else row.took,
-        "took_x": size.plot + size.durations,
-        "errors": cut(errors, size.errors - 12, _BOLD),
-        "errors_x": size.plot + size.durations + 12,
-        "bad": bool(row.marks),
-    }
+            marks=[percent(mark.at - start, total) for mark in row.marks[:MAX_ROWS]],
+        )

@@ -14,7 +14,7 @@ from kit.crashes.crash_type import CrashType, Parameter
 from kit.html import render
 from kit.outcome import Event, Outcome
 from kit.reading.spans import length
-from kit.views.gauges import Recording, Vitals, gauges
+from kit.views.gauges import Recording, WatchTarget, gauges
 from kit.widgets.controls import make_button, make_number_box
 from kit.widgets.press import Press, failure_html
 from kit.widgets.static import Static, Step
@@ -39,11 +39,11 @@ class CrashWidget:
         self,
         variants: Sequence[CrashType],
         trigger: TriggerFunction,
-        vitals: Callable[[], Vitals] = Vitals,
+        watch_target: Callable[[], WatchTarget] = WatchTarget,
     ) -> None:
         self._variants = {crash.variant: crash for crash in variants}
         self._trigger = trigger
-        self._vitals = vitals
+        self._watch_target = watch_target
         self._kind = _variant_choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
         self._parameters = {each.name: _number_box(each) for each in variants[0].parameters}
@@ -91,10 +91,12 @@ class CrashWidget:
         return outcome
 
     def _charting(self) -> AbstractContextManager[object]:
-        """Show the vitals of the process meanwhile, where they are what it is about."""
+        """Show what the process uses meanwhile, where the crash is about that."""
         if not self._crash.charted:
             return nullcontext()
-        return Recording(self._vitals(), lambda recording: self._chart.show(gauges(recording)))
+        return Recording(
+            self._watch_target(), lambda recording: self._chart.show(gauges(recording))
+        )
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.
@@ -109,8 +111,7 @@ class CrashWidget:
         is_slow = outcome.crash.profiled or not outcome.events
         profile = outcome.profile if is_slow else None
         views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
-        # Every value of them is escaped.
-        shown = Markup("").join(map(Markup, views))
+        shown = Markup("").join(views)
         self._trace.show(render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
         # Last: what it says is complete is then on the page.
         self._show_state(outcome, done=True)
@@ -140,10 +141,8 @@ def cards(events: Sequence[Event]) -> str:
 
 
 def _fold(event: Event) -> Fold:
-    # A card is HTML of which every value is escaped.
-    card = Markup(event._repr_html_())  # noqa: S704
     level, message = event.get("level"), event.find("exception.values[-1].value")
-    return Fold(str(level or "error"), event.title, str(message or ""), card)
+    return Fold(str(level or "error"), event.title, str(message or ""), event._repr_html_())
 
 
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:

@@ -244,7 +244,7 @@ def sample(workshop: Workshop, crashes: int) -> Sample:
     """Return what the kernel and the payment service have in use."""
     gc.collect()
     _trim()
-    own, node = psutil.Process(), psutil.Process(workshop.vitals(PAYMENT.name).pid)
+    own, node = psutil.Process(), psutil.Process(workshop.watch_target(PAYMENT.name).pid)
     return Sample(
         crashes,
         own.memory_info().rss / 1024,

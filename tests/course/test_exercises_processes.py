@@ -14,7 +14,7 @@ from kit.workshop import Workshop
 
 @pytest.fixture
 def predictions(workshop: Workshop) -> Exercise:
-    return workshop.exercise("what-kills-node", lambda: workshop.vitals("payment").pid)
+    return workshop.exercise("what-kills-node", lambda: workshop.watch_target("payment").pid)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def promise(workshop: Workshop) -> Exercise:
 def looks(workshop: Workshop) -> Exercise:
     @cache
     def end(how: Callable[[psutil.Process], None]) -> Event:
-        pid = workshop.vitals("payment").pid
+        pid = workshop.watch_target("payment").pid
         with workshop.store.subscribe() as arrivals:
             how(psutil.Process(pid))
             while not tells_of_a_death(item := arrivals.get(60.0)):
@@ -69,7 +69,7 @@ def test_the_process_ids_agree_with_the_right_predictions(predictions: Exercise)
 def test_a_wrong_prediction_is_answered_with_the_process_ids(
     predictions: Exercise, workshop: Workshop
 ) -> None:
-    pid = workshop.vitals("payment").pid
+    pid = workshop.watch_target("payment").pid
     fails(
         predictions,
         dict.fromkeys(FIVE, False),
@@ -79,14 +79,14 @@ def test_a_wrong_prediction_is_answered_with_the_process_ids(
 
 
 def test_no_crash_is_fired_for_half_an_answer(predictions: Exercise, workshop: Workshop) -> None:
-    pid = workshop.vitals("payment").pid
+    pid = workshop.watch_target("payment").pid
     half = {**dict.fromkeys(FIVE, False), FIVE[-1]: ...}
     fails(predictions, half, f"{FIVE[-1]!r} is still missing")
     fails(predictions, list(FIVE), "dict")
     fails(predictions, {**half, FIVE[0]: "dies", FIVE[-1]: True}, "True when it ends")
     assert predictions.check().verdict is Verdict.UNATTEMPTED
     assert predictions.check(dict.fromkeys(FIVE, ...)).verdict is Verdict.UNATTEMPTED
-    assert workshop.vitals("payment").pid == pid
+    assert workshop.watch_target("payment").pid == pid
 
 
 # A promise that is not forgotten

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from kit.views import gauges
 from kit.views.gauges import (
+    ProcessSample,
     Recording,
-    Sample,
-    Vitals,
+    WatchTarget,
     cpu_percent,
     cpu_sentence,
     delay_sentence,
@@ -29,8 +29,8 @@ from kit.workshop import Workshop
 from .picture import Picture
 
 
-def held(*megabytes: float) -> list[Sample]:
-    return [Sample(0.1 * n, rss, 0.0) for n, rss in enumerate(megabytes)]
+def held(*megabytes: float) -> list[ProcessSample]:
+    return [ProcessSample(0.1 * n, rss, 0.0) for n, rss in enumerate(megabytes)]
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_a_sentence_says_what_the_memory_did(megabytes: list[float], sentence: s
 
 
 def test_a_sentence_says_how_busy_the_cpu_was() -> None:
-    spin = [Sample(0.1 * n, 90, 0.1 * min(max(n - 5, 0), 10)) for n in range(25)]
+    spin = [ProcessSample(0.1 * n, 90, 0.1 * min(max(n - 5, 0), 10)) for n in range(25)]
     assert "more than half of one core for 1.00 s, at most with 100 %" in cpu_sentence(spin)
     assert max(cpu_percent(spin)) == pytest.approx(100)
     assert "never busier than 0 %" in cpu_sentence(held(90, 90, 90))
 
 
-def test_a_sentence_says_how_long_nobody_was_answered() -> None:
+def test_a_sentence_says_how_long_no_request_was_answered() -> None:
     delays = [5.0, 8.0, 900.0, 1600.0, 4.0]
-    samples = [Sample(0.1 * n, 90, 0.0, 12, delay) for n, delay in enumerate(delays)]
-    assert delay_sentence(samples).startswith("Nobody was answered for 1.60 s")
+    samples = [ProcessSample(0.1 * n, 90, 0.0, 12, delay) for n, delay in enumerate(delays)]
+    assert delay_sentence(samples).startswith("No request was answered for 1.60 s")
     assert delay_sentence(samples[:2]) == "Every answer came within 8 ms."
 
 
@@ -91,13 +91,13 @@ def test_a_service_that_does_not_answer_is_seen_from_outside() -> None:
                 seen.set()
 
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        with Recording(Vitals(os.getpid(), url), note) as recording:
+        with Recording(WatchTarget(os.getpid(), url), note) as recording:
             assert answered.wait(60)
             Patient.late.set()
             assert seen.wait(60)
         server.shutdown()
     assert {sample.heap_mb for sample in recording.samples} == {42.0}
-    assert "The heap stayed at about 42 MB. Nobody was answered for" in recording.sentence
+    assert "The heap stayed at about 42 MB. No request was answered for" in recording.sentence
     assert "Time to an answer" in recording._repr_html_()
 
 
@@ -145,7 +145,7 @@ def test_no_thread_is_left_over() -> None:
 def test_a_process_that_ends_ends_the_recording() -> None:
     program = "import sys; sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
-        with Recording(Vitals(child.pid)) as recording:
+        with Recording(WatchTarget(child.pid)) as recording:
             child.communicate()
             recording._thread.join(60)
             assert not recording._thread.is_alive()
@@ -153,7 +153,7 @@ def test_a_process_that_ends_ends_the_recording() -> None:
         assert "The process ended." in recording.sentence
         assert "Then the process ended." in recording._repr_html_()
     with pytest.raises(psutil.NoSuchProcess):
-        Recording(Vitals(child.pid))
+        Recording(WatchTarget(child.pid))
 
 
 def test_a_long_recording_is_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,5 +199,5 @@ def test_any_measurements_have_a_picture(steps: list[tuple[float, float, float]]
     recording, at, used = Recording(), 0.0, 0.0
     for passed, rss, cpu in steps:
         at, used = at + passed, used + cpu
-        recording._samples = (*recording._samples, Sample(at, rss, used))
+        recording._samples = (*recording._samples, ProcessSample(at, rss, used))
     Picture(recording._repr_html_())

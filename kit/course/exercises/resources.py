@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
-from kit.views.flame import Sample, active_samples, guilty_line
+from kit.views.flame import StackSample, active_samples, find_hot_spot
 from kit.widgets.crash_widget import TriggerFunction
 
 LEAKS_MB = (24, 48)
@@ -17,7 +17,7 @@ CLOSE_PERCENT = 10
 def guilty_function(profile: Mapping[str, Any]) -> Exercise:
     """Find the function that the time went into, and who called it, in a profile."""
     samples = active_samples(profile)
-    guilty = guilty_line(samples)
+    guilty = find_hot_spot(samples)
     assert guilty is not None
     function = guilty.function.frame.function
     percent = 100 * guilty.function.share
@@ -46,7 +46,7 @@ def guilty_function(profile: Mapping[str, Any]) -> Exercise:
     )
 
 
-def _caller(samples: list[Sample], function: str) -> str:
+def _caller(samples: list[StackSample], function: str) -> str:
     """Return who of ours called ``function`` in most of the samples."""
     callers: Counter[str] = Counter()
     for sample in samples:

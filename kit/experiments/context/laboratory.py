@@ -139,7 +139,6 @@ class Comparison:
         return self.because("event_id")
 
     def _repr_html_(self) -> str:
-        # HTML of which every value is escaped.
         return render("laboratory_result.html", comparison=self) + self.difference._repr_html_()
 
     def __repr__(self) -> str:
