@@ -226,7 +226,7 @@ def _titles(titles: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class IssueRow:
     """An issue as its row shows it; without a card when there is no room for it."""
 
     issue: Issue
@@ -253,7 +253,7 @@ def issue_list(issues: Issues) -> Markup:
     )
 
 
-def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[Row]:
+def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[IssueRow]:
     room = MAX_CARD_CHARACTERS
     for issue in issues:
         heights = _over_time(issue.times, span)
@@ -262,7 +262,7 @@ def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[Row]:
             card = None
         room -= len(card or "")
         first, last = _utc(issue.first_seen), _utc(issue.last_seen)
-        yield Row(issue, _path(heights), _in_words(issue, heights, span), first, last, card)
+        yield IssueRow(issue, _path(heights), _in_words(issue, heights, span), first, last, card)
 
 
 def _card(issue: Issue) -> Markup | None:

@@ -44,7 +44,7 @@ from kit.reading.payload import (
     to_json,
     trace_id,
 )
-from kit.views.stack import Raised, Row, chain, threads
+from kit.views.stack import Raised, FieldRow, chain, threads
 
 Event = Mapping[str, Any]
 
@@ -82,7 +82,7 @@ class Table:
     """A part that is rows of names and values."""
 
     title: str
-    rows: tuple[Row, ...] = ()
+    rows: tuple[FieldRow, ...] = ()
     why: tuple[Why, ...] = ()
     remark: str = ""
 
@@ -98,7 +98,7 @@ class Crumb:
     category: str
     level: str
     message: Text
-    data: tuple[Row, ...]
+    data: tuple[FieldRow, ...]
     why: tuple[str, ...]
 
     @property
@@ -429,7 +429,7 @@ class _Card:
         below = [leaf for path in paths for leaf in _leaves(at(self.event, path), path)]
         return Table(title, rows, self._why(below, _name_below(paths[0][:-1] if paths else ())))
 
-    def _rows(self, path: Path, value: Any) -> tuple[Row, ...]:
+    def _rows(self, path: Path, value: Any) -> tuple[FieldRow, ...]:
         pairs: Iterable[tuple[Key, Any]] = [("value", value)]
         if isinstance(value, Mapping):
             pairs = value.items()
@@ -439,11 +439,11 @@ class _Card:
             self._row(str(key), (*path, key), each) for key, each in islice(pairs, MAX_ROWS)
         )
 
-    def _row(self, name: str, path: Path, value: Any) -> Row:
+    def _row(self, name: str, path: Path, value: Any) -> FieldRow:
         text = _text(path, value)
         remarks = (*text.remarks, *_remarks(self.event, path))
         why = tuple(each.why for each, _ in self._captured if self._is_below(each.path, path))
-        return Row(name, Text(text.text, remarks), why)
+        return FieldRow(name, Text(text.text, remarks), why)
 
     def _is_below(self, declared: str, path: Path) -> bool:
         return _from_start(self.event, keys(declared))[: len(path)] == path

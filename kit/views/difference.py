@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
 @dataclass(frozen=True)
-class Place:
+class DifferingPlace:
     """A part of an event that differs: its path, and what it is on each side, if it is there."""
 
     path: str
@@ -44,13 +44,13 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Row:
+class DifferenceRow:
     """What happened alike in one or several places; ``path`` has a ``*`` where these differ."""
 
     what: str
     path: str
     because: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[DifferingPlace, ...]
 
     @property
     def mark(self) -> str:
@@ -58,12 +58,12 @@ class Row:
         return MARKS[self.what]
 
     @property
-    def shown(self) -> Place:
+    def shown(self) -> DifferingPlace:
         """The place to show: the last, which is the nearest to the error."""
         return self.places[-1]
 
     @property
-    def rest(self) -> tuple[Place, ...]:
+    def rest(self) -> tuple[DifferingPlace, ...]:
         """Some of the other places."""
         return self.places[:-1][-MAX_PLACES:]
 
@@ -140,16 +140,16 @@ class Difference:
         return ", ".join(told) or "nothing differs"
 
     @cached_property
-    def parts(self) -> dict[str, list[Row]]:
+    def parts(self) -> dict[str, list[DifferenceRow]]:
         """The rows to show, by the top-level field that they are in."""
-        found: dict[str, dict[tuple[str, str, tuple[str, ...]], list[Place]]] = {}
+        found: dict[str, dict[tuple[str, str, tuple[str, ...]], list[DifferingPlace]]] = {}
         for what, roots in self._roots():
             for root in roots:
                 key = (what, pattern(root), self._reasons(root))
                 part = found.setdefault(str(root[0]), {})
                 part.setdefault(key, []).append(self._place(root))
         return {
-            part: [Row(*key, tuple(places)) for key, places in rows.items()]
+            part: [DifferenceRow(*key, tuple(places)) for key, places in rows.items()]
             for part, rows in sorted(found.items())
         }
 
@@ -179,8 +179,8 @@ class Difference:
     def _reasons(self, root: Path) -> tuple[str, ...]:
         return self.because(spell(root)) if self.because else ()
 
-    def _place(self, root: Path) -> Place:
-        return Place(spell(root), at(self.one, root), at(self.other, root))
+    def _place(self, root: Path) -> DifferingPlace:
+        return DifferingPlace(spell(root), at(self.one, root), at(self.other, root))
 
 
 def fields(event: Event | None) -> dict[Path, Any]:

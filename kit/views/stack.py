@@ -54,7 +54,7 @@ Branch = tuple[Raw, str, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class FieldRow:
     """A name and its value; ``why`` is what the value is good for."""
 
     name: str
@@ -78,7 +78,7 @@ class Frame:
     function: str
     where: str
     lines: tuple[Line, ...]
-    variables: tuple[Row, ...]
+    variables: tuple[FieldRow, ...]
     remark: str = ""
 
 
@@ -201,7 +201,7 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
     text = _literal if _is_script(raw) else show
     pairs = islice(mapping(raw.get("vars")).items(), MAX_ROWS)
     variables = (
-        Row(name, shorten(text(value)), (uses[name],) if name in uses else ())
+        FieldRow(name, shorten(text(value)), (uses[name],) if name in uses else ())
         for name, value in pairs
     )
     lines = _lines(raw)
