@@ -5,7 +5,7 @@ import os
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,14 +35,13 @@ from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Outcome
-from kit.provenance.python_source import source
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
 from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
-from kit.views import card
 from kit.views.gauges import THIS_PROCESS, WatchTarget
+from kit.warm_up import warming_up
 from kit.widgets.crash_widget import CrashWidget
 from kit.widgets.panel import Panel
 
@@ -76,13 +75,10 @@ class Workshop:
             if cls._running is None:
                 home = home or default_home()
                 system = System(home, learner(home) if os.environ.get("SENTRY_DSN") else None)
-                system.start(report)
+                with warming_up():
+                    system.start(report)
                 cls._running = cls(system)
                 cls._running.hook.on()
-                # Cards read our source. Not in the background: CPython 3.11 fails when two threads
-                # parse at once, and the next cell is parsed in this one.
-                _ = source().sites
-                threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
                 # The SDK itself closes the client of the main context only.
                 atexit.register(cls._running.stop)
             else:
@@ -300,7 +296,3 @@ class Workshop:
         return self._system.clients[FRONTEND.name].bind()
 
 
-@cache
-def _warm_up() -> None:
-    """Let the first card and the first chart of this process be no later than the others."""
-    card.warm_up()

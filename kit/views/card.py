@@ -125,11 +125,6 @@ def event_card(
     return render("card.html", card=_Card(event, crash), answered_at=known)
 
 
-def warm_up() -> None:
-    """Compile the template: the first card would be late for it."""
-    event_card({})
-
-
 class _Card:
     """What the card's template reads, in the order of the card."""
 

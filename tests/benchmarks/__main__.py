@@ -5,10 +5,11 @@ Run it on a machine that does nothing else. It takes some minutes.
 
 import sys
 
-from tests.benchmarks import answer_to_card, course, ingest, start, store
+from tests.benchmarks import answer_to_card, course, first_press, ingest, start, store
 
 BENCHMARKS = {
     "start and memory": start.main,
+    "first press": first_press.main,
     "answer to card": answer_to_card.main,
     "ingest": ingest.main,
     "store": store.main,

@@ -1,0 +1,58 @@
+"""Does what the first press of a process would wait for, while its start waits for processes.
+
+A press then finds our source parsed, the templates compiled, and all that the Sentry SDK and the
+HTTP client do once a process.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import anyio
+from sentry_sdk.utils import _get_installed_modules, event_from_exception
+
+from kit.html import ENVIRONMENT
+from kit.provenance.python_source import source
+from kit.system.clients import untraced
+from kit.views.card import event_card
+
+_TEMPLATES = (
+    *("waterfall.html", "flame.html", "gauges.html", "events.html"),
+    *("crash.html", "state.html", "trace_and_fix.html"),
+)
+
+
+@contextlib.contextmanager
+def warming_up() -> Iterator[None]:
+    """Warm up beside the block, which is over when both are: nothing is left to compete with."""
+    thread = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@cache
+def _warm_up() -> None:
+    with untraced():
+        # The SDK reads the metadata of all installed packages for the first event.
+        _get_installed_modules()
+        # The gateway's client imports it with its first call.
+        anyio.run(anyio.lowlevel.checkpoint)
+        for template in _TEMPLATES:
+            ENVIRONMENT.get_template(template)
+        event_card(_event())
+        # After all else: CPython 3.11 fails when two threads make syntax trees at once.
+        _ = source().sites
+
+
+def _event() -> dict[str, Any]:
+    """Return the event of an exception that nobody is told of."""
+    try:
+        raise LookupError("warm-up")
+    except LookupError as error:
+        event, _ = event_from_exception(error)
+    return {**event, "sdk": {"name": "sentry.python.fastapi"}, "contexts": {"trace": {"op": "x"}}}
