@@ -11,8 +11,8 @@ from markupsafe import Markup
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.reading.grouping import Raw, Rule, ask, culprit, cut, reason, simulated_issue, title
-from kit.reading.payload import mapping, string
+from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue, title
+from kit.reading.payload import as_mapping, as_str, truncate
 from kit.views.card import event_card
 from kit.words import count_noun
 
@@ -175,7 +175,7 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
     latest = members[0]
     event, item = latest.event, latest.item
     regrouped = event is not item.payload
-    level = string(event.get("level"))
+    level = as_str(event.get("level"))
     return Issue(
         key=latest.key,
         title=title(event),
@@ -192,8 +192,8 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
 
 
 def _user(event: Raw) -> str:
-    user = mapping(event.get("user"))
-    return next((f"{name} {string(user[name])}" for name in _USER if user.get(name)), "")
+    user = as_mapping(event.get("user"))
+    return next((f"{name} {as_str(user[name])}" for name in _USER if user.get(name)), "")
 
 
 def changes(seen: Sequence[Seen]) -> list[str]:
@@ -218,7 +218,7 @@ def changes(seen: Sequence[Seen]) -> list[str]:
 
 
 def _titles(titles: Sequence[str]) -> str:
-    different = list(dict.fromkeys(cut(each, 60) for each in titles))
+    different = list(dict.fromkeys(truncate(each, 60) for each in titles))
     return "; ".join([*different[:3], *["…"] * (len(different) > 3)])
 
 

@@ -141,16 +141,16 @@ class _Ingest:
 
     async def _accept(self, request: Request, project: str) -> JSONResponse:
         with self._budget.share() as take:
-            envelope = _parsed(await self._read(request, take))
+            envelope = _parse_body(await self._read(request, take))
             try:
-                await self._stored(Received(project, envelope, time.time()))
+                await self._store_received(Received(project, envelope, time.time()))
             except StoreError as error:
                 raise HTTPException(503, str(error)) from error
         if self._relay is not None:
             self._relay(envelope.body)
         return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
 
-    async def _stored(self, received: Received) -> None:
+    async def _store_received(self, received: Received) -> None:
         """Wait until an envelope is written, together with all that come in this turn of the loop.
 
         In the loop's own thread: handing it to another takes longer than writing it.
@@ -294,7 +294,7 @@ def _decoder(request: Request) -> _Decoder:
     return _DECODERS[encoding]()
 
 
-def _parsed(body: bytes) -> Envelope:
+def _parse_body(body: bytes) -> Envelope:
     try:
         return parse(body)
     except TooLarge as error:

@@ -247,7 +247,7 @@ class Store:
         wanted = {name: value for name, value in given.items() if value is not None}
         with self._as_store_error("read"), self._reading:
             rows = self._reader.execute(_select(wanted), wanted | {"limit": limit}).fetchall()
-        return [_stored(*row) for row in rows]
+        return [_make_item(*row) for row in rows]
 
     @property
     def deleted(self) -> Deleted:
@@ -464,12 +464,12 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, .
 
 def _just_stored(number: int, item: Item, received: Received) -> StoredItem:
     traces = ",".join(item.trace_ids)
-    return _stored(
+    return _make_item(
         number, received.project, item.type, item.event_id, received.at, traces, item.data
     )
 
 
-def _stored(
+def _make_item(
     number: int,
     project: str,
     kind: str,

@@ -24,16 +24,16 @@ from kit.provenance.python_source import source
 from kit.provenance.statements import Place, Site
 from kit.reading.payload import (
     Key,
-    at,
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
     crumbs_path,
     exceptions,
+    get_path,
     is_javascript,
-    mapping,
-    mappings,
-    sequence,
     service,
     short_path,
-    string,
 )
 
 UNKNOWN = "unknown"
@@ -165,7 +165,7 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("tags", name, *_):
             return _best(event, "tag", name)
         case ("contexts", "trace", "op" | "description", *_):
-            return _best(event, "span", values=(at(event, path),), exactly=True)
+            return _best(event, "span", values=(get_path(event, path),), exactly=True)
         case ("contexts", "trace" | "profile" | "flags" | "response", *_):
             return None
         case ("contexts", "runtime", *_):
@@ -177,18 +177,18 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("user", name, *_) if name != "is_authenticated":
             return _best(event, "user")
         case ("fingerprint", *_):
-            return _best(event, "fingerprint", values=sequence(event.get("fingerprint")))
+            return _best(event, "fingerprint", values=as_list(event.get("fingerprint")))
         case ("level",):
             return _level(event)
         case ("message",):
-            return _matching_site(event, "capture", string(event.get("message")), None)
+            return _matching_site(event, "capture", as_str(event.get("message")), None)
         case ("exception", "values", index, "mechanism", "type" | "handled"):
-            mechanism = at(event, ("exception", "values", index, "mechanism", "type"))
+            mechanism = get_path(event, ("exception", "values", index, "mechanism", "type"))
             if mechanism == "generic":
                 return _best(event, "capture")
             return _best(event, "mechanism", values=(mechanism,), exactly=True)
         case ("transaction" | "transaction_info", *_) if _framework(event) is None:
-            name = string(event.get("transaction"))
+            name = as_str(event.get("transaction"))
             # Of a name that is put together, the source has the first word.
             return _best(event, "transaction", values=(name, name.partition(" ")[0] + " "))
     return None
@@ -213,13 +213,13 @@ def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
     depth = len(crumbs_path(event)) + 1
-    crumb, field = mapping(at(event, path[:depth])), path[depth:]
-    kind, category = crumb.get("type"), string(crumb.get("category"))
+    crumb, field = as_mapping(get_path(event, path[:depth])), path[depth:]
+    kind, category = crumb.get("type"), as_str(crumb.get("category"))
     if field == ("timestamp",) or (field == ("type",) and kind == "default"):
         return None
     if is_javascript(event):
         fact = NODE.crumbs.get(category)
-        site = _matching_site(event, "breadcrumb", string(crumb.get("message")), category)
+        site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
         return _from_site(site, "breadcrumb", path) or (_fact_origin(fact) if fact else _NOBODY)
     if kind == "log":
         return _from_site(_log_site(event, crumb.get("message")), "log", path) or _fact_origin(
@@ -229,19 +229,19 @@ def _breadcrumb(event: Event, path: Keys) -> Origin | None:
         return _fact_origin(PYTHON.crumbs[_http_client(crumb)])
     if category in ("query", "subprocess"):
         return _fact_origin(PYTHON.crumbs[category])
-    site = _matching_site(event, "breadcrumb", string(crumb.get("message")), category)
+    site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
     return _from_site(site, "breadcrumb", path) or _NOBODY
 
 
 def _http_client(crumb: Mapping[str, Any]) -> str:
     # Both integrations write the same keys; only that of httpx knows the status before the URL.
-    ordered = [key for key in mapping(crumb.get("data")) if key in ("url", _STATUS)]
+    ordered = [key for key in as_mapping(crumb.get("data")) if key in ("url", _STATUS)]
     return "HttpxIntegration" if ordered[:1] == [_STATUS] else "StdlibIntegration"
 
 
 def _log_site(event: Event, entry: Any) -> Site | None:
     text = entry.get("formatted") if isinstance(entry, Mapping) else entry
-    return _matching_site(event, "log", string(text), None)
+    return _matching_site(event, "log", as_str(text), None)
 
 
 def _matching_site(event: Event, kind: str, message: str, category: Any) -> Site | None:
@@ -311,10 +311,10 @@ def _nearness(event: Event, site: Site) -> int:
 def _is_on_stack(event: Event, site: Site) -> bool:
     return any(
         # A stack of V8 has the class before the method.
-        string(frame.get("function")).rpartition(".")[2] == site.function
-        and short_path(string(frame.get("filename"))) == site.place.file
+        as_str(frame.get("function")).rpartition(".")[2] == site.function
+        and short_path(as_str(frame.get("filename"))) == site.place.file
         for value in exceptions(event)
-        for frame in mappings(at(value, ("stacktrace", "frames")))
+        for frame in as_mappings(get_path(value, ("stacktrace", "frames")))
     )
 
 
@@ -337,10 +337,10 @@ def _sdk(event: Event, path: Keys) -> Origin | None:
             ["type"],
             ["handled"],
         ):
-            kind = at(event, ("exception", "values", index, "mechanism", "type"))
-            fact = sdk.mechanisms.get(string(kind))
+            kind = get_path(event, ("exception", "values", index, "mechanism", "type"))
+            fact = sdk.mechanisms.get(as_str(kind))
         case ("contexts", "trace", "op" | "description"):
-            fact = sdk.spans.get(string(at(event, ("contexts", "trace", "origin"))))
+            fact = sdk.spans.get(as_str(get_path(event, ("contexts", "trace", "origin"))))
         case ("level",):
             fact = sdk.levels.get(_mechanism(event))
         case _:
@@ -350,7 +350,7 @@ def _sdk(event: Event, path: Keys) -> Origin | None:
 
 def _mechanism(event: Event) -> str:
     """Return the type of the mechanism that captured the event."""
-    return string(at(exceptions(event), (-1, "mechanism", "type")))
+    return as_str(get_path(exceptions(event), (-1, "mechanism", "type")))
 
 
 @lru_cache(maxsize=4096)
@@ -372,7 +372,7 @@ def _framework(event: Event) -> str | None:
     """Return the web framework that served the request; None when the event has no request."""
     if is_javascript(event):
         return ANR if _mechanism(event) == "ANR" else None
-    known = SERVICES.get(string(event.get("server_name")))
+    known = SERVICES.get(as_str(event.get("server_name")))
     if known and known.framework in (TORNADO, FASTAPI) and "request" in event:
         return known.framework
     return None

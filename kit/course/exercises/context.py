@@ -9,8 +9,8 @@ from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
 from kit.experiments.context.laboratory import Laboratory, Shot
 from kit.experiments.context.switches import SWITCHES
 from kit.outcome import Event
-from kit.reading.payload import size
-from kit.views.difference import fields, spell
+from kit.reading.payload import format_bytes
+from kit.views.difference import fields, jmespath_of
 
 VARS = "exception.values[-1].stacktrace.frames[-1].vars"
 QUESTIONS = (
@@ -93,9 +93,10 @@ def own_context(lab: Laboratory) -> Exercise:
             _check_weight(shot, plain)
         if _own(shots[0]) == _own(shots[1]):
             raise Wrong("Two different orders gave the same context: take its values from order.")
+        mine = shots[0].sizes["event"]
         return (
-            f"{len(_own(shots[0]))} fields of your own, no card, and "
-            f"{size(shots[0].sizes['event'])} instead of {size(plain.sizes['event'])}."
+            f"{len(_own(shots[0]))} fields of your own, no card, and {format_bytes(mine)} "
+            f"instead of {format_bytes(plain.sizes['event'])}."
         )
 
     return Exercise(
@@ -155,7 +156,7 @@ def _check_secret(shot: Shot, card: str) -> None:
     for path, value in {**_own(shot), **fields(shot.event)}.items():
         text = json.dumps(value, default=str)
         if card in text or card.replace(" ", "") in text:
-            raise Wrong(f"The number of the card is in {spell(path)}.")
+            raise Wrong(f"The number of the card is in {jmespath_of(path)}.")
 
 
 def _check_weight(shot: Shot, plain: Shot) -> None:

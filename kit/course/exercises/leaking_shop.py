@@ -17,7 +17,7 @@ from kit.hosting.server import Server, serve_asgi
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.reading.payload import at, leaves
+from kit.reading.payload import get_path, leaves
 from kit.system.clients import open_client, use_client
 
 DEADLINE_S = 20.0
@@ -228,5 +228,5 @@ def _open_for_one(planted: Planted, trace_id: str, options: Mapping[str, Any]) -
 def paths(event: Mapping[str, Any], secret: str) -> Iterator[str]:
     """Yield where in an event a secret is, such as ``event.request.headers.x-api-key``."""
     for path in leaves(event):
-        if secret in str(at(event, path)):
+        if secret in str(get_path(event, path)):
             yield "event" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)

@@ -13,7 +13,7 @@ import sentry_sdk
 from demo_services.services import GAME_ENGINE, GATEWAY
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.ingest.store import Store, StoredItem
-from kit.reading.payload import at
+from kit.reading.payload import get_path
 from kit.reading.spans import Span, spans
 from kit.system.clients import untraced
 from kit.widgets.crash_widget import TriggerFunction
@@ -130,7 +130,7 @@ def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> St
     """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
 
     def is_it(item: StoredItem) -> bool:
-        return bool(at(item.payload, ("request", "data", "player")) == player)
+        return bool(get_path(item.payload, ("request", "data", "player")) == player)
 
     return store.wait_for(
         None,
@@ -163,7 +163,7 @@ def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
 
 
 def _check_carry(item: StoredItem, trace_id: str) -> None:
-    sent = at(item.payload, ("request", "headers"))
+    sent = get_path(item.payload, ("request", "headers"))
     if TRACE not in sent:
         raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
     if trace_id not in item.trace_ids:

@@ -22,9 +22,9 @@ from kit.hosting.server import Server, serve_tornado
 from kit.html import render
 from kit.ingest.envelope import parse
 from kit.outcome import Event
-from kit.reading.payload import size
+from kit.reading.payload import format_bytes
 from kit.system.clients import open_client, untraced, use_client
-from kit.views.difference import Difference, fields, spell
+from kit.views.difference import Difference, fields, jmespath_of
 
 SEND_DEADLINE_S = 30.0
 # Nobody's: the range is set aside for documentation.
@@ -68,7 +68,10 @@ class Shot:
     @property
     def weight(self) -> str:
         """What was sent, and how large it was, as text."""
-        return ", ".join(f"{kind} {size(bytes_)}" for kind, bytes_ in self.sizes.items()) or "–"
+        return (
+            ", ".join(f"{kind} {format_bytes(bytes_)}" for kind, bytes_ in self.sizes.items())
+            or "–"
+        )
 
     def __repr__(self) -> str:
         return f"<Shot: {self.weight}>"
@@ -273,7 +276,7 @@ def _effect(
 def _presence(*differences: Difference) -> frozenset[str]:
     """Return all paths of an event that only one side sent, with those that vary as well."""
     lost = (each for each in differences if (each.one is None) != (each.other is None))
-    return frozenset(spell(path) for each in lost for path in fields(each.one or each.other))
+    return frozenset(jmespath_of(path) for each in lost for path in fields(each.one or each.other))
 
 
 def _watch(value: Any, failures: list[Exception]) -> Any:
@@ -285,14 +288,14 @@ def _watch(value: Any, failures: list[Exception]) -> Any:
         return value
 
     @wraps(value)
-    def watched(*given: Any) -> Any:
+    def watch_call(*given: Any) -> Any:
         try:
             return value(*given)
         except Exception as error:
             failures.append(error)
             raise
 
-    return watched
+    return watch_call
 
 
 def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentry_sdk.Client:
