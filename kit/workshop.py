@@ -294,5 +294,3 @@ class Workshop:
     def reporting(self) -> AbstractContextManager[None]:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()
-
-

@@ -44,7 +44,7 @@ from kit.reading.payload import (
     to_json,
     trace_id,
 )
-from kit.views.stack import Raised, FieldRow, chain, threads
+from kit.views.stack import FieldRow, Raised, chain, threads
 
 Event = Mapping[str, Any]
 
