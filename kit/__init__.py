@@ -1,17 +1,19 @@
-"""The workshop kit: hosts the services, captures what Sentry is sent, shows and explains it."""
+"""The workshop kit: hosts the services, captures what Sentry is sent, shows and explains it.
 
-import sys
+This is all that a notebook may import; ``__init__.pyi`` lists it, with the module behind each name.
+Nothing is imported before it is used, so that ``workshop --help`` does not wait for the services.
+Every other module is an inside room: see the docstrings of the packages below.
+"""
 
-_before = frozenset(sys.modules)
-try:
-    from kit.workshop import Workshop, WorkshopError
-except BaseException:
-    # Python forgets the packages whose import an interrupt ended, but not their parts, which hold
-    # on to the packages as they were: sentry_sdk would come back in two halves.
-    for _name in frozenset(sys.modules) - _before:
-        _packages = [_name[:_at] for _at, _char in enumerate(_name) if _char == "."]
-        if any(package == __name__ or package not in sys.modules for package in _packages):
-            del sys.modules[_name]
-    raise
+from typing import Any
 
-__all__ = ["Workshop", "WorkshopError"]
+import lazy_loader
+
+from kit.imports import undo_when_interrupted
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    with undo_when_interrupted():
+        return _load(name)

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.reading.grouping import Raw, Rule, ask, culprit, cut, reason, simulated_issue, title
-from kit.reading.payload import mapping, string
+from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue, title
+from kit.reading.payload import as_mapping, as_str, truncate
 from kit.views.card import event_card
+from kit.words import count_noun
 
 # Parsing them is what takes the time: 500 take about a third of a second.
 LAST = 500
@@ -88,7 +89,7 @@ class Issue:
         return next(filter(None, map(self.load, self.event_ids[:1])), None)
 
     def __repr__(self) -> str:
-        return f"<Issue {self.title} ({_counted(self.count, 'event')})>"
+        return f"<Issue {self.title} ({count_noun(self.count, 'event')})>"
 
 
 class Issues(Sequence[Issue]):
@@ -120,7 +121,7 @@ class Issues(Sequence[Issue]):
         return len(self._issues)
 
     def __repr__(self) -> str:
-        return f"<Issues {_counted(len(self), 'issue')} of {_counted(self.events, 'event')}>"
+        return f"<Issues {count_noun(len(self), 'issue')} of {count_noun(self.events, 'event')}>"
 
     def _repr_html_(self) -> Markup:
         return issue_list(self)
@@ -174,7 +175,7 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
     latest = members[0]
     event, item = latest.event, latest.item
     regrouped = event is not item.payload
-    level = string(event.get("level"))
+    level = as_str(event.get("level"))
     return Issue(
         key=latest.key,
         title=title(event),
@@ -191,8 +192,8 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
 
 
 def _user(event: Raw) -> str:
-    user = mapping(event.get("user"))
-    return next((f"{name} {string(user[name])}" for name in _USER if user.get(name)), "")
+    user = as_mapping(event.get("user"))
+    return next((f"{name} {as_str(user[name])}" for name in _USER if user.get(name)), "")
 
 
 def changes(seen: Sequence[Seen]) -> list[str]:
@@ -217,7 +218,7 @@ def changes(seen: Sequence[Seen]) -> list[str]:
 
 
 def _titles(titles: Sequence[str]) -> str:
-    different = list(dict.fromkeys(cut(each, 60) for each in titles))
+    different = list(dict.fromkeys(truncate(each, 60) for each in titles))
     return "; ".join([*different[:3], *["…"] * (len(different) > 3)])
 
 
@@ -225,7 +226,7 @@ def _titles(titles: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class IssueRow:
     """An issue as its row shows it; without a card when there is no room for it."""
 
     issue: Issue
@@ -252,7 +253,7 @@ def issue_list(issues: Issues) -> Markup:
     )
 
 
-def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[Row]:
+def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[IssueRow]:
     room = MAX_CARD_CHARACTERS
     for issue in issues:
         heights = _over_time(issue.times, span)
@@ -261,7 +262,7 @@ def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[Row]:
             card = None
         room -= len(card or "")
         first, last = _utc(issue.first_seen), _utc(issue.last_seen)
-        yield Row(issue, _path(heights), _in_words(issue, heights, span), first, last, card)
+        yield IssueRow(issue, _path(heights), _in_words(issue, heights, span), first, last, card)
 
 
 def _card(issue: Issue) -> Markup | None:
@@ -293,7 +294,3 @@ def _in_words(issue: Issue, counts: Sequence[int], span: tuple[float, float]) ->
 
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
-from kit.hosting.supervisor import Death
+from kit.hosting.process_exit import ProcessExit
 from kit.ingest.store import StoredItem
 from kit.views.card import event_card
 from kit.views.flame import flame_graph
@@ -73,8 +73,8 @@ class Outcome:
     """The answer to a trigger and the telemetry of its trace.
 
     ``answered_at`` is when the answer came, in seconds since the epoch. ``missing`` names what
-    the crash type declares and what did not arrive in time. ``death`` is how the process ended
-    that a deadly crash type kills.
+    the crash type declares and what did not arrive in time. ``process_exit`` is how the
+    process ended that a deadly crash type kills.
     """
 
     crash: CrashType
@@ -82,7 +82,7 @@ class Outcome:
     response: httpx.Response
     answered_at: float
     items: tuple[StoredItem, ...]
-    death: Death | None = None
+    process_exit: ProcessExit | None = None
 
     @cached_property
     def events(self) -> list[Event]:
@@ -116,12 +116,12 @@ class Outcome:
     @cached_property
     def missing(self) -> list[str]:
         """What the crash type declares and what did not arrive, a phrase each."""
-        return expectation.missing(self.crash, self.items)
+        return expectation.find_missing(self.crash, self.items)
 
     @cached_property
     def unexpected(self) -> list[str]:
         """The error events that arrived undeclared, a phrase each."""
-        return expectation.unexpected(self.crash, self.items)
+        return expectation.find_unexpected(self.crash, self.items)
 
     @property
     def captured(self) -> list[str]:
@@ -150,7 +150,7 @@ class Outcome:
         captured = ", ".join(expectation.exception_types(event)[0] for event in self.events)
         lacks = f", missing {self.missing}" if self.missing else ""
         return (
-            f"<Outcome {self.crash.row_id}: HTTP {self.response.status_code}, "
+            f"<Outcome {self.crash.full_id}: HTTP {self.response.status_code}, "
             f"captured {captured or 'no error'}{lacks}>"
         )
 

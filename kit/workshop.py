@@ -3,61 +3,50 @@
 import atexit
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-import platformdirs
 import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
-from kit.advice import Advice
+from kit.actionable import WorkshopError
 from kit.course.exercise import Exercise
-from kit.course.exercises import EXERCISES
-from kit.course.notebooks import COURSE, read_course
-from kit.course.notebooks import folder as course_folder
-from kit.course.progress import Journal, Progress, ResetQuestion, read_progress
-from kit.crashes.catalogue import CRASHES, find, variants
+from kit.course.exercises import EXERCISES, make_exercise
+from kit.course.notebooks import read_course
+from kit.course.progress import Journal, Progress, read_progress
+from kit.crashes.catalogue import CRASHES, variants
 from kit.crashes.crash_type import CrashType
-from kit.experiments.blind_spots.blind_spot import Miss
-from kit.experiments.blind_spots.table import Findings, find_out, select
+from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.table import Findings, fire_all, select
 from kit.experiments.context.laboratory import Laboratory
 from kit.experiments.time_to_fix.experiment import Experiment
-from kit.experiments.time_to_fix.puzzles import happen
+from kit.experiments.time_to_fix.puzzles import run_puzzles
+from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
-from kit.frontend.slot_machine import SlotMachine, careless_spin
-from kit.hosting.server import ServerError
-from kit.hosting.supervisor import Death, Supervisor
+from kit.frontend.slot_machine import SlotMachine
+from kit.home import course_folder, default_home
+from kit.hosting.server import Report
 from kit.ingest.relay import Relay
-from kit.ingest.store import Store, StoreError, Subscription
+from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Outcome
-from kit.private import is_mine
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
-from kit.system.system import Report, System
+from kit.system.system import System
+from kit.trigger import CrashTrigger, OnOutcome
 from kit.views.gauges import THIS_PROCESS, WatchTarget
-from kit.widgets.crash_widget import CrashWidget
 from kit.warm_up import warming_up
-from kit.widgets.panel import Panel, states
+from kit.widgets.crash_widget import CrashWidget
+from kit.widgets.panel import Panel
 
-ANSWER_DEADLINE_S = 30.0
-TELEMETRY_DEADLINE_S = 30.0
 AUTOPLAY_MINUTES = 10.0
-
-OnOutcome = Callable[[Outcome], None]
-
-
-class WorkshopError(Advice, RuntimeError):
-    """Something to act on; the message says what happened, why, and the next step."""
+FLUSH_DEADLINE_S = 30.0
 
 
 class Workshop:
@@ -68,16 +57,10 @@ class Workshop:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._payment_turn = threading.Lock()
         self._slots: SlotMachine | None = None
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
-        # One client for all calls: making one costs more than a call. A proxy cannot reach this
-        # machine's loopback, and a crash may have closed a kept connection.
-        self._http = httpx.Client(
-            timeout=ANSWER_DEADLINE_S,
-            trust_env=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._gateway = GatewayClient(system.servers[GATEWAY.name].url, system.token)
+        self._crash_trigger = CrashTrigger(system, self._gateway, self.hook)
 
     @classmethod
     def start(cls, *, home: Path | None = None, report: Report = print) -> "Workshop":
@@ -112,7 +95,7 @@ class Workshop:
             self.hook.off()
             self._end_autoplay()
             self._system.stop()
-            self._http.close()
+            self._gateway.close()
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +131,7 @@ class Workshop:
     def flush(self) -> None:
         """Let every service send what it still holds, waiting at most 30 seconds for each."""
         for client in self._system.clients.values():
-            client.client.flush(timeout=TELEMETRY_DEADLINE_S)
+            client.client.flush(timeout=FLUSH_DEADLINE_S)
 
     def url(self, service: str = GATEWAY.name) -> str:
         """Return the base URL of a service. Raises KeyError for an unknown one."""
@@ -165,7 +148,7 @@ class Workshop:
     def database_url(self) -> str:
         """The connection string of the database. Raises WorkshopError when there is none."""
         database = self._system.database
-        if reason := self._system.lacking.get(database.name):
+        if reason := self._system.unavailable.get(database.name):
             raise WorkshopError(reason)
         return database.url
 
@@ -179,7 +162,7 @@ class Workshop:
         Raises WorkshopError with the service's own words when it is refused.
         """
         with self.reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
-            response = self._spin(player, bet)
+            response = self._gateway.spin(player, bet)
         result: dict[str, Any] = response.json()
         if response.is_error:
             raise WorkshopError(
@@ -196,16 +179,14 @@ class Workshop:
         is made: of one whose cell was run again nobody could stop it.
         """
         self._end_autoplay()
-        self._slots = SlotMachine(self._spin, self.hook, player=player, bet=bet, minutes=minutes)
+        self._slots = SlotMachine(
+            self._gateway.spin, self.hook, player=player, bet=bet, minutes=minutes
+        )
         return self._slots
 
     def _end_autoplay(self) -> None:
         if self._slots is not None:
             self._slots.stop()
-
-    def _spin(self, player: str, bet: int) -> httpx.Response:
-        path = f"/api/v1/{GAME_ENGINE.prefix}/spin"
-        return self._request("POST", path, json={"player": player, "bet": bet})
 
     def crash(self, crash_id: str) -> CrashWidget:
         """Return the widget of a crash type: what will happen, the button, what was captured.
@@ -219,9 +200,7 @@ class Workshop:
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""
-        return Panel(
-            CRASHES, self.trigger, self.store, partial(states, self._system), self.unavailable
-        )
+        return Panel(CRASHES, self.trigger, self.store, self._system.parts, self.unavailable)
 
     def watch_target(self, service: str) -> WatchTarget:
         """Return where ``watch`` looks for the memory, CPU or heap of a service.
@@ -231,22 +210,21 @@ class Workshop:
         """
         if service != PAYMENT.name:
             return THIS_PROCESS
-        payment = self._payment()
+        payment = self._crash_trigger.payment()
         return WatchTarget(payment.pid, payment.url)
 
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
-        needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
-        return next(filter(None, map(self._system.lacking.get, needed)), None)
+        return self._crash_trigger.unavailable(crash)
 
-    def misses(self, *wanted: str | Miss) -> Findings:
-        """Fire failures, each without and with one line, and return what Sentry captured of them.
+    def blind_spots(self, *wanted: str | BlindSpot) -> Findings:
+        """Fire blind spots, each without and with one line, and return what Sentry captured.
 
         ``wanted`` are ids such as ``node/exit``, runtimes such as ``tornado``, or failures of your
         own; all of the table when none is given. Each is fired with the SDK's default options, in
         child processes. Raises KeyError for an unknown one, FiringError when one cannot be fired.
         """
-        return find_out(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
+        return fire_all(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
 
     def issues(self, *, fingerprint: Rule | None = None, last: int = LAST) -> Issues:
         """Return the ``last`` error events stored, grouped as issues: a table, and a sequence.
@@ -260,14 +238,14 @@ class Workshop:
     def laboratory(self) -> Laboratory:
         """Return the context laboratory: one crash, fired with two settings and compared."""
         dsn = self._system.clients[GAME_ENGINE.name].client.options["dsn"]
-        return Laboratory(dsn, self._http, self._system.learner)
+        return Laboratory(dsn, self._gateway.http, self._system.learner)
 
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one.
 
         What ``check()`` says of its answers is remembered in the workshop folder.
         """
-        exercise = EXERCISES[name](self.trigger, *given)
+        exercise = make_exercise(name, self.trigger, *given)
         return replace(exercise, remember=partial(self._journal.record, name))
 
     def progress(self) -> Progress:
@@ -276,10 +254,6 @@ class Workshop:
         ``workshop progress --json`` is the same for a script.
         """
         return read_progress(self._journal, read_course(course_folder()), EXERCISES)
-
-    def reset_progress(self) -> ResetQuestion:
-        """Return a question with two buttons: whether to forget what was solved."""
-        return ResetQuestion(self._journal, self.progress().solved)
 
     @property
     def _journal(self) -> Journal:
@@ -293,7 +267,7 @@ class Workshop:
         """
         engine = GAME_ENGINE.name
         client, log = self._system.clients[engine], partial(self.logs, engine)
-        return Experiment(happen(client, self.reporting, self.store, log), seed)
+        return Experiment(run_puzzles(client, self.reporting, self.store, log), seed)
 
     def trigger(
         self,
@@ -313,133 +287,10 @@ class Workshop:
         type, ValueError for a parameter out of its bounds, WorkshopError when the gateway does not
         answer.
         """
-        crash, query = find(crash_id, parameters)
-        whom = {"player": player} if player else {}
-        if reason := self.unavailable(crash):
-            raise WorkshopError(f"{crash.row_id} cannot be triggered: {reason}")
-        if crash.needs_database:
-            self._await_database()
-        with self._alone(crash) as lives, self.reporting():
-            transaction = sentry_sdk.start_transaction(
-                op="ui.action.click", name=f"press {crash.row_id}"
-            )
-            with self.store.subscribe(transaction.trace_id) as arrivals:
-                with transaction:
-                    response = self._press(crash, whom | query)
-                outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
-                _tell(on_answer, outcome)
-                outcome = _collect(outcome, arrivals, on_event)
-            if crash.deadly:
-                return replace(outcome, death=self._death(after=lives))
-            return outcome
-
-    def _await_database(self) -> None:
-        """Wait for it: it may have died, and be on its way again. Raises WorkshopError."""
-        try:
-            self._system.database.wait()
-        except ServerError as error:
-            raise WorkshopError(str(error)) from error
-
-    @contextmanager
-    def _alone(self, crash: CrashType) -> Iterator[int]:
-        """Keep other crashes of the payment service away; give the number of its lives so far.
-
-        A process that dies takes all its requests with it.
-        """
-        if crash.service is not PAYMENT:
-            yield 0
-            return
-        with self._payment_turn:
-            yield self._payment().lives
-
-    def _payment(self, *, after: int = 0) -> Supervisor:
-        """Return the payment service, ready. Raises WorkshopError."""
-        try:
-            payment = self._system.payment
-            payment.wait(after=after)
-        except ServerError as error:
-            raise WorkshopError(str(error)) from error
-        return payment
-
-    def _death(self, *, after: int) -> Death:
-        """Return how the process died, once it is back."""
-        return self._payment(after=after).deaths[-1]
+        return self._crash_trigger(
+            crash_id, player=player, on_answer=on_answer, on_event=on_event, **parameters
+        )
 
     def reporting(self) -> AbstractContextManager[None]:
         """Return a context in which code of the notebook reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()
-
-    def _press(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
-        if crash.service is FRONTEND:
-            return careless_spin(self.hook, self._spin, **{**(crash.body or {}), **given})
-        return self._send(crash, given)
-
-    def _send(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
-        deadline = {"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {}
-        return self._request(
-            crash.method,
-            gateway_path(crash),
-            params={**crash.query, **given},
-            json=crash.body,
-            headers=deadline,
-        )
-
-    def _request(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
-    ) -> httpx.Response:
-        sent = {"X-Debug-Token": self.token, **(headers or {})}
-        url = self.url() + path
-        try:
-            return self._http.request(method, url, headers=sent, **options)
-        except (httpx.HTTPError, RuntimeError) as error:
-            raise WorkshopError(
-                f"{method} {url} got no answer: {type(error).__name__}: {error}. "
-                "Run workshop.stop() and Workshop.start() to start the system anew."
-            ) from error
-
-
-def default_home() -> Path:
-    """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course.
-
-    From anywhere else it is the one of this course. When that is not this user's, because a class
-    shares the course, it is a folder of theirs.
-    """
-    if home := os.environ.get("WORKSHOP_HOME"):
-        return Path(home)
-    here = Path.cwd()
-    course = (folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir())
-    own = COURSE.parent if COURSE.is_dir() else here
-    beside = next(course, own) / ".workshop"
-    return beside if is_mine(beside) else platformdirs.user_data_path("crash-workshop")
-
-
-def gateway_path(crash: CrashType) -> str:
-    """Return the path of a crash type at the gateway."""
-    service = crash.called
-    if service is GATEWAY:
-        return crash.route
-    if not crash.route.startswith(service.debug_base):
-        return crash.route.replace("/api/v1", f"/api/v1/{service.prefix}", 1)
-    return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
-
-
-def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | None) -> Outcome:
-    deadline = time.monotonic() + TELEMETRY_DEADLINE_S
-    while outcome.missing:
-        try:
-            item = arrivals.get(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            break
-        except StoreError as error:
-            raise WorkshopError(
-                f"{outcome.crash.row_id} happened, but is not kept. {error}"
-            ) from error
-        outcome = outcome.with_item(item)
-        if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
-            _tell(on_event, outcome)
-    return outcome
-
-
-def _tell(listener: OnOutcome | None, outcome: Outcome) -> None:
-    if listener:
-        listener(outcome)

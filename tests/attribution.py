@@ -21,28 +21,35 @@ from typing import Any
 import httpx
 import sentry_sdk
 
-from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
+from demo_services.services import ANALYTICS, FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.crashes.expectation import exception_types, is_watchdog, passed_through
+from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, passed_through
 from kit.ingest.store import StoredItem
 from kit.system.clients import ServiceClient
-from kit.workshop import Workshop, gateway_path
+from kit.trigger import gateway_path
+from kit.workshop import Workshop
 
 CONCURRENT = 32
 ARRIVAL_DEADLINE_S = 60.0
-# These block their service, take its memory or wait: one each among thousands is enough.
-SLOW = {
-    "game-engine/infinite-loop",
-    "game-engine/memory-leak",
-    "payment/memory-leak",
-    "analytics/database-error",
-    "analytics/performance-issue",
-}
-# What it reports depends on who waits for the answer, and how long; while the event loop stands
-# still, whoever waits at the gateway gives up. Deaths take the requests of others with them.
-LEFT_OUT = {"analytics/timeout", "payment/event-loop-block", "frontend/error"}
-LEFT_OUT |= {crash.id for crash in CRASHES if crash.deadly}
+
+
+def is_fickle(crash: CrashType) -> bool:
+    """Say whether what a crash type reports depends on what else is going on.
+
+    Who waits for the answer gives up or not; while the event loop stands still, whoever waits at
+    the gateway does; deaths take the requests of others with them; the notebook itself has no
+    route.
+    """
+    watched = any(error.chain == (WATCHDOG,) for error in crash.errors)
+    waited = crash.deadline_ms is not None
+    return crash.deadly or waited or watched or crash.service is FRONTEND
+
+
+# What is slow once each, what is fickle not among others; of all else as many as there is room for.
+FICKLE = [crash for crash in CRASHES if is_fickle(crash)]
+SLOW = [crash for crash in CRASHES if crash.slow and crash not in FICKLE]
+QUICK = [crash for crash in CRASHES if not crash.slow and crash not in FICKLE]
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,7 @@ class Tally:
 def shots(count: int, seed: int = 1) -> list[Shot]:
     """Return a mix of all crash types and of spins."""
     choice = random.Random(seed)
-    quick = [crash for crash in CRASHES if crash.id not in SLOW | LEFT_OUT]
-    slow = [crash for crash in CRASHES if crash.id in SLOW]
-    mixed = [*slow, *(choice.choice([None, *quick]) for _ in range(count - len(slow)))]
+    mixed = [*SLOW, *(choice.choice([None, *QUICK]) for _ in range(count - len(SLOW)))]
     choice.shuffle(mixed)
     return [
         Shot(crash, uuid.uuid4().hex, f"player-{number}", choice.random() < 0.5)

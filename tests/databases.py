@@ -12,7 +12,7 @@ DEADLINE_S = 60.0
 @contextmanager
 def not_replaced(database: Database) -> Iterator[None]:
     """No other program takes the place of one that dies inside the block: its lack can be seen."""
-    with database._changing:
+    with database._changed:
         yield
 
 

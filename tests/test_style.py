@@ -8,6 +8,7 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.lint
 @pytest.mark.parametrize(
     "command",
     [

@@ -9,7 +9,7 @@ from demo_services.game_engine.cashier import House, PaymentService
 from demo_services.game_engine.debug import DEBUG_HANDLERS
 from demo_services.game_engine.handler import Handler, NotFound
 from demo_services.game_engine.ledger import Ledger
-from demo_services.game_engine.reels import TABLE_LIMIT, SlotMachine
+from demo_services.game_engine.reels import TABLE_LIMIT, Reels
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
@@ -61,7 +61,7 @@ def make_app(settings: Settings) -> tornado.web.Application:
     enable_asyncio_integration(task_spans=False)
     upstreams = settings.upstreams
     shared = {
-        "machine": SlotMachine(),
+        "machine": Reels(),
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),

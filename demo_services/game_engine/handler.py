@@ -12,7 +12,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from demo_services.game_engine.cashier import Cashier
 from demo_services.game_engine.ledger import Ledger
-from demo_services.game_engine.reels import SlotMachine
+from demo_services.game_engine.reels import Reels
 from demo_services.guard import TOKEN_HEADER, Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused, not_found
@@ -24,7 +24,7 @@ class Handler(RequestHandler):
     """Tells Sentry about each request and answers in JSON, whatever happens."""
 
     route = ""
-    machine: SlotMachine
+    machine: Reels
     gauge: ProcessGauge
     guard: Guard
     recording: asyncio.Lock
@@ -33,7 +33,7 @@ class Handler(RequestHandler):
 
     def initialize(
         self,
-        machine: SlotMachine,
+        machine: Reels,
         gauge: ProcessGauge,
         guard: Guard,
         recording: asyncio.Lock,

@@ -46,7 +46,7 @@ class Spin:
         sentry_sdk.set_context("spin", asdict(self))
 
 
-class SlotMachine:
+class Reels:
     """Spins reels and keeps the balance of every player in memory."""
 
     def __init__(self) -> None:

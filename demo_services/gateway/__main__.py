@@ -18,7 +18,9 @@ async def serve(sock: socket.socket) -> None:
     """Serve until the program is interrupted."""
     app = make_app(Settings.from_environment(needs_all=True))
     # Nobody is in front of it who could be believed about the address of a caller.
-    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, proxy_headers=False, http="h11"
+    )
     server = uvicorn.Server(config)
     standalone.announce(GATEWAY, sock)
     await server.serve(sockets=[sock])

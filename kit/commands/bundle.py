@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
 from demo_services import payment
 from kit.commands import installer
 from kit.commands.installer import this_platform, this_python
-from kit.course.notebooks import COURSE
+from kit.commands.platforms import BUNDLE_PLATFORMS
+from kit.home import COURSE
 from kit.hosting import node
 from kit.hosting.server import ServerError
 
@@ -39,51 +40,6 @@ Say = Callable[[str], None]
 
 class BundleError(Exception):
     """Why there is no bundle, and what to do."""
-
-
-class Platform(NamedTuple):
-    """A kind of machine, in the words of pip, of Python's markers, and of npm."""
-
-    tags: tuple[str, ...]
-    markers: dict[str, str]
-    npm: tuple[str, ...]
-
-
-def _linux(machine: str, cpu: str) -> Platform:
-    # What Linux of 2018 and later has; pip wants each older one named.
-    glibc = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]
-    tags = (*glibc, f"manylinux2014_{machine}", f"manylinux1_{machine}", f"linux_{machine}")
-    return Platform(
-        tags, _markers("posix", "linux", "Linux", machine), _npm("linux", cpu, "--libc=glibc")
-    )
-
-
-def _markers(os_name: str, sys_platform: str, system: str, machine: str) -> dict[str, str]:
-    return {
-        "os_name": os_name,
-        "sys_platform": sys_platform,
-        "platform_system": system,
-        "platform_machine": machine,
-    }
-
-
-def _npm(system: str, cpu: str, *others: str) -> tuple[str, ...]:
-    return (f"--os={system}", f"--cpu={cpu}", *others)
-
-
-PLATFORMS = {
-    "linux-x86_64": _linux("x86_64", "x64"),
-    "linux-arm64": _linux("aarch64", "arm64"),
-    # No macos-x86_64: SecantusDB is not published for it.
-    "macos-arm64": Platform(
-        ("macosx_14_0_arm64",),
-        _markers("posix", "darwin", "Darwin", "arm64"),
-        _npm("darwin", "arm64"),
-    ),
-    "windows-x86_64": Platform(
-        ("win_amd64",), _markers("nt", "win32", "Windows", "AMD64"), _npm("win32", "x64")
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -113,7 +69,8 @@ def targets(platforms: Sequence[str], pythons: Sequence[str]) -> list[Target]:
             raise BundleError(f"--python {python}: the workshop needs Python {allowed}.")
     pairs = dict.fromkeys(product(platforms or [this_platform()], pythons or [this_python()]))
     found = [Target(*pair, alike=not platforms and pair[1] == this_python()) for pair in pairs]
-    if strange := [each for each in found if not each.alike and each.platform not in PLATFORMS]:
+    unlike = [each for each in found if not each.alike]
+    if strange := [each for each in unlike if each.platform not in BUNDLE_PLATFORMS]:
         raise BundleError(f"A bundle for {strange[0]} can be made on such a machine only.")
     return found
 
@@ -134,7 +91,7 @@ def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
         ) as temporary:
             made = Path(temporary, folder.name)
             made.mkdir()
-            _fill(made, list(wanted), say, detail)
+            _fill_bundle(made, list(wanted), say, detail)
             if folder.exists():
                 folder.rmdir()
             made.rename(folder)
@@ -142,7 +99,7 @@ def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
         raise BundleError(f"The bundle cannot be written: {error}.") from error
 
 
-def _fill(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
+def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
     say("the course, without the outputs of its notebooks")
     _copy_course(made / installer.COURSE)
     for target in wanted:
@@ -157,7 +114,7 @@ def _fill(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
     (made / installer.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
-def size(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -178,10 +135,10 @@ def _copy_course(to: Path) -> None:
         else:
             shutil.copyfile(source, to / name)
     for path in (to / COURSE.name).glob("*.ipynb"):
-        _strip(path)
+        _strip_outputs(path)
 
 
-def _strip(path: Path) -> None:
+def _strip_outputs(path: Path) -> None:
     """Remove from a notebook what running it left."""
     notebook = json.loads(path.read_text("utf-8"))
     notebook["metadata"].pop("widgets", None)
@@ -215,7 +172,7 @@ sys.exit(main())
 
 
 def _foreign_pip(target: Target) -> list[str]:
-    platform = PLATFORMS[target.platform]
+    platform = BUNDLE_PLATFORMS[target.platform]
     markers = {
         **platform.markers,
         "python_version": target.python,
@@ -253,10 +210,10 @@ def _pip(arguments: list[str], detail: Say) -> None:
             pip.kill()
             raise
     if pip.returncode:
-        raise BundleError(_reason(last))
+        raise BundleError(_explain_pip_failure(last))
 
 
-def _reason(said: Iterable[str]) -> str:
+def _explain_pip_failure(said: Iterable[str]) -> str:
     """Return in one line why pip failed, and what to do."""
     lines = list(said)
     if any(NO_TRUST in line for line in lines):
@@ -269,15 +226,15 @@ def _reason(said: Iterable[str]) -> str:
     if any("No module named pip" in line for line in lines):
         return "This Python has no pip. Run python -m ensurepip, and try again."
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    lacking = [" ".join(pair) for pair in pairwise(lines) if "no matching dist" in pair[0]]
-    detail = (lacking or errors or lines[-1:] or ["it said nothing"])[0]
+    unavailable = [" ".join(pair) for pair in pairwise(lines) if "no matching dist" in pair[0]]
+    detail = (unavailable or errors or lines[-1:] or ["it said nothing"])[0]
     # No addresses: an address of a registry may hold a password.
     return f"pip cannot get all packages: {re.sub(r'[a-z+]+://[^ ]+', '…', detail)[:400]}"
 
 
 def _collect_node_packages(archives: Path, platform: str) -> None:
     archives.mkdir(exist_ok=True)
-    options = PLATFORMS[platform].npm if platform != this_platform() else ()
+    options = BUNDLE_PLATFORMS[platform].npm if platform != this_platform() else ()
     try:
         node.pack(payment.HOME, node.find_node(), archives / f"{platform}.zip", options)
     except ServerError as error:

@@ -1,5 +1,6 @@
 """Triggers every declared crash type and says what arrived and what did not."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -7,19 +8,24 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from kit.actionable import WorkshopError
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
-from kit.outcome import Outcome
-from kit.workshop import Workshop, WorkshopError
+from kit.outcome import Event, Outcome
+from kit.workshop import Workshop
+
+# The largest that is declared has up to 200 KB, depending on what runs around the services.
+MAX_EVENT_BYTES = 400_000
 
 
 @dataclass(frozen=True)
-class Row:
+class CrashCheck:
     """The result for one crash type, or for one variant of it.
 
     ``response_to_stored_ms`` is the time from the HTTP answer to the last error event being
     stored, in milliseconds; negative when the event was stored first. ``context_fields`` is the
-    least that an error event carried.
+    least that an error event carried. ``event_bytes`` is the size of the largest one as JSON: above
+    ``MAX_EVENT_BYTES`` it is reported, as reading and drawing it would hold up the kernel.
     """
 
     id: str
@@ -29,53 +35,67 @@ class Row:
     missing: list[str]
     response_to_stored_ms: float | None = None
     context_fields: int | None = None
+    event_bytes: int | None = None
     unavailable: str | None = None
 
 
-def check(workshop: Workshop, crash: CrashType) -> Row:
-    """Trigger ``crash`` once and return its row."""
+def check_crash(workshop: Workshop, crash: CrashType) -> CrashCheck:
+    """Trigger ``crash`` once and return what came of it."""
     if reason := workshop.unavailable(crash):
-        return Row(crash.row_id, False, None, [], [], unavailable=reason)
+        return CrashCheck(crash.full_id, False, None, [], [], unavailable=reason)
     try:
-        return _row(workshop.trigger(crash.row_id))
+        return _check_outcome(workshop.trigger(crash.full_id))
     except WorkshopError as error:
-        return Row(crash.row_id, False, None, [], [str(error)])
+        return CrashCheck(crash.full_id, False, None, [], [str(error)])
 
 
-def _row(outcome: Outcome) -> Row:
+def _check_outcome(outcome: Outcome) -> CrashCheck:
     status = outcome.response.status_code
-    lacks = [*outcome.missing, *outcome.unexpected]
+    differences = [*outcome.missing, *outcome.unexpected]
     if status != outcome.crash.status:
-        lacks.insert(0, f"HTTP {outcome.crash.status}, found {status}")
+        differences.insert(0, f"HTTP {outcome.crash.status}, found {status}")
     elapsed = outcome.response_to_stored_ms
-    return Row(
-        id=outcome.crash.row_id,
-        ok=not lacks,
+    event_bytes = max(map(_json_bytes, outcome.events), default=None)
+    if event_bytes is not None and event_bytes > MAX_EVENT_BYTES:
+        differences.append(
+            f"an event of at most {MAX_EVENT_BYTES / 1e3:.0f} KB, found {event_bytes / 1e3:.0f} KB"
+        )
+    return CrashCheck(
+        id=outcome.crash.full_id,
+        ok=not differences,
         status=status,
         captured=outcome.captured,
-        missing=lacks,
+        missing=differences,
         response_to_stored_ms=None if elapsed is None else round(elapsed, 1),
         context_fields=min(map(expectation.context_fields, outcome.events), default=None),
+        event_bytes=event_bytes,
     )
 
 
-def as_json(rows: Iterable[Row]) -> dict[str, Any]:
+def _json_bytes(event: Event) -> int:
+    return len(
+        json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    )
+
+
+def as_json(rows: Iterable[CrashCheck]) -> dict[str, Any]:
     """Return the result of a check as one object, for machines."""
     crashes = [asdict(row) for row in rows]
     return {"ok": all(crash["ok"] for crash in crashes), "crashes": crashes}
 
 
-def as_table(rows: Iterable[Row]) -> Table:
+def as_table(rows: Iterable[CrashCheck]) -> Table:
     """Return the result of a check as a table, for people."""
     name = Column("crash type", no_wrap=True)
     captured = Column("captured", overflow="fold", min_width=18)
-    table = Table("", name, "HTTP", "fields", "stored", captured)
+    table = Table("", name, "HTTP", "fields", "size", "stored", captured)
     for row in rows:
         table.add_row(
             "✓" if row.ok else "✗",
             row.id.replace("?type=", "\n  ?type="),
             str(row.status or "–"),
             str(row.context_fields or "–"),
+            "–" if row.event_bytes is None else f"{row.event_bytes / 1e3:.0f} KB",
             "–" if row.response_to_stored_ms is None else f"{row.response_to_stored_ms:+.0f} ms",
             _summary(row.captured),
             style="" if row.ok else "red",
@@ -83,7 +103,7 @@ def as_table(rows: Iterable[Row]) -> Table:
     return table
 
 
-def complaints(rows: Iterable[Row]) -> list[str]:
+def complaints(rows: Iterable[CrashCheck]) -> list[str]:
     """Return a line for each row that is not ok: what is missing, or why it was not tried."""
     return [
         f"✗ {row.id}: {row.unavailable or 'missing ' + '; '.join(row.missing)}"

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
-from kit.advice import Advice
-from kit.commands.bundle import PLATFORMS
-from kit.course.notebooks import COURSE
+from kit.actionable import ActionableError
+from kit.commands.platforms import BUNDLE_PLATFORMS
+from kit.home import COURSE, course_folder, default_home
+from kit.words import count_noun
 
 if TYPE_CHECKING:
     from kit.course.progress import Journal
@@ -24,18 +23,18 @@ RELAY_DEADLINE_S = 30.0
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
-class Group(click.Group):
+class WorkshopGroup(click.Group):
     """Commands whose errors are one line where that says what to do."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except Advice as error:
+        except ActionableError as error:
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=WorkshopGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crash-workshop")
 def main() -> None:
     """Learn error monitoring with Sentry by crashing a real system."""
@@ -71,7 +70,9 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 def check(as_object: bool) -> None:
-    """Trigger every crash type and see that all it declares is captured. Exit 1 if not."""
+    """Trigger every crash type and check that all it declares is captured. Exit 1 if not."""
+    from rich.console import Console
+
     from kit.commands import check as checks
     from kit.crashes.catalogue import CRASHES
     from kit.workshop import Workshop
@@ -80,8 +81,8 @@ def check(as_object: bool) -> None:
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
         rows = []
         for number, crash in enumerate(CRASHES, 1):
-            progress.update(f"{number} of {len(CRASHES)}: {crash.row_id}")
-            rows.append(checks.check(workshop, crash))
+            progress.update(f"{number} of {len(CRASHES)}: {crash.full_id}")
+            rows.append(checks.check_crash(workshop, crash))
         if workshop.relay:
             progress.update(f"relaying to {workshop.relay.host}")
             workshop.flush()
@@ -107,7 +108,7 @@ def prepare() -> None:
     from kit.hosting.server import ServerError
 
     try:
-        packages = node.install(payment.HOME, node.find_node(), click.echo)
+        packages = node.install_packages(payment.HOME, node.find_node(), click.echo)
     except ServerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"payment: its packages are in {packages}")
@@ -135,11 +136,10 @@ def serve() -> None:
 @click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
 def status(with_token: bool) -> None:
     """List the workshops that run on this folder. Exit 1 if none does."""
-    from kit.system.status import find
-    from kit.workshop import default_home
+    from kit.system.status import find_running
 
     home = default_home()
-    workshops = find(home)
+    workshops = find_running(home)
     for workshop in workshops:
         click.echo("\n".join(workshop.lines(with_token=with_token)))
     if not workshops:
@@ -151,34 +151,34 @@ def status(with_token: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what this machine has, what it lacks, and how to get it. Exit 1 if it lacks anything."""
-    from kit.commands.doctor import examine
-    from kit.workshop import default_home
+    """Say what this machine has, what is missing, and how to get it. Exit 1 if anything is."""
+    from kit.commands.doctor import examine_machine
 
-    lacks = 0
-    for finding in examine(default_home(), COURSE):
+    missing = 0
+    for finding in examine_machine(default_home(), COURSE):
         click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
         if not finding.ok:
-            lacks += 1
+            missing += 1
             click.echo(f"  → {finding.remedy}")
-    sys.exit(1 if lacks else 0)
+    sys.exit(1 if missing else 0)
 
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--reset", is_flag=True, help="Forget what was solved; asks first.")
+@click.option("--reset", is_flag=True, help="Forget which exercises were solved; asks first.")
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
     """Say which exercises were solved in this workshop folder."""
+    from rich.console import Console
+
     from kit.course.exercises import EXERCISES
-    from kit.course.notebooks import folder, read_course
+    from kit.course.notebooks import read_course
     from kit.course.progress import Journal, read_progress
-    from kit.workshop import default_home
 
     home = default_home()
-    found = read_progress(Journal(home), read_course(folder()), EXERCISES)
+    found = read_progress(Journal(home), read_course(course_folder()), EXERCISES)
     if reset:
-        _forget(Journal(home), found.solved, sure=yes)
+        _reset_progress(Journal(home), found.solved, sure=yes)
     elif as_object:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
@@ -187,15 +187,20 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
         click.echo(found.remark, nl=bool(found.remark))
 
 
-def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
-    question = f"Forget {solved} solved exercises and all attempts in {journal.path}?"
+def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
+    question = (
+        f"Reset {count_noun(solved, 'solved exercise')} and all attempts in {journal.path}? "
+        "This cannot be undone. What you wrote in the notebooks stays."
+    )
     if not sure:
         click.confirm(question, abort=True)
     try:
-        journal.forget()
+        journal.reset()
     except OSError as error:
-        raise click.ClickException(f"It cannot be forgotten: {error}") from error
-    click.echo("Forgotten. All exercises count as not tried.")
+        raise click.ClickException(
+            f"Could not reset progress: {error}. Delete {journal.path} yourself."
+        ) from error
+    click.echo("Progress reset. All exercises count as not tried.")
 
 
 @main.command()
@@ -204,7 +209,7 @@ def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
     "--platform",
     "platforms",
     multiple=True,
-    type=click.Choice(list(PLATFORMS)),
+    type=click.Choice(list(BUNDLE_PLATFORMS)),
     help="A kind of machine to install on; again for another.  [default: this one]",
 )
 @click.option(
@@ -216,6 +221,9 @@ def _forget(journal: "Journal", solved: int, *, sure: bool) -> None:
 )
 def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -> None:
     """Put all that a class without a network needs into FOLDER, with an install.py."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from kit.commands import bundle as bundles
 
     console = Console(stderr=True)
@@ -230,7 +238,9 @@ def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -
             bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
     except bundles.BundleError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{folder}: {bundles.size(folder) / 1e6:.0f} MB. Copy it to each machine; there run")
+    click.echo(
+        f"{folder}: {bundles.folder_bytes(folder) / 1e6:.0f} MB. Copy it to each machine; there run"
+    )
     click.echo(f"\n    python {folder.name}/{bundles.INSTALLER}")
 
 
@@ -243,7 +253,7 @@ def unpack(archive: Path) -> None:
     from kit.hosting.server import ServerError
 
     try:
-        node.unpack(payment.HOME, node.find_node(), archive, click.echo)
+        node.unpack_packages(payment.HOME, node.find_node(), archive, click.echo)
     except (ServerError, OSError) as error:  # what is no archive is an OSError too
         raise click.ClickException(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""Looks at the machine: what it has, what it lacks, and how to get that."""
+"""Examines the machine: what it has, what is missing, and how to get that."""
 
 import os
 import platform
@@ -24,26 +24,26 @@ NEEDED_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``remedy`` says what to do when it is not ``ok``."""
+class Diagnosis:
+    """One thing that was examined; ``remedy`` says what to do when it is not ``ok``."""
 
     ok: bool
     what: str
     remedy: str = ""
 
 
-def examine(home: Path, course: Path) -> Iterator[Finding]:
-    """Yield a finding for everything that the workshop needs."""
-    yield Finding(True, f"Python {platform.python_version()} on {platform.platform()}")
+def examine_machine(home: Path, course: Path) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for everything that the workshop needs."""
+    yield Diagnosis(True, f"Python {platform.python_version()} on {platform.platform()}")
     yield from _packages()
-    yield Finding(course.is_dir(), f"the course in {course}", "install from a checkout")
+    yield Diagnosis(course.is_dir(), f"the course in {course}", "install from a checkout")
     yield _writable(home, "WORKSHOP_HOME")
     yield _database()
     yield from _node()
     yield from _ports()
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     for requirement in map(Requirement, requires(PACKAGE) or []):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
@@ -52,10 +52,10 @@ def _packages() -> Iterator[Finding]:
         except PackageNotFoundError:
             found = "missing"
         fits = found != "missing" and found in requirement.specifier
-        yield Finding(fits, f"{requirement.name} {found}", f"pip install '{requirement}'")
+        yield Diagnosis(fits, f"{requirement.name} {found}", f"pip install '{requirement}'")
 
 
-def _writable(folder: Path, variable: str) -> Finding:
+def _writable(folder: Path, variable: str) -> Diagnosis:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
@@ -63,40 +63,40 @@ def _writable(folder: Path, variable: str) -> Finding:
             file.write(bytes(NEEDED_BYTES))
     except OSError as error:
         remedy = f"free some disk space there, or set {variable} to a folder of yours"
-        return Finding(False, f"{folder}: {error}", remedy)
-    return Finding(True, f"{folder} can be written to")
+        return Diagnosis(False, f"{folder}: {error}", remedy)
+    return Diagnosis(True, f"{folder} can be written to")
 
 
-def _database() -> Finding:
+def _database() -> Diagnosis:
     database = Database()
     if database.unavailable:
-        return Finding(False, "no database", database.unavailable)
+        return Diagnosis(False, "no database", database.unavailable)
     given = os.environ.get("MONGODB_URI")
     where = f"MONGODB_URI, at {database.address}" if given else "SecantusDB, started when needed"
-    return Finding(True, f"database: {where}")
+    return Diagnosis(True, f"database: {where}")
 
 
-def _node() -> Iterator[Finding]:
+def _node() -> Iterator[Diagnosis]:
     try:
         found = node.find_node()
     except ServerError as error:
-        yield Finding(False, "no Node.js", str(error))
+        yield Diagnosis(False, "no Node.js", str(error))
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
-    yield Finding(True, f"Node.js {found.version}: {given}")
-    modules = node.packages(payment.HOME, found)
+    yield Diagnosis(True, f"Node.js {found.version}: {given}")
+    modules = node.node_modules(payment.HOME, found)
     if modules.is_dir():
-        yield Finding(True, f"packages of payment: in {modules}")
+        yield Diagnosis(True, f"packages of payment: in {modules}")
     else:
-        yield Finding(True, "packages of payment: not yet: the first start needs a network")
+        yield Diagnosis(True, "packages of payment: not yet: the first start needs a network")
         yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
 
 
-def _ports() -> Iterator[Finding]:
-    """Taken ports are no lack: the service takes another one then."""
+def _ports() -> Iterator[Diagnosis]:
+    """A taken port is fine: another is used."""
     wanted = {INGEST: INGEST_PORT} | {s.name: s.port for s in SERVICES.values() if s.port}
     for name, port in wanted.items():
         with closing(socket.socket()) as probe:
             taken = probe.connect_ex((HOST, port)) == 0
         state = "taken; another one will be used" if taken else "free"
-        yield Finding(True, f"port {port} for {name} is {state}")
+        yield Diagnosis(True, f"port {port} for {name} is {state}")

@@ -42,7 +42,7 @@ def this_python() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def main() -> int:
+def run_installer() -> int:
     """Install, and return the exit code."""
     description, _, usage = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -80,7 +80,7 @@ def install(bundle: Path, folder: Path) -> int:
     _step("workshop doctor")
     code = _call([workshop, "doctor"], folder)
     print(f"\n{'Done' if code == 0 else 'Installed, but see what the doctor said'}. Now run\n")
-    print(f"    {_quoted(workshop)} lab", flush=True)
+    print(f"    {_quote(workshop)} lab", flush=True)
     return code
 
 
@@ -158,7 +158,7 @@ def _environment() -> dict[str, str]:
     return {**own, "PYTHONUTF8": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
-def _quoted(program: Path) -> str:
+def _quote(program: Path) -> str:
     return f'"{program}"' if " " in str(program) else str(program)
 
 
@@ -167,4 +167,4 @@ def _step(what: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_installer())

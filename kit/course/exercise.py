@@ -1,14 +1,11 @@
 """An exercise with ``check()``, ``hint()`` and ``solution()``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 from kit.html import render
-from kit.outcome import Outcome
-
-Trigger = Callable[..., Outcome]
 
 
 class Verdict(Enum):
@@ -29,7 +26,7 @@ class NotTried(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """A verdict and the sentence that explains it; ``remark`` is what else there is to say."""
 
     verdict: Verdict
@@ -67,22 +64,28 @@ class Exercise:
     solution_code: str
     remember: Callable[[Verdict], str] = field(default=lambda verdict: "", compare=False)
 
-    def check(self, answer: Any = ...) -> Result:
+    def check(self, answer: Any = ...) -> CheckResult:
         """Judge ``answer``. Dots that were left in it mean that it was not tried yet."""
         result = self._judge(answer)
         return replace(result, remark=self.remember(result.verdict))
 
-    def _judge(self, answer: Any) -> Result:
+    def _judge(self, answer: Any) -> CheckResult:
         try:
-            if answer is ...:
-                raise NotTried
-            return Result(Verdict.PASS, self.verify(answer))
+            return CheckResult(Verdict.PASS, self.verify(self._guard(answer)))
         except NotTried:
-            return Result(Verdict.UNATTEMPTED, "Replace the dots with your answer, then run again.")
+            return CheckResult(
+                Verdict.UNATTEMPTED, "Replace the dots with your answer, then run again."
+            )
         except Wrong as wrong:
-            return Result(Verdict.FAIL, str(wrong))
+            return CheckResult(Verdict.FAIL, str(wrong))
         except Exception as error:  # the learner's own code may raise anything
-            return Result(Verdict.EXCEPTION, f"{type(error).__name__}: {error}")
+            return CheckResult(Verdict.EXCEPTION, f"{type(error).__name__}: {error}")
+
+    def _guard(self, answer: Any) -> Any:
+        """Return what ``verify`` is given. Raises Wrong or NotTried."""
+        if answer is ...:
+            raise NotTried
+        return answer
 
     def hint(self) -> Note:
         """Return a nudge in the right direction."""
@@ -93,15 +96,56 @@ class Exercise:
         return Note("One solution", self.solution_code, is_code=True)
 
 
-def compare(answer: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Hold a dict of answers against the expected ones. Raises Wrong or NotTried."""
-    if not isinstance(answer, dict):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(expected)}.")
+@dataclass(frozen=True)
+class FunctionExercise(Exercise):
+    """A task whose answer is a function, which is judged by what it returns.
+
+    ``function`` is its name in the notebook. The function that ``verify`` is given raises NotTried
+    in place of returning dots, and Wrong in place of None, unless it ``may_return_none``.
+    """
+
+    function: str = field(kw_only=True)
+    may_return_none: bool = field(default=False, kw_only=True)
+
+    def _guard(self, answer: Any) -> Callable[..., Any]:
+        answer = super()._guard(answer)
+        if not callable(answer):
+            raise Wrong(f"check() wants the function itself: exercise.check({self.function})")
+
+        def call(*given: Any) -> Any:
+            returned = answer(*given)
+            if returned is ...:
+                raise NotTried
+            if returned is None and not self.may_return_none:
+                raise Wrong("The function returned None: does it end with a return?")
+            return returned
+
+        return call
+
+
+def each_answer(answer: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each of ``names`` with its value in the dict ``answer``. Raises Wrong or NotTried."""
+    names = list(names)
+    if not isinstance(answer, Mapping):
+        raise Wrong(f"check() wants a dict with the keys {', '.join(names)}.")
     if answer and all(given is ... for given in answer.values()):
         raise NotTried
-    for key, value in expected.items():
-        given = answer.get(key, ...)
-        if given is ...:
-            raise Wrong(f"{key!r} is still missing.")
-        if given != value:
-            raise Wrong(f"{key!r} is not {given!r}. Look again.")
+    for name in names:
+        if (given := answer.get(name, ...)) is ...:
+            raise Wrong(f"{name!r} is still missing.")
+        yield name, given
+
+
+def require_choices(answer: Any, names: Iterable[str], choices: Iterable[str]) -> None:
+    """Hold a dict to having one of ``choices`` for each name. Raises Wrong or NotTried."""
+    choices = list(choices)
+    for name, given in each_answer(answer, names):
+        if given not in choices:
+            raise Wrong(f"{name!r} is one of {', '.join(map(repr, choices))}, not {given!r}.")
+
+
+def compare(answer: Any, expected: Mapping[str, Any]) -> None:
+    """Hold a dict of answers against the expected ones. Raises Wrong or NotTried."""
+    for name, given in each_answer(answer, expected):
+        if given != expected[name]:
+            raise Wrong(f"{name!r} is not {given!r}. Look again.")

@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COURSE = Path(__file__).resolve().parents[2] / "notebooks"
+from kit.home import NOTEBOOKS
 
-_NAMES = "[0-9][0-9]_*.ipynb"
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
-_MINUTES = re.compile(r"\bIn ([a-z-]+|\d+) minutes\b")
 _EXERCISE = re.compile(r"""\.exercise\(\s*["']([^"']+)["']""")
-_TENS = {"ten": 10, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
-_ONES = {"five": 5, "fifteen": 15}
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook: its file, its title, the minutes that it says it takes, its exercises.
+    """A notebook: its file, its title, how many minutes it takes, the names of its exercises.
 
-    ``minutes`` is None when it does not say.
+    ``minutes`` is what its metadata declares as ``workshop.minutes``, None without that.
     """
 
     path: Path
@@ -40,22 +36,15 @@ class Notebook:
         return int(self.name[:2])
 
 
-def folder() -> Path:
-    """Return where the notebooks are: the working directory if they are there, as in a kernel."""
-    here = Path.cwd()
-    return here if any(here.glob(_NAMES)) else COURSE
-
-
 def read_course(folder: Path) -> list[Notebook]:
     """Return the notebooks in ``folder`` in their order; those that cannot be read are left out."""
     return list(_read(folder))
 
 
 def _read(folder: Path) -> Iterator[Notebook]:
-    for path in sorted(folder.glob(_NAMES)):
+    for path in sorted(folder.glob(NOTEBOOKS)):
         try:
-            cells = json.loads(path.read_text("utf-8"))["cells"]
-            yield _notebook(path, _text(cells, "markdown"), _text(cells, "code"))
+            yield _notebook(path, json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, LookupError, TypeError):
             continue
 
@@ -65,21 +54,18 @@ def _text(cells: list[Mapping[str, Any]], kind: str) -> str:
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
 
 
-def _notebook(path: Path, prose: str, code: str) -> Notebook:
-    title, minutes = _TITLE.search(prose), _MINUTES.search(prose)
+def _notebook(path: Path, content: Mapping[str, Any]) -> Notebook:
+    title = _TITLE.search(_text(content["cells"], "markdown"))
     return Notebook(
         path=path,
         title=title[1] if title else path.stem,
-        minutes=_number(minutes[1]) if minutes else None,
-        exercises=tuple(dict.fromkeys(_EXERCISE.findall(code))),
+        minutes=_minutes(content.get("metadata")),
+        exercises=tuple(dict.fromkeys(_EXERCISE.findall(_text(content["cells"], "code")))),
     )
 
 
-def _number(word: str) -> int | None:
-    if word.isdecimal():
-        return int(word)
-    tens, _, ones = word.partition("-")
-    known = {**_TENS, **_ONES}
-    if tens not in known or (ones and ones not in _ONES):
-        return None
-    return known[tens] + _ONES.get(ones, 0)
+def _minutes(metadata: object) -> int | None:
+    match metadata:
+        case {"workshop": {"minutes": int(minutes)}}:
+            return minutes
+    return None

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import ipywidgets
-from IPython.display import DisplayHandle
 from rich.table import Column, Table
 
 from kit.course.exercise import Verdict
 from kit.course.notebooks import Notebook
 from kit.html import render
 from kit.private import private_folder
-from kit.widgets.crash_widget import Static
 
 FILE = "progress.jsonl"
+_WRITABLE = "Set WORKSHOP_HOME to a folder that you can write to."
 # An answer that was not given is no attempt.
 ATTEMPTS = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXCEPTION})
 
@@ -55,7 +53,7 @@ class Journal:
         try:
             self._append(line)
         except OSError as error:
-            return f"This is not remembered: {_reason(error)}."
+            return f"Could not save progress: {_reason(error)}. {_WRITABLE}"
         return ""
 
     def _append(self, line: str) -> None:
@@ -75,7 +73,7 @@ class Journal:
         except FileNotFoundError:
             return [], ""
         except OSError as error:
-            return [], f"What was solved cannot be read: {_reason(error)}."
+            return [], f"Could not read progress: {_reason(error)}."
         given = [line for line in lines if line.strip()]
         attempts = [attempt for attempt in map(_attempt, given) if attempt]
         damaged = len(given) - len(attempts)
@@ -84,8 +82,8 @@ class Journal:
         counted = "1 line is" if damaged == 1 else f"{damaged} lines are"
         return attempts, f"{counted} damaged in {self.path}; the others count."
 
-    def forget(self) -> None:
-        """Remove the file. Raises OSError."""
+    def reset(self) -> None:
+        """Forget every attempt: remove the file. Raises OSError."""
         self.path.unlink(missing_ok=True)
 
 
@@ -251,32 +249,3 @@ def _link(path: Path) -> str:
     except ValueError:  # on Windows, between two drives
         return ""
     return quote(Path(relative).as_posix())
-
-
-class ResetQuestion:
-    """Asks whether to forget all that was solved, with two buttons, and does what is pressed."""
-
-    def __init__(self, journal: Journal, solved: int) -> None:
-        self._journal = journal
-        self._says = Static()
-        self._says.show(render("progress_reset.html", solved=solved, done=""))
-        self.forget = ipywidgets.Button(description="Forget it", button_style="danger")
-        self.keep = ipywidgets.Button(description="Keep it")
-        self.forget.on_click(lambda _: self._forget())
-        self.keep.on_click(lambda _: self._end("Nothing was forgotten."))
-
-    def _ipython_display_(self) -> None:
-        self._says.display()
-        DisplayHandle().display(ipywidgets.HBox([self.forget, self.keep]))
-
-    def _forget(self) -> None:
-        try:
-            self._journal.forget()
-        except OSError as error:
-            self._end(f"It cannot be forgotten: {_reason(error)}.")
-        else:
-            self._end("Forgotten. All exercises count as not tried.")
-
-    def _end(self, said: str) -> None:
-        self.forget.disabled = self.keep.disabled = True
-        self._says.show(render("progress_reset.html", solved=0, done=said))

@@ -30,9 +30,9 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
     ``crash_id`` may also name a single variant, ``service/name?type=variant``. Raises
     UnknownCrashType.
     """
-    found = tuple(crash for crash in CRASHES if crash_id in (crash.id, crash.row_id))
+    found = tuple(crash for crash in CRASHES if crash_id in (crash.id, crash.full_id))
     if not found:
-        known = list(dict.fromkeys(name for crash in CRASHES for name in (crash.id, crash.row_id)))
+        known = list(dict.fromkeys(name for crash in CRASHES for name in (crash.id, crash.full_id)))
         close = difflib.get_close_matches(crash_id, known) or list(
             dict.fromkeys(c.id for c in CRASHES)
         )
@@ -40,7 +40,7 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
     return found
 
 
-def find(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
+def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
     """Return the crash type and its query parameters, defaults filled in.
 
     ``type`` among the parameters picks a variant. Raises UnknownCrashType, or ValueError for a
@@ -53,8 +53,8 @@ def find(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[
         names = ", ".join(str(crash.variant) for crash in candidates)
         raise ValueError(f"{crash_id} comes in variants: pass type= one of {names}.")
     crash = candidates[0]
-    query = {p.name: p.checked(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
+    query = {p.name: p.check(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
     if given:
         known = ", ".join(query) or "none"
-        raise ValueError(f"{crash.row_id} has no parameter {', '.join(given)}; it has {known}.")
+        raise ValueError(f"{crash.full_id} has no parameter {', '.join(given)}; it has {known}.")
     return crash, query

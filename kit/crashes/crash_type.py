@@ -20,7 +20,7 @@ class Parameter:
     bounds: Bounds
     unit: str
 
-    def checked(self, value: Any) -> int:
+    def check(self, value: Any) -> int:
         """Return ``value`` when it is within bounds. Raises ValueError that names them."""
         low, high = self.bounds.minimum, self.bounds.maximum
         if isinstance(value, int) and low <= value <= high:
@@ -85,8 +85,9 @@ class CrashType:
     each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
     long the caller waits, in milliseconds. ``calls`` is the service whose route it is, when that
     is not the one that crashes. What is ``charted`` is about memory, CPU or the event
-    loop. What is ``deadly`` ends the process, which is started again: what it had not sent is
-    lost, its part of the trace among it.
+    loop. What is ``slow`` blocks its service, takes its memory or waits, for a second or more:
+    load tests trigger it once. What is ``deadly`` ends the process, which is started again: what
+    it had not sent is lost, its part of the trace among it.
     """
 
     id: str
@@ -111,10 +112,11 @@ class CrashType:
     calls: Service | None = None
     needs_database: bool = False
     charted: bool = False
+    slow: bool = False
     deadly: bool = False
 
     @property
-    def row_id(self) -> str:
+    def full_id(self) -> str:
         """The id that is unique among variants too, ``service/name?type=variant``."""
         return f"{self.id}?type={self.variant}" if self.variant else self.id
 

@@ -17,12 +17,12 @@ WATCHDOG = "ApplicationNotResponding"
 CONTEXT_PARTS = ("contexts", "user", "tags", "request")
 
 
-def missing(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
+def find_missing(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     """Return what ``crash`` declares and ``items`` do not hold, a phrase each."""
     return [*_missing_errors(crash, items), *_missing_performance(crash, items)]
 
 
-def unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
+def find_unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     """Return the error events among ``items`` that ``crash`` does not declare, a phrase each.
 
     What Node's watchdog reports is left out: on a busy machine any moment may be a late one.

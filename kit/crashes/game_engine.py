@@ -20,7 +20,7 @@ _SPIN = Captured("contexts.spin.stage", "How far the spin had come when it broke
 _REELS = Captured("contexts.spin.reels", "The input that the code choked on, or did not.")
 
 
-def _typed(
+def _error_type(
     variant: str,
     title: str,
     happens: str,
@@ -82,7 +82,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         spans=("game.spin", "game.reels"),
         fix="Walk over a copy, list(open_bets.items()), or collect the paid ones first.",
     ),
-    _typed(
+    _error_type(
         "value",
         "ValueError: a coupon with a letter for a digit",
         "A player redeems LUCKY-1O, with the letter O. int() refuses it; the service reports that, "
@@ -94,7 +94,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "Check the coupon where it is typed in; keep reporting those that get through.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "type",
         "TypeError: a number that arrives as text",
         "A promotion's bonus comes out of JSON as a string, and is added to a number.",
@@ -104,7 +104,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         local("promotion", "The quotes around 25 are the bug."),
         "Validate what comes from outside with a schema, at the border.",
     ),
-    _typed(
+    _error_type(
         "key",
         "KeyError: a symbol that is not in the paytable",
         "A seasonal symbol is on the reels and not in the paytable. The service reports it, pays "
@@ -116,7 +116,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "Let the strip and the paytable come from one declaration.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "index",
         "IndexError: the window runs past the strip",
         "The display shows three rows from the next to last symbol on. There are only two.",
@@ -126,7 +126,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         local("window", "What had been read when the strip ended."),
         "A reel is a circle: take the index modulo the length of the strip.",
     ),
-    _typed(
+    _error_type(
         "attribute",
         "AttributeError: None where a player was expected",
         "A loyalty card is looked up, not found, and used all the same.",
@@ -136,7 +136,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         local("cards", "The cards that there were."),
         "Let a type checker see the None: it marks this line.",
     ),
-    _typed(
+    _error_type(
         "zero-division",
         "ZeroDivisionError: statistics of nothing",
         "The hit rate of a machine that has not been played today is asked for. The service "
@@ -148,7 +148,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "Say what the rate of nothing is, in the function that computes it.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "assertion",
         "AssertionError: money appeared from nowhere",
         "The entries of a spin must add up to nothing. They do not, so the service stops "
@@ -159,7 +159,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         local("entries", "The three entries. Which one has no counterpart?"),
         "Book both sides of every entry in one place. Do not run it with python -O.",
     ),
-    _typed(
+    _error_type(
         "os",
         "OSError: the jackpot's file is gone",
         "The file that holds the jackpot is not there: the system answers ENOENT. The service "
@@ -173,7 +173,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "Keep state in a database; make a missing file an event of its own at start-up.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "custom",
         "SettlementError: one error, caused by another",
         "The bank answers a payout with an HTML page. Parsing it fails, and the service raises an "
@@ -187,6 +187,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="game-engine/memory-leak",
         title="Memory grows until there is none",
+        slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,
@@ -230,6 +231,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="game-engine/infinite-loop",
         title="A loop that never ends",
+        slow=True,
         severity="error",
         route="/debug/infinite-loop",
         charted=True,

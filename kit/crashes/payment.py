@@ -50,7 +50,7 @@ def _death(kind: str) -> ExpectedError:
     )
 
 
-def _typed(
+def _error_type(
     variant: str,
     title: str,
     happens: str,
@@ -132,7 +132,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         spans=("payment.charge",),
         fix="Collect chunks until the message is whole; catch errors inside every listener.",
     ),
-    _typed(
+    _error_type(
         "declined",
         "CardDeclined: the bank says no",
         "The card is over its limit. The service reports that, lets the player's balance pay "
@@ -145,7 +145,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         "Count declined cards as a metric; report only when they are more than usual.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "validation",
         "ValidationError: a notice that is not what was agreed on",
         "The bank's notice has the amount as text. The service reports it, puts the notice aside, "
@@ -158,7 +158,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         "Keep what was put aside, and tell the sender: it is their bug.",
         handled=True,
     ),
-    _typed(
+    _error_type(
         "insufficient-funds",
         "InsufficientFunds: the house cannot pay",
         "A jackpot is due, and the account that pays it is short. A player who cannot pay is "
@@ -170,7 +170,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         _NO_INSIDES,
         "Alert on the balance of the account before it runs dry.",
     ),
-    _typed(
+    _error_type(
         "type",
         "TypeError: a number that arrives as text, found a line too late",
         "A fee comes out of JSON as a string. Python would refuse to add it to a number; "
@@ -182,7 +182,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         _NO_INSIDES,
         "Validate what comes from outside with a schema; let a type checker read your code.",
     ),
-    _typed(
+    _error_type(
         "range",
         "RangeError: a currency that does not exist",
         "The receipt is to show CREDITS, which is no currency of ISO 4217. Intl.NumberFormat, a "
@@ -194,7 +194,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         _NO_LOCALS_OF_BUILTINS,
         "Check configured currencies at start-up, with Intl.supportedValuesOf('currency').",
     ),
-    _typed(
+    _error_type(
         "custom",
         "SettlementError: one error, caused by another",
         "The bank confirms a payment with an HTML page. Parsing it fails, and the service throws "
@@ -290,6 +290,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="payment/memory-leak",
         title="The heap grows until there is no room",
+        slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,
@@ -352,7 +353,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
             ),
             Captured("contexts.process.memory_mb", "What the process held shortly before."),
             Captured("contexts.node.heap_limit_mb", "The limit that was hit."),
-            Captured("contexts.stderr.last_lines", "V8's own last words."),
+            Captured("contexts.stderr.last_lines", "What V8 wrote last."),
         ),
         not_captured=(
             NotCaptured(

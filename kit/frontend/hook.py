@@ -1,8 +1,8 @@
 """The notebook as a service that reports to Sentry: the frontend.
 
 IPython itself catches what a cell raises, shows it and goes on, so ``sys.excepthook``, where the
-SDK waits for an error that nobody catches, never runs. The hook stands where IPython does tell of
-such an error: https://ipython.readthedocs.io/en/stable/config/callbacks.html for cells. ipywidgets
+SDK waits for uncaught errors, never runs. The hook stands where IPython does report such an
+error: https://ipython.readthedocs.io/en/stable/config/callbacks.html for cells. ipywidgets
 has no event for what a callback raises; it calls ``showtraceback()`` of the shell.
 """
 
@@ -33,7 +33,7 @@ from kit.system.clients import ServiceClient
 SHOWN_LINES = 5
 REMEMBERED_CELLS = 20
 _REPORTED = "_reported_by_frontend"
-# Someone left the debugger, or mistyped a command of IPython.
+# The user left the debugger, or mistyped a command of IPython.
 _HARMLESS = (bdb.BdbQuit, UsageError)
 
 ErrorTuple = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -44,9 +44,9 @@ CellRun = tuple[datetime, str, bool]
 class Hook:
     """Reports errors of cells and of widget callbacks to Sentry, as the frontend.
 
-    The traceback is shown as ever. Not reported are KeyboardInterrupt and SystemExit, which are
-    wishes, and syntax errors of a cell, which then never ran. Without a ``shell`` there are only
-    the handlers of the kit itself.
+    The traceback is shown as ever. KeyboardInterrupt and SystemExit, which the user asked for, are
+    not reported, nor are syntax errors of a cell, which then never ran. Without a ``shell`` there
+    are only the handlers of the kit itself.
     """
 
     def __init__(self, shell: InteractiveShell | None, client: ServiceClient) -> None:
@@ -55,7 +55,7 @@ class Hook:
         self._gauge = ProcessGauge()
         self._cells: deque[CellRun] = deque(maxlen=REMEMBERED_CELLS)
         self._is_in_cell = False
-        self._kept_away: list[ErrorTuple] = []
+        self._output_widget_errors: list[ErrorTuple] = []
         self.is_on = False
 
     def on(self) -> None:
@@ -78,7 +78,7 @@ class Hook:
         if self._shell is not None:
             self._shell.events.unregister("pre_run_cell", self._before_cell)
             self._shell.events.unregister("post_run_cell", self._after_cell)
-            # Somebody may have put something else over it, which must not be lost.
+            # Other code may have wrapped it since, which must not be lost.
             if self._shell.showtraceback is self._show_and_report:
                 self._shell.showtraceback = self._show  # type: ignore[method-assign]
 
@@ -86,7 +86,7 @@ class Hook:
     def handler(self) -> Iterator[None]:
         """Stand where ipywidgets stands for callbacks: what is raised inside ends here, reported.
 
-        It is for handlers that run in a thread of ours, where ipywidgets sees nothing.
+        For handlers that run in a thread of the kit, where ipywidgets sees nothing.
         """
         try:
             yield
@@ -94,7 +94,7 @@ class Hook:
             self._report(error, "handler")
 
     def describe(self) -> None:
-        """Tell Sentry about the notebook: every event of the frontend carries that."""
+        """Set what every event of the frontend says about the notebook."""
         sentry_sdk.set_tag("service", FRONTEND.name)
         sentry_sdk.set_context("process", self._gauge.read())
         sentry_sdk.set_context("jupyter", self._jupyter())
@@ -110,11 +110,11 @@ class Hook:
 
     def _before_cell(self, info: ExecutionInfo) -> None:
         self._is_in_cell = True
-        self._kept_away.clear()
+        self._output_widget_errors.clear()
 
     def _after_cell(self, result: ExecutionResult | None) -> None:
         self._is_in_cell = False
-        self._show_what_was_kept_away()
+        self._replay_output_widget_errors()
         # IPython has no result when it was interrupted outside the cell's code.
         if result is None or result.info is None:
             return
@@ -137,23 +137,23 @@ class Hook:
         error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
         if error is not None:
             self._report(error, "callback")
-        if exc_tuple and self._is_in_cell and exc_tuple not in self._kept_away:
-            self._kept_away.append(exc_tuple)
+        if exc_tuple and self._is_in_cell and exc_tuple not in self._output_widget_errors:
+            self._output_widget_errors.append(exc_tuple)
 
-    def _show_what_was_kept_away(self) -> None:
+    def _replay_output_widget_errors(self) -> None:
         """Show again, below the cell, what an Output widget shows in itself alone.
 
-        When code pressed the button nobody may look at the widget, and a notebook that is run by
-        a machine passes for healthy.
+        When code pressed the button the widget may be on no screen, and a notebook that runs in CI
+        would pass for healthy.
         """
-        for error in self._kept_away:
+        for error in self._output_widget_errors:
             self._show(error)
-        self._kept_away.clear()
+        self._output_widget_errors.clear()
 
     def _report(self, error: BaseException, raised_in: str) -> None:
         if not self.is_on or not is_failure(error) or is_reported(error):
             return
-        # Whatever fails here must not keep the traceback from the learner.
+        # A failure in here must not hide the traceback from the learner.
         with capture_internal_exceptions(), self.reporting():
             self.describe()
             sentry_sdk.set_tag("raised_in", raised_in)

@@ -26,13 +26,13 @@ REMEMBERED_ROUNDS = 10
 _NUMBERED = re.compile(r"(.+)-(\d{1,4})")
 _MAX_STEM = 27
 
-Result = dict[str, Any]
+SpinResult = dict[str, Any]
 # Asks the gateway for a spin of a player; raises RuntimeError when there is no answer.
 Send = Callable[[str, int], httpx.Response]
 
 
 class SpinRefused(RuntimeError):
-    """The house did not take the bet: the player's mistake. ``error`` is its short code."""
+    """The house refused the bet: the player's mistake. ``error`` is its short code."""
 
     def __init__(self, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -63,7 +63,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Failure:
+class SpinFailure:
     """A spin that failed: why, at what time of day, and in which trace."""
 
     why: str
@@ -78,7 +78,7 @@ class Tally:
     balance: int | None = None
     spins: int = 0
     failures: int = 0
-    last_failure: Failure | None = None
+    last_failure: SpinFailure | None = None
 
 
 class SlotMachine:
@@ -99,16 +99,20 @@ class SlotMachine:
         self._rounds: deque[str] = deque(maxlen=REMEMBERED_ROUNDS)
         self.tally = Tally()
         self.player, self.bet = _name_box(player), _bet_box(bet)
-        self.button, self.next_button, self.autoplay = _spin(), _next(), _toggle(minutes)
+        self.button, self.next_button, self.autoplay = (
+            _spin_button(),
+            _next_button(),
+            _autoplay_toggle(minutes),
+        )
         self._face = ipywidgets.HTML()
-        self.cabinet = self._built()
+        self.cabinet = self._build_cabinet()
         self.player.observe(lambda _: self._greet(), "value")
         self.button.on_click(lambda _: self._press())
         self.next_button.on_click(lambda _: self._seat_next())
         self.autoplay.observe(lambda change: self._switch(change["new"]), "value")
         self._greet()
 
-    def spin(self) -> Result:
+    def spin(self) -> SpinResult:
         """Play one spin, show it, and return its result.
 
         Raises SpinRefused when the house does not take the bet, and SpinFailed, reported to
@@ -128,7 +132,7 @@ class SlotMachine:
     def _ipython_display_(self) -> None:
         display(self.cabinet)
 
-    def _built(self) -> ipywidgets.VBox:
+    def _build_cabinet(self) -> ipywidgets.VBox:
         play = ipywidgets.Box([self.button, self.autoplay])
         who = ipywidgets.Box([self.player, self.bet, self.next_button])
         cabinet = ipywidgets.VBox([self._face, play, who])
@@ -136,16 +140,16 @@ class SlotMachine:
             part.add_class(name)
         return cabinet
 
-    def _turn_reels(self) -> Result:
+    def _turn_reels(self) -> SpinResult:
         self._show(Round("The reels turn …", "turning"))
         with sentry_sdk.start_transaction(op="ui.action.click", name="spin the slot machine"):
             return self._play(self.player.value, self.bet.value)
 
-    def _play(self, player: str, bet: int) -> Result:
+    def _play(self, player: str, bet: int) -> SpinResult:
         began = time.monotonic()
         try:
             self._describe(player, bet)
-            result = _settled(self._ask(player, bet))
+            result = _read_result(self._ask(player, bet))
         except SpinRefused as refused:
             self._note(Round(_refusal(player, refused), "refused"), began)
             raise
@@ -156,7 +160,7 @@ class SlotMachine:
             raise
         tone = "win" if result["win"] else "loss"
         self.tally = replace(self.tally, balance=result["balance"])
-        self._note(Round(in_words(result), tone, tuple(result["reels"])), began)
+        self._note(Round(describe_spin(result), tone, tuple(result["reels"])), began)
         return result
 
     def _ask(self, player: str, bet: int) -> httpx.Response:
@@ -164,15 +168,15 @@ class SlotMachine:
             answer = self._send(player, bet)
         except RuntimeError as error:
             raise SpinFailed("no-answer", str(error)) from error
-        _tell_answer(answer)
+        _set_answer_context(answer)
         return answer
 
     def _describe(self, player: str, bet: int) -> None:
-        """Tell Sentry what an event of this spin should say."""
+        """Set what an event of this spin should say."""
         self._hook.describe()
         for words in self._rounds:
             sentry_sdk.add_breadcrumb(category="round", message=f"earlier: {words}")
-        _tell_spin(player, bet)
+        _set_spin_context(player, bet)
         sentry_sdk.set_tag("autoplay", self.autoplay.value)
         sentry_sdk.set_context(
             "slot_machine",
@@ -186,7 +190,7 @@ class SlotMachine:
         )
 
     def _count(self, failed: SpinFailed) -> None:
-        failure = Failure(str(failed), time.strftime("%H:%M:%S"), trace_id() or "")
+        failure = SpinFailure(str(failed), time.strftime("%H:%M:%S"), trace_id() or "")
         failures = self.tally.failures + 1
         self.tally = replace(self.tally, failures=failures, last_failure=failure)
 
@@ -195,7 +199,7 @@ class SlotMachine:
         ended = replace(ended, took_ms=took_ms, trace_id=trace_id() or "")
         self.tally = replace(self.tally, spins=self.tally.spins + 1)
         self._rounds.append(ended.words)
-        # Whoever sees the result may press at once; that spin waits for the end of this one.
+        # The player may press as soon as the result shows; that spin waits for the end of this one.
         self._is_turning = False
         self._show(ended)
 
@@ -204,7 +208,7 @@ class SlotMachine:
         self._face.value = render("slots.html", round=shown, tally=self.tally)
 
     def _greet(self) -> None:
-        """A player sits down; the house knows the balance, and tells it with the first spin."""
+        """Seat a player; the house knows the balance, and returns it with the first spin."""
         self.tally = replace(self.tally, balance=None)
         self._show(Round("Press Spin to play."))
 
@@ -249,26 +253,26 @@ class SlotMachine:
 
 
 def careless_spin(hook: Hook, send: Send, player: str, bet: int) -> httpx.Response:
-    """Play a spin as a handler does that looks at no status, and return the answer.
+    """Play a spin as a handler does that checks no status, and return the answer.
 
     What the handler raises ends in ``hook``, as it would in ipywidgets.
     """
     hook.describe()
-    _tell_spin(player, bet)
+    _set_spin_context(player, bet)
     answer = send(player, bet)
     with hook.handler():
-        _tell_answer(answer)
+        _set_answer_context(answer)
         announce(answer.json())
     return answer
 
 
-def announce(result: Result) -> str:
+def announce(result: SpinResult) -> str:
     """Return what the reels show."""
     return " | ".join(result["reels"])
 
 
-def in_words(result: Result) -> str:
-    """Return what a spin led to, as one says it at the table."""
+def describe_spin(result: SpinResult) -> str:
+    """Return in words what a spin led to."""
     bet, win = result["bet"], result["win"]
     if not win:
         return f"No two alike: the bet of {bet} is lost."
@@ -291,10 +295,10 @@ def _plural(symbol: str) -> str:
     return f"{symbol.removesuffix('y')}ies" if symbol.endswith("y") else f"{symbol}s"
 
 
-def _settled(answer: httpx.Response) -> Result:
+def _read_result(answer: httpx.Response) -> SpinResult:
     """Return the result in an answer. Raises SpinRefused and SpinFailed."""
     try:
-        body: Result = answer.json()
+        body: SpinResult = answer.json()
     except ValueError:
         body = {}
     if answer.is_success and "reels" in body:
@@ -318,18 +322,18 @@ def _report(failed: SpinFailed) -> None:
         scope.fingerprint = ["frontend", "spin-failed", failed.cause]
         sentry_sdk.set_tag("spin.failed", failed.cause)
         sentry_sdk.capture_exception(failed)
-    # Else the hook reports it again when it leaves a cell.
+    # Otherwise the hook reports it again when it leaves a cell.
     mark_reported(failed)
 
 
-def _tell_spin(player: str, bet: int) -> None:
+def _set_spin_context(player: str, bet: int) -> None:
     sentry_sdk.set_user({"id": Player(player).id, "username": player})
     sentry_sdk.set_tag("bet.size", "high" if bet > TABLE_LIMIT // 2 else "small")
     sentry_sdk.set_context("spin", {"player": player, "bet": bet, "table_limit": TABLE_LIMIT})
     sentry_sdk.add_breadcrumb(category="player", message=f"{player} bets {bet}")
 
 
-def _tell_answer(answer: httpx.Response) -> None:
+def _set_answer_context(answer: httpx.Response) -> None:
     sentry_sdk.set_tag("upstream.status", answer.status_code)
     sentry_sdk.set_context(
         "upstream",
@@ -366,13 +370,13 @@ def _bet_box(bet: int) -> ipywidgets.BoundedIntText:
     )
 
 
-def _spin() -> ipywidgets.Button:
+def _spin_button() -> ipywidgets.Button:
     button = ipywidgets.Button(description="Spin", icon="refresh", button_style="primary")
     button.add_class("cw-slots-spin")
     return button
 
 
-def _next() -> ipywidgets.Button:
+def _next_button() -> ipywidgets.Button:
     return ipywidgets.Button(
         description="New player",
         tooltip="Someone else sits down, with a full purse",
@@ -380,7 +384,7 @@ def _next() -> ipywidgets.Button:
     )
 
 
-def _toggle(minutes: float) -> ipywidgets.ToggleButton:
+def _autoplay_toggle(minutes: float) -> ipywidgets.ToggleButton:
     return ipywidgets.ToggleButton(
         False,
         description="Autoplay",

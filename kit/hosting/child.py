@@ -14,14 +14,15 @@ import psutil
 
 from kit.hosting.server import listen
 
-LEASH = Path(__file__).with_name("die_with_parent.py")
+WRAPPER = Path(__file__).with_name("die_with_parent.py")
 
 # Below those that systems give to connections that go out.
 FIRST_PORT, PORTS = 20_000, 12_000
 GONE_S = 5.0
-_asked = itertools.count()
+_calls = itertools.count()
 
-Leash = subprocess.Popen[str]
+# The wrapper, whose end is that of the program: it ends in the same way.
+ChildProcess = subprocess.Popen[str]
 
 
 class Command(NamedTuple):
@@ -33,12 +34,12 @@ class Command(NamedTuple):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` if nobody listens there at the moment, else a port that is free.
+    """Return ``wanted`` if nothing listens there at the moment, else a port that is free.
 
-    It may be taken by somebody else before it is used. Processes that ask for any port at the same
+    Another program may take it before it is used. Processes that ask for any port at the same
     moment, as a class does, get different ones.
     """
-    own = FIRST_PORT + (8 * os.getpid() + next(_asked)) % PORTS
+    own = FIRST_PORT + (8 * os.getpid() + next(_calls)) % PORTS
     with contextlib.closing(listen(wanted or own)) as sock:
         port: int = sock.getsockname()[1]
         return port
@@ -49,10 +50,10 @@ def start(
     *,
     stdout: int | IO[str] = subprocess.DEVNULL,
     stderr: int | IO[str] = subprocess.PIPE,
-) -> Leash:
-    """Start a program on a leash, which ends as the program does. Raises OSError."""
+) -> ChildProcess:
+    """Start a program that ends when this process does, however that ends. Raises OSError."""
     return subprocess.Popen(  # noqa: S603 - all commands are ours
-        [sys.executable, "-I", "-S", str(LEASH), *command.arguments],
+        [sys.executable, "-I", "-S", str(WRAPPER), *command.arguments],
         cwd=command.cwd,
         env=command.env,
         stdin=subprocess.PIPE,
@@ -67,42 +68,43 @@ def start(
     )
 
 
-def ask_to_end(leash: Leash) -> None:
+def ask_to_end(process: ChildProcess) -> None:
     """Let the program end in its own way (SIGTERM; Windows knows only the hard way)."""
-    assert leash.stdin is not None
+    assert process.stdin is not None
     with contextlib.suppress(OSError, ValueError):
-        leash.stdin.write("\n")
-        leash.stdin.flush()
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
-def end(leash: Leash, timeout: float = 5.0) -> None:
+def end(process: ChildProcess, timeout: float = 5.0) -> None:
     """End the program now, and wait until it is gone. Does nothing when it is gone."""
-    assert leash.stdin is not None
+    assert process.stdin is not None
     with contextlib.suppress(OSError):
-        leash.stdin.close()
+        process.stdin.close()
     try:
-        leash.wait(timeout)
+        process.wait(timeout)
     except subprocess.TimeoutExpired:
-        _kill(leash)
+        _kill(process)
 
 
-def wait(leash: Leash) -> int:
+def wait(process: ChildProcess) -> int:
     """Wait for the end of the program; return its exit code, negative for a signal."""
-    code = leash.wait()
+    code = process.wait()
     if sys.platform != "win32":
-        # Had somebody killed the leash alone, the program would still run. It is in its group.
+        # Had the wrapper alone been killed, the program would still run. It is in its group.
         with contextlib.suppress(OSError):
-            os.killpg(leash.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
     return code
 
 
-def _kill(leash: Leash) -> None:
+def _kill(process: ChildProcess) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        family = [psutil.Process(leash.pid), *psutil.Process(leash.pid).children(recursive=True)]
-        for process in reversed(family):
+        wrapper = psutil.Process(process.pid)
+        family = [wrapper, *wrapper.children(recursive=True)]
+        for member in reversed(family):
             # One that has just ended must not save the others.
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        leash.wait()
-        # Bounded: whoever inherits the others may never read how they ended.
+                member.kill()
+        process.wait()
+        # Bounded: the process that inherits the others may never read how they ended.
         psutil.wait_procs(family, timeout=GONE_S)

@@ -1,10 +1,10 @@
-"""Runs a program that ends with whoever started it, however that one ends.
+"""Runs a program that ends with the process that started it, however that one ends.
 
-``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as it
-did: with its exit code, or by its signal. A byte on standard input asks the program to end (on Windows,
-ends it). When standard input is closed, which the system does when the process at its other end
-dies, the program is killed. Its temporary files are removed: only for programs that have nothing
-to lose.
+``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as
+it did: with its exit code, or by its signal. A byte on standard input asks the program to end (on
+Windows, ends it). When standard input is closed, which the system does when the process at its
+other end dies, the program is killed. Its temporary files are removed: only for programs that have
+nothing to lose.
 
 It imports nothing of the kit, so that it starts at once and stays small.
 """
@@ -18,7 +18,7 @@ import tempfile
 import threading
 
 
-def main(command: list[str]) -> int:
+def run_command(command: list[str]) -> int:
     """Run the command; return its exit code, negative for a signal."""
     forbid_core_dumps()
     with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as home:
@@ -26,7 +26,7 @@ def main(command: list[str]) -> int:
         program = subprocess.Popen(  # noqa: S603 - the caller is our own
             command, stdin=subprocess.DEVNULL, env={**os.environ, **own}
         )
-        threading.Thread(target=obey, args=(program,), daemon=True).start()
+        threading.Thread(target=watch_stdin, args=(program,), daemon=True).start()
         return program.wait()
 
 
@@ -41,7 +41,7 @@ def forbid_core_dumps() -> None:
             resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
-def obey(program: "subprocess.Popen[bytes]") -> None:
+def watch_stdin(program: "subprocess.Popen[bytes]") -> None:
     """Ask the program to end on a byte of standard input, and kill it at the end of input."""
     with contextlib.suppress(OSError):
         # Unbuffered: a buffer that a thread waits in aborts the interpreter at its end.
@@ -51,7 +51,7 @@ def obey(program: "subprocess.Popen[bytes]") -> None:
     program.kill()
 
 
-def die_by(number: int) -> None:
+def end_by_signal(number: int) -> None:
     """End by a signal."""
     with contextlib.suppress(OSError):  # raised for SIGKILL, which cannot be handled anyway
         signal.signal(number, signal.SIG_DFL)
@@ -59,7 +59,7 @@ def die_by(number: int) -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    code = run_command(sys.argv[1:])
     if code < 0:
-        die_by(-code)
+        end_by_signal(-code)
     sys.exit(code)

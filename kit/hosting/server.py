@@ -1,12 +1,17 @@
-"""Servers in background threads, behind one launch/wait/stop/url surface."""
+"""Servers in the background: one surface to launch, await, find and stop them.
+
+``BackgroundServer`` is that surface, ``Server`` one in a thread of this process. Those that run
+as child processes are in ``kit.hosting.supervisor``.
+"""
 
 import asyncio
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Self
+from typing import Literal, Self
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from demo_services.standalone import bind
-from kit.advice import Advice
+from kit.actionable import ActionableError
 
 HOST = "127.0.0.1"
 START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
@@ -22,41 +27,63 @@ START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wai
 Ready = Callable[[], None]
 Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
 Context = Callable[[], AbstractContextManager[object]]
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+Report = Callable[[str], object]  # is given a line for a person
+Parser = Literal["h11", "httptools"]
+State = Literal["up", "starting", "restarting", "down"]
 
 
-class ServerError(Advice, RuntimeError):
+class ServerError(ActionableError, RuntimeError):
     """A server could not start; the message says which, why, and what to do."""
 
 
-class Server:
-    """A server that runs in a daemon thread with an event loop of its own.
+class BackgroundServer(ABC):
+    """A server that a thread of this process runs or watches.
 
-    ``serve`` gets the listening socket, a callable to say that it accepts requests, and the
-    event that ends it. ``context`` opens the context in which all of it runs. The wanted ``port``
-    is taken when it is free, else any free one.
+    ``context`` opens the context in which all of that happens. The wanted ``port`` is taken when
+    it is free, else any free one.
     """
 
-    def __init__(
-        self, name: str, serve: Serve, *, port: int = 0, context: Context = nullcontext
-    ) -> None:
+    scheme = "http"
+
+    def __init__(self, name: str, *, port: int = 0, context: Context = nullcontext) -> None:
         self.name = name
         self.wanted_port = port
-        self._serve = serve
         self._context = context
-        self._thread: threading.Thread | None = None
-        self._settled = threading.Event()
-        self._is_ready = False
-        self._error: BaseException | None = None
         self._port: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end = asyncio.Event()
-        self._is_wanted = False
-        self._began = self._ready_after = 0.0
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+        # Guards what follows, and wakes those that wait.
+        self._changed = threading.Condition()
+        self._is_ready = False
+        self._reason: str | None = None
+        self._error: BaseException | None = None
+        self._start_count = self._starts_before = 0
+        self._since = self._ready_after = 0.0
 
     @property
     def is_running(self) -> bool:
-        """Whether the server accepts requests."""
-        return self._is_ready and self._thread is not None and self._thread.is_alive()
+        """Whether it accepts requests."""
+        return self._is_ready
+
+    @property
+    def state(self) -> State:
+        """Whether it is up, starting, restarting after it ended, or down for good."""
+        if self._is_ready:
+            return "up"
+        if self._thread is None or self._reason is not None:
+            return "down"
+        return "restarting" if self._start_count > self._starts_before else "starting"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is down for good, in one line; None while it runs or starts."""
+        return self._reason
+
+    @property
+    def start_count(self) -> int:
+        """How often it became ready."""
+        return self._start_count
 
     @property
     def port(self) -> int:
@@ -68,75 +95,142 @@ class Server:
     @property
     def url(self) -> str:
         """Its base URL. Raises ServerError before the launch."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self.scheme}://{HOST}:{self.port}"
+
+    @property
+    def public_url(self) -> str:
+        """Its URL without the password that ``url`` may hold. Raises ServerError, as that does."""
+        return self.url
 
     def launch(self) -> Self:
-        """Bind the port and start the thread, without waiting. Does nothing when it is running."""
+        """Take a port and start in the background. Does nothing when that was done."""
         if self._thread is not None and self._thread.is_alive():
             return self
-        listener = listen(self.wanted_port)
-        self._port = listener.getsockname()[1]
-        self._settled.clear()
-        self._is_ready, self._error, self._loop = False, None, None
-        self._is_wanted = True
-        self._began = time.perf_counter()
-        self._thread = threading.Thread(
-            target=self._run, args=(listener,), name=f"{self.name}-server", daemon=True
-        )
+        self._take_port()
+        self._end = threading.Event()
+        self._reason = self._error = None
+        self._starts_before = self._start_count
+        self._since = time.monotonic()
+        self._thread = threading.Thread(target=self._run_in_context, name=self.name, daemon=True)
         self._thread.start()
         return self
 
-    def wait(self, deadline: float = START_DEADLINE_S) -> float:
-        """Wait until it accepts requests; return the seconds that took since the launch.
+    def wait(self, deadline: float = START_DEADLINE_S, *, after: int = 0) -> float:
+        """Wait until it accepts requests; return the seconds from the launch, or the exit, to then.
 
-        Raises ServerError with the reason when it ended first, or was not ready in time.
+        A caller that is about to end it reads ``start_count`` first, and waits for a start
+        ``after`` that. Raises ServerError with the reason when it is down for good, or was not
+        ready in time. A launch that takes too long is stopped; a restart goes on.
         """
-        settled = self._settled.wait(deadline)
-        if self._error is not None:
-            raise ServerError(
-                f"{self.name} did not start: {type(self._error).__name__}: {self._error}"
-            ) from self._error
-        if not settled:
-            self.stop(timeout=0.5)
-            raise ServerError(f"{self.name} did not start within {deadline:g} s")
-        if not self._is_ready:
-            raise ServerError(f"{self.name} ended before it accepted requests")
+        with self._changed:
+            is_settled = self._changed.wait_for(
+                lambda: self._reason or (self._is_ready and self._start_count > after), deadline
+            )
+        was_ready = self._start_count > self._starts_before
+        if self._reason:
+            what = "is down" if was_ready else "did not start"
+            raise ServerError(f"{self.name} {what}: {self._reason}") from self._error
+        if not is_settled:
+            if not was_ready:
+                self.stop(timeout=0.5)
+            raise ServerError(f"{self.name} was not ready within {deadline:g} s")
         return self._ready_after
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End it and wait for its thread. Does nothing when it is not running."""
+        """End it, and wait for that at most ``timeout`` seconds. Does nothing when it has ended."""
         thread = self._thread
         if thread is None or not thread.is_alive():
             return
-        # Without a loop the thread has not come that far, and will not serve when it has.
-        self._is_wanted = False
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._end.set)
+        with self._changed:
+            self._end.set()
+        self._ask_to_end()
         thread.join(timeout)
 
-    def _run(self, listener: socket.socket) -> None:
-        with self._context():
-            try:
-                asyncio.run(self._main(listener))
-            except BaseException as error:
-                self._error = error
-            finally:
-                # An open listener of a dead server still accepts, and its clients hang.
-                listener.close()
-                self._is_ready = False
-                self._settled.set()
+    @abstractmethod
+    def _take_port(self) -> None:
+        """Choose the port of this launch."""
+
+    @abstractmethod
+    def _run_until_end(self) -> None:
+        """Run it in this thread until ``_end`` is set. Raises what ended it before."""
+
+    @abstractmethod
+    def _ask_to_end(self) -> None:
+        """Let ``_run_until_end`` return soon; called once ``_end`` is set."""
+
+    def _run_in_context(self) -> None:
+        try:
+            with self._context():
+                self._run_until_end()
+        except BaseException as error:
+            # Whatever it is: had this thread ended in silence, others would wait for it.
+            expected = isinstance(error, ServerError)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            self._become_down(reason, error)
+        else:
+            self._become_down("it was stopped")
+
+    def _become_ready(self) -> None:
+        with self._changed:
+            self._ready_after = time.monotonic() - self._since
+            self._is_ready = True
+            self._start_count += 1
+            self._changed.notify_all()
+
+    def _become_down(self, reason: str, error: BaseException | None = None) -> None:
+        with self._changed:
+            self._is_ready = False
+            self._reason, self._error = reason, error
+            self._changed.notify_all()
+
+
+class Server(BackgroundServer):
+    """A server in a thread of this process, with an event loop of its own.
+
+    ``serve`` gets the listening socket, a callable to say that it accepts requests, and the
+    event that ends it. ``new_loop`` makes the event loop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        serve: Serve,
+        *,
+        port: int = 0,
+        context: Context = nullcontext,
+        new_loop: NewLoop = asyncio.new_event_loop,
+    ) -> None:
+        super().__init__(name, port=port, context=context)
+        self._serve = serve
+        self._new_loop = new_loop
+        self._listener: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_end = asyncio.Event()
+
+    def _take_port(self) -> None:
+        self._loop = None
+        self._listener = listen(self.wanted_port)
+        self._port = self._listener.getsockname()[1]
+
+    def _run_until_end(self) -> None:
+        assert self._listener is not None
+        # An open listener of a dead server still accepts, and its clients hang.
+        with self._listener as listener, asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._main(listener))
+        if not self._end.is_set():
+            raise ServerError("it ended" if self._is_ready else "it ended before it was ready")
+
+    def _ask_to_end(self) -> None:
+        # Without a loop the thread has not come that far, and will not serve when it has.
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop_end.set)
 
     async def _main(self, listener: socket.socket) -> None:
-        self._end = asyncio.Event()
-        # Last: from now on stop() sets the event.
+        self._loop_end = asyncio.Event()
+        # Last: from now on _ask_to_end() sets the event.
         self._loop = asyncio.get_running_loop()
-        if self._is_wanted:
-            await self._serve(listener, self._ready, self._end)
-
-    def _ready(self) -> None:
-        self._ready_after = time.perf_counter() - self._began
-        self._is_ready = True
-        self._settled.set()
+        if not self._end.is_set():
+            await self._serve(listener, self._become_ready, self._loop_end)
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -160,8 +254,13 @@ class _UvicornServer(uvicorn.Server):
             self._ready()
 
 
-def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
-    """Return how to serve the ASGI application that ``make_app`` makes inside the loop."""
+def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serve:
+    """Return how to serve the ASGI application that ``make_app`` makes inside the loop.
+
+    ``http`` is what parses requests. It is named, and not what happens to be installed: httptools
+    passes headers as plain lists, whose values the SDK then sends among the local variables of
+    every frame. Only what reports nothing may use it.
+    """
 
     async def serve(listener: socket.socket, ready: Ready, end: asyncio.Event) -> None:
         config = uvicorn.Config(
@@ -172,6 +271,7 @@ def serve_asgi(make_app: Callable[[], ASGIApp]) -> Serve:
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
             lifespan="on",
+            http=http,
             timeout_graceful_shutdown=1,
             # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
             timeout_keep_alive=3600,

@@ -1,4 +1,4 @@
-"""A program that runs as a child process, is watched, and starts again when it dies.
+"""A program that runs as a child process, is watched, and starts again when it ends.
 
 The program says on standard output, in a JSON object a line, that it is ready and what it is
 asked: ``{"type": "ready", "port", "pid", "node"}``, then for each request
@@ -7,7 +7,6 @@ asked: ``{"type": "ready", "port", "pid", "node"}``, then for each request
 """
 
 import json
-import re
 import signal
 import subprocess
 import threading
@@ -15,110 +14,43 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any
 
 import psutil
 
 from kit.hosting import child
 from kit.hosting.child import Command
-from kit.hosting.server import HOST, START_DEADLINE_S, Context, ServerError
+from kit.hosting.process_exit import InFlightRequest, ProcessExit
+from kit.hosting.server import BackgroundServer, Context, ServerError
 
 READY_DEADLINE_S = 30.0
 MAX_FAILED_STARTS = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
-# So many deaths within a minute are a class at work; more are a program that cannot live.
-DEATHS_A_MINUTE, MINUTE_S = 15, 60.0
-KEPT_DEATHS = 50
+# So many exits within a minute are a class at work; more are a program that cannot run.
+EXITS_A_MINUTE, MINUTE_S = 15, 60.0
+KEPT_EXITS = 50
 
 SAMPLE_S = 0.25
 MAX_LINE_CHARS = 16_384
-LAST_WORDS, MAX_WORD_CHARS = 60, 500
+STDERR_LINES, MAX_STDERR_LINE_CHARS = 60, 500
 MAX_OPEN_REQUESTS = 1000
 
 Prepare = Callable[[int, threading.Event], Command]
 
-HEAP_EXHAUSTED = re.compile(r"FATAL ERROR: .*JavaScript heap out of memory")
-# What Node.js says of its inspector, which Sentry's SDK uses to read local variables.
-NOISE = re.compile(r"Debugger |For help, see|Waiting for the debugger")
-VERDICT = re.compile(r"FATAL ERROR: |(Uncaught )?\w*Error\b")
 
-
-class Request(NamedTuple):
-    """A request that the program had received; the ids are those of its root span."""
-
-    method: str
-    path: str
-    trace_id: str | None
-    span_id: str | None
-
-
-@dataclass(frozen=True)
-class Death:
-    """The end of a supervised process that nobody had asked for.
-
-    ``at`` is in seconds since the epoch. ``exit_code`` is None when a signal ended the process,
-    ``signal`` is its name. ``last_words`` are the last lines on stderr. ``in_flight`` is the last
-    request without an answer. ``memory_mb`` is the last sample of its resident memory, in MiB, at
-    most a quarter of a second old. ``back_after_s`` is how long until the program was ready again.
-    """
-
-    name: str
-    at: float
-    exit_code: int | None
-    signal: str | None
-    uptime_s: float
-    restarts: int
-    last_words: tuple[str, ...]
-    in_flight: Request | None
-    was_ready: bool
-    pid: int | None
-    version: str | None
-    options: tuple[str, ...]
-    memory_mb: float | None
-    back_after_s: float | None = None
-
-    @property
-    def heap_exhausted(self) -> bool:
-        """Whether V8 ended the process because its heap was full."""
-        return any(map(HEAP_EXHAUSTED.search, self.last_words))
-
-    @property
-    def kind(self) -> str:
-        """What an event about it is called: HeapExhausted, ProcessKilled or ProcessExited."""
-        if self.heap_exhausted:
-            return "HeapExhausted"
-        return "ProcessKilled" if self.signal else "ProcessExited"
-
-    @property
-    def how(self) -> str:
-        """How it ended, in words."""
-        return f"killed by {self.signal}" if self.signal else f"exited with code {self.exit_code}"
-
-    @property
-    def verdict(self) -> str:
-        """The line of its last words that says most; empty when it said nothing of its end.
-
-        Who is killed has no time to: what stands on stderr then is of something earlier.
-        """
-        # From the end: what is further up was said of errors that it survived.
-        spoken = [line for line in reversed(self.last_words) if line and not NOISE.match(line)]
-        if self.heap_exhausted:
-            return next(filter(HEAP_EXHAUSTED.match, spoken))
-        if self.signal and self.was_ready:
-            return ""
-        return next(filter(VERDICT.match, spoken), spoken[0] if spoken else "")
-
-
-class Supervisor:
-    """A supervised program, behind the surface of ``kit.hosting.server.Server``.
+class Supervisor(BackgroundServer):
+    """A program in a child process, which is watched, and started again when it ends.
 
     ``prepare`` gets the port and an event that is set when the program is no longer wanted, and
-    returns what to run. It runs in the background, in ``context``, and may take long. The wanted
-    ``port`` is taken when it is free, else any free one, at each start. ``on_death`` is called from
-    the background, before the program starts again; ``on_line`` with each line of its log.
+    returns what to run. It runs in the background, in ``context``, and may take long. The port is
+    chosen anew at each start. ``on_exit`` is called from the background, before the program starts
+    again; ``on_line`` with each line of its log. ``says_ready`` is asked for each line on stderr
+    whether the program is ready now, for one that does not say so on standard output.
     """
+
+    max_failed_starts = MAX_FAILED_STARTS
 
     def __init__(
         self,
@@ -126,233 +58,162 @@ class Supervisor:
         prepare: Prepare,
         *,
         port: int = 0,
-        on_death: Callable[[Death], object] = lambda death: None,
+        on_exit: Callable[[ProcessExit], object] = lambda process_exit: None,
         on_line: Callable[[str], object] = lambda line: None,
+        says_ready: Callable[[str], bool] = lambda line: False,
         context: Context = nullcontext,
     ) -> None:
-        self.name = name
-        self.wanted_port = port
+        super().__init__(name, port=port, context=context)
         self._prepare = prepare
-        self._on_death = on_death
+        self._on_exit = on_exit
         self._on_line = on_line
-        self._context = context
-        self._port: int | None = None
-        self._thread: threading.Thread | None = None
-        self._end = threading.Event()
-        self._changed = threading.Condition()
-        self._life: _Life | None = None
-        self._lives = 0
-        self._reason: str | None = None
-        self._since = self._ready_after = 0.0
-        self._deaths: deque[Death] = deque(maxlen=KEPT_DEATHS)
+        self._says_ready = says_ready
+        self._run: _Run | None = None
+        self._exits: deque[ProcessExit] = deque(maxlen=KEPT_EXITS)
         self._restarts = 0
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the program accepts requests."""
-        life = self._life
-        return life is not None and life.is_ready
-
-    @property
-    def port(self) -> int:
-        """The port that the program is told to take. Raises ServerError before the launch."""
-        if self._port is None:
-            raise ServerError(f"{self.name} has no port: it was not launched")
-        return self._port
-
-    @property
-    def url(self) -> str:
-        """Its base URL. Raises ServerError before the launch."""
-        return f"http://{HOST}:{self.port}"
 
     @property
     def pid(self) -> int | None:
         """The id of the running process, or None while it does not run."""
-        life = self._life
-        return life.pid if life is not None and life.is_ready else None
+        run = self._run
+        return run.pid if run is not None and self._is_ready else None
 
     @property
-    def lives(self) -> int:
-        """How often the program became ready."""
-        return self._lives
-
-    @property
-    def deaths(self) -> tuple[Death, ...]:
-        """The last deaths that nobody had asked for, the latest last."""
+    def exits(self) -> tuple[ProcessExit, ...]:
+        """How its last processes ended by themselves, the latest last."""
         with self._changed:
-            return tuple(self._deaths)
-
-    @property
-    def reason(self) -> str | None:
-        """Why the program is down for good, in one line; None while it runs or starts."""
-        return self._reason
-
-    def launch(self) -> Self:
-        """Choose the port and start in the background. Does nothing when that was done."""
-        if self._thread is not None and self._thread.is_alive():
-            return self
-        self._port = child.free_port(self._port or self.wanted_port)
-        self._end = threading.Event()
-        self._reason = None
-        self._deaths.clear()
-        self._restarts = 0
-        self._since = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._thread.start()
-        return self
-
-    def wait(self, deadline: float = START_DEADLINE_S, *, after: int = 0) -> float:
-        """Wait until it accepts requests; return the seconds that took since launch or death.
-
-        Whoever knows that it will die asks for ``lives`` before, and waits for one ``after``
-        those. Raises ServerError with the reason when it is down for good, or was not ready in
-        time; it goes on starting then.
-        """
-        with self._changed:
-            settled = self._changed.wait_for(
-                lambda: self._reason or (self.is_running and self._lives > after), deadline
-            )
-        if self._reason:
-            raise ServerError(f"{self.name} is down: {self._reason}")
-        if not settled:
-            raise ServerError(f"{self.name} was not ready within {deadline:g} s")
-        return self._ready_after
+            return tuple(self._exits)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Ask the program to end, and after ``timeout`` seconds end it. Never leaves it behind."""
-        thread = self._thread
-        if thread is None:
-            return
-        with self._changed:
-            self._end.set()
-            life = self._life
         try:
-            if life is not None:
-                child.ask_to_end(life.leash)
-            thread.join(timeout)
+            super().stop(timeout)
         finally:
-            if life is not None:
-                child.end(life.leash, timeout=1.0)
-            thread.join(timeout)
+            if self._run is not None and self._thread is not None:
+                child.end(self._run.process, timeout=1.0)
+                self._thread.join(timeout)
 
-    def _run(self) -> None:
-        try:
-            with self._context():
-                self._supervise()
-            self._go_down("it was stopped")
-        except Exception as error:
-            # Whatever it is: had this thread died in silence, others would wait for it.
-            expected = isinstance(error, ServerError)
-            self._go_down(str(error) if expected else f"{type(error).__name__}: {error}")
+    def _take_port(self) -> None:
+        self._port = child.free_port(self._port or self.wanted_port)
+        self._run = None
+        self._exits.clear()
+        self._restarts = 0
 
-    def _go_down(self, reason: str) -> None:
-        with self._changed:
-            self._reason = reason
-            self._changed.notify_all()
+    def _ask_to_end(self) -> None:
+        if self._run is not None:
+            child.ask_to_end(self._run.process)
 
-    def _supervise(self) -> None:
+    def _run_until_end(self) -> None:
         """Start the program again and again, until that is no longer wanted or of use."""
         failed_starts = 0
-        while (life := self._begin(self._prepare(self.port, self._end))) is not None:
-            code = life.follow()
+        while (run := self._start(self._prepare(self.port, self._end))) is not None:
+            code = run.follow()
+            # Without the lock, so that readers know at once.
+            self._is_ready = False
             if self._end.is_set():
                 return
-            death = life.death(self.name, code, self._restarts)
-            failed_starts = 0 if death.was_ready else failed_starts + 1
-            self._record(death)
-            if failed_starts == MAX_FAILED_STARTS:
-                raise ServerError(f"it {death.how} before it was ready. {death.verdict}".strip())
+            process_exit = run.describe_exit(self.name, code, self._restarts)
+            failed_starts = 0 if process_exit.was_ready else failed_starts + 1
+            self._record(process_exit)
+            if failed_starts == self.max_failed_starts:
+                words = f"it {process_exit.how} before it was ready. {process_exit.error_line}"
+                raise ServerError(words.strip())
             self._end.wait(self._pause(failed_starts))
             self._restarts += 1
-            # Somebody else may have taken the port meanwhile.
+            # Another program may have taken the port meanwhile.
             self._port = child.free_port(self.port)
 
-    def _begin(self, command: Command) -> "_Life | None":
+    def _start(self, command: Command) -> "_Run | None":
         """Start a process, unless ``stop`` was called: it would not know of it."""
         with self._changed:
             if self._end.is_set():
                 return None
-            self._life = _Life(command, self._has_become_ready, self._on_line)
-            return self._life
+            self._run = _Run(command, self._become_ready, self._on_line, self._says_ready)
+            return self._run
 
-    def _has_become_ready(self) -> None:
+    def _become_ready(self) -> None:
+        # One step for waiting threads: with the start they see how long it took.
         with self._changed:
-            self._ready_after = time.monotonic() - self._since
-            self._lives += 1
-            if self._deaths and self._deaths[-1].back_after_s is None:
-                self._deaths[-1] = replace(self._deaths[-1], back_after_s=self._ready_after)
-            self._changed.notify_all()
+            super()._become_ready()
+            if self._exits and self._exits[-1].back_after_s is None:
+                self._exits[-1] = replace(self._exits[-1], back_after_s=self._ready_after)
 
-    def _record(self, death: Death) -> None:
+    def _record(self, process_exit: ProcessExit) -> None:
         with self._changed:
-            self._deaths.append(death)
+            self._exits.append(process_exit)
             self._since = time.monotonic()
         try:
-            self._on_death(death)
+            self._on_exit(process_exit)
         except Exception as error:
-            self._on_line(f"the death could not be reported: {type(error).__name__}: {error}")
+            self._on_line(f"the exit could not be reported: {type(error).__name__}: {error}")
 
     def _pause(self, failed_starts: int) -> float:
         """Return how many seconds to leave before the next start."""
         minute_ago = time.time() - MINUTE_S
-        recent = sum(1 for death in self._deaths if death.at > minute_ago)
-        step = max(failed_starts, recent - DEATHS_A_MINUTE)
+        recent = sum(1 for process_exit in self._exits if process_exit.at > minute_ago)
+        step = max(failed_starts, recent - EXITS_A_MINUTE)
         return min(FIRST_PAUSE_S * 2 ** (step - 1), LONGEST_PAUSE_S) if step > 0 else 0.0
 
 
-class _Life:
+class _Run:
     """One process of a supervised program, from its start to its end."""
 
     def __init__(
-        self, command: Command, on_ready: Callable[[], None], on_line: Callable[[str], object]
+        self,
+        command: Command,
+        on_ready: Callable[[], None],
+        on_line: Callable[[str], object],
+        says_ready: Callable[[str], bool],
     ) -> None:
         self._began = time.monotonic()
         self._options = tuple(part for part in command.arguments if part.startswith("-"))
         self._on_ready = on_ready
         self._on_line = on_line
+        self._says_ready = says_ready
         self._ready: dict[str, Any] | None = None
         self._memory_mb: float | None = None
-        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._open: dict[tuple[str | None, str | None], Request] = {}
-        self.is_ready = False
-        self.leash = child.start(command, stdout=subprocess.PIPE)
+        self._stderr_tail: deque[str] = deque(maxlen=STDERR_LINES)
+        self._open: dict[tuple[str | None, str | None], InFlightRequest] = {}
+        self.process = child.start(command, stdout=subprocess.PIPE)
 
     @property
     def pid(self) -> int | None:
-        """The id of the process itself, not of the leash, once that was said."""
+        """The id of the program itself, not of its wrapper, once the program has said it."""
         pid = (self._ready or {}).get("pid")
         return pid if isinstance(pid, int) else None
 
     def follow(self) -> int:
         """Read what the process says until its end; return its exit code, or minus its signal."""
         readers = [
-            threading.Thread(target=_read, args=each, daemon=True)
-            for each in ((self.leash.stdout, self._hear), (self.leash.stderr, self._keep))
+            threading.Thread(target=_read_lines, args=each, daemon=True)
+            for each in (
+                (self.process.stdout, self._use_stdout),
+                (self.process.stderr, self._use_stderr),
+            )
         ]
         for reader in readers:
             reader.start()
         # At the end of output instead of at intervals: it is known at once then.
-        while readers[0].is_alive() and self.leash.poll() is None:
+        while readers[0].is_alive() and self.process.poll() is None:
             readers[0].join(SAMPLE_S)
             self._sample()
-        code = child.wait(self.leash)
+        code = child.wait(self.process)
+        # All lines: that it was ready may be the last thing it said.
         for reader in readers:
             reader.join()
-        # Only now: that it was ready may have been among its last words.
-        self.is_ready = False
-        child.end(self.leash)
+        child.end(self.process)
         return code
 
-    def death(self, name: str, code: int, restarts: int) -> Death:
-        """Describe the end of this process."""
-        return Death(
+    def describe_exit(self, name: str, code: int, restarts: int) -> ProcessExit:
+        """Return how this process ended."""
+        return ProcessExit(
             name=name,
             at=time.time(),
             exit_code=code if code >= 0 else None,
             signal=_signal_name(-code) if code < 0 else None,
             uptime_s=time.monotonic() - self._began,
             restarts=restarts,
-            last_words=tuple(self._last_words),
+            stderr_tail=tuple(self._stderr_tail),
             in_flight=next(reversed(self._open.values()), None),
             was_ready=self._ready is not None,
             pid=self.pid,
@@ -364,24 +225,26 @@ class _Life:
     def _sample(self) -> None:
         if self.pid is not None:
             with suppress(psutil.Error):
-                # What has just ended has no memory any more; the sample before is of interest.
+                # A process that has just ended has no memory; keep the sample before.
                 rss = psutil.Process(self.pid).memory_info().rss
                 self._memory_mb = rss / 2**20 if rss else self._memory_mb
-        elif time.monotonic() - self._began > READY_DEADLINE_S:
-            self._last_words.append(f"It was not ready within {READY_DEADLINE_S:g} s.")
-            child.end(self.leash)
+        elif self._ready is None and time.monotonic() - self._began > READY_DEADLINE_S:
+            self._stderr_tail.append(f"It was not ready within {READY_DEADLINE_S:g} s.")
+            child.end(self.process)
 
-    def _hear(self, line: str) -> None:
-        message = _message(line)
+    def _become_ready(self, message: dict[str, Any]) -> None:
+        self._ready = message
+        self._sample()
+        self._on_ready()
+
+    def _use_stdout(self, line: str) -> None:
+        message = _json_object(line)
         match message.get("type"):
             case "ready":
-                self._ready = message
-                self._sample()
-                self.is_ready = True
-                self._on_ready()
+                self._become_ready(message)
             case "request":
-                fields: list[Any] = [message.get(field) for field in Request._fields]
-                request = Request(*fields)
+                fields: list[Any] = [message.get(field) for field in InFlightRequest._fields]
+                request = InFlightRequest(*fields)
                 self._open[request.trace_id, request.span_id] = request
                 if len(self._open) > MAX_OPEN_REQUESTS:
                     del self._open[next(iter(self._open))]
@@ -390,19 +253,21 @@ class _Life:
             case _:
                 self._on_line(line)
 
-    def _keep(self, line: str) -> None:
-        self._last_words.append(line[:MAX_WORD_CHARS])
+    def _use_stderr(self, line: str) -> None:
+        self._stderr_tail.append(line[:MAX_STDERR_LINE_CHARS])
         self._on_line(line)
+        if self._ready is None and self._says_ready(line):
+            self._become_ready({})
 
 
-def _read(stream: IO[str], use: Callable[[str], None]) -> None:
+def _read_lines(stream: IO[str], use: Callable[[str], None]) -> None:
     """Call ``use`` with each line, in pieces when it is long, until the stream ends."""
     with stream:
         for line in iter(partial(stream.readline, MAX_LINE_CHARS), ""):
             use(line.rstrip())
 
 
-def _message(line: str) -> dict[str, Any]:
+def _json_object(line: str) -> dict[str, Any]:
     """Return the JSON object in a line, an empty one when it holds none."""
     with suppress(ValueError, RecursionError):
         if line.startswith("{") and isinstance(message := json.loads(line), dict):

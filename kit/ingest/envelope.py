@@ -1,13 +1,12 @@
 """Reading Sentry envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
 
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, count
 from typing import Any
 
-from sentry_sdk.envelope import Item as SdkItem
+import msgspec
 from sentry_sdk.envelope import parse_json
 
 MAX_ITEM_BYTES = 5 * 1024 * 1024
@@ -85,14 +84,17 @@ class Envelope:
 
 def parse(body: bytes) -> Envelope:
     """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
-    stream = io.BytesIO(body)
-    headers = _object(stream.readline(), "the envelope header")
-    return Envelope(body, headers, tuple(_items(body, stream, headers)))
+    reader = _Reader(body)
+    headers = _object(reader.line(), "the envelope header")
+    return Envelope(body, headers, tuple(_items(reader, headers)))
 
 
 def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
     """Return headers and payload of one item, given the bytes that an ``Item`` points at."""
-    return _read_item(io.BytesIO(data), "the item")
+    headers, payload = _split(_Reader(data), "the item")
+    if headers["type"] in JSON_TYPES:
+        return headers, _object(payload, "the payload of the item")
+    return headers, payload
 
 
 def hex_id(value: object) -> str | None:
@@ -103,100 +105,151 @@ def hex_id(value: object) -> str | None:
     return digits if re.fullmatch("[0-9a-f]{32}", digits) else None
 
 
-def _items(body: bytes, stream: io.BytesIO, envelope_headers: dict[str, Any]) -> Iterator[Item]:
+class _Reader:
+    """Lines and lengths of a body, from its beginning to its end."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.offset = 0
+
+    def line(self) -> bytes:
+        """Return the next line with its end; nothing at the end of the body."""
+        start = self.offset
+        self.offset = self.body.find(b"\n", start) + 1 or len(self.body)
+        return self.body[start : self.offset]
+
+    def take(self, length: int) -> bytes:
+        """Return the next ``length`` bytes; fewer at the end of the body."""
+        start = self.offset
+        self.offset = min(start + length, len(self.body))
+        return self.body[start : self.offset]
+
+
+def _items(reader: _Reader, envelope_headers: dict[str, Any]) -> Iterator[Item]:
     for number in count(1):
-        offset = stream.tell()
-        if _at_end(stream):
+        offset = reader.offset
+        if _at_end(reader):
             return
         if number > MAX_ITEMS:
             raise TooLarge(f"the envelope has over {MAX_ITEMS} items; send several envelopes")
-        headers, payload = _read_item(stream, f"item {number}")
+        headers, payload = _split(reader, f"item {number}")
+        kind = headers["type"]
+        claims = _claims(payload, f"item {number}") if kind in JSON_TYPES else _Claims()
         yield Item(
-            type=headers["type"],
-            event_id=_event_id(payload, envelope_headers),
-            trace_ids=_trace_ids(headers["type"], payload, envelope_headers),
-            body=body,
+            type=kind,
+            event_id=hex_id(claims.event_id) or hex_id(envelope_headers.get("event_id")),
+            trace_ids=_trace_ids(kind, claims, envelope_headers),
+            body=reader.body,
             offset=offset,
-            length=stream.tell() - offset,
+            length=reader.offset - offset,
         )
 
 
-def _at_end(stream: io.BytesIO) -> bool:
-    offset = stream.tell()
-    if stream.readline().strip():
-        stream.seek(offset)
-        return False
+def _at_end(reader: _Reader) -> bool:
+    offset = reader.offset
+    is_blank = not reader.line().strip()
     # The SDK's reader stops at a blank line; whatever follows one would be lost unseen.
-    if stream.read().strip():
+    if is_blank and reader.body[reader.offset :].strip():
         raise BadEnvelope(f"there is a blank line instead of an item header at byte {offset}")
-    return True
+    reader.offset = offset
+    return is_blank
 
 
-def _read_item(stream: io.BytesIO, what: str) -> tuple[dict[str, Any], Any]:
-    """Let the SDK read an item that was looked over first: it checks no length and no depth."""
-    start = stream.tell()
-    headers, payload = _look_ahead(stream, what)
-    if headers["type"] in JSON_TYPES:
-        _check_depth(payload, f"the payload of {what}")
-    stream.seek(start)
-    try:
-        item = SdkItem.deserialize_from(stream)
-    except ValueError as error:
-        raise BadEnvelope(f"the payload of {what} is not JSON: {error}") from error
-    assert item is not None, "a header line was seen"
-    if headers["type"] not in JSON_TYPES:
-        return item.headers, payload
-    parsed = item.payload.json
-    if parsed is None:
-        parsed = _json(payload, f"the payload of {what}")
-    if not isinstance(parsed, dict):
-        raise BadEnvelope(f"the payload of {what} is not a JSON object")
-    return item.headers, parsed
+def _split(reader: _Reader, what: str) -> tuple[dict[str, Any], bytes]:
+    """Return the header of the next item and the bytes of its payload.
 
-
-def _look_ahead(stream: io.BytesIO, what: str) -> tuple[dict[str, Any], bytes]:
-    headers = _object(stream.readline(), f"the header of {what}")
+    As the SDK's own reader does, which checks neither lengths nor sizes.
+    """
+    headers = _object(reader.line(), f"the header of {what}")
     kind, length = headers.get("type"), headers.get("length")
     # Not printable are, among others, lone surrogates, which no database can store.
     if not isinstance(kind, str) or not kind or not kind.isprintable():
         raise BadEnvelope(f"the header of {what} has no type")
     if length is None:
-        payload = stream.readline().removesuffix(b"\n")
+        payload = reader.line().removesuffix(b"\n")
     elif type(length) is not int or length < 0:
         raise BadEnvelope(f"the length of {what} is not a number of bytes")
     else:
-        payload = _exactly(stream, length, what)
+        payload = _exactly(reader, length, what)
     if len(payload) > MAX_ITEM_BYTES:
         raise TooLarge(f"{what} has {len(payload)} bytes, over the limit of {MAX_ITEM_BYTES}")
     return headers, payload
 
 
-def _exactly(stream: io.BytesIO, length: int, what: str) -> bytes:
-    payload = stream.read(min(length, stream.getbuffer().nbytes))
+def _exactly(reader: _Reader, length: int, what: str) -> bytes:
+    payload = reader.take(length)
     if len(payload) < length:
         raise BadEnvelope(f"{what} ends after {len(payload)} of its {length} bytes")
-    if stream.readline().strip():
+    if reader.line().strip():
         raise BadEnvelope(f"{what} goes on after its {length} bytes")
     return payload
 
 
-def _object(line: bytes, what: str) -> dict[str, Any]:
-    parsed = _json(line, what)
+class _Claims(msgspec.Struct):
+    """What a payload says about where it belongs."""
+
+    event_id: Any = None
+    contexts: Any = None
+    transaction: Any = None
+    trace_id: Any = None
+    items: Any = None
+
+
+_READ_CLAIMS = msgspec.json.Decoder(_Claims).decode
+# What the standard library's reader takes and msgspec refuses: NaN and Infinity, numbers beyond
+# a double, lone surrogates, bytes that are not UTF-8.
+_REFUSED_BY_MSGSPEC = (msgspec.MsgspecError, UnicodeError)
+
+
+def _claims(payload: bytes, what: str) -> _Claims:
+    """Check that a payload is a JSON object; make objects of nothing but its claims."""
+    _check_depth(payload, f"the payload of {what}")
+    if not _may_hold_huge_integers(payload):
+        try:
+            return _READ_CLAIMS(payload)
+        except _REFUSED_BY_MSGSPEC:
+            pass
+    whole = _object(payload, f"the payload of {what}")
+    return _Claims(**{name: whole.get(name) for name in _Claims.__struct_fields__})
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    _check_depth(data, what)
+    parsed = _json(data, what)
     if not isinstance(parsed, dict):
         raise BadEnvelope(f"{what} is not a JSON object")
     return parsed
 
 
 def _json(data: bytes, what: str) -> Any:
-    _check_depth(data, what)
+    try:
+        return msgspec.json.decode(data)
+    except _REFUSED_BY_MSGSPEC:
+        pass
     try:
         return parse_json(data)
     except ValueError as error:
         raise BadEnvelope(f"{what} is not JSON: {error}") from error
 
 
-_STRUCTURE = b'[{]}"'
-_REST = bytes(set(range(256)) - set(_STRUCTURE))
+# Python refuses integers over a limit of digits, which can be set to 640 at the least.
+_HUGE_DIGITS = 640
+_SAMPLES = 8
+
+
+def _may_hold_huge_integers(data: bytes) -> bool:
+    """Whether there might be an integer that no reader takes: msgspec counts no skipped digits.
+
+    A run of that many digits has digits at so many equidistant places in succession.
+    """
+    samples = data[:: _HUGE_DIGITS // _SAMPLES]
+    return len(data) > _HUGE_DIGITS and _SAMPLED_DIGITS.search(samples) is not None
+
+
+_SAMPLED_DIGITS = re.compile(b"[0-9]{%d}" % _SAMPLES)
+
+_NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'[{]}"'))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -205,33 +258,34 @@ def _check_depth(data: bytes, what: str) -> None:
 
     A kernel may have raised its recursion limit, and then the parser overflows the C stack.
     """
-    if b"\\" in data:
-        # Escapes go first, so that each quote left over opens or closes a string.
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    quoted = data.translate(None, _REST).replace(b'""', b"")
-    brackets = b"".join(quoted.split(b'"')[::2])
-    if any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets))):
+    if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise BadEnvelope(f"{what} is nested deeper than {MAX_DEPTH} levels")
 
 
-def _event_id(payload: Any, envelope_headers: dict[str, Any]) -> str | None:
-    return hex_id(_dig(payload, "event_id")) or hex_id(envelope_headers.get("event_id"))
+def _depth(data: bytes) -> int:
+    """Return how deep brackets are nested, those in strings aside."""
+    if b"\\" in data:
+        # Escapes go first, so that each quote left over opens or closes a string.
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quoted = data.translate(None, _NO_STRUCTURE).replace(b'""', b"")
+    brackets = b"".join(quoted.split(b'"')[::2])
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
-def _trace_ids(kind: str, payload: Any, envelope_headers: dict[str, Any]) -> frozenset[str]:
+def _trace_ids(kind: str, claims: _Claims, envelope_headers: dict[str, Any]) -> frozenset[str]:
     """Where an item says to which traces it belongs; the envelope speaks for those that do not."""
-    own = _hex_ids(_claimed_traces(kind, payload))
+    own = _hex_ids(_claimed_traces(kind, claims))
     return own or _hex_ids([_dig(envelope_headers, "trace", "trace_id")])
 
 
-def _claimed_traces(kind: str, payload: Any) -> Iterable[Any]:
+def _claimed_traces(kind: str, claims: _Claims) -> Iterable[Any]:
     if kind in CONTAINERS:
-        items = _dig(payload, "items")
-        members = items if isinstance(items, list) else [payload]
-        return (_dig(member, "trace_id") for member in members)
+        if isinstance(claims.items, list):
+            return (_dig(member, "trace_id") for member in claims.items)
+        return [claims.trace_id]
     if kind == "profile":
-        return [_dig(payload, "transaction", "trace_id")]
-    return [_dig(payload, "contexts", "trace", "trace_id")]
+        return [_dig(claims.transaction, "trace_id")]
+    return [_dig(claims.contexts, "trace", "trace_id")]
 
 
 def _hex_ids(values: Iterable[Any]) -> frozenset[str]:

@@ -6,26 +6,35 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kit.advice import Advice
+from kit.actionable import ActionableError
 from kit.ingest.envelope import Envelope, Item, parse_item
+from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
 
 MAX_UNREAD_ITEMS = 10_000
+# Items of one answer, unless another limit is given.
+MOST = 1000
+# Of all that is stored, where somebody waits for what is about to come.
+RECENT = 100
 _BUSY_TIMEOUT_S = 10.0
 _PAGE_BYTES = 4096
 # Moving what was written from the log to the file waits for the disk: rarely, and much at once.
 _WAL_BYTES = 32 * 1024 * 1024
+# Of a start: what is over the bounds then is deleted with the writes that follow.
+_OPEN_BUDGET_S = 1.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROWS = 1000  # of one statement: SQLite takes at most 32,766 values in it
 
+# The columns of each table are in the order in which rows are inserted. ``project`` came to
+# ``items`` later, so that an index can have it.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS envelopes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,7 +42,6 @@ CREATE TABLE IF NOT EXISTS envelopes (
     received_at REAL NOT NULL,
     body BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS envelopes_by_age ON envelopes (received_at);
 CREATE TABLE IF NOT EXISTS items (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     envelope INTEGER NOT NULL REFERENCES envelopes ON DELETE CASCADE,
@@ -42,30 +50,63 @@ CREATE TABLE IF NOT EXISTS items (
     "offset" INTEGER NOT NULL,
     length INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS items_by_envelope ON items (envelope);
-CREATE INDEX IF NOT EXISTS items_by_event ON items (event_id);
 CREATE TABLE IF NOT EXISTS traces (
     trace_id TEXT NOT NULL,
     item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     PRIMARY KEY (trace_id, item)
 ) WITHOUT ROWID;
+ALTER TABLE items ADD COLUMN project TEXT NOT NULL DEFAULT '';
+UPDATE items SET project = (SELECT project FROM envelopes WHERE id = envelope);
+CREATE INDEX IF NOT EXISTS envelopes_by_age ON envelopes (received_at);
+CREATE INDEX IF NOT EXISTS items_by_envelope ON items (envelope);
+CREATE INDEX IF NOT EXISTS items_by_event ON items (event_id);
+CREATE INDEX IF NOT EXISTS items_by_type ON items (type);
+CREATE INDEX IF NOT EXISTS items_by_project ON items (project);
+CREATE INDEX IF NOT EXISTS items_by_project_and_type ON items (project, type);
 CREATE INDEX IF NOT EXISTS traces_by_item ON traces (item);
+PRAGMA user_version = 1;
 """
+_VERSION = 1
 
-_SELECT = """
-SELECT items.id, project, type, event_id, received_at,
+_COLUMNS = """
+SELECT items.id, items.project, items.type, items.event_id, received_at,
     (SELECT group_concat(trace_id) FROM traces WHERE item = items.id),
     substr(body, "offset" + 1, length)
-FROM items JOIN envelopes ON envelopes.id = items.envelope
-WHERE (:trace_id IS NULL OR items.id IN (SELECT item FROM traces WHERE trace_id = :trace_id))
-    AND (:type IS NULL OR type = :type)
-    AND (:project IS NULL OR project = :project)
-    AND (:event_id IS NULL OR event_id = :event_id)
-ORDER BY items.id DESC LIMIT :limit
 """
+_CONDITIONS = {
+    "trace_id": "traces.trace_id = :trace_id",
+    "type": "items.type = :type",
+    "project": "items.project = :project",
+    "event_id": "items.event_id = :event_id",
+}
+# What to read for which conditions, and in which order: the first whose names are all given. Each
+# is read in the order of the answer, so that no more is read than the answer has; what is left to
+# check are the items of one event or one trace. CROSS JOIN and INDEXED BY keep SQLite to it:
+# without statistics it guesses, and those of a store that grows and is trimmed are soon wrong.
+_SOURCES: tuple[tuple[frozenset[str], str, str], ...] = (
+    (
+        frozenset({"event_id", "trace_id"}),
+        "items INDEXED BY items_by_event CROSS JOIN traces ON traces.item = items.id",
+        "items.id",
+    ),
+    (frozenset({"event_id"}), "items INDEXED BY items_by_event", "items.id"),
+    (
+        frozenset({"trace_id"}),
+        "traces CROSS JOIN items ON items.id = traces.item",
+        "traces.item",
+    ),
+    (
+        frozenset({"project", "type"}),
+        "items INDEXED BY items_by_project_and_type",
+        "items.id",
+    ),
+    (frozenset({"project"}), "items INDEXED BY items_by_project", "items.id"),
+    (frozenset({"type"}), "items INDEXED BY items_by_type", "items.id"),
+    (frozenset(), "items", "items.id"),
+)
 
 
-class StoreError(Advice):
+class StoreError(ActionableError):
     """The store cannot take or give items; the message says why and what to do."""
 
 
@@ -141,26 +182,38 @@ class Received(NamedTuple):
 
 
 class Store:
-    """The items that were received, kept for ``keep`` in the SQLite file at ``path``.
+    """The items that were received, in the SQLite file at ``path``, which processes may share.
 
-    Raises StoreError when the file cannot be opened for writing.
+    They are kept for ``keep``, as long as the file does not take more than ``max_bytes``. What is
+    over is deleted at opening and with each write, whole envelopes, the oldest first. Raises
+    StoreError when the file cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, *, keep: timedelta = timedelta(days=7)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep: timedelta = Retention.keep,
+        max_bytes: int = Retention.max_bytes,
+    ) -> None:
         self.path = path
         self._closed = False
         self._subscriptions: set[Subscription] = set()
         self._subscribing = threading.Lock()
         self._writing = threading.Lock()
         self._reading = threading.Lock()
-        with self._explained("open"), ExitStack() as opened:
+        with self._as_store_error("open"), ExitStack() as opened:
             private_folder(path.parent)
             private_file(path)  # SQLite's other files get the same mode
             self._writer = opened.enter_context(closing(_connect(path)))
             self._reader = opened.enter_context(closing(_connect(path)))
             _set_up(self._writer)
-            _delete_before(self._writer, time.time() - keep.total_seconds())
+            self._trimmer = Trimmer(self._writer, Retention(keep, max_bytes))
+            self._trimmer.trim(_OPEN_BUDGET_S)
             self._files = opened.pop_all()
+        # What is free is used again; that it is not given back is no reason not to start.
+        with suppress(sqlite3.Error):
+            self._trimmer.compact()
 
     def write(self, batch: Sequence[Received]) -> None:
         """Store envelopes in one transaction; they are durable when this returns.
@@ -171,13 +224,14 @@ class Store:
             if self._closed:
                 raise StoreError("The store is closed.")
             try:
-                with self._explained("write to"), _transaction(self._writer):
+                with self._as_store_error("write to"), transaction(self._writer):
                     committed = _insert(self._writer, batch)
             except Exception as error:
                 self._fail(batch, error)
                 raise
             for received, ids in zip(batch, committed, strict=True):
                 self._publish(received, ids)
+            self._trim(batch)
 
     def items(
         self,
@@ -186,19 +240,19 @@ class Store:
         type: str | None = None,
         project: str | None = None,
         event_id: str | None = None,
-        limit: int = 1000,
+        limit: int = MOST,
     ) -> list[StoredItem]:
         """Return the items that match everything given, newest first. Raises StoreError."""
-        wanted = {
-            "trace_id": trace_id,
-            "type": type,
-            "project": project,
-            "event_id": event_id,
-            "limit": limit,
-        }
-        with self._explained("read"), self._reading:
-            rows = self._reader.execute(_SELECT, wanted).fetchall()
-        return [_stored(*row) for row in rows]
+        given = {"trace_id": trace_id, "type": type, "project": project, "event_id": event_id}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        with self._as_store_error("read"), self._reading:
+            rows = self._reader.execute(_select(wanted), wanted | {"limit": limit}).fetchall()
+        return [_make_item(*row) for row in rows]
+
+    @property
+    def deleted(self) -> Deleted:
+        """How many envelopes this process deleted since it opened the store, and why."""
+        return self._trimmer.deleted
 
     @contextmanager
     def subscribe(self, trace_id: str | None = None) -> Iterator[Subscription]:
@@ -220,17 +274,24 @@ class Store:
         predicate: Callable[[StoredItem], bool],
         timeout: float,
         *,
+        type: str | None = None,
+        project: str | None = None,
         what: str = "matching item",
     ) -> StoredItem:
         """Return the first item of the trace that satisfies ``predicate``, stored or to come.
 
-        Raises TimeoutError after ``timeout`` seconds, with ``what`` was waited for and what
-        arrived instead.
+        Without a trace, only the last ``RECENT`` of the stored items are looked at; with ``type``
+        or ``project``, the last of those. Raises TimeoutError after ``timeout`` seconds, with
+        ``what`` was waited for and what arrived instead.
         """
         deadline = time.monotonic() + timeout
         seen: dict[int, str] = {}
+        limit = RECENT if trace_id is None else MOST
         with self.subscribe(trace_id) as arrivals:
-            for item in _chain(self.items(trace_id=trace_id), arrivals, deadline):
+            stored = self.items(trace_id=trace_id, type=type, project=project, limit=limit)
+            for item in _chain(stored, arrivals, deadline):
+                if type not in (None, item.type) or project not in (None, item.project):
+                    continue
                 if predicate(item):
                     return item
                 seen[item.id] = f"{item.type} from {item.project}"
@@ -269,6 +330,14 @@ class Store:
         with self._reading:
             self._files.close()
 
+    def _trim(self, batch: Sequence[Received]) -> None:
+        if batch:
+            size = sum(len(received.envelope.body) for received in batch)
+            rows = sum(1 + len(received.envelope.items) for received in batch)
+            # The batch is stored all the same; the next one tries again.
+            with suppress(sqlite3.Error):
+                self._trimmer.trim_after(size, rows, batch[0].at)
+
     def _publish(self, received: Received, ids: range) -> None:
         with self._subscribing:
             subscriptions = list(self._subscriptions)
@@ -288,16 +357,16 @@ class Store:
                     subscription._fail(reason)
 
     @contextmanager
-    def _explained(self, verb: str) -> Iterator[None]:
+    def _as_store_error(self, verb: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"Cannot {verb} the store {self.path}: {error}. {_remedy(error)}"
+                f"Cannot {verb} the store {self.path}: {error}. {_next_step(error)}"
             ) from error
 
 
-def _remedy(error: sqlite3.Error | OSError) -> str:
+def _next_step(error: sqlite3.Error | OSError) -> str:
     """Return the next step."""
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
@@ -321,37 +390,35 @@ def _connect(path: Path) -> sqlite3.Connection:
     # In WAL mode this loses nothing when a process is killed; only a power cut can undo the
     # last commits, and never harms the file.
     db.execute("PRAGMA synchronous = NORMAL")
+    # Some builds write zeros over all that is deleted, which takes several times as long.
+    db.execute("PRAGMA secure_delete = OFF")
     return db
 
 
 def _set_up(db: sqlite3.Connection) -> None:
-    # Only an empty file takes this; it lets the file shrink when old envelopes are deleted.
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    """Make the tables and indexes, or add what a file of an earlier version does not have."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-    with _transaction(db):
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
+    with transaction(db):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise StoreError(
+                "The store was written by a newer version of the workshop. Update this one, or set "
+                "WORKSHOP_HOME to another folder."
+            )
+        if version < _VERSION:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
 
 
-def _delete_before(db: sqlite3.Connection, moment: float) -> None:
-    db.execute("DELETE FROM envelopes WHERE received_at < ?", (moment,))
-    # execute() would stop after the first of the free pages.
-    db.executescript("PRAGMA incremental_vacuum")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    # IMMEDIATE waits for other processes here, where waiting is possible: a transaction that
-    # turns from reading to writing cannot wait.
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    finally:
-        # SQLite itself rolls back after some errors, such as a full disk.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+def _select(given: Collection[str]) -> str:
+    """Return the statement for items that match what is given, the newest first."""
+    tables, order = next(rest for needed, *rest in _SOURCES if needed.issubset(given))
+    conditions = " AND ".join(_CONDITIONS[name] for name in given) or "true"
+    return (
+        f"{_COLUMNS} FROM {tables} CROSS JOIN envelopes ON envelopes.id = items.envelope "
+        f"WHERE {conditions} ORDER BY {order} DESC LIMIT :limit"
+    )
 
 
 def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
@@ -363,12 +430,14 @@ def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
     envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
     _insert_rows(db, "envelopes", ((n, r.project, r.at, r.envelope.body) for n, r in envelopes))
     items = [
-        (number, envelope, item)
+        (number, envelope, received.project, item)
         for (envelope, received), numbers in zip(envelopes, ids, strict=True)
         for number, item in zip(numbers, received.envelope.items, strict=True)
     ]
-    _insert_rows(db, "items", ((n, e, i.type, i.event_id, i.offset, i.length) for n, e, i in items))
-    _insert_rows(db, "traces", ((trace, n) for n, _, i in items for trace in i.trace_ids))
+    _insert_rows(
+        db, "items", ((n, e, i.type, i.event_id, i.offset, i.length, p) for n, e, p, i in items)
+    )
+    _insert_rows(db, "traces", ((trace, n) for n, _, _, i in items for trace in i.trace_ids))
     return ids
 
 
@@ -395,12 +464,12 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, .
 
 def _just_stored(number: int, item: Item, received: Received) -> StoredItem:
     traces = ",".join(item.trace_ids)
-    return _stored(
+    return _make_item(
         number, received.project, item.type, item.event_id, received.at, traces, item.data
     )
 
 
-def _stored(
+def _make_item(
     number: int,
     project: str,
     kind: str,

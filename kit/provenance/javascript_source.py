@@ -74,9 +74,9 @@ class Scripts:
         return functions
 
     def _call(self, file: str, node: Node) -> Iterator[Site]:
-        kind = _SETTERS.get(_called(node))
+        kind = _SETTERS.get(_callee_name(node))
         first, second = (*_arguments(node), None, None)[:2]
-        if kind is None or (_called(node) == "init" and not _is_sentry(node)):
+        if kind is None or (_callee_name(node) == "init" and not _is_sentry(node)):
             return
         if kind == "capture":
             yield self._site(kind, None, file, node, None)
@@ -132,9 +132,9 @@ class Scripts:
             elif node.type == "spread_element" and _text(node) == "...this":
                 yield from self._own_fields(file, node)
             elif node.type == "call_expression" and depth:
-                yield from self._returned(_called(node), depth - 1)
+                yield from self._keys_of_result(_callee_name(node), depth - 1)
 
-    def _returned(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
+    def _keys_of_result(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
         """The names in a function's object; none when several functions of that name have one."""
         found = (
             list(self._keys(file, function, depth))
@@ -183,7 +183,7 @@ def _text(node: Node | None) -> str:
     return node.text.decode() if node and node.text else ""
 
 
-def _called(call: Node) -> str:
+def _callee_name(call: Node) -> str:
     """Return the name of the called function or method."""
     function = _child(call, "function")
     return _text(_child(function, "property") or function)

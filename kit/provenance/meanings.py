@@ -76,7 +76,7 @@ DEATH = {
     "contexts/node/options": "The options on its command line. --max-old-space-size is the limit "
     "of the heap for objects that live long, in MiB.",
     "contexts/node/heap_limit_mb": "That limit, read from the options. No measurement.",
-    "contexts/node/heap_exhausted": "Whether its last words on stderr say that the heap was full.",
+    "contexts/node/heap_exhausted": "Whether its last lines on stderr say that the heap was full.",
     "contexts/node": "What it ran on.",
     "contexts/runtime": "Written by hand: the SDK that sends this would name the Python of the "
     "supervisor.",

@@ -24,16 +24,16 @@ from kit.provenance.python_source import source
 from kit.provenance.statements import Place, Site
 from kit.reading.payload import (
     Key,
-    at,
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
     crumbs_path,
     exceptions,
+    get_path,
     is_javascript,
-    mapping,
-    mappings,
-    sequence,
     service,
     short_path,
-    string,
 )
 
 UNKNOWN = "unknown"
@@ -132,7 +132,7 @@ def _script_lines(file: str) -> tuple[str, ...]:
 @cache
 def _node_modules() -> Path:
     try:
-        return node.packages(payment.HOME, node.find_node())
+        return node.node_modules(payment.HOME, node.find_node())
     except ServerError:  # an event may be looked at where its service cannot run
         return payment.HOME / "node_modules"
 
@@ -165,7 +165,7 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("tags", name, *_):
             return _best(event, "tag", name)
         case ("contexts", "trace", "op" | "description", *_):
-            return _best(event, "span", values=(at(event, path),), exactly=True)
+            return _best(event, "span", values=(get_path(event, path),), exactly=True)
         case ("contexts", "trace" | "profile" | "flags" | "response", *_):
             return None
         case ("contexts", "runtime", *_):
@@ -177,18 +177,18 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("user", name, *_) if name != "is_authenticated":
             return _best(event, "user")
         case ("fingerprint", *_):
-            return _best(event, "fingerprint", values=sequence(event.get("fingerprint")))
+            return _best(event, "fingerprint", values=as_list(event.get("fingerprint")))
         case ("level",):
             return _level(event)
         case ("message",):
-            return _written(event, "capture", string(event.get("message")), None)
+            return _matching_site(event, "capture", as_str(event.get("message")), None)
         case ("exception", "values", index, "mechanism", "type" | "handled"):
-            mechanism = at(event, ("exception", "values", index, "mechanism", "type"))
+            mechanism = get_path(event, ("exception", "values", index, "mechanism", "type"))
             if mechanism == "generic":
                 return _best(event, "capture")
             return _best(event, "mechanism", values=(mechanism,), exactly=True)
         case ("transaction" | "transaction_info", *_) if _framework(event) is None:
-            name = string(event.get("transaction"))
+            name = as_str(event.get("transaction"))
             # Of a name that is put together, the source has the first word.
             return _best(event, "transaction", values=(name, name.partition(" ")[0] + " "))
     return None
@@ -208,43 +208,43 @@ def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
         return None
     known = (site.keys[key] for key in path[1:] if isinstance(key, str) and key in site.keys)
     why = meanings.OURS.get("/".join(map(str, path)), _OURS[kind])
-    return _placed("our code", why, next(known, site.place))
+    return _origin_at_place("our code", why, next(known, site.place))
 
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
     depth = len(crumbs_path(event)) + 1
-    crumb, field = mapping(at(event, path[:depth])), path[depth:]
-    kind, category = crumb.get("type"), string(crumb.get("category"))
+    crumb, field = as_mapping(get_path(event, path[:depth])), path[depth:]
+    kind, category = crumb.get("type"), as_str(crumb.get("category"))
     if field == ("timestamp",) or (field == ("type",) and kind == "default"):
         return None
     if is_javascript(event):
         fact = NODE.crumbs.get(category)
-        site = _written(event, "breadcrumb", string(crumb.get("message")), category)
-        return _from_site(site, "breadcrumb", path) or (_told(fact) if fact else _NOBODY)
+        site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
+        return _from_site(site, "breadcrumb", path) or (_fact_origin(fact) if fact else _NOBODY)
     if kind == "log":
-        return _from_site(_log_site(event, crumb.get("message")), "log", path) or _told(
+        return _from_site(_log_site(event, crumb.get("message")), "log", path) or _fact_origin(
             PYTHON.crumbs["log"]
         )
     if kind == "http" and category == "httplib":
-        return _told(PYTHON.crumbs[_http_client(crumb)])
+        return _fact_origin(PYTHON.crumbs[_http_client(crumb)])
     if category in ("query", "subprocess"):
-        return _told(PYTHON.crumbs[category])
-    site = _written(event, "breadcrumb", string(crumb.get("message")), category)
+        return _fact_origin(PYTHON.crumbs[category])
+    site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
     return _from_site(site, "breadcrumb", path) or _NOBODY
 
 
 def _http_client(crumb: Mapping[str, Any]) -> str:
     # Both integrations write the same keys; only that of httpx knows the status before the URL.
-    ordered = [key for key in mapping(crumb.get("data")) if key in ("url", _STATUS)]
+    ordered = [key for key in as_mapping(crumb.get("data")) if key in ("url", _STATUS)]
     return "HttpxIntegration" if ordered[:1] == [_STATUS] else "StdlibIntegration"
 
 
 def _log_site(event: Event, entry: Any) -> Site | None:
     text = entry.get("formatted") if isinstance(entry, Mapping) else entry
-    return _written(event, "log", string(text), None)
+    return _matching_site(event, "log", as_str(text), None)
 
 
-def _written(event: Event, kind: str, message: str, category: Any) -> Site | None:
+def _matching_site(event: Event, kind: str, message: str, category: Any) -> Site | None:
     """Return the statement that can have written the message, with as much of it as possible."""
     fitting = [site for site in _sites_for(event, kind) if _fits(site, message, category)]
     return max(
@@ -273,17 +273,17 @@ def _best(
     ``exactly`` leaves out those whose name or values are computed at run time.
     """
 
-    def known(site: Site) -> int:
+    def count_known(site: Site) -> int:
         return sum(isinstance(value, str) and value in site.literals for value in values)
 
     def fits(site: Site) -> bool:
         if exactly:
-            return site.name == name and (known(site) > 0 or not values)
+            return site.name == name and (count_known(site) > 0 or not values)
         return site.name in (name, None)
 
     return max(
         filter(fits, _sites_for(event, kind)),
-        key=lambda site: (site.name == name, known(site), _nearness(event, site)),
+        key=lambda site: (site.name == name, count_known(site), _nearness(event, site)),
         default=None,
     )
 
@@ -311,10 +311,10 @@ def _nearness(event: Event, site: Site) -> int:
 def _is_on_stack(event: Event, site: Site) -> bool:
     return any(
         # A stack of V8 has the class before the method.
-        string(frame.get("function")).rpartition(".")[2] == site.function
-        and short_path(string(frame.get("filename"))) == site.place.file
+        as_str(frame.get("function")).rpartition(".")[2] == site.function
+        and short_path(as_str(frame.get("filename"))) == site.place.file
         for value in exceptions(event)
-        for frame in mappings(at(value, ("stacktrace", "frames")))
+        for frame in as_mappings(get_path(value, ("stacktrace", "frames")))
     )
 
 
@@ -325,7 +325,7 @@ def _option(event: Event, path: Keys) -> Origin | None:
     name = "in_app_include" if path[-1:] == ("in_app",) else path[0] if path else None
     for site in _sites_for(event, "option"):
         if site.name == name and name in _OPTIONS:
-            return _placed(f"the option {name}", _OPTIONS[name], site.place)
+            return _origin_at_place(f"the option {name}", _OPTIONS[name], site.place)
     return None
 
 
@@ -337,20 +337,20 @@ def _sdk(event: Event, path: Keys) -> Origin | None:
             ["type"],
             ["handled"],
         ):
-            kind = at(event, ("exception", "values", index, "mechanism", "type"))
-            fact = sdk.mechanisms.get(string(kind))
+            kind = get_path(event, ("exception", "values", index, "mechanism", "type"))
+            fact = sdk.mechanisms.get(as_str(kind))
         case ("contexts", "trace", "op" | "description"):
-            fact = sdk.spans.get(string(at(event, ("contexts", "trace", "origin"))))
+            fact = sdk.spans.get(as_str(get_path(event, ("contexts", "trace", "origin"))))
         case ("level",):
             fact = sdk.levels.get(_mechanism(event))
         case _:
             fact = None
-    return _told(fact) if fact else _general(sdk is NODE, path, _framework(event))
+    return _fact_origin(fact) if fact else _general(sdk is NODE, path, _framework(event))
 
 
 def _mechanism(event: Event) -> str:
     """Return the type of the mechanism that captured the event."""
-    return string(at(exceptions(event), (-1, "mechanism", "type")))
+    return as_str(get_path(exceptions(event), (-1, "mechanism", "type")))
 
 
 @lru_cache(maxsize=4096)
@@ -358,7 +358,7 @@ def _general(is_node: bool, path: Keys, framework: str | None) -> Origin | None:
     sdk: Sdk = NODE if is_node else PYTHON
     for fact in sdk.facts:
         if fact.framework in (None, framework) and _covers(fact.path.split("/"), path):
-            return _told(fact)
+            return _fact_origin(fact)
     return None
 
 
@@ -372,7 +372,7 @@ def _framework(event: Event) -> str | None:
     """Return the web framework that served the request; None when the event has no request."""
     if is_javascript(event):
         return ANR if _mechanism(event) == "ANR" else None
-    known = SERVICES.get(string(event.get("server_name")))
+    known = SERVICES.get(as_str(event.get("server_name")))
     if known and known.framework in (TORNADO, FASTAPI) and "request" in event:
         return known.framework
     return None
@@ -388,7 +388,7 @@ def _supervisor(event: Event, path: Keys) -> Origin:
     for site in _sites("event", False):
         place = next((site.keys[each] for each in above if each in site.keys), None)
         if place and not _adds(path):
-            return _placed("the supervisor", why, place)
+            return _origin_at_place("the supervisor", why, place)
     found = _option(event, path) or _sdk(event, path)
     return replace(found, why=why or found.why) if found else _NOBODY
 
@@ -399,10 +399,10 @@ def _adds(path: Keys) -> bool:
 
 
 @cache
-def _told(fact: Fact) -> Origin:
+def _fact_origin(fact: Fact) -> Origin:
     place = sdk_place(fact.module, fact.statement)
-    return _placed(fact.who, fact.why, place) if place else Origin(fact.who, fact.why)
+    return _origin_at_place(fact.who, fact.why, place) if place else Origin(fact.who, fact.why)
 
 
-def _placed(who: str, why: str, place: Place) -> Origin:
+def _origin_at_place(who: str, why: str, place: Place) -> Origin:
     return Origin(who, why, place.file, place.line, place.code)

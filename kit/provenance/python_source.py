@@ -19,6 +19,7 @@ from kit.provenance.statements import GAP, MAX_LINES, Place, Site
 OURS = (
     "demo_services",
     "kit.workshop",
+    "kit.trigger",
     "kit.frontend.hook",
     "kit.frontend.slot_machine",
     "kit.system.exits",
@@ -114,7 +115,7 @@ class Source:
             yield from self._options(file, node)
 
     def _call(self, file: str, function: str, node: ast.Call) -> Iterator[Site]:
-        called = _called(node)
+        called = _callee_name(node)
         kind = _SETTERS.get(called)
         if kind == "capture":
             yield self._capture(file, function, node)
@@ -135,7 +136,7 @@ class Source:
             yield self._site(kind, name, file, function, node, _argument(node, 1))
         elif called in _LOG_METHODS and node.args:
             text = node.args[1] if called == "log" and len(node.args) > 1 else node.args[0]
-            yield self._written("log", file, function, node, text, None)
+            yield self._message_site("log", file, function, node, text, None)
         elif called == "event_from_exception":
             mechanism = next(each.value for each in node.keywords if each.arg == "mechanism")
             yield self._site("mechanism", None, file, function, mechanism, mechanism)
@@ -178,8 +179,8 @@ class Source:
                 yield self._site(kind, None, file, function, keyword.value, keyword.value)
 
     def _capture(self, file: str, function: str, node: ast.Call) -> Site:
-        message = _argument(node, 0) if _called(node) == "capture_message" else None
-        return self._written("capture", file, function, node, message, None)
+        message = _argument(node, 0) if _callee_name(node) == "capture_message" else None
+        return self._message_site("capture", file, function, node, message, None)
 
     def _breadcrumb(self, file: str, function: str, node: ast.Call) -> Site:
         arguments = {keyword.arg: keyword.value for keyword in node.keywords}
@@ -187,9 +188,11 @@ class Source:
         if isinstance(first, ast.Dict):
             arguments |= {_literal(k): v for k, v in zip(first.keys, first.values, strict=True)}
         category = _literal(arguments.get("category"))
-        return self._written("breadcrumb", file, function, node, arguments.get("message"), category)
+        return self._message_site(
+            "breadcrumb", file, function, node, arguments.get("message"), category
+        )
 
-    def _written(
+    def _message_site(
         self,
         kind: str,
         file: str,
@@ -228,15 +231,15 @@ class Source:
                     if name := _literal(key):
                         yield name, self._place(file, key)  # type: ignore[arg-type]
             elif isinstance(node, ast.Call) and depth:
-                if _called(node) == "dict":
+                if _callee_name(node) == "dict":
                     yield from (
                         (keyword.arg, self._place(file, keyword.value))
                         for keyword in node.keywords
                         if keyword.arg
                     )
-                yield from self._returned(_called(node), depth - 1)
+                yield from self._keys_of_result(_callee_name(node), depth - 1)
 
-    def _returned(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
+    def _keys_of_result(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
         """The names in a function's dict; none when several functions of that name have one."""
         # Kept: a third of the time of reading was spent on the same few functions.
         if (name, depth) not in self._known:
@@ -258,7 +261,7 @@ class Source:
         elif isinstance(value, ast.Assign) and isinstance(value.targets[0], ast.Subscript):
             yield from self._path(file, value.targets[0].slice, value.value, path, depth)
         elif isinstance(value, ast.Call) and depth:
-            for where, function in self._functions.get(_called(value), ()):
+            for where, function in self._functions.get(_callee_name(value), ()):
                 if where == file:
                     yield from self._paths(file, function, path, depth - 1)
         elif value is not None:
@@ -312,7 +315,7 @@ def _walk(node: ast.AST, function: str, found: list[tuple[str, ast.AST]]) -> Non
         _walk(child, child.name if inner else function, found)  # type: ignore[attr-defined]
 
 
-def _called(node: ast.Call) -> str:
+def _callee_name(node: ast.Call) -> str:
     called = node.func
     if isinstance(called, ast.Attribute):
         return called.attr

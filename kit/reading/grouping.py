@@ -12,8 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
-from kit.advice import Advice
-from kit.reading.payload import at, exceptions, mapping, mappings, sequence, string
+from kit.actionable import ActionableError
+from kit.reading.payload import (
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
+    event_message,
+    exceptions,
+    get_path,
+    truncate,
+)
 
 DEFAULT = "{{ default }}"
 # What is longer is generated or minified code, and left out of the grouping.
@@ -41,7 +50,7 @@ _VALUES = re.compile(
 )
 
 
-class FingerprintError(Advice, ValueError):
+class FingerprintError(ActionableError, ValueError):
     """A rule failed or gave no fingerprint; the message is one line for who wrote it."""
 
 
@@ -53,7 +62,7 @@ def simulated_issue(event: Raw, project: str = "") -> tuple[str, ...]:
     look closer: https://docs.sentry.io/concepts/data-management/event-grouping/
     """
     # Issues belong to a project; here every service has its own.
-    key = [project or string(event.get("server_name"))]
+    key = [project or as_str(event.get("server_name"))]
     for part in fingerprint_of(event) or [DEFAULT]:
         key += by_default(event) if part == DEFAULT else [part]
     return tuple(key)
@@ -67,8 +76,8 @@ def by_default(event: Raw) -> Iterator[str]:
     """
     errors = exceptions(event)
     for error in errors:
-        yield string(error.get("type"))
-        yield from calls(error) or [without_values(string(error.get("value")))]
+        yield as_str(error.get("type"))
+        yield from calls(error) or [without_values(as_str(error.get("value")))]
     if not errors:
         yield from calls(_thread(event)) or [without_values(_template(event))]
 
@@ -76,7 +85,7 @@ def by_default(event: Raw) -> Iterator[str]:
 def calls(raised: Raw) -> list[str]:
     """Return the frames that count, oldest first: those of ours, or all when there are none."""
     # A function that calls itself counts once, however deep it went.
-    return [call for call, _ in groupby(map(_call, _counted(raised)))]
+    return [call for call, _ in groupby(map(_call, _grouping_frames(raised)))]
 
 
 def without_values(text: str) -> str:
@@ -87,7 +96,7 @@ def without_values(text: str) -> str:
 
 def fingerprint_of(event: Raw) -> list[str]:
     """Return the fingerprint that an event carries; empty when it has none."""
-    parts = [string(part) for part in sequence(event.get("fingerprint"))]
+    parts = [as_str(part) for part in as_list(event.get("fingerprint"))]
     return [DEFAULT if _IS_DEFAULT.fullmatch(part) else part for part in parts]
 
 
@@ -108,7 +117,7 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
         return None
     if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
         raise FingerprintError(
-            f"fingerprint() returned {cut(repr(given))} for the event “{title(event)}”. "
+            f"fingerprint() returned {truncate(repr(given))} for the event “{title(event)}”. "
             "A fingerprint is a list of strings; None leaves the event as it was sent."
         )
     return list(given)
@@ -121,17 +130,17 @@ def title(event: Raw) -> str:
     """Return the type of the exception raised last with its message, or the message."""
     errors = exceptions(event)
     if not errors:
-        return cut(_message(event), 120) or "Event without a message"
-    kind = string(errors[-1].get("type")) or "Exception"
-    told = cut(string(errors[-1].get("value")))
+        return truncate(event_message(event), 120) or "Event without a message"
+    kind = as_str(errors[-1].get("type")) or "Exception"
+    told = truncate(as_str(errors[-1].get("value")))
     return f"{kind}: {told}" if told else kind
 
 
 def culprit(event: Raw) -> str:
     """Return where it happened: the transaction, else the function that failed."""
-    frames = _counted((exceptions(event) or [_thread(event)])[-1])
-    failed = string(frames[-1].get("function")) if frames else ""
-    return cut(string(event.get("transaction")), 120) or failed
+    frames = _grouping_frames((exceptions(event) or [_thread(event)])[-1])
+    failed = as_str(frames[-1].get("function")) if frames else ""
+    return truncate(as_str(event.get("transaction")), 120) or failed
 
 
 def reason(event: Raw, count: int, *, by: str = "") -> str:
@@ -143,12 +152,12 @@ def reason(event: Raw, count: int, *, by: str = "") -> str:
     if all(part == DEFAULT for part in parts):
         return f"{'Same' if count > 1 else 'The only event with this'} {_basis(event)}."
     subject = f"All {count} were" if count > 1 else "Only this event was"
-    given = f"{subject} given the fingerprint {_listed(parts)}{by and f' by {by}'}."
+    given = f"{subject} given the fingerprint {_list_parts(parts)}{by and f' by {by}'}."
     return f"{given} {DEFAULT} stands for {_basis(event)}." if DEFAULT in parts else given
 
 
-def _listed(parts: Sequence[str]) -> str:
-    shown = [cut(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
+def _list_parts(parts: Sequence[str]) -> str:
+    shown = [truncate(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
     return " / ".join(shown) + (" / …" if len(parts) > _SHOWN_PARTS else "")
 
 
@@ -157,12 +166,12 @@ def _basis(event: Raw) -> str:
     errors = exceptions(event)
     stackless = {} if errors else _thread(event)
     raised = next((each for each in reversed(errors) if calls(each)), stackless)
-    types = [string(each.get("type")) for each in reversed(errors)]
+    types = [as_str(each.get("type")) for each in reversed(errors)]
     what = f"{_types(types)} and " if types else ""
     if not calls(raised):
-        message = string(errors[-1].get("value")) if errors else _template(event)
-        return f"{what}message, values aside: “{cut(without_values(message), 120)}”"
-    ours = any(frame.get("in_app") is True for frame in _counted(raised))
+        message = as_str(errors[-1].get("value")) if errors else _template(event)
+        return f"{what}message, values aside: “{truncate(without_values(message), 120)}”"
+    ours = any(frame.get("in_app") is True for frame in _grouping_frames(raised))
     return f"{what}{'in-app frames' if ours else 'frames, none of them ours'}: {_walk(raised)}"
 
 
@@ -174,7 +183,7 @@ def _types(types: list[str]) -> str:
 
 
 def _walk(raised: Raw) -> str:
-    names = [string(frame.get("function")) or "?" for frame in reversed(_counted(raised))]
+    names = [as_str(frame.get("function")) or "?" for frame in reversed(_grouping_frames(raised))]
     steps = [name for name, _ in groupby(names)]
     return " ← ".join([*steps[:_SHOWN_CALLS], *["…"] * (len(steps) > _SHOWN_CALLS)])
 
@@ -182,23 +191,25 @@ def _walk(raised: Raw) -> str:
 # Reading events
 
 
-def _counted(raised: Raw) -> list[Raw]:
-    frames = mappings(at(raised, ("stacktrace", "frames")))
+def _grouping_frames(raised: Raw) -> list[Raw]:
+    frames = as_mappings(get_path(raised, ("stacktrace", "frames")))
     # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
     return [frame for frame in frames if frame.get("in_app") is True] or frames
 
 
 def _call(frame: Raw) -> str:
-    file = _FOLDERS.split(string(frame.get("filename")))[-1].lower()
-    where = string(frame.get("module")) or file
-    line = " ".join(string(frame.get("context_line")).split())
+    file = _FOLDERS.split(as_str(frame.get("filename")))[-1].lower()
+    where = as_str(frame.get("module")) or file
+    line = " ".join(as_str(frame.get("context_line")).split())
     code = f": {line}" if 0 < len(line) <= MAX_LINE else ""
-    return f"{where}.{string(frame.get('function'))}{code}"
+    return f"{where}.{as_str(frame.get('function'))}{code}"
 
 
 def _thread(event: Raw) -> Raw:
     """Return what has the stack trace of an event without an exception."""
-    found = [each for each in mappings(at(event, ("threads", "values"))) if "stacktrace" in each]
+    found = [
+        each for each in as_mappings(get_path(event, ("threads", "values"))) if "stacktrace" in each
+    ]
     crashed = [each for each in found if each.get("crashed") is True]
     # Of several threads none is to blame unless one is said to have crashed.
     known = crashed or found
@@ -207,20 +218,7 @@ def _thread(event: Raw) -> Raw:
 
 def _template(event: Raw) -> str:
     """Return the message before its parameters were put in, where the SDK sent it."""
-    return string(mapping(event.get("logentry")).get("message")) or _message(event)
-
-
-def _message(event: Raw) -> str:
-    entry = event.get("logentry") or event.get("message")
-    if isinstance(entry, Mapping):
-        entry = entry.get("formatted") or entry.get("message")
-    return string(entry)
-
-
-def cut(text: str, room: int = 80) -> str:
-    """Return text as one line of so many characters at most."""
-    line = " ".join(text[: 4 * room].split())
-    return line if len(line) <= room else f"{line[:room].rstrip()}…"
+    return as_str(as_mapping(event.get("logentry")).get("message")) or event_message(event)
 
 
 def _place(rule: Rule, error: Exception) -> str:

@@ -32,7 +32,7 @@ class Text:
     remarks: tuple[str, ...] = ()
 
 
-def at(value: Any, path: Sequence[Key]) -> Any:
+def get_path(value: Any, path: Sequence[Key]) -> Any:
     """Return what is at the path; None if nothing."""
     for key in path:
         if isinstance(value, Mapping):
@@ -44,24 +44,24 @@ def at(value: Any, path: Sequence[Key]) -> Any:
     return value
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
     """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def sequence(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return the value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
-def mappings(value: Any) -> list[Mapping[str, Any]]:
+def as_mappings(value: Any) -> list[Mapping[str, Any]]:
     """Return those items of a list that are mappings."""
-    return [each for each in sequence(value) if isinstance(each, Mapping)]
+    return [each for each in as_list(value) if isinstance(each, Mapping)]
 
 
-def string(value: Any) -> str:
+def as_str(value: Any) -> str:
     """Return the value as text; empty for None."""
-    return "" if value is None else show(value)
+    return "" if value is None else as_text(value)
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -83,17 +83,17 @@ def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
 
 def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the exceptions of an event, the one raised last at the end."""
-    return mappings(at(event, ("exception", "values")))
+    return as_mappings(get_path(event, ("exception", "values")))
 
 
 def is_javascript(event: Mapping[str, Any]) -> bool:
     """Return whether the SDK for JavaScript made the event."""
-    return string(at(event, ("sdk", "name"))).startswith("sentry.javascript")
+    return as_str(get_path(event, ("sdk", "name"))).startswith("sentry.javascript")
 
 
 def service(event: Mapping[str, Any]) -> str:
     """Return the name of the service that an event is about; empty when it names none."""
-    return string(event.get("server_name")) or string(event.get("release")).partition("@")[0]
+    return as_str(event.get("server_name")) or as_str(event.get("release")).partition("@")[0]
 
 
 def crumbs_path(event: Mapping[str, Any]) -> Path:
@@ -114,11 +114,11 @@ def short_path(file: str) -> str:
 
 def trace_id(event: Mapping[str, Any]) -> str:
     """Return the trace that an event or transaction belongs to; empty when it names none."""
-    found = string(at(event, ("contexts", "trace", "trace_id")))
+    found = as_str(get_path(event, ("contexts", "trace", "trace_id")))
     return found if _TRACE_ID.fullmatch(found) else ""
 
 
-def show(value: Any, depth: int = 0) -> str:
+def as_text(value: Any, depth: int = 0) -> str:
     """Return a value as one line of text; strings as they are."""
     if isinstance(value, str):
         return value
@@ -128,8 +128,8 @@ def show(value: Any, depth: int = 0) -> str:
         return "…"
     if isinstance(value, Mapping):
         pairs = islice(value.items(), MAX_ROWS)
-        return "{" + ", ".join(f"{key}: {show(each, depth + 1)}" for key, each in pairs) + "}"
-    return "[" + ", ".join(show(each, depth + 1) for each in value[:MAX_ROWS]) + "]"
+        return "{" + ", ".join(f"{key}: {as_text(each, depth + 1)}" for key, each in pairs) + "}"
+    return "[" + ", ".join(as_text(each, depth + 1) for each in value[:MAX_ROWS]) + "]"
 
 
 def shorten(text: str, longest: int = MAX_TEXT) -> Text:
@@ -138,6 +138,21 @@ def shorten(text: str, longest: int = MAX_TEXT) -> Text:
         return Text(text)
     rest = len(text) - longest
     return Text(text[:longest] + "…", (f"{rest:,} more characters in the raw JSON",))
+
+
+def truncate(text: str, room: int = 80) -> str:
+    """Return text as one line of so many characters at most."""
+    # Only what can be part of it: a text may be megabytes long.
+    line = " ".join(text[: 4 * room].split())
+    return line if len(line) <= room else f"{line[:room].rstrip()}…"
+
+
+def event_message(event: Mapping[str, Any]) -> str:
+    """Return the message of an event: of its log entry, else its own; empty without one."""
+    entry = event.get("logentry") or event.get("message")
+    if isinstance(entry, Mapping):
+        entry = entry.get("formatted") or entry.get("message")
+    return as_str(entry)
 
 
 def to_json(value: Any) -> str:
@@ -152,7 +167,7 @@ def to_json(value: Any) -> str:
     return text
 
 
-def moment(value: Any) -> datetime | None:
+def parse_time(value: Any) -> datetime | None:
     """Return a time of the protocol, ISO 8601 or Unix seconds; None when it is neither."""
     try:
         if isinstance(value, str):
@@ -163,7 +178,7 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def size(number: float) -> str:
+def format_bytes(number: float) -> str:
     """Return a number of bytes in the unit that reads best."""
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if number >= 1024**power:
@@ -187,7 +202,7 @@ def offset(value: Any, error: Any) -> str:
 
     When the time of the error is not known, return the time of day.
     """
-    then, crashed = moment(value), moment(error)
+    then, crashed = parse_time(value), parse_time(error)
     if then is None:
         return "?"
     if crashed is None:

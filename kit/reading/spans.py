@@ -6,7 +6,15 @@ from itertools import islice
 from typing import Any
 
 from kit.ingest.store import StoredItem
-from kit.reading.payload import at, duration, mapping, mappings, moment, shorten, string
+from kit.reading.payload import (
+    as_mapping,
+    as_mappings,
+    as_str,
+    duration,
+    get_path,
+    parse_time,
+    shorten,
+)
 
 MAX_SPANS = 5000
 
@@ -54,18 +62,18 @@ def _none(item: StoredItem) -> Iterator[Span]:
 
 
 def _of_transaction(item: StoredItem) -> Iterator[Span]:
-    payload = mapping(item.payload)
-    context = mapping(at(payload, ("contexts", "trace")))
-    service = string(payload.get("server_name")) or item.project
+    payload = as_mapping(item.payload)
+    context = as_mapping(get_path(payload, ("contexts", "trace")))
+    service = as_str(payload.get("server_name")) or item.project
     whole = {**context, "description": payload.get("transaction")}
     times = {key: payload.get(key) for key in ("start_timestamp", "timestamp")}
-    for each in ({**whole, **times}, *mappings(payload.get("spans"))):
+    for each in ({**whole, **times}, *as_mappings(payload.get("spans"))):
         yield from _span(each, service, each.get("op"), each.get("description"), "timestamp")
 
 
 def _of_spans(item: StoredItem) -> Iterator[Span]:
-    for each in mappings(mapping(item.payload).get("items")):
-        op = at(each, ("attributes", "sentry.op", "value"))
+    for each in as_mappings(as_mapping(item.payload).get("items")):
+        op = get_path(each, ("attributes", "sentry.op", "value"))
         yield from _span(each, item.project, op, each.get("name"), "end_timestamp")
 
 
@@ -73,18 +81,18 @@ _READERS = {"transaction": _of_transaction, "span": _of_spans}
 
 
 def _span(each: Mapping[str, Any], service: str, op: Any, name: Any, end: str) -> Iterator[Span]:
-    start, stop = moment(each.get("start_timestamp")), moment(each.get(end))
+    start, stop = parse_time(each.get("start_timestamp")), parse_time(each.get(end))
     begin = start or stop
     if begin is None:
         return
     yield Span(
-        id=string(each.get("span_id")),
-        parent_id=string(each.get("parent_span_id")),
+        id=as_str(each.get("span_id")),
+        parent_id=as_str(each.get("parent_span_id")),
         service=shorten(service).text,
-        op=shorten(string(op)).text,
-        name=shorten(string(name)).text,
+        op=shorten(as_str(op)).text,
+        name=shorten(as_str(name)).text,
         start=begin.timestamp(),
         # Clocks differ and are set: no span ends before it began.
         end=max(begin, stop or begin).timestamp(),
-        status=shorten(string(each.get("status"))).text,
+        status=shorten(as_str(each.get("status"))).text,
     )

@@ -1,4 +1,4 @@
-"""Tells Sentry of the death of a process, which could not always do so itself."""
+"""Reports the exit of a process to Sentry, which the process could not always do itself."""
 
 import os
 import platform
@@ -11,74 +11,74 @@ from typing import Any
 import psutil
 import sentry_sdk
 
-from kit.hosting.supervisor import Death, Request
+from kit.hosting.process_exit import InFlightRequest, ProcessExit
 
-SHOWN_WORDS = 20
+SHOWN_LINES = 20
 HEAP_LIMIT = re.compile(r"--max-old-space-size=(\d+)")
 
 Bind = Callable[[], AbstractContextManager[object]]
 
 
-def report(bind: Bind, death: Death) -> str | None:
-    """Send ``death`` as an error event through the client of ``bind``; return the event's id.
+def report_exit(bind: Bind, ended: ProcessExit) -> str | None:
+    """Send how a process ended as an error event through the client of ``bind``; return its id.
 
     The event belongs to the trace of the request that was in flight. The client sends it in the
     background. Returns None when the client is switched off.
     """
     with bind():
-        _continue_trace(death.in_flight)
+        _continue_trace(ended.in_flight)
         sentry_sdk.get_current_scope().add_attachment(
-            bytes="\n".join(death.last_words).encode(),
+            bytes="\n".join(ended.stderr_tail).encode(),
             filename="stderr.txt",
             content_type="text/plain",
         )
-        return sentry_sdk.capture_event(_event(death))  # type: ignore[arg-type]
+        return sentry_sdk.capture_event(_exit_event(ended))  # type: ignore[arg-type]
 
 
-def _continue_trace(request: Request | None) -> None:
+def _continue_trace(request: InFlightRequest | None) -> None:
     """Make what is captured next a child of the span of ``request``."""
     if request and request.trace_id and request.span_id:
         sentry_sdk.continue_trace({"sentry-trace": f"{request.trace_id}-{request.span_id}-1"})
 
 
-def _event(death: Death) -> dict[str, Any]:
+def _exit_event(ended: ProcessExit) -> dict[str, Any]:
     event = {
         "level": "fatal",
         "platform": "node",
         "logger": "supervisor",
-        "fingerprint": [death.name, "process-death", death.kind],
-        "exception": {"values": [_exception(death)]},
-        "contexts": _contexts(death),
-        "tags": _tags(death),
+        "fingerprint": [ended.name, "process-death", ended.kind],
+        "exception": {"values": [_exception(ended)]},
+        "contexts": _contexts(ended),
+        "tags": _tags(ended),
     }
-    if death.in_flight:
+    if ended.in_flight:
         # Without what follows the path: it may hold a secret.
-        method, path = death.in_flight.method, death.in_flight.path.partition("?")[0]
+        method, path = ended.in_flight.method, ended.in_flight.path.partition("?")[0]
         event["transaction"] = f"{method} {path}"
         event["request"] = {"method": method, "url": path}
     return event
 
 
-def _exception(death: Death) -> dict[str, Any]:
-    value = f"{death.name} was {death.how}" if death.signal else f"{death.name} {death.how}"
+def _exception(ended: ProcessExit) -> dict[str, Any]:
+    value = f"{ended.name} was {ended.how}" if ended.signal else f"{ended.name} {ended.how}"
     return {
-        "type": death.kind,
-        "value": ": ".join(filter(None, [value, death.verdict])),
+        "type": ended.kind,
+        "value": ": ".join(filter(None, [value, ended.error_line])),
         "mechanism": {"type": "supervisor", "handled": False},
     }
 
 
-def _contexts(death: Death) -> dict[str, Any]:
+def _contexts(ended: ProcessExit) -> dict[str, Any]:
     return {
-        "process": _process(death),
+        "process": _process(ended),
         "node": {
-            "version": death.version,
-            "options": " ".join(death.options),
-            "heap_limit_mb": _heap_limit_mb(death.options),
-            "heap_exhausted": death.heap_exhausted,
+            "version": ended.version,
+            "options": " ".join(ended.options),
+            "heap_limit_mb": _heap_limit_mb(ended.options),
+            "heap_exhausted": ended.heap_exhausted,
         },
         # Sentry's own contexts: the SDK that sends this would describe itself as the runtime.
-        "runtime": {"name": "node", "version": death.version},
+        "runtime": {"name": "node", "version": ended.version},
         "device": {
             "arch": platform.machine(),
             "processor_count": os.cpu_count(),
@@ -86,26 +86,26 @@ def _contexts(death: Death) -> dict[str, Any]:
             "free_memory": psutil.virtual_memory().available,
         },
         "os": {"name": platform.system(), "version": platform.release()},
-        "stderr": {"last_lines": list(death.last_words[-SHOWN_WORDS:])},
+        "stderr": {"last_lines": list(ended.stderr_tail[-SHOWN_LINES:])},
     }
 
 
-def _process(death: Death) -> dict[str, Any]:
+def _process(ended: ProcessExit) -> dict[str, Any]:
     return {
-        "exit_code": death.exit_code,
-        "signal": death.signal,
-        "pid": death.pid,
-        "started_at": datetime.fromtimestamp(death.at - death.uptime_s, UTC).isoformat(),
-        "uptime_s": round(death.uptime_s, 3),
-        "restarts": death.restarts,
-        "was_ready": death.was_ready,
-        "memory_mb": round(death.memory_mb, 1) if death.memory_mb is not None else None,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "pid": ended.pid,
+        "started_at": datetime.fromtimestamp(ended.at - ended.uptime_s, UTC).isoformat(),
+        "uptime_s": round(ended.uptime_s, 3),
+        "restarts": ended.restarts,
+        "was_ready": ended.was_ready,
+        "memory_mb": round(ended.memory_mb, 1) if ended.memory_mb is not None else None,
     }
 
 
-def _tags(death: Death) -> dict[str, str]:
-    ending = {"signal": death.signal} if death.signal else {"exit_code": str(death.exit_code)}
-    return {"service": death.name, "death": death.kind, **ending}
+def _tags(ended: ProcessExit) -> dict[str, str]:
+    ending = {"signal": ended.signal} if ended.signal else {"exit_code": str(ended.exit_code)}
+    return {"service": ended.name, "death": ended.kind, **ending}
 
 
 def _heap_limit_mb(options: tuple[str, ...]) -> int | None:

@@ -32,11 +32,11 @@ def learner(
 
     It is that of ``WORKSHOP_LEARNER``, else of ``JUPYTERHUB_USER``, else the one that was given
     when it was asked for, once a folder. ``ask`` puts a question to a person and returns the
-    answer; by default input() where somebody can answer. Where nobody can it is the user's name.
+    answer; by default input() where one can answer. Where none can it is the user's name.
     """
     given = (environment.get(name, "") for name in ("WORKSHOP_LEARNER", "JUPYTERHUB_USER"))
-    known = next(filter(None, map(clean, given)), "") or _remembered(home)
-    return known or _asked(home, ask or someone_to_ask())
+    known = next(filter(None, map(clean, given)), "") or _read_remembered(home)
+    return known or _ask_user(home, ask or someone_to_ask())
 
 
 def clean(name: str) -> str:
@@ -48,7 +48,7 @@ def clean(name: str) -> str:
 
 
 def someone_to_ask() -> Ask | None:
-    """Return how to ask whoever runs this, or None when nobody can answer."""
+    """Return how to ask the person who runs this, or None when no one can answer."""
     if threading.current_thread() is not threading.main_thread():
         return None
     if hasattr(get_ipython(), "kernel") or (sys.stdin is not None and sys.stdin.isatty()):
@@ -56,27 +56,27 @@ def someone_to_ask() -> Ask | None:
     return None
 
 
-def _asked(home: Path, ask: Ask | None) -> str:
-    user = _user()
+def _ask_user(home: Path, ask: Ask | None) -> str:
+    user = _user_name()
     if ask is None:
         return user
-    # A kernel refuses the question when whoever runs the cell cannot answer, as in CI.
+    # A kernel refuses the question when no person can answer, as in CI.
     try:
         name = clean(ask(PROMPT.format(user))) or user
     except (StdinNotImplementedError, EOFError):
         return user
-    with suppress(OSError):  # a folder that cannot be written to is told of by the store
+    with suppress(OSError):  # the store reports a folder that cannot be written to
         private_file(private_folder(home) / FILE).write_text(f"{name}\n", encoding="utf-8")
     return name
 
 
-def _remembered(home: Path) -> str:
+def _read_remembered(home: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         return clean((home / FILE).read_text(encoding="utf-8")[:1000])
     return ""
 
 
-def _user() -> str:
+def _user_name() -> str:
     # Without an entry for the user, as in some containers, there is no name.
     with suppress(OSError, KeyError, ImportError):
         return clean(getpass.getuser()) or "somebody"

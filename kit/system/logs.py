@@ -12,7 +12,7 @@ import sentry_sdk
 LOGGERS = ("uvicorn", "tornado", "asyncio", "demo_services")
 
 
-class _Replaced(NamedTuple):
+class _LoggerSetup(NamedTuple):
     """How a logger was set up before."""
 
     handlers: list[logging.Handler]
@@ -29,7 +29,7 @@ class ServiceLog(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._names = names
-        self._replaced: dict[str, _Replaced] = {}
+        self._replaced: dict[str, _LoggerSetup] = {}
         self._lines: deque[tuple[str, str]] = deque(maxlen=size)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -57,7 +57,7 @@ class ServiceLog(logging.Handler):
         for name in LOGGERS:
             logger = logging.getLogger(name)
             # A kernel's own Tornado has a handler here that prints.
-            self._replaced[name] = _Replaced(logger.handlers, logger.propagate)
+            self._replaced[name] = _LoggerSetup(logger.handlers, logger.propagate)
             logger.handlers, logger.propagate = [self], False
         self._excepthook = threading.excepthook
         threading.excepthook = self._thread_failed

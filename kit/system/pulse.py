@@ -63,7 +63,7 @@ class Pulse:
             process: dict[str, Any] = http.get(self._url).json()["process"]
             self.heap_mb = process["heap_used_mb"]
         except (httpx.HTTPError, ValueError, KeyError):
-            # Nobody there: that is no delay. The recording sees that the process ended.
+            # No answer is no delay. The recording sees that the process ended.
             self._delay = 0.0
         else:
             self._delay = time.perf_counter() - began

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-# What the system says of when a process began may move a little with the clock.
+# The time at which a process began, as the system has it, may move a little with the clock.
 SAME_S = 2.0
 
 
@@ -19,15 +19,12 @@ SAME_S = 2.0
 class Running:
     """A running workshop.
 
-    ``services`` maps names to base URLs, and ``lacking`` names of what cannot run here to the
-    reason. ``database`` and ``relay`` are hosts without any password, or None. ``since`` is when
-    the workshop started, ``process_since`` when its process did, in seconds since the epoch.
+    ``parts`` maps the name of each part to where it answers, without any password, or to why it
+    cannot run here. ``since`` is when the workshop started, ``process_since`` when its process
+    did, in seconds since the epoch.
     """
 
-    services: dict[str, str]
-    database: str | None
-    relay: str | None
-    lacking: dict[str, str]
+    parts: dict[str, str]
     token: str = field(repr=False)
     pid: int = field(default_factory=os.getpid)
     process_since: float = field(default_factory=lambda: psutil.Process().create_time())
@@ -46,21 +43,19 @@ class Running:
     def lines(self, *, with_token: bool = False) -> Iterator[str]:
         """Yield a line for each thing to know; the token only when it is asked for."""
         yield f"pid {self.pid}, since {datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M:%S}"
-        database = {"database": f"mongodb://{self.database}"} if self.database else {}
-        relay = {"relay": f"to {self.relay}"} if self.relay else {}
         token = {"token": self.token} if with_token else {}
-        for name, text in {**self.services, **database, **relay, **self.lacking, **token}.items():
+        for name, text in {**self.parts, **token}.items():
             yield f"  {name:<12} {text}"
 
 
 @contextlib.contextmanager
-def published(home: Path, running: Running) -> Iterator[None]:
-    """Leave the note inside the block, for its owner's eyes only. Notes of the dead are removed."""
-    find(home)
+def publish(home: Path, running: Running) -> Iterator[None]:
+    """Leave the note inside the block, readable by its owner alone; remove notes of the dead."""
+    find_running(home)
     note = home / f"running-{running.pid}.json"
     # Without its note a workshop works as well.
     with contextlib.suppress(OSError):
-        _write(note, json.dumps(asdict(running)))
+        _write_note(note, json.dumps(asdict(running)))
     try:
         yield
     finally:
@@ -68,11 +63,11 @@ def published(home: Path, running: Running) -> Iterator[None]:
             note.unlink()
 
 
-def find(home: Path) -> list[Running]:
+def find_running(home: Path) -> list[Running]:
     """Return the workshops that run on a folder, the oldest first; remove notes of the dead."""
     found = []
     for note in home.glob("running-*.json"):
-        running = _read(note)
+        running = _read_note(note)
         if running is None:
             continue
         if running.is_alive:
@@ -83,8 +78,8 @@ def find(home: Path) -> list[Running]:
     return sorted(found, key=lambda running: running.since)
 
 
-def _write(note: Path, text: str) -> None:
-    """Write it such that nobody else can read it at any moment, nor anybody half of it."""
+def _write_note(note: Path, text: str) -> None:
+    """Write it so that no other user can read it at any moment, and no reader half of it."""
     draft = note.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -93,7 +88,7 @@ def _write(note: Path, text: str) -> None:
     draft.replace(note)
 
 
-def _read(note: Path) -> Running | None:
+def _read_note(note: Path) -> Running | None:
     """Return what a note says; None when it cannot be read, or is none of ours."""
     try:
         return Running(**json.loads(note.read_text(encoding="utf-8")))

@@ -3,68 +3,80 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
+from starlette.types import ASGIApp
 
 from demo_services import analytics, game_engine, gateway, payment
 from demo_services.game_engine.app import MAX_BODY_BYTES
-from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT, SERVICES, Service
+from demo_services.services import (
+    ANALYTICS,
+    FRONTEND,
+    GAME_ENGINE,
+    GATEWAY,
+    PAYMENT,
+    SERVICES,
+    Service,
+)
 from demo_services.settings import Settings
 from kit.hosting import node
 from kit.hosting.child import Command
 from kit.hosting.database import Database
+from kit.hosting.process_exit import ProcessExit
 from kit.hosting.server import (
     START_DEADLINE_S,
+    BackgroundServer,
+    Report,
     Serve,
     Server,
     ServerError,
     serve_asgi,
     serve_tornado,
 )
-from kit.hosting.supervisor import Death, Supervisor
+from kit.hosting.supervisor import Supervisor
 from kit.ingest import app as ingest
 from kit.ingest.relay import Relay
+from kit.ingest.retention import Retention
 from kit.ingest.store import Store
-from kit.system import exits as deaths
 from kit.system import status
 from kit.system.clients import ServiceClient, untraced
-from kit.system.links import link
+from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
+from kit.system.part import Part, read_part, status_line
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
-
-Report = Callable[[str], None]
 
 
 class System:
     """Everything that runs in the background, started and stopped together.
 
-    ``lacking`` says, by name, why a part cannot run here and what to do; all else runs then.
-    ``learner`` is the name that all events carry.
+    ``unavailable`` says, by name, why a part cannot run here and what to do; all else runs then.
+    ``learner`` is the name that all events carry. Raises SettingError.
     """
 
     def __init__(self, home: Path, learner: str | None = None) -> None:
         self.home = home
         self.learner = learner
+        self.retention = Retention.from_environment()
         self.token = secrets.token_urlsafe(16)
         self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
         self.clients: dict[str, ServiceClient] = {}
-        self.servers: dict[str, Server | Supervisor] = {}
+        self.servers: dict[str, BackgroundServer] = {}
         self.relay: Relay | None = None
-        self.database = Database()
-        self.lacking: dict[str, str] = {}
+        self.database = Database(context=untraced)
+        self.unavailable: dict[str, str] = {}
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
 
     @property
     def payment(self) -> Supervisor:
         """The payment service. Raises ServerError when it cannot run here."""
-        if reason := self.lacking.get(PAYMENT.name):
+        if reason := self.unavailable.get(PAYMENT.name):
             raise ServerError(reason)
         server = self.servers[PAYMENT.name]
         assert isinstance(server, Supervisor)
@@ -85,16 +97,30 @@ class System:
             self._launch_services(report)
             for server in self.servers.values():
                 self._await(server)
-                report(self._status(server))
+                report(read_part(server).line)
             self._await_database(report)
-            for line in self._other_lines():
+            for line in self.status_lines(told=self.servers):
                 report(line)
-            undo.enter_context(status.published(self.home, self._running()))
+            undo.enter_context(status.publish(self.home, self._running()))
             self._undo = undo.pop_all()
 
-    def status_lines(self) -> list[str]:
-        """Return a line about each part of the system, running or not."""
-        return [*map(self._status, self.servers.values()), *self._other_lines()]
+    def parts(self) -> list[Part]:
+        """Return how each part is at the moment: the services, then what serves them.
+
+        The frontend is no part of it: that is the notebook, or whatever else calls.
+        """
+        names = (*(name for name in SERVICES if name != FRONTEND.name), INGEST, self.database.name)
+        return [self._part(name) for name in names]
+
+    def status_lines(self, told: Container[str] = ()) -> list[str]:
+        """Return a line about each part that is not in ``told``, about the learner and the relay.
+
+        The parts are in the order of the start. What cannot run here comes last, where it is seen.
+        """
+        order = [*self.servers, self.database.name, *self.unavailable]
+        ranks = {name: rank for rank, name in enumerate(order)}
+        parts = sorted(self.parts(), key=lambda part: ranks[part.name])
+        return [*(part.line for part in parts if part.name not in told), *self._other_lines()]
 
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
@@ -102,28 +128,30 @@ class System:
 
     def _running(self) -> status.Running:
         """Return what other processes may know; ``workshop status`` shows it."""
-        has_database = self.database.name not in self.lacking
-        return status.Running(
-            services={name: server.url for name, server in self.servers.items()},
-            database=self.database.address if has_database else None,
-            relay=self.relay.host if self.relay else None,
-            lacking=self.lacking,
-            token=self.token,
-        )
+        parts = {part.name: part.address or part.remark for part in self.parts()}
+        if self.relay:
+            parts["relay"] = f"to {self.relay.host}"
+        return status.Running(parts, self.token)
+
+    def _part(self, name: str) -> Part:
+        if reason := self.unavailable.get(name):
+            return Part(name, "down", remark=reason)
+        return read_part(self.database if name == self.database.name else self.servers[name])
 
     def _launch_ingest(self) -> None:
-        self.store = Store(self.home / "captured.sqlite3")
+        keep, path = self.retention, self.home / "captured.sqlite3"
+        self.store = Store(path, keep=keep.keep, max_bytes=keep.max_bytes)
         self._undo.callback(self.store.close)
         if dsn := os.environ.get("SENTRY_DSN"):
             self.relay = Relay(dsn)
             self._undo.callback(self.relay.close)
         projects = {str(s.project_id): (s.name, self._keys[s.name]) for s in SERVICES.values()}
         make_app = partial(ingest.make_app, self.store, projects, relay=self.relay)
-        self._launch(Server(INGEST, serve_asgi(make_app), port=INGEST_PORT, context=untraced))
+        self._launch(ingest_server(make_app, port=INGEST_PORT))
 
     def _launch_database(self) -> None:
         if reason := self.database.unavailable:
-            self.lacking[self.database.name] = reason
+            self.unavailable[self.database.name] = reason
         else:
             self._undo.callback(self.database.stop)
             self.database.launch()
@@ -143,15 +171,15 @@ class System:
     def _launch_payment(self, report: Report) -> None:
         try:
             with untraced():
-                command = node.command(payment.HOME, {}, report)
+                command = node.node_command(payment.HOME, {}, report)
         except ServerError as error:
-            self.lacking[PAYMENT.name] = str(error)
+            self.unavailable[PAYMENT.name] = str(error)
             return
         supervisor = Supervisor(
             PAYMENT.name,
             lambda port, _: self._payment_command(command, port),
             port=PAYMENT.port,
-            on_death=self._report_death,
+            on_exit=self._report_exit,
             on_line=partial(self.log.note, PAYMENT.name),
             context=untraced,
         )
@@ -162,17 +190,17 @@ class System:
         except ServerError as error:
             supervisor.stop()
             del self.servers[PAYMENT.name]
-            self.lacking[PAYMENT.name] = str(error)
+            self.unavailable[PAYMENT.name] = str(error)
 
-    def _report_death(self, death: Death) -> None:
-        # Of one that never became ready, whoever waits for it is told.
-        if death.was_ready:
-            deaths.report(self.clients[PAYMENT.name].bind, death)
+    def _report_exit(self, process_exit: ProcessExit) -> None:
+        # Of one that never became ready, the caller of wait() is told.
+        if process_exit.was_ready:
+            report_exit(self.clients[PAYMENT.name].bind, process_exit)
 
     def _payment_command(self, command: Command, port: int) -> Command:
-        """Tell the payment service what a Python service reads from its settings."""
+        """Pass the payment service what a Python service reads from its settings."""
         settings = self._settings()
-        given = {
+        variables = {
             "PORT": str(port),
             "SENTRY_DSN": self._dsn(PAYMENT),
             "SENTRY_RELEASE": PAYMENT.release,
@@ -180,31 +208,31 @@ class System:
             "DEBUG_TOKEN": self.token,
             "DEBUG_RATE": settings.debug_rate,
         }
-        return command._replace(env={**(command.env or {}), **given})
+        return command._replace(env={**(command.env or {}), **variables})
 
     def _host(self, service: Service, serve: Serve) -> None:
         context = self.clients[service.name].bind
         self._launch(Server(service.name, serve, port=service.port, context=context))
 
-    def _launch(self, server: Server | Supervisor) -> None:
+    def _launch(self, server: BackgroundServer) -> None:
         self.servers[server.name] = server
         self._undo.callback(server.stop)
         server.launch()
 
-    def _await(self, server: Server | Supervisor) -> None:
+    def _await(self, server: BackgroundServer) -> None:
         try:
             server.wait()
         except ServerError as error:
             # The last line of a record is that of its traceback which names the error.
-            last_words = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
-            raise ServerError("\n".join([str(error), *last_words])) from error
+            log_tail = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
+            raise ServerError("\n".join([str(error), *log_tail])) from error
 
     def _await_database(self, report: Report) -> None:
-        """Wait for the database; without one the system runs, and says what it lacks."""
-        if self.database.name in self.lacking:
+        """Wait for the database; without one the system runs, and says what is unavailable."""
+        if self.database.name in self.unavailable:
             return
         if not self.database.is_running:
-            report(_line("…", self.database.name, "starting"))
+            report(read_part(self.database).line)
         try:
             self.database.wait()
             # Its first call creates the indexes; no learner should wait for that.
@@ -212,10 +240,10 @@ class System:
                 url = f"{self.servers[ANALYTICS.name].url}/health"
                 httpx.get(url, timeout=START_DEADLINE_S, trust_env=False)
         except (ServerError, httpx.HTTPError) as error:
-            self.lacking[self.database.name] = str(error)
+            self.unavailable[self.database.name] = str(error)
 
     def _settings(self) -> Settings:
-        has_database = self.database.name not in self.lacking
+        has_database = self.database.name not in self.unavailable
         return replace(
             Settings.from_environment(),
             debug_token=self.token,
@@ -227,21 +255,11 @@ class System:
         host = self.servers[INGEST].url.removeprefix("http://")
         return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
 
-    def _status(self, server: Server | Supervisor) -> str:
-        taken = server.port != server.wanted_port
-        note = f"  (port {server.wanted_port} was taken)" if taken else ""
-        mark, state = ("✓", "ready") if server.is_running else ("✗", "down")
-        return _line(mark, server.name, f"{state:<6} {link(server.url)}{note}")
-
     def _other_lines(self) -> Iterator[str]:
-        if self.database.name not in self.lacking:
-            mark, state = ("✓", "ready") if self.database.is_running else ("✗", "down")
-            where = f"{state:<6} mongodb://{self.database.address}"
-            yield _line(mark, self.database.name, where)
-        for name, reason in self.lacking.items():
-            yield _line("✗", name, reason)
         if self.learner:
-            yield _line("✓", "learner", f"{self.learner}, in every event")
+            yield status_line("learner", f"{self.learner}, in every event")
+        if any(self.store.deleted):
+            yield status_line("store", self.retention.describe(self.store.deleted))
         if self.relay:
             yield _relay_line(self.relay)
 
@@ -249,7 +267,7 @@ class System:
 class Upstreams(Mapping[str, str]):
     """The base URL of each service that runs, as it is at the moment."""
 
-    def __init__(self, servers: Mapping[str, Server | Supervisor]) -> None:
+    def __init__(self, servers: Mapping[str, BackgroundServer]) -> None:
         self._servers = {name: servers[name] for name in servers if name in SERVICES}
 
     def __getitem__(self, name: str) -> str:
@@ -262,13 +280,15 @@ class Upstreams(Mapping[str, str]):
         return len(self._servers)
 
 
-def _line(mark: str, name: str, text: str) -> str:
-    """Return a line about one part of the system."""
-    return f"{mark} {name:<12} {text}"
-
-
 def _relay_line(relay: Relay) -> str:
     """Return a line about the relay: where to, and what could not be delivered."""
     trouble = f"  (last error: {relay.last_error})" if relay.last_error else ""
     mark = "✗" if relay.dropped else "✓"
-    return _line(mark, "relay", f"to {relay.host}, {relay.dropped} envelopes dropped{trouble}")
+    text = f"to {relay.host}, {relay.dropped} envelopes dropped{trouble}"
+    return status_line("relay", text, mark)
+
+
+def ingest_server(make_app: Callable[[], ASGIApp], *, port: int = 0) -> Server:
+    """Return the server of the ingest that ``make_app`` makes, on the fastest parser and loop."""
+    serve = serve_asgi(make_app, http="httptools")
+    return Server(INGEST, serve, port=port, context=untraced, new_loop=ingest.new_loop)

@@ -27,24 +27,25 @@ from kit.reading.payload import (
     Key,
     Path,
     Text,
-    at,
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
+    as_text,
     crumbs_path,
+    event_message,
     exceptions,
+    format_bytes,
+    get_path,
     leaves,
-    mapping,
-    mappings,
-    moment,
     offset,
-    sequence,
+    parse_time,
     service,
     shorten,
-    show,
-    size,
-    string,
     to_json,
     trace_id,
 )
-from kit.views.stack import Raised, Row, chain, threads
+from kit.views.stack import FieldRow, Raised, chain, threads
 
 Event = Mapping[str, Any]
 
@@ -82,7 +83,7 @@ class Table:
     """A part that is rows of names and values."""
 
     title: str
-    rows: tuple[Row, ...] = ()
+    rows: tuple[FieldRow, ...] = ()
     why: tuple[Why, ...] = ()
     remark: str = ""
 
@@ -98,7 +99,7 @@ class Crumb:
     category: str
     level: str
     message: Text
-    data: tuple[Row, ...]
+    data: tuple[FieldRow, ...]
     why: tuple[str, ...]
 
     @property
@@ -133,16 +134,16 @@ class _Card:
         self.not_captured = crash.not_captured if crash else ()
         found = ((each, _search(each.path, event)) for each in (crash.captured if crash else ()))
         self._captured = [(each, value) for each, value in found if value is not None]
-        values = sequence(at(event, ("exception", "values")))
+        values = as_list(get_path(event, ("exception", "values")))
         known = [index for index, value in enumerate(values) if isinstance(value, Mapping)]
         self._last: Path = ("exception", "values", known[-1]) if known else ()
-        self._newest = mapping(at(event, self._last)) if known else {}
+        self._newest = as_mapping(get_path(event, self._last)) if known else {}
 
     # Head
 
     @property
     def event_id(self) -> str:
-        return string(self.event.get("event_id"))
+        return as_str(self.event.get("event_id"))
 
     @property
     def trace_id(self) -> str:
@@ -150,7 +151,7 @@ class _Card:
 
     @property
     def level(self) -> str:
-        return string(self.event.get("level")) or "error"
+        return as_str(self.event.get("level")) or "error"
 
     @property
     def icon(self) -> str:
@@ -166,38 +167,40 @@ class _Card:
 
     @property
     def time(self) -> str:
-        then = moment(self.event.get("timestamp"))
+        then = parse_time(self.event.get("timestamp"))
         return f"{then:%d %b %Y, %H:%M:%S}.{then.microsecond // 1000:03} UTC" if then else ""
 
     @property
     def has_time(self) -> bool:
-        return moment(self.event.get("timestamp")) is not None
+        return parse_time(self.event.get("timestamp")) is not None
 
     @property
     def type(self) -> str:
         if self._newest:
-            return string(self._newest.get("type")) or "Exception"
+            return as_str(self._newest.get("type")) or "Exception"
         return "Log record" if self.event.get("logger") else "Message"
 
     @property
     def message(self) -> Text:
-        return shorten(string(self._newest.get("value")) if self._newest else _message(self.event))
+        return shorten(
+            as_str(self._newest.get("value")) if self._newest else event_message(self.event)
+        )
 
     @property
     def handled(self) -> str:
         if self.untold:
             return _GONE
-        handled = at(self._newest, ("mechanism", "handled"))
+        handled = get_path(self._newest, ("mechanism", "handled"))
         return _HANDLED[handled] if isinstance(handled, bool) else ""
 
     @property
     def captured_by(self) -> str:
-        name = string(at(self.event, ("sdk", "name"))).split(".")
+        name = as_str(get_path(self.event, ("sdk", "name"))).split(".")
         language = _LANGUAGES.get(name[1], "") if len(name) > 1 else ""
-        sdk = f"Sentry's {language}SDK {string(at(self.event, ('sdk', 'version')))}".strip()
+        sdk = f"Sentry's {language}SDK {as_str(get_path(self.event, ('sdk', 'version')))}".strip()
         return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
 
-    # Death of a process
+    # Exit of a process
 
     @property
     def untold(self) -> str:
@@ -209,13 +212,13 @@ class _Card:
         return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
 
     @property
-    def last_words(self) -> Text:
+    def stderr_tail(self) -> Text:
         """What the process wrote to stderr before it died."""
-        lines = sequence(at(self.event, _STDERR)) if self.untold else []
-        return shorten("\n".join(map(string, lines)), _MAX_STDERR)
+        lines = as_list(get_path(self.event, _STDERR)) if self.untold else []
+        return shorten("\n".join(map(as_str, lines)), _MAX_STDERR)
 
     @property
-    def why_last_words(self) -> tuple[Why, ...]:
+    def why_stderr_tail(self) -> tuple[Why, ...]:
         return self._why([_STDERR])
 
     # Exception chain and stack
@@ -246,7 +249,7 @@ class _Card:
         if not self._newest:
             return self._why([("threads",)] if self.stacks else [])
         stack = (*self._last, "stacktrace")
-        frames = mappings(at(self.event, (*stack, "frames")))
+        frames = as_mappings(get_path(self.event, (*stack, "frames")))
         found = [
             name for name in ("in_app", "context_line", "vars") if any(name in f for f in frames)
         ]
@@ -261,17 +264,17 @@ class _Card:
     @property
     def _crumb_paths(self) -> list[Path]:
         where = crumbs_path(self.event)
-        values = sequence(at(self.event, where))
+        values = as_list(get_path(self.event, where))
         return [(*where, n) for n, value in enumerate(values) if isinstance(value, Mapping)]
 
     def _crumb(self, path: Path) -> Crumb:
-        crumb = mapping(at(self.event, path))
+        crumb = as_mapping(get_path(self.event, path))
         return Crumb(
             offset(crumb.get("timestamp"), self.event.get("timestamp")),
-            string(crumb.get("category")) or string(crumb.get("type")) or "breadcrumb",
-            string(crumb.get("level")),
-            shorten(string(crumb.get("message"))),
-            self._rows((*path, "data"), mapping(crumb.get("data"))),
+            as_str(crumb.get("category")) or as_str(crumb.get("type")) or "breadcrumb",
+            as_str(crumb.get("level")),
+            shorten(as_str(crumb.get("message"))),
+            self._rows((*path, "data"), as_mapping(crumb.get("data"))),
             tuple(
                 each.why
                 for each, value in self._captured
@@ -288,16 +291,16 @@ class _Card:
     def _crumb_name(self, path: Path) -> str:
         if path[-1] != "message":
             return "time" if path[-1] == "timestamp" else "the list"
-        crumb = mapping(at(self.event, path[:-1]))
-        return string(crumb.get("message")) or string(crumb.get("category")) or "breadcrumb"
+        crumb = as_mapping(get_path(self.event, path[:-1]))
+        return as_str(crumb.get("message")) or as_str(crumb.get("category")) or "breadcrumb"
 
     # Tables
 
     @property
     def contexts(self) -> list[Table]:
-        has_words = set(mapping(at(self.event, _STDERR[:-1]))) == {"last_lines"}
-        own_part = {"trace", "stderr"} if has_words and self.last_words.text else {"trace"}
-        names = [name for name in mapping(self.event.get("contexts")) if name not in own_part]
+        has_words = set(as_mapping(get_path(self.event, _STDERR[:-1]))) == {"last_lines"}
+        own_part = {"trace", "stderr"} if has_words and self.stderr_tail.text else {"trace"}
+        names = [name for name in as_mapping(self.event.get("contexts")) if name not in own_part]
         tables = [self._table(name, ("contexts", name)) for name in names]
         return [table if table.rows else self._empty(table.title) for table in tables]
 
@@ -314,7 +317,7 @@ class _Card:
 
     @property
     def request(self) -> Table:
-        request = mapping(self.event.get("request"))
+        request = as_mapping(self.event.get("request"))
         names = [name for name in request if name not in (*_REQUEST_FIRST, "headers")]
         first = [name for name in _REQUEST_FIRST if name in request]
         return self._pick("Request", [("request", name) for name in (*first, *names)])
@@ -334,7 +337,7 @@ class _Card:
     @property
     def mechanism_means(self) -> str:
         path = (*self._last, "mechanism")
-        return origin_at(self.event, path).why if mapping(at(self.event, path)) else ""
+        return origin_at(self.event, path).why if as_mapping(get_path(self.event, path)) else ""
 
     @property
     def release(self) -> Table:
@@ -352,8 +355,8 @@ class _Card:
 
     @property
     def modules(self) -> list[tuple[str, str]]:
-        modules = mapping(self.event.get("modules"))
-        return sorted((name, string(version)) for name, version in modules.items())
+        modules = as_mapping(self.event.get("modules"))
+        return sorted((name, as_str(version)) for name, version in modules.items())
 
     @property
     def why_modules(self) -> tuple[Why, ...]:
@@ -377,7 +380,7 @@ class _Card:
 
     @property
     def fingerprint(self) -> list[str]:
-        return [string(value) for value in sequence(self.event.get("fingerprint"))]
+        return [as_str(value) for value in as_list(self.event.get("fingerprint"))]
 
     @property
     def grouping(self) -> str:
@@ -410,7 +413,7 @@ class _Card:
 
     def _table(self, title: str, path: Path) -> Table:
         """Return a table of what is at the path; without rows when there is nothing."""
-        value = at(self.event, path)
+        value = get_path(self.event, path)
         if value is None or value in ({}, []):
             return Table(title)
         hidden = len(value) - MAX_ROWS if isinstance(value, Mapping | list) else 0
@@ -420,11 +423,11 @@ class _Card:
 
     def _pick(self, title: str, paths: Sequence[Path]) -> Table:
         """Return a table with a row for each path."""
-        rows = tuple(self._row(str(path[-1]), path, at(self.event, path)) for path in paths)
-        below = [leaf for path in paths for leaf in _leaves(at(self.event, path), path)]
+        rows = tuple(self._row(str(path[-1]), path, get_path(self.event, path)) for path in paths)
+        below = [leaf for path in paths for leaf in _leaves(get_path(self.event, path), path)]
         return Table(title, rows, self._why(below, _name_below(paths[0][:-1] if paths else ())))
 
-    def _rows(self, path: Path, value: Any) -> tuple[Row, ...]:
+    def _rows(self, path: Path, value: Any) -> tuple[FieldRow, ...]:
         pairs: Iterable[tuple[Key, Any]] = [("value", value)]
         if isinstance(value, Mapping):
             pairs = value.items()
@@ -434,11 +437,11 @@ class _Card:
             self._row(str(key), (*path, key), each) for key, each in islice(pairs, MAX_ROWS)
         )
 
-    def _row(self, name: str, path: Path, value: Any) -> Row:
+    def _row(self, name: str, path: Path, value: Any) -> FieldRow:
         text = _text(path, value)
         remarks = (*text.remarks, *_remarks(self.event, path))
         why = tuple(each.why for each, _ in self._captured if self._is_below(each.path, path))
-        return Row(name, Text(text.text, remarks), why)
+        return FieldRow(name, Text(text.text, remarks), why)
 
     def _is_below(self, declared: str, path: Path) -> bool:
         return _from_start(self.event, keys(declared))[: len(path)] == path
@@ -449,7 +452,7 @@ class _Card:
         names: dict[Origin, dict[str, None]] = {}
         for path in paths:
             names.setdefault(origin_at(self.event, path), {})[name(path)] = None
-        return tuple(Why(_listed(list(each)), origin) for origin, each in names.items())
+        return tuple(Why(_list_names(list(each)), origin) for origin, each in names.items())
 
 
 def _search(path: str, event: Event) -> Any:
@@ -463,7 +466,7 @@ def _from_start(event: Event, path: Path) -> Path:
     """Return a path whose indices count from the start of each list."""
     found: list[Key] = []
     for key in path:
-        values = at(event, found)
+        values = get_path(event, found)
         from_end = isinstance(key, int) and key < 0 and isinstance(values, list)
         found.append(len(values) + int(key) if from_end else key)
     return tuple(found)
@@ -472,10 +475,10 @@ def _from_start(event: Event, path: Path) -> Path:
 def _text(path: Path, value: Any) -> Text:
     """Return a value as it is shown, in a form of its own where it is hard to read."""
     if path == ("sdk", "integrations") and isinstance(value, list):
-        return _names(list(map(string, value)))
-    text = shorten(show(value))
+        return _names(list(map(as_str, value)))
+    text = shorten(as_text(value))
     if path[:1] == ("contexts",) and path[-1] in _SIZES and type(value) is int and value > 0:
-        return Text(text.text, (*text.remarks, size(value)))
+        return Text(text.text, (*text.remarks, format_bytes(value)))
     return text
 
 
@@ -486,17 +489,12 @@ def _names(names: list[str]) -> Text:
     return Text(text.text, (f"{len(unique)}{twice}", *text.remarks))
 
 
-def _message(event: Event) -> str:
-    entry = event.get("logentry") or event.get("message")
-    if isinstance(entry, Mapping):
-        entry = entry.get("formatted") or entry.get("message")
-    return string(entry)
-
-
 def _remarks(event: Event, path: Path) -> tuple[str, ...]:
     """Return what the SDK says that it did to a value, from ``_meta``."""
-    meta = mapping(at(event, ("_meta", *map(str, path), "")))
-    rules = [(string(at(rule, (0,))), at(rule, (1,))) for rule in sequence(meta.get("rem"))]
+    meta = as_mapping(get_path(event, ("_meta", *map(str, path), "")))
+    rules = [
+        (as_str(get_path(rule, (0,))), get_path(rule, (1,))) for rule in as_list(meta.get("rem"))
+    ]
     if ("!config", "x") in rules:
         return ("left out by the SDK: larger than max_request_body_size",)
     if any(name.startswith("!config") for name, _ in rules):
@@ -518,7 +516,7 @@ def _name_below(path: Path) -> Callable[[Path], str]:
     return name
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     shown = [name if len(name) <= 48 else f"{name[:48]}…" for name in names[:8]]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from kit.html import render
-from kit.reading.payload import MAX_LEAF, MAX_TEXT, Key, Path, at, shorten, show, to_json
+from kit.reading.payload import MAX_LEAF, MAX_TEXT, Key, Path, as_text, get_path, shorten, to_json
 
 APPEARED, VANISHED, CHANGED = "appeared", "vanished", "changed"
 MARKS = {APPEARED: "+", VANISHED: "−", CHANGED: "~"}
@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
 @dataclass(frozen=True)
-class Place:
+class DifferingPlace:
     """A part of an event that differs: its path, and what it is on each side, if it is there."""
 
     path: str
@@ -37,20 +37,20 @@ class Place:
     @property
     def start(self) -> int:
         """Where to begin to show the two, so that the first difference can be seen."""
-        one, other = show(self.one), show(self.other)
+        one, other = as_text(self.one), as_text(self.other)
         pairs = enumerate(zip(one, other, strict=False))
         same = next((index for index, (mine, theirs) in pairs if mine != theirs), 0)
         return max(0, same - LEAD) if same > ONE_LINE // 2 else 0
 
 
 @dataclass(frozen=True)
-class Row:
+class DifferenceRow:
     """What happened alike in one or several places; ``path`` has a ``*`` where these differ."""
 
     what: str
     path: str
     because: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[DifferingPlace, ...]
 
     @property
     def mark(self) -> str:
@@ -58,12 +58,12 @@ class Row:
         return MARKS[self.what]
 
     @property
-    def shown(self) -> Place:
+    def shown(self) -> DifferingPlace:
         """The place to show: the last, which is the nearest to the error."""
         return self.places[-1]
 
     @property
-    def rest(self) -> tuple[Place, ...]:
+    def rest(self) -> tuple[DifferingPlace, ...]:
         """Some of the other places."""
         return self.places[:-1][-MAX_PLACES:]
 
@@ -112,12 +112,16 @@ class Difference:
     def varied(self) -> list[str]:
         """The paths that are not compared, because they differ anyway."""
         known = self.fields[0].keys() | self.fields[1].keys()
-        return [spell(path) for path in sorted(known, key=_order) if spell(path) in self._varying]
+        return [
+            jmespath_of(path)
+            for path in sorted(known, key=_order)
+            if jmespath_of(path) in self._varying
+        ]
 
     @property
     def same(self) -> int:
         """How many fields have the same value on both sides."""
-        varied = sum(spell(path) in self._varying for path in self._common)
+        varied = sum(jmespath_of(path) in self._varying for path in self._common)
         return len(self._common) - len(self.changed) - varied
 
     @property
@@ -140,16 +144,16 @@ class Difference:
         return ", ".join(told) or "nothing differs"
 
     @cached_property
-    def parts(self) -> dict[str, list[Row]]:
+    def parts(self) -> dict[str, list[DifferenceRow]]:
         """The rows to show, by the top-level field that they are in."""
-        found: dict[str, dict[tuple[str, str, tuple[str, ...]], list[Place]]] = {}
+        found: dict[str, dict[tuple[str, str, tuple[str, ...]], list[DifferingPlace]]] = {}
         for what, roots in self._roots():
             for root in roots:
                 key = (what, pattern(root), self._reasons(root))
                 part = found.setdefault(str(root[0]), {})
                 part.setdefault(key, []).append(self._place(root))
         return {
-            part: [Row(*key, tuple(places)) for key, places in rows.items()]
+            part: [DifferenceRow(*key, tuple(places)) for key, places in rows.items()]
             for part, rows in sorted(found.items())
         }
 
@@ -164,23 +168,27 @@ class Difference:
         return bool(self.fields[0][path] != self.fields[1][path])
 
     def _paths(self, found: Any) -> list[str]:
-        spelled = (spell(path) for path in sorted(found, key=_order))
+        spelled = (jmespath_of(path) for path in sorted(found, key=_order))
         return [path for path in spelled if path not in self._varying]
 
     def _roots(self) -> Iterator[tuple[str, list[Path]]]:
         one, other = self.fields
-        yield CHANGED, self._kept(path for path in self._common if self._differs(path))
-        yield VANISHED, self._kept(_highest(one.keys() - other.keys(), other))
-        yield APPEARED, self._kept(_highest(other.keys() - one.keys(), one))
+        yield CHANGED, self._steady_paths(path for path in self._common if self._differs(path))
+        yield VANISHED, self._steady_paths(_highest(one.keys() - other.keys(), other))
+        yield APPEARED, self._steady_paths(_highest(other.keys() - one.keys(), one))
 
-    def _kept(self, roots: Any) -> list[Path]:
-        return [path for path in sorted(roots, key=_order) if spell(path) not in self._varying]
+    def _steady_paths(self, roots: Any) -> list[Path]:
+        return [
+            path for path in sorted(roots, key=_order) if jmespath_of(path) not in self._varying
+        ]
 
     def _reasons(self, root: Path) -> tuple[str, ...]:
-        return self.because(spell(root)) if self.because else ()
+        return self.because(jmespath_of(root)) if self.because else ()
 
-    def _place(self, root: Path) -> Place:
-        return Place(spell(root), at(self.one, root), at(self.other, root))
+    def _place(self, root: Path) -> DifferingPlace:
+        return DifferingPlace(
+            jmespath_of(root), get_path(self.one, root), get_path(self.other, root)
+        )
 
 
 def fields(event: Event | None) -> dict[Path, Any]:
@@ -188,25 +196,25 @@ def fields(event: Event | None) -> dict[Path, Any]:
     return dict(_walk(event, ())) if event else {}
 
 
-def spell(path: Path) -> str:
+def jmespath_of(path: Path) -> str:
     """Return a path as a JMESPath."""
     return "".join(map(_spell, path)).removeprefix(".")
 
 
 def pattern(path: Path) -> str:
     """Return a path with a ``*`` for each place in a list."""
-    return re.sub(r"\[-\d+\]", "[*]", spell(path))
+    return re.sub(r"\[-\d+\]", "[*]", jmespath_of(path))
 
 
 def brief(value: Any, start: int = 0) -> str:
     """Return a value as one short line, without what comes before ``start``."""
     # An empty cell would look as if nothing were there.
-    return ("…" if start else "") + shorten(show(value)[start:], ONE_LINE).text or '""'
+    return ("…" if start else "") + shorten(as_text(value)[start:], ONE_LINE).text or '""'
 
 
 def whole(value: Any) -> str:
     """Return a value that is too long for one line; empty when it is not."""
-    text = show(value)
+    text = as_text(value)
     if len(text) <= ONE_LINE:
         return ""
     return shorten(value if isinstance(value, str) else to_json(value), 4 * MAX_TEXT).text
@@ -218,7 +226,7 @@ def _level(mine: Event | None, theirs: Event | None) -> dict[Path, Any]:
     inner = {path[:length] for path in found for length in range(len(path))}
     for whole_here in fields(theirs).keys() & inner:
         found = {path: found[path] for path in found if path[: len(whole_here)] != whole_here}
-        found[whole_here] = at(mine, whole_here)
+        found[whole_here] = get_path(mine, whole_here)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from kit.html import render
-from kit.reading.payload import at, mapping, mappings, sequence, shorten, string
+from kit.reading.payload import as_list, as_mapping, as_mappings, as_str, get_path, shorten
 from kit.reading.spans import length
 from kit.views.axis import percent, ticks
 
@@ -120,14 +120,14 @@ def active_samples(profile: Mapping[str, Any]) -> list[StackSample]:
     A sample lasts until the next one, the last of them until the transaction ends. Without the
     name of the thread it is the one with the most samples.
     """
-    recorded = mapping(mapping(profile).get("profile"))
-    taken = mappings(recorded.get("samples"))[:MAX_SAMPLES]
+    recorded = as_mapping(as_mapping(profile).get("profile"))
+    taken = as_mappings(recorded.get("samples"))[:MAX_SAMPLES]
     thread = _thread(profile, taken)
-    own = [(_time(each), each) for each in taken if string(each.get("thread_id")) == thread]
+    own = [(_time(each), each) for each in taken if as_str(each.get("thread_id")) == thread]
     own.sort(key=lambda timed: timed[0])
     times = [time for time, _ in own]
-    frames = [_frame(mapping(each)) for each in sequence(recorded.get("frames"))]
-    stacks = [_stack(each, frames) for each in sequence(recorded.get("stacks"))]
+    frames = [_frame(as_mapping(each)) for each in as_list(recorded.get("frames"))]
+    stacks = [_stack(each, frames) for each in as_list(recorded.get("stacks"))]
     return [
         StackSample(_at(stacks, each.get("stack_id")) or (), seconds)
         for (_, each), seconds in zip(own, _lengths(times, profile), strict=True)
@@ -136,13 +136,13 @@ def active_samples(profile: Mapping[str, Any]) -> list[StackSample]:
 
 def _transaction(profile: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the profile is of: Python's SDK sends a list of one, JavaScript's the one."""
-    given = mapping(profile)
-    return mapping(given.get("transaction") or at(given, ("transactions", 0)))
+    given = as_mapping(profile)
+    return as_mapping(given.get("transaction") or get_path(given, ("transactions", 0)))
 
 
 def _thread(profile: Mapping[str, Any], taken: Sequence[Mapping[str, Any]]) -> str:
-    threads = Counter(string(each.get("thread_id")) for each in taken)
-    active = string(_transaction(profile).get("active_thread_id"))
+    threads = Counter(as_str(each.get("thread_id")) for each in taken)
+    active = as_str(_transaction(profile).get("active_thread_id"))
     return active if active in threads or not threads else threads.most_common(1)[0][0]
 
 
@@ -169,16 +169,16 @@ def _number(value: Any) -> float:
 
 def _frame(frame: Mapping[str, Any]) -> ProfileFrame:
     return ProfileFrame(
-        function=shorten(string(frame.get("function"))).text or "unnamed function",
-        file=shorten(string(frame.get("filename") or frame.get("abs_path"))).text or "no file",
+        function=shorten(as_str(frame.get("function"))).text or "unnamed function",
+        file=shorten(as_str(frame.get("filename") or frame.get("abs_path"))).text or "no file",
         line=int(min(_number(frame.get("lineno")), 1e9)),
-        module=string(frame.get("module")),
+        module=as_str(frame.get("module")),
         is_ours=frame.get("in_app") is True,
     )
 
 
 def _stack(indices: Any, frames: Sequence[ProfileFrame]) -> tuple[ProfileFrame, ...]:
-    known = (_at(frames, index) for index in islice(sequence(indices), MAX_DEPTH * 5))
+    known = (_at(frames, index) for index in islice(as_list(indices), MAX_DEPTH * 5))
     return tuple(frame for frame in known if frame is not None)[::-1]
 
 
@@ -295,7 +295,7 @@ def _boxes(
     root = _Box("", is_ours=False, seconds=total)
     for sample in samples:
         box = root
-        for key, label, frame in islice(_folded(sample.stack), MAX_DEPTH):
+        for key, label, frame in islice(_group_runs(sample.stack), MAX_DEPTH):
             ours = frame is not None and frame.is_ours
             box = box.children.setdefault(key, _Box(label, ours, frame))
             box.seconds += sample.seconds
@@ -304,7 +304,7 @@ def _boxes(
     return drawn[:MAX_FRAMES], len(drawn) > MAX_FRAMES
 
 
-def _folded(
+def _group_runs(
     stack: tuple[ProfileFrame, ...],
 ) -> Iterator[tuple[tuple[str, str], str, ProfileFrame | None]]:
     """Yield key, label and frame of each box, long runs of library frames as one box."""
@@ -330,11 +330,11 @@ def _by_level(root: _Box, total: float, hot: tuple[str, str] | None) -> Iterator
                 inner.append((child, start))
                 start += child.seconds
         level = [each for each in inner if each[0].seconds >= MIN_SHARE * total]
-        yield from (_drawn(box, start, depth, total, hot) for box, start in level)
+        yield from (_make_box(box, start, depth, total, hot) for box, start in level)
         depth += 1
 
 
-def _drawn(
+def _make_box(
     box: _Box, start: float, depth: int, total: float, hot: tuple[str, str] | None
 ) -> _DrawnBox:
     where = f", {box.frame.where}" if box.frame else ""

@@ -19,15 +19,15 @@ from kit.provenance.python_source import source
 from kit.reading.payload import (
     MAX_ROWS,
     Text,
-    at,
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
+    as_text,
     exceptions,
-    mapping,
-    mappings,
-    sequence,
+    get_path,
     short_path,
     shorten,
-    show,
-    string,
 )
 
 MAX_FRAMES = 12
@@ -54,7 +54,7 @@ Branch = tuple[Raw, str, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class FieldRow:
     """A name and its value; ``why`` is what the value is good for."""
 
     name: str
@@ -78,7 +78,7 @@ class Frame:
     function: str
     where: str
     lines: tuple[Line, ...]
-    variables: tuple[Row, ...]
+    variables: tuple[FieldRow, ...]
     remark: str = ""
 
 
@@ -112,31 +112,31 @@ def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
     ``uses`` says what local variables of the failing frame are good for.
     """
     values = exceptions(event)
-    branches = _grouped(values) or _chained(values)
-    return [_raised(branch, uses if branch[0] is values[-1] else {}) for branch in branches]
+    branches = _group_branches(values) or _chain_branch(values)
+    return [_make_raised(branch, uses if branch[0] is values[-1] else {}) for branch in branches]
 
 
 def threads(event: Raw) -> list[Raised]:
     """Return the stacks that came without an exception."""
-    found = [*mappings(at(event, ("threads", "values"))), event]
-    return [_raised((each, "", 0), {}) for each in found if mapping(each.get("stacktrace"))]
+    found = [*as_mappings(get_path(event, ("threads", "values"))), event]
+    return [_make_raised((each, "", 0), {}) for each in found if as_mapping(each.get("stacktrace"))]
 
 
-def _chained(values: Sequence[Raw]) -> list[Branch]:
+def _chain_branch(values: Sequence[Raw]) -> list[Branch]:
     return [
         (value, "caused by" if index else "", 0) for index, value in enumerate(reversed(values))
     ]
 
 
-def _grouped(values: Sequence[Raw]) -> list[Branch]:
+def _group_branches(values: Sequence[Raw]) -> list[Branch]:
     """Return the tree of an exception group, root first; nothing when the event has none."""
-    numbers = [at(value, ("mechanism", "exception_id")) for value in values]
+    numbers = [get_path(value, ("mechanism", "exception_id")) for value in values]
     if len(set(map(repr, numbers))) < len(numbers) or not all(type(n) is int for n in numbers):
         return []
     branches: list[Branch] = []
     depths: dict[int, int] = {}
     for number, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0]):
-        relation, parent = _hangs(number, mapping(value.get("mechanism")))
+        relation, parent = _hangs(number, as_mapping(value.get("mechanism")))
         depths[number] = depths[parent] + 1 if type(parent) is int and parent in depths else 0
         branches.append((value, relation, min(depths[number], 5)))
     return branches
@@ -144,7 +144,7 @@ def _grouped(values: Sequence[Raw]) -> list[Branch]:
 
 def _hangs(number: int, mechanism: Raw) -> tuple[str, Any]:
     """Return how an exception of a group hangs on which other one."""
-    source = string(mechanism.get("source"))
+    source = as_str(mechanism.get("source"))
     relation = _RELATIONS.get(source, "member of the group" if source else "")
     # The SDK for Python numbers depth first, so a cause comes right after what it caused; the
     # parent_id that it writes for causes is 0, the group.
@@ -152,20 +152,20 @@ def _hangs(number: int, mechanism: Raw) -> tuple[str, Any]:
     return relation, number - 1 if is_pythons else mechanism.get("parent_id")
 
 
-def _raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
+def _make_raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
     value, relation, depth = branch
-    frames = mappings(at(value, ("stacktrace", "frames")))
+    frames = as_mappings(get_path(value, ("stacktrace", "frames")))
     return Raised(
-        string(value.get("type")) or ("Exception" if "mechanism" in value else "Thread"),
-        shorten(string(value.get("value"))),
-        string(value.get("module")),
+        as_str(value.get("type")) or ("Exception" if "mechanism" in value else "Thread"),
+        shorten(as_str(value.get("value"))),
+        as_str(value.get("module")),
         relation,
         depth,
-        tuple(_folded(frames[::-1], uses)),
+        tuple(_group_frames(frames[::-1], uses)),
     )
 
 
-def _folded(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[Frame | Run]:
+def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[Frame | Run]:
     """Return frames of ours one by one and those between them as runs, newest first."""
     mine = [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
     start = shown = 0
@@ -198,10 +198,10 @@ def _run(frames: Sequence[Raw]) -> Iterator[Run]:
 
 def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
     # The values of Python are texts already: its SDK sends the repr() of each.
-    text = _literal if _is_script(raw) else show
-    pairs = islice(mapping(raw.get("vars")).items(), MAX_ROWS)
+    text = _literal if _is_script(raw) else as_text
+    pairs = islice(as_mapping(raw.get("vars")).items(), MAX_ROWS)
     variables = (
-        Row(name, shorten(text(value)), (uses[name],) if name in uses else ())
+        FieldRow(name, shorten(text(value)), (uses[name],) if name in uses else ())
         for name, value in pairs
     )
     lines = _lines(raw)
@@ -213,7 +213,7 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
 def _source_around(raw: Raw) -> Raw:
     """Return the source around the line of a frame; nothing when the file is not ours."""
     number = raw.get("lineno")
-    lines = source().lines(short_path(string(raw.get("filename"))))
+    lines = source().lines(short_path(as_str(raw.get("filename"))))
     if type(number) is not int or not 1 <= number <= len(lines):
         return {}
     return {
@@ -224,7 +224,7 @@ def _source_around(raw: Raw) -> Raw:
 
 
 def _is_script(raw: Raw) -> bool:
-    return bool(_SCRIPT.search(string(raw.get("filename"))))
+    return bool(_SCRIPT.search(as_str(raw.get("filename"))))
 
 
 def _literal(value: Any, depth: int = 0) -> str:
@@ -233,7 +233,7 @@ def _literal(value: Any, depth: int = 0) -> str:
         is_stand_in = bool(_STAND_IN.fullmatch(value))
         return value if is_stand_in else json.dumps(value, ensure_ascii=False)
     if not isinstance(value, Mapping | list) or depth > 1:
-        return show(value)
+        return as_text(value)
     if isinstance(value, list):
         items = islice(value, MAX_ROWS)
         return "[" + ", ".join(_literal(each, depth + 1) for each in items) + "]"
@@ -249,24 +249,24 @@ def _library_frame(raw: Raw) -> Frame:
 
 def _function(raw: Raw) -> str:
     # V8 has no name for what has none; the SDK for Node.js writes a question mark.
-    name = re.sub(r"\?$", "<anonymous>", string(raw.get("function")))
+    name = re.sub(r"\?$", "<anonymous>", as_str(raw.get("function")))
     return name or "unknown function"
 
 
 def _where(raw: Raw) -> str:
-    file = short_path(string(raw.get("filename")) or string(raw.get("abs_path")))
+    file = short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
     if file == "<anonymous>":
         return "built into V8"
     file = file or "unknown file"
-    return f"{file}:{show(raw['lineno'])}" if raw.get("lineno") is not None else file
+    return f"{file}:{as_text(raw['lineno'])}" if raw.get("lineno") is not None else file
 
 
 def _lines(raw: Raw) -> tuple[Line, ...]:
     guilty = raw.get("context_line")
     if not isinstance(guilty, str):
         return ()
-    before = [string(line) for line in sequence(raw.get("pre_context"))]
-    after = [string(line) for line in sequence(raw.get("post_context"))]
+    before = [as_str(line) for line in as_list(raw.get("pre_context"))]
+    after = [as_str(line) for line in as_list(raw.get("post_context"))]
     code = "\n".join(map(_one_line, (*before, guilty, *after)))
     marked = _highlight(code, _is_script(raw))
     number = raw.get("lineno")

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from demo_services.services import SERVICES
 from kit.html import render
 from kit.ingest.store import StoredItem
-from kit.reading.payload import at, exceptions, mapping, moment, shorten, string
+from kit.reading.payload import as_mapping, as_str, exceptions, get_path, parse_time, shorten
 from kit.reading.spans import MAX_SPANS, Span, length, spans
 from kit.views.axis import percent, seconds_ticks
 
@@ -231,19 +231,19 @@ def _marks(
     by_id = {span.id: span for span in found if span.id}
     marks: dict[int, list[ErrorMark]] = defaultdict(list)
     astray = []
-    for event in (mapping(item.payload) for item in items if item.type == "event"):
-        span = by_id.get(string(at(event, ("contexts", "trace", "span_id"))))
+    for event in (as_mapping(item.payload) for item in items if item.type == "event"):
+        span = by_id.get(as_str(get_path(event, ("contexts", "trace", "span_id"))))
         if span is None:
             astray.append(_type(event))
         else:
-            then = moment(event.get("timestamp"))
+            then = parse_time(event.get("timestamp"))
             marks[id(span)].append(ErrorMark(then.timestamp() if then else span.end, _type(event)))
     return marks, astray
 
 
 def _type(event: Mapping[str, Any]) -> str:
     values = exceptions(event)
-    found = string(values[-1].get("type")) if values else string(event.get("message"))
+    found = as_str(values[-1].get("type")) if values else as_str(event.get("message"))
     return shorten(found).text or "error"
 
 
@@ -314,7 +314,7 @@ def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[
     # The system's own first, so that a service has one colour in all traces.
     services = list(dict.fromkeys([*SERVICES, *(row.service for row in rows)]))
 
-    def placed(intervals: Iterable[Interval]) -> list[tuple[str, str]]:
+    def place_all(intervals: Iterable[Interval]) -> list[tuple[str, str]]:
         return [(percent(a - start, total), percent(b - a, total)) for a, b in intervals]
 
     for row in rows:
@@ -322,8 +322,8 @@ def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[
             row=row,
             colour=services.index(row.service) % COLOURS,
             name=_LOOPBACK.sub("", row.what),
-            bars=placed((span.start, span.end) for span in row.spans),
-            critical=placed(row.critical),
+            bars=place_all((span.start, span.end) for span in row.spans),
+            critical=place_all(row.critical),
             # Another clock may put it outside of the picture.
             marks=[percent(mark.at - start, total) for mark in row.marks[:MAX_ROWS]],
         )

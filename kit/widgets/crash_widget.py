@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ipywidgets
-from IPython.display import HTML, DisplayHandle
+from IPython.display import DisplayHandle
 from markupsafe import Markup
 
 from kit.crashes.crash_type import CrashType, Parameter
@@ -15,10 +15,13 @@ from kit.html import render
 from kit.outcome import Event, Outcome
 from kit.reading.spans import length
 from kit.views.gauges import Recording, WatchTarget, gauges
-from kit.widgets.press import Press
+from kit.widgets.controls import make_button, make_number_box
+from kit.widgets.press import Press, failure_html
+from kit.widgets.static import Static, Step
+from kit.words import count_noun
 
 
-class Trigger(Protocol):
+class TriggerFunction(Protocol):
     """How to crash something: ``Workshop.trigger``."""
 
     def __call__(self, crash_id: str, **options: Any) -> Outcome:
@@ -35,16 +38,16 @@ class CrashWidget:
     def __init__(
         self,
         variants: Sequence[CrashType],
-        trigger: Trigger,
+        trigger: TriggerFunction,
         watch_target: Callable[[], WatchTarget] = WatchTarget,
     ) -> None:
         self._variants = {crash.variant: crash for crash in variants}
         self._trigger = trigger
         self._watch_target = watch_target
-        self._kind = _choice(list(self._variants))
+        self._kind = _variant_choice(list(self._variants))
         self._kind.observe(lambda _: self._describe(), "value")
-        self._parameters = {each.name: _number(each) for each in variants[0].parameters}
-        self.button = _button()
+        self._parameters = {each.name: _number_box(each) for each in variants[0].parameters}
+        self.button = _crash_button()
         self._press = Press(self.button, self._crash_it, self._show_failure)
         self._head, self._state, self._chart, self._cards, self._trace = (
             Static() for _ in range(5)
@@ -82,7 +85,7 @@ class CrashWidget:
         values = {name: box.value for name, box in self._parameters.items()}
         with self._charting():
             outcome = self._trigger(
-                self._crash.row_id, on_answer=self._show_state, on_event=self._show_cards, **values
+                self._crash.full_id, on_answer=self._show_state, on_event=self._show_cards, **values
             )
         self._show_outcome(outcome)
         return outcome
@@ -113,30 +116,13 @@ class CrashWidget:
         # Last: what it says is complete is then on the page.
         self._show_state(outcome, done=True)
 
-    def _show_failure(self, failure: str) -> None:
+    def _show_failure(self, error: BaseException) -> None:
         self._cards.show("")
         self._trace.show("")
-        self._state.show(failure)
+        self._state.show(failure_html(error))
 
     def _show_state(self, outcome: Outcome | None = None, *, done: bool = False) -> None:
         self._state.show(render("state.html", steps=steps(self._crash, outcome, done)))
-
-
-class Static:
-    """A piece of static HTML in a cell's output, replaceable from any thread."""
-
-    def __init__(self) -> None:
-        self._html = ""
-        self._handle = DisplayHandle()
-
-    def display(self) -> None:
-        """Show it in the output of the running cell."""
-        self._handle.display(HTML(self._html))
-
-    def show(self, html: str) -> None:
-        """Replace it wherever it is displayed."""
-        self._html = html
-        self._handle.update(HTML(html))
 
 
 @dataclass(frozen=True)
@@ -159,14 +145,6 @@ def _fold(event: Event) -> Fold:
     return Fold(str(level or "error"), event.title, str(message or ""), event._repr_html_())
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of a press; ``state`` is done, now, next or lack."""
-
-    state: str
-    text: str
-
-
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
     """Return how far a press has come, from the request to the last telemetry declared."""
     if outcome is None:
@@ -184,63 +162,49 @@ def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
     if not done:
         return [answered, events, Step("now", "Waiting for the rest of the trace")]
     complete = Step("done", f"The trace is complete: {_rest(outcome)}")
-    return [answered, events, complete, *_survival(outcome)]
+    return [answered, events, complete, *_restart(outcome)]
 
 
-def _survival(outcome: Outcome) -> list[Step]:
-    """Return that the process died and came back, when it did."""
-    death = outcome.death
-    if death is None or death.back_after_s is None:
+def _restart(outcome: Outcome) -> list[Step]:
+    """Return that the process ended and came back, when it did."""
+    ended = outcome.process_exit
+    if ended is None or ended.back_after_s is None:
         return []
-    died = f"was {death.how}" if death.signal else death.how
-    back = f"and was back after {length(death.back_after_s)}"
-    return [Step("done", f"The process of {death.name} {died} {back}")]
+    how = f"was {ended.how}" if ended.signal else ended.how
+    back = f"and was back after {length(ended.back_after_s)}"
+    return [Step("done", f"The process of {ended.name} {how} {back}")]
 
 
 def _to_come(crash: CrashType) -> list[Step]:
     return [
-        Step("next", _counted(len(crash.errors), "error event")),
+        Step("next", count_noun(len(crash.errors), "error event")),
         Step("next", "the trace"),
     ]
 
 
 # Python's SDK sends a transaction with its spans inside, JavaScript's the spans alone.
-_COUNTED = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
+_NOUNS = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
 
 
 def _rest(outcome: Outcome) -> str:
     kinds = Counter(item.type for item in outcome.items)
-    return ", ".join(_counted(kinds[kind], noun) for kind, noun in _COUNTED.items() if kinds[kind])
+    return ", ".join(count_noun(kinds[kind], noun) for kind, noun in _NOUNS.items() if kinds[kind])
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _button() -> ipywidgets.Button:
-    button = ipywidgets.Button(
-        description="Crash it",
-        icon="bolt",
-        button_style="danger",
-        layout=ipywidgets.Layout(width="150px", height="38px", margin="0 14px 0 0"),
-    )
-    button.add_class("cw-w-button")
+def _crash_button() -> ipywidgets.Button:
+    button = make_button("Crash it", classes="cw-w-button", icon="bolt", style="danger")
+    button.layout = ipywidgets.Layout(width="150px", height="38px", margin="0 14px 0 0")
     return button
 
 
-def _choice(names: list[str | None]) -> ipywidgets.Dropdown:
+def _variant_choice(names: list[str | None]) -> ipywidgets.Dropdown:
     layout = ipywidgets.Layout(width="200px")
     style = {"description_width": "initial"}
     return ipywidgets.Dropdown(options=names, description="type", layout=layout, style=style)
 
 
-def _number(parameter: Parameter) -> ipywidgets.BoundedIntText:
-    low, high = parameter.bounds.minimum, parameter.bounds.maximum
-    return ipywidgets.BoundedIntText(
-        parameter.bounds.default,
-        min=low,
-        max=high,
-        description=f"{parameter.name} ({parameter.unit}, {low} to {high})",
-        layout=ipywidgets.Layout(width="auto"),
-        style={"description_width": "initial"},
-    )
+def _number_box(parameter: Parameter) -> ipywidgets.BoundedIntText:
+    box = make_number_box(parameter)
+    box.layout.width = "auto"
+    box.style.description_width = "initial"
+    return box

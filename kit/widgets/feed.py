@@ -10,7 +10,13 @@ import ipywidgets
 
 from kit.html import render
 from kit.ingest.store import StoredItem
-from kit.reading.payload import at, exceptions, moment, string
+from kit.reading.payload import (
+    as_str,
+    event_message,
+    exceptions,
+    parse_time,
+    truncate,
+)
 
 MAX_ENTRIES = 40
 MAX_CHARS = 200
@@ -20,8 +26,8 @@ OnOpen = Callable[[StoredItem], None]
 
 
 @dataclass(frozen=True)
-class Line:
-    """What the feed says of an event; ``time`` is UTC, as on the card."""
+class FeedLine:
+    """An event in the feed; ``time`` is UTC, as on the card."""
 
     time: str
     level: str
@@ -91,7 +97,7 @@ class _Entry:
         self.box.add_class("cw-p-entry")
 
     def show(self, item: StoredItem, number: int) -> None:
-        line = described(item)
+        line = describe_item(item)
         self.item = item
         self.mark(False)
         self._layout.order = str(-number)
@@ -105,30 +111,22 @@ class _Entry:
             change("cw-p-open")
 
 
-def described(item: StoredItem) -> Line:
+def describe_item(item: StoredItem) -> FeedLine:
     """Return the line of an event; a payload of the wrong shape says less instead of failing."""
     event: Mapping[str, Any] = item.payload
     raised = exceptions(event)
     newest = raised[-1] if raised else {}
-    then = moment(event.get("timestamp")) or moment(item.received_at)
-    level = string(event.get("level"))
-    return Line(
+    then = parse_time(event.get("timestamp")) or parse_time(item.received_at)
+    level = as_str(event.get("level"))
+    return FeedLine(
         time=f"{then:%H:%M:%S}" if then else "",
         level=level if level in LEVELS else "error",
-        service=_short(string(event.get("server_name")) or item.project),
-        title=_short(string(newest.get("type")) or ("Exception" if raised else "Message")),
-        message=_short(string(newest.get("value")) if raised else _message(event)),
+        service=_one_line(as_str(event.get("server_name")) or item.project),
+        title=_one_line(as_str(newest.get("type")) or ("Exception" if raised else "Message")),
+        message=_one_line(as_str(newest.get("value")) if raised else event_message(event)),
     )
 
 
-def _message(event: Mapping[str, Any]) -> str:
-    entry = at(event, ("logentry",)) or event.get("message")
-    if isinstance(entry, Mapping):
-        entry = entry.get("formatted") or entry.get("message")
-    return string(entry)
-
-
-def _short(text: str) -> str:
-    # A lone surrogate is legal JSON but cannot be sent to a browser.
-    line = " ".join(text[: 2 * MAX_CHARS].split()).encode("utf-8", "replace").decode()
-    return line if len(line) <= MAX_CHARS else f"{line[:MAX_CHARS]}…"
+def _one_line(text: str) -> str:
+    # A button's text is no template's: half an emoji is legal JSON, but no browser takes it.
+    return truncate(text, MAX_CHARS).encode("utf-8", "replace").decode()

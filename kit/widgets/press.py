@@ -10,28 +10,34 @@ import ipywidgets
 
 from kit.html import render
 
-Result = TypeVar("Result")
+THREAD = "workshop-press"
+
+Value = TypeVar("Value")
 
 
-class Press(Generic[Result]):
-    """Does ``work`` when ``button`` is pressed, once at a time; the button is disabled meanwhile.
+class Press(Generic[Value]):
+    """Does ``work`` when ``button`` is pressed, once at a time.
 
-    In a thread of its own: the kernel stays free, and other buttons work. ``show_failure`` gets
-    HTML that says what ``work`` raised.
+    In a thread of its own: the kernel stays free, and other buttons work. ``on_failure`` gets what
+    ``work`` raised. The button is disabled meanwhile, unless ``keeps_focus``: a button that is
+    disabled loses the keyboard's focus.
     """
 
     def __init__(
         self,
         button: ipywidgets.Button,
-        work: Callable[[], Result],
-        show_failure: Callable[[str], None],
+        work: Callable[[], Value],
+        on_failure: Callable[[BaseException], object],
+        *,
+        keeps_focus: bool = False,
     ) -> None:
-        self._button, self._work, self._show_failure = button, work, show_failure
-        self._is_running = False
-        self._result: Future[Result] | None = None
-        button.on_click(lambda _: self._start())
+        self._button, self._work, self._on_failure = button, work, on_failure
+        self._keeps_focus = keeps_focus
+        self._starting = threading.Lock()
+        self._result: Future[Value] | None = None
+        button.on_click(lambda _: self.start())
 
-    def click(self) -> Result:
+    def click(self) -> Value:
         """Press the button, wait for all that follows, and return the result of the work.
 
         Raises what went wrong on the way: in a callback alone an error would stay unseen.
@@ -40,35 +46,37 @@ class Press(Generic[Result]):
         assert self._result is not None
         return self._result.result()
 
-    def _start(self) -> None:
-        if self._is_running:
-            return
-        self._is_running = True
-        self._button.disabled = True
-        self._result = Future()
-        threading.Thread(
-            target=self._run, args=(self._result,), name="workshop-press", daemon=True
-        ).start()
+    def start(self) -> Future[Value]:
+        """Start the work, unless it is under way; return the result to come."""
+        with self._starting:
+            if self._result is None or self._result.done():
+                self._result = Future()
+                self._enable(False)
+                threading.Thread(
+                    target=self._run, args=(self._result,), name=THREAD, daemon=True
+                ).start()
+            return self._result
 
-    def _run(self, pressed: Future[Result]) -> None:
+    def _run(self, pressed: Future[Value]) -> None:
+        # Re-enable the button before waking the caller of click().
         try:
-            result = self._work()
+            value = self._work()
         except BaseException as error:  # whatever it is, click() waits for it
             try:
-                self._show_failure(_failure(error))
+                self._on_failure(error)
             finally:
-                self._end()
+                self._enable(True)
                 pressed.set_exception(error)
         else:
-            self._end()
-            pressed.set_result(result)
+            self._enable(True)
+            pressed.set_result(value)
 
-    def _end(self) -> None:
-        """Free the button, before who waits for the press is told of its end."""
-        self._is_running = False
-        self._button.disabled = False
+    def _enable(self, is_enabled: bool) -> None:
+        if not self._keeps_focus:
+            self._button.disabled = not is_enabled
 
 
-def _failure(error: BaseException) -> str:
+def failure_html(error: BaseException) -> str:
+    """Return HTML that says what an action raised, and the next step."""
     kind, lines = type(error).__name__, "".join(traceback.format_exception(error))
     return render("failure.html", error_type=kind, error=error, traceback=lines)

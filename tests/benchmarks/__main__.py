@@ -5,13 +5,14 @@ Run it on a machine that does nothing else. It takes some minutes.
 
 import sys
 
-from tests.benchmarks import answer_to_card, course, first_press, ingest, start
+from tests.benchmarks import answer_to_card, course, first_press, ingest, start, store
 
 BENCHMARKS = {
     "start and memory": start.main,
     "first press": first_press.main,
     "answer to card": answer_to_card.main,
     "ingest": ingest.main,
+    "store": store.main,
     "course": course.main,
 }
 

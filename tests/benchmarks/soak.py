@@ -31,10 +31,16 @@ from demo_services.services import PAYMENT, SERVICES
 from kit import Workshop
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, missing, passed_through
+from kit.crashes.expectation import (
+    WATCHDOG,
+    exception_types,
+    find_missing,
+    is_watchdog,
+    passed_through,
+)
 from kit.ingest.store import StoredItem
 from tests import attribution
-from tests.attribution import LEFT_OUT, SLOW, Shot, services
+from tests.attribution import FICKLE, QUICK, Shot, services
 
 CRASHES_A_WAVE = 250
 TRIGGERS_A_WAVE = 30
@@ -102,7 +108,7 @@ def soak(workshop: Workshop, crashes: int, report: Print = print) -> Soak:
     """Fire so many crashes in waves, and account for each before the next wave."""
     result = Soak()
     # Among so many at once an answer may be late; one that never comes ends it all.
-    workshop._http.timeout = PATIENCE_S
+    workshop._gateway.http.timeout = PATIENCE_S
     waves = max(1, round(crashes / CRASHES_A_WAVE))
     sizes = [crashes // waves + (number < crashes % waves) for number in range(waves)]
     for number, size in enumerate(sizes):
@@ -116,7 +122,7 @@ def soak(workshop: Workshop, crashes: int, report: Print = print) -> Soak:
 
 def _wave(workshop: Workshop, result: Soak, number: int, size: int, lethal: bool) -> None:
     choice = random.Random(number)
-    alone = [crash for crash in CRASHES if crash.id in LEFT_OUT and not crash.deadly]
+    alone = [crash for crash in FICKLE if not crash.deadly]
     deadly = [crash for crash in CRASHES if crash.deadly] if lethal else []
     triggers = _quick(choice, min(TRIGGERS_A_WAVE, size // 5))
     volley = attribution.shots(size - len(alone) - len(deadly) - len(triggers), seed=number)
@@ -132,8 +138,7 @@ def _wave(workshop: Workshop, result: Soak, number: int, size: int, lethal: bool
 
 
 def _quick(choice: random.Random, count: int) -> list[CrashType]:
-    quick = [crash for crash in CRASHES if crash.id not in SLOW | LEFT_OUT]
-    return choice.choices(quick, k=count)
+    return choice.choices(QUICK, k=count)
 
 
 def _press(workshop: Workshop, crash: CrashType, choice: random.Random) -> Triggered:
@@ -177,7 +182,7 @@ class Counted:
 
     def add_shot(self, shot: Shot, items: list[StoredItem]) -> None:
         """Count a crash that was fired by HTTP."""
-        name = shot.crash.row_id if shot.crash else "spin"
+        name = shot.crash.full_id if shot.crash else "spin"
         due = Counter(error.type for error in shot.crash.errors) if shot.crash else Counter()
         errors = self._count(items, due)
         found = Counter(exception_types(error.payload)[0] for error in errors)
@@ -193,16 +198,16 @@ class Counted:
         due = Counter(error.type for error in crash.errors)
         errors = self._count(items, due)
         self._compare(
-            crash.row_id, due, Counter(exception_types(error.payload)[0] for error in errors)
+            crash.full_id, due, Counter(exception_types(error.payload)[0] for error in errors)
         )
-        for phrase in missing(crash, items):
+        for phrase in find_missing(crash, items):
             if phrase.startswith("transaction"):
-                self.lost.append(f"{crash.row_id}: {phrase}")
+                self.lost.append(f"{crash.full_id}: {phrase}")
             elif not phrase.startswith("error event"):
-                self.otherwise.append(f"{crash.row_id}: without {phrase}")
+                self.otherwise.append(f"{crash.full_id}: without {phrase}")
         for error in errors:
             own = error.project == crash.service.name and not crash.deadly
-            self._check_origin(crash.row_id, error, each.player if own else None)
+            self._check_origin(crash.full_id, error, each.player if own else None)
 
     def _count(self, items: list[StoredItem], due: Counter[str]) -> list[StoredItem]:
         """Return the error events; Node's watchdog may find the loop late at any time."""

@@ -26,13 +26,13 @@ own = psutil.Process()
 rss = {"kernel": own.memory_info().rss}
 for child in own.children(recursive=True):
     program = Path(child.exe()).name
-    kind = "leash" if any("die_with_parent.py" in word for word in child.cmdline()) else program
+    kind = "wrapper" if any("die_with_parent.py" in word for word in child.cmdline()) else program
     name = f"{kind} {sum(each.startswith(kind) for each in rss) + 1}"
     rss[name] = child.memory_info().rss
 print(json.dumps({
     "seconds": {"import": imported - began, "start": started - imported},
     "megabytes": {name: size / 2**20 for name, size in rss.items()},
-    "lacking": workshop._system.lacking,
+    "unavailable": workshop._system.unavailable,
 }))
 workshop.stop()
 """
@@ -44,7 +44,7 @@ def measure() -> dict[str, dict[str, float]]:
         command = [sys.executable, "-c", PROGRAM, home]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, dict[str, float]] = json.loads(run.stdout)
-    assert not result["lacking"], result["lacking"]
+    assert not result["unavailable"], result["unavailable"]
     return result
 
 

@@ -25,15 +25,21 @@ COMMAND = (
     "cli.COURSE = pathlib.Path(sys.argv.pop(1)); cli.main()"
 )
 
-
+START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
+# A cell: what a test patched or made in a kernel that others use, too.
+TIDY_UP = """import ipywidgets
+from unittest.mock import patch
+patch.stopall()
+ipywidgets.Widget.close_all()"""
 # A cell: until its button is pressed no endless loop begins, and its crash goes on.
 HOLD = """import ipywidgets, threading
+from unittest.mock import patch
 go_on, fire = threading.Event(), workshop.trigger
 def trigger(crash_id, **options):
     if crash_id == 'game-engine/infinite-loop':
         go_on.wait()
     return fire(crash_id, **options)
-workshop.trigger = trigger
+patch.object(workshop, 'trigger', trigger).start()
 button = ipywidgets.Button(description='Go on')
 button.on_click(lambda _: go_on.set())
 button"""

@@ -17,6 +17,16 @@ READY = """() => {
 ALL_RUN = """() => jupyterapp.shell.currentWidget.content.widgets
   .filter(cell => cell.model.type === "code")
   .every(cell => cell.model.executionState === "idle" && cell.model.executionCount)"""
+# Cells of their own take the place of those that a test left, and of all that they showed.
+SHOW_CELLS = """sources => {
+  const notebook = jupyterapp.shell.currentWidget.model.sharedModel;
+  const left = notebook.cells.length;
+  notebook.transact(() => {
+    const cells = sources.map(source => ({ cell_type: "code", source, metadata: {} }));
+    notebook.insertCells(left, cells);
+    notebook.deleteCellRange(0, left);
+  });
+}"""
 SHUT_DOWN = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
 DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -53,6 +63,11 @@ class Screen:
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(ALL_RUN)
+
+    def show(self, *cells: str) -> None:
+        """Replace the notebook's cells by these, and run them all in the kernel as it is."""
+        self.page.evaluate(SHOW_CELLS, list(cells))
+        self.run_all()
 
     def press(self, button: Locator) -> None:
         """Press a button with the mouse, once it stands still and nothing lies over it.

@@ -2,7 +2,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import OpenScreen
+from tests.browser.conftest import OpenScreen, ShowCells
 from tests.browser.lab import COURSE, Lab
 from tests.browser.screen import DARK, LIGHT, Screen
 
@@ -21,13 +21,10 @@ def test_nothing_covers_the_first_page(lab: Lab, open_screen: OpenScreen) -> Non
     expect(screen.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
 
 
-def test_every_crash_of_the_course_shows_what_it_led_to(lab: Lab, open_screen: OpenScreen) -> None:
+def test_every_crash_of_the_course_shows_what_it_led_to(show_cells: ShowCells) -> None:
     crashes = crashes_of_the_course()
-    start = "from kit import Workshop\nworkshop = Workshop.start()"
-    notebook = lab.write("all.ipynb", start, *(f"workshop.crash({each!r})" for each in crashes))
     # JupyterLab takes cells out of the page that are not in sight.
-    screen = open_screen(lab.address(notebook), 1280, 25_000)
-    screen.run_all()
+    screen = show_cells(*(f"workshop.crash({each!r})" for each in crashes), height=25_000)
     shown = screen.page.get_by_role("button", name="Crash it")
     expect(shown).to_have_count(len(crashes))
     for button in shown.all():

@@ -3,21 +3,16 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from kit.experiments.context.switches import SWITCHES, text
-from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from kit.experiments.context.switches import SWITCHES, as_code
+from tests.browser.conftest import ShowCells
 from tests.browser.screen import DARK, LIGHT, Screen
 
-START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 SHOW = "lab = workshop.laboratory()\nlab"
 
 
 @pytest.fixture
-def screen(lab: Lab, open_screen: OpenScreen) -> Screen:
-    screen = open_screen(lab.address(lab.write("laboratory.ipynb", START, SHOW)), 1280, 1000)
-    screen.run_all()
-    screen.command("application:toggle-left-area")
-    return screen
+def screen(show_cells: ShowCells) -> Screen:
+    return show_cells(SHOW, height=1000)
 
 
 def switch(screen: Screen, side: str, name: str) -> Locator:
@@ -33,7 +28,7 @@ def test_both_are_fired_by_the_keyboard_alone(screen: Screen) -> None:
     for name in SWITCHES:
         expect(switch(screen, "A", name)).to_have_count(1)
         expect(switch(screen, "B", name)).to_have_count(1)
-        expect(switch(screen, "A", name)).to_have_value(text(SWITCHES[name].default))
+        expect(switch(screen, "A", name)).to_have_value(as_code(SWITCHES[name].default))
     differs = page.get_by_role("status").filter(has_text="differ in")
     expect(differs).to_contain_text("include_local_variables, user, tags")
     page.get_by_text("What the 12 switches do").focus()
@@ -54,7 +49,7 @@ def test_both_are_fired_by_the_keyboard_alone(screen: Screen) -> None:
 
 
 def test_an_event_that_was_dropped_is_owed_to_its_switch(screen: Screen) -> None:
-    switch(screen, "B", "before_send").select_option("drop")
+    switch(screen, "B", "before_send").select_option("drop_event")
     screen.press(screen.page.get_by_role("button", name="Fire both"))
     said = screen.page.locator(".cw-lab-result")
     expect(said).to_contain_text("B sent no event, because of before_send.")
@@ -67,7 +62,7 @@ def test_an_event_that_was_dropped_is_owed_to_its_switch(screen: Screen) -> None
 def test_it_fits_every_screen(screen: Screen) -> None:
     page = screen.page
     switch(screen, "B", "max_breadcrumbs").select_option("2")
-    switch(screen, "B", "before_send").select_option("redact")
+    switch(screen, "B", "before_send").select_option("redact_card")
     page.get_by_text(re.compile("What the .* switches do")).click()
     page.get_by_text("The code of tags").click()
     screen.press(page.get_by_role("button", name="Fire both"))

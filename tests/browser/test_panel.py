@@ -6,15 +6,15 @@ from playwright.sync_api import Locator, expect
 
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
-from kit.widgets.panel import label
-from tests.browser.conftest import OpenScreen
-from tests.browser.lab import HOLD, Lab
+from kit.widgets.panel_row import label
+from tests.browser.conftest import ShowCells
+from tests.browser.lab import HOLD
 from tests.browser.screen import DARK, LIGHT, Screen
 
 # With a store of its own: the feed begins with what was captured before.
 START = """import tempfile
 from pathlib import Path
-from kit import Workshop
+workshop.stop()
 workshop = Workshop.start(home=Path(tempfile.mkdtemp()), report=lambda line: None)"""
 SHOW = "panel = workshop.panel()\npanel"
 
@@ -37,14 +37,11 @@ BEYOND = """() => [...document.querySelectorAll(".cw-p-root, .cw-p-root *")]
 
 
 @pytest.fixture
-def open_panel(lab: Lab, open_screen: OpenScreen) -> OpenPanel:
-    """Opens a screen that shows the panel, with further cells below it."""
+def open_panel(show_cells: ShowCells) -> OpenPanel:
+    """Shows the panel of a new workshop, with further cells below it."""
 
-    def open_panel(*cells: str, width: int = 1280, height: int = 900) -> Screen:
-        notebook = lab.write(f"panel-{len(list(lab.course.glob('panel-*')))}.ipynb", START, *cells)
-        screen = open_screen(lab.address(notebook), width, height)
-        screen.run_all()
-        screen.command("application:toggle-left-area")
+    def open_panel(*cells: str, width: int = 1280) -> Screen:
+        screen = show_cells(*cells, start=START, width=width)
         expect(states_of(screen)).to_have_count(7)
         return screen
 

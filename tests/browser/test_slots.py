@@ -3,11 +3,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from tests.browser.conftest import ShowCells
 from tests.browser.screen import DARK, LIGHT, Screen
 
-START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 SHOW = "slots = workshop.slot_machine(bet=1)\nslots"
 SPINS = (
     "() => Number(document.querySelector('.cw-slots-meters').innerText.match(/Spins (\\d+)/)[1])"
@@ -16,11 +14,8 @@ MORE_SPINS = f"than => ({SPINS})() > than"
 
 
 @pytest.fixture
-def screen(lab: Lab, open_screen: OpenScreen) -> Screen:
-    screen = open_screen(lab.address(lab.write("slots.ipynb", START, SHOW)), 1280, 900)
-    screen.run_all()
-    screen.command("application:toggle-left-area")
-    return screen
+def screen(show_cells: ShowCells) -> Screen:
+    return show_cells(SHOW)
 
 
 def button(screen: Screen, name: str) -> Locator:
@@ -69,10 +64,8 @@ def test_a_bet_stays_on_the_table(screen: Screen) -> None:
     expect(bet).to_have_value("500")
 
 
-def test_it_plays_on_its_own_while_services_crash(lab: Lab, open_screen: OpenScreen) -> None:
-    cells = (START, SHOW, "workshop.crash('game-engine/crash')")
-    screen = open_screen(lab.address(lab.write("autoplay.ipynb", *cells)), 1280, 1000)
-    screen.run_all()
+def test_it_plays_on_its_own_while_services_crash(show_cells: ShowCells) -> None:
+    screen = show_cells(SHOW, "workshop.crash('game-engine/crash')", height=1000)
     screen.press(button(screen, "Autoplay"))
     expect_more_spins(screen, 1)
     screen.press(button(screen, "Crash it"))
@@ -91,10 +84,8 @@ except Exception as failed:
     print(type(failed).__name__)"""
 
 
-def test_it_looks_well_in_every_theme_and_width(lab: Lab, open_screen: OpenScreen) -> None:
-    screen = open_screen(lab.address(lab.write("failing.ipynb", START, SHOW, FAIL)), 1280, 900)
-    screen.run_all()
-    screen.command("application:toggle-left-area")
+def test_it_looks_well_in_every_theme_and_width(show_cells: ShowCells) -> None:
+    screen = show_cells(SHOW, FAIL)
     expect(screen.page.locator(".cw-slots-last")).to_contain_text("HTTP 502 Bad Gateway")
     for theme, name in ((DARK, "dark"), (LIGHT, "light")):
         screen.theme(theme)
@@ -104,11 +95,12 @@ def test_it_looks_well_in_every_theme_and_width(lab: Lab, open_screen: OpenScree
             screen.keep(f"slots-{name}-{width}")
             machine = screen.page.locator(".cw-slots")
             assert machine.evaluate("box => box.scrollWidth <= box.clientWidth")
+    # Of a workshop without its game engine nobody else has a use.
+    screen.show("workshop.stop()")
 
 
-def test_what_a_learners_button_raises_is_captured(lab: Lab, unchecked_screen: OpenScreen) -> None:
+def test_what_a_learners_button_raises_is_captured(unchecked_cells: ShowCells) -> None:
     cells = (
-        START,
         "import ipywidgets\nbutton = ipywidgets.Button(description='Mine')\n"
         "button.on_click(lambda _: 1 / 0)\nbutton",
         "from IPython.display import display\nbox = ipywidgets.HTML('waiting')\ndisplay(box)\n"
@@ -120,7 +112,6 @@ def test_what_a_learners_button_raises_is_captured(lab: Lab, unchecked_screen: O
         '    box.value = f\'{item.project} captured {item.payload["tags"]["raised_in"]}\'\n'
         "import threading\nthreading.Thread(target=listen, daemon=True).start()",
     )
-    screen = unchecked_screen(lab.address(lab.write("mine.ipynb", *cells)))
-    screen.run_all()
+    screen = unchecked_cells(*cells)
     screen.press(button(screen, "Mine"))
     expect(screen.page.get_by_text("frontend captured callback")).to_be_visible()

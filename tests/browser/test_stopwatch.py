@@ -4,22 +4,17 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from kit.experiments.time_to_fix.puzzles import PUZZLES
-from tests.browser.conftest import OpenScreen
-from tests.browser.lab import Lab
+from tests.browser.conftest import ShowCells
 from tests.browser.screen import DARK, LIGHT, Screen
 
-START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 DRAW = "experiment = workshop.time_to_fix(seed=13)"
 RIGHT = re.compile("|".join(re.escape(puzzle.cause) for puzzle in PUZZLES))
 
 
 @pytest.fixture
-def screen(lab: Lab, open_screen: OpenScreen) -> Screen:
-    cells = (START, DRAW, "experiment.round(1)", "experiment.round(2)", "experiment.result")
-    screen = open_screen(lab.address(lab.write("stopwatch.ipynb", *cells)), 1280, 1000)
-    screen.run_all()
-    screen.command("application:toggle-left-area")
-    return screen
+def screen(show_cells: ShowCells) -> Screen:
+    cells = (DRAW, "experiment.round(1)", "experiment.round(2)", "experiment.result")
+    return show_cells(*cells, height=1000)
 
 
 def test_a_round_is_played_by_the_keyboard_alone(screen: Screen) -> None:

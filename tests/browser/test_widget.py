@@ -7,26 +7,19 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
 from kit.crashes.expectation import WATCHDOG
-from tests.browser.conftest import OpenScreen
+from tests.browser.conftest import ShowCells
 from tests.browser.lab import HOLD, Lab
 from tests.browser.screen import Screen
-
-START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 
 OpenWidget = Callable[..., Screen]
 
 
 @pytest.fixture
-def open_widget(lab: Lab, open_screen: OpenScreen) -> OpenWidget:
-    """Opens a screen that shows what an expression of the workshop gives, after other cells."""
+def open_widget(show_cells: ShowCells) -> OpenWidget:
+    """Shows what an expression of the workshop gives, after other cells."""
 
     def open_widget(expression: str, *before: str) -> Screen:
-        name = re.sub(r"\W+", "-", expression) + ".ipynb"
-        notebook = lab.write(name, START, *before, expression)
-        screen = open_screen(lab.address(notebook), 1280, 1000)
-        screen.run_all()
-        screen.command("application:toggle-left-area")
-        return screen
+        return show_cells(*before, expression, height=1000)
 
     return open_widget
 
@@ -129,7 +122,7 @@ def test_what_was_pressed_outlives_the_kernel(lab: Lab, open_widget: OpenWidget)
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
     expect(screen.page.get_by_text("How to fix it").first).to_be_attached()
     screen.command("docmanager:save")
-    saved = nbformat.read(next(lab.course.glob("*game-engine-crash*.ipynb")), as_version=4)
+    saved = nbformat.read(lab.course / "desk.ipynb", as_version=4)
     html, _ = HTMLExporter().from_notebook_node(saved)
     for text in ("What will really happen", "HTTP 500", "RuntimeError", "How to fix it"):
         assert text in html
@@ -146,28 +139,26 @@ def test_dollars_in_an_event_are_no_formula(open_widget: OpenWidget) -> None:
     expect(screen.page.locator(".cw-message")).to_have_text("a $x^2$ b $y$")
 
 
+PATCH = "from unittest.mock import patch\n"
 BROKEN = {
     "the crash fails": "def trigger(*given, **options): raise OSError('the gateway is gone')",
     "the card fails": (
-        "import kit.widgets.crash_widget\ndef cards(events): raise OSError('no card')\n"
-        "kit.widgets.crash_widget.cards, trigger = cards, workshop.trigger"
+        f"{PATCH}def cards(events): raise OSError('no card')\n"
+        "patch('kit.widgets.crash_widget.cards', cards).start()\ntrigger = workshop.trigger"
     ),
     "the callback fails": (
-        "import kit.widgets.press\ndef start(self): raise OSError('no thread')\n"
-        "kit.widgets.press.Press._start, trigger = start, workshop.trigger"
+        f"{PATCH}def start(self): raise OSError('no thread')\n"
+        "patch('kit.widgets.press.Press.start', start).start()\ntrigger = workshop.trigger"
     ),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_callback_that_raises_is_found(
-    broken: str, lab: Lab, unchecked_screen: OpenScreen
-) -> None:
+def test_a_callback_that_raises_is_found(broken: str, unchecked_cells: ShowCells) -> None:
     show = "from kit.crashes.catalogue import variants\n"
     show += "from kit.widgets.crash_widget import CrashWidget\n"
     show += "CrashWidget(variants('game-engine/crash'), trigger)"
-    screen = unchecked_screen(lab.address(lab.write("broken.ipynb", START, BROKEN[broken], show)))
-    screen.run_all()
+    screen = unchecked_cells(BROKEN[broken], show)
     screen.assert_healthy()
     screen.press(button_of(screen))
     with pytest.raises(AssertionError, match="OSError"):

@@ -197,13 +197,13 @@ def test_a_death_is_said_to_be_told_from_outside(
     assert "The process did not write this event" in told
     assert UNTOLD[event["exception"]["values"][0]["type"]] in told
     last_line = event["contexts"]["stderr"]["last_lines"][-1]
-    assert " ".join(last_line.split()) in page.part("Last words")
+    assert " ".join(last_line.split()) in page.part("Last lines on stderr")
 
 
 def test_only_a_death_is_told_from_outside(captured: dict[str, list[Event]]) -> None:
     titles = [each.text for each in Page(event_card(its_own(captured, "payment/crash"))).all("h4")]
     assert "Written from outside" not in titles
-    assert "Last words" not in titles
+    assert "Last lines on stderr" not in titles
 
 
 @pytest.mark.parametrize("route", ROUTES)

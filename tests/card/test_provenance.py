@@ -3,7 +3,7 @@ import json
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from demo_services.services import SERVICES
 from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
 from kit.hosting import node
+from kit.outcome import Outcome
 from kit.provenance import node_sdk as node_facts
 from kit.provenance import python_sdk as facts
 from kit.provenance.origin import UNKNOWN, keys, origin, origin_at, sdk_place
 from kit.provenance.python_sdk import Fact
 from kit.provenance.python_source import Source
 from kit.reading.payload import leaves
-from kit.workshop import Workshop
 
 from .page import events_of
 
@@ -33,11 +33,9 @@ Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def events(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Event]]:
+def events(recorded_crashes: Mapping[str, Outcome]) -> dict[str, list[Event]]:
     """The error events of each crash type."""
-    home = tmp_path_factory.mktemp("home")
-    with Workshop.start(home=home, report=lambda line: None) as workshop:
-        return {crash.row_id: events_of(workshop.trigger(crash.row_id)) for crash in CRASHES}
+    return {full_id: events_of(outcome) for full_id, outcome in recorded_crashes.items()}
 
 
 @pytest.mark.parametrize("fact", facts.ALL, ids=lambda fact: f"{fact.path} {fact.who}")
@@ -51,30 +49,30 @@ def test_the_installed_sdk_does_what_the_facts_say(fact: Fact) -> None:
 
 @pytest.mark.parametrize("fact", node_facts.ALL, ids=lambda fact: f"{fact.path} {fact.who}")
 def test_the_sdk_for_node_does_what_the_facts_say(fact: Fact) -> None:
-    modules = node.install(payment.HOME, node.find_node(), print)
+    modules = node.install_packages(payment.HOME, node.find_node(), print)
     place = sdk_place(fact.module, fact.statement)
     assert place, f"{fact.module} has no {fact.statement}"
     line = (modules / place.file).read_text(encoding="utf-8").splitlines()[place.line - 1]
     assert fact.statement in line
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.row_id)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: crash.full_id)
 def test_every_value_of_every_event_has_an_origin(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
-    assert len(events[crash.row_id]) == len(crash.errors)
-    for event in events[crash.row_id]:
+    assert len(events[crash.full_id]) == len(crash.errors)
+    for event in events[crash.full_id]:
         origins = {leaf: origin_at(event, leaf) for leaf in leaves(event)}
         assert [leaf for leaf, found in origins.items() if found.who == UNKNOWN] == []
         assert [leaf for leaf, found in origins.items() if not found.why] == []
 
 
-@pytest.mark.parametrize("crash", [c for c in CRASHES if c.errors], ids=lambda c: c.row_id)
+@pytest.mark.parametrize("crash", [c for c in CRASHES if c.errors], ids=lambda c: c.full_id)
 def test_a_line_of_ours_is_where_it_is_said_to_be(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
     ours = 0
-    for event in events[crash.row_id]:
+    for event in events[crash.full_id]:
         for leaf in leaves(event):
             found = origin_at(event, leaf)
             if found.who not in ("our code", "the supervisor"):
@@ -89,12 +87,12 @@ def test_a_line_of_ours_is_where_it_is_said_to_be(
 
 
 @pytest.mark.parametrize(
-    "crash", [c for c in CRASHES if any(e.fingerprint for e in c.errors)], ids=lambda c: c.row_id
+    "crash", [c for c in CRASHES if any(e.fingerprint for e in c.errors)], ids=lambda c: c.full_id
 )
 def test_the_line_of_a_fingerprint_holds_its_values(
     crash: CrashType, events: dict[str, list[Event]]
 ) -> None:
-    grouped = [each for each in events[crash.row_id] if each.get("fingerprint")]
+    grouped = [each for each in events[crash.full_id] if each.get("fingerprint")]
     assert grouped
     for event in grouped:
         code = origin(event, "fingerprint").code or ""

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from demo_services import payment
+from kit.home import default_home
 from kit.hosting import node
 from kit.hosting.server import ServerError
 from kit.ingest.store import Store
 from kit.private import private_file
-from kit.workshop import default_home
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
 USER_DATA = Path("user", "data")
@@ -85,14 +85,16 @@ def no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(os, "utime", install)
-    monkeypatch.setattr(node, "_alone", install)
+    monkeypatch.setattr(node, "_install_lock", install)
     return tmp_path / "cache"
 
 
 def test_a_complete_cache_of_the_class_needs_no_writing(no_npm: Path) -> None:
     found = node.find_node()
-    node.packages(payment.HOME, found).mkdir(parents=True)
-    assert node.install(payment.HOME, found, print) == node.packages(payment.HOME, found)
+    node.node_modules(payment.HOME, found).mkdir(parents=True)
+    assert node.install_packages(payment.HOME, found, print) == node.node_modules(
+        payment.HOME, found
+    )
     shutil.rmtree(no_npm)
     with pytest.raises(ServerError, match="set WORKSHOP_CACHE to a folder of yours"):
-        node.install(payment.HOME, found, print)
+        node.install_packages(payment.HOME, found, print)

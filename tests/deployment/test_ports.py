@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import kit.hosting.database
+import kit.hosting.child
 from kit.hosting.child import FIRST_PORT, PORTS, free_port
 from kit.hosting.database import Database
 from kit.hosting.server import ServerError
@@ -29,7 +29,7 @@ def test_the_database_of_somebody_else_is_not_taken_for_ones_own(
 ) -> None:
     # Both have chosen the same port, and the other one was faster.
     port = int(neighbour.url.rpartition(":")[2])
-    monkeypatch.setattr(kit.hosting.database, "free_port", lambda: port)
+    monkeypatch.setattr(kit.hosting.child, "free_port", lambda wanted: port)
     own = Database()
     with pytest.raises(ServerError, match="Address already in use"):
         own.launch().wait()

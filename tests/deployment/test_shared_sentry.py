@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from kit.crashes.expectation import is_watchdog
 from tests.ingest.bugsink import Bugsink, installed
 
@@ -23,6 +25,7 @@ with Workshop.start(report=lambda line: None) as workshop:
 """
 
 
+@pytest.mark.slow
 def test_the_events_of_two_learners_arrive_with_their_names(tmp_path: Path) -> None:
     bugsink = Bugsink(installed(), tmp_path)
     bugsink.start()

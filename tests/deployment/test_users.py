@@ -26,6 +26,8 @@ from sentry_sdk.utils import Dsn
 from demo_services import payment
 from kit.hosting import node
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 USERS = range(23_001, 23_004)
 NAMES = ("ada", "grace", "lin")
@@ -72,7 +74,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cache_of_all(place: Path) -> Path:
     """The packages of the payment service, installed once for a class that may only read them."""
-    here = node.install(payment.HOME, node.find_node(), print).parent
+    here = node.install_packages(payment.HOME, node.find_node(), print).parent
     shutil.copytree(here, place / "cache" / here.name, copy_function=link_or_copy, symlinks=True)
     for folder in (place / "cache", place / "cache" / here.name):
         folder.chmod(0o555)

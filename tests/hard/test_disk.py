@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from demo_services.services import PAYMENT
 from kit import Workshop, WorkshopError
 from kit.commands.cli import main
-from kit.commands.doctor import examine
+from kit.commands.doctor import examine_machine
 from kit.ingest.store import Store, StoreError
 from tests.ingest.sending import KEY, client, error, new_id, running, store_away
 
@@ -138,7 +138,7 @@ def test_the_doctor_names_a_folder_that_cannot_be_used(
     below_a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_CACHE", str(below_a_file))
-    lacks = [each for each in examine(below_a_file, Path()) if not each.ok]
+    lacks = [each for each in examine_machine(below_a_file, Path()) if not each.ok]
     remedies = [each.remedy for each in lacks if str(below_a_file) in each.what]
     names = [re.findall(r"WORKSHOP_\w+", remedy) for remedy in remedies]
     assert names == [["WORKSHOP_HOME"], ["WORKSHOP_CACHE"]]
@@ -159,7 +159,7 @@ REAL_DISK = """
 import sys
 from pathlib import Path
 from kit import Workshop
-from kit.commands.doctor import examine
+from kit.commands.doctor import examine_machine
 from kit.ingest.envelope import parse
 
 disk, crashes = Path(sys.argv[1]), ("gateway/panic", "payment/async-error")
@@ -194,7 +194,8 @@ workshop.stop()
 fill()
 for home in ("home", "other"):
     say(lambda: Workshop.start(home=disk / home, report=lambda line: None))
-    print(next(each.remedy for each in examine(disk / home, Path()) if "disk space" in each.remedy))
+    remedies = [each.remedy for each in examine_machine(disk / home, Path())]
+    print(next(each for each in remedies if "disk space" in each))
 """
 # A disk of its own, in a name space of its own: root may, and others where the system lets them.
 NAMESPACE = ["unshare", "--map-root-user", "--mount"]

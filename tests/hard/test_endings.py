@@ -11,6 +11,8 @@ import pytest
 
 from tests.hard.endings import ENDINGS, check, points
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("WORKSHOP_SEED") or random.randrange(10**6))
 POINTS = int(os.environ.get("WORKSHOP_POINTS") or 1)
 

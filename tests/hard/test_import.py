@@ -14,7 +14,7 @@ class Interrupt:
 
 sys.meta_path.insert(0, Interrupt())
 try:
-    import kit
+    from kit import Workshop
 except KeyboardInterrupt:
     print("interrupted")
 from kit import Workshop

@@ -7,7 +7,7 @@ import pytest
 
 from demo_services.services import ANALYTICS
 from kit import Workshop
-from kit.crashes.catalogue import find
+from kit.crashes.catalogue import find_crash
 from kit.ingest.store import StoredItem
 from tests.attribution import Shot
 from tests.benchmarks.soak import Counted, Sample, slopes, soak
@@ -15,6 +15,7 @@ from tests.benchmarks.soak import Counted, Sample, slopes, soak
 CRASHES = 300
 
 
+@pytest.mark.slow
 def test_hundreds_of_mixed_crashes_leave_each_its_own_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -28,7 +29,7 @@ def test_hundreds_of_mixed_crashes_leave_each_its_own_events(
 
 
 def test_it_counts_what_is_lost_doubled_or_of_somebody_else() -> None:
-    crash, _ = find("analytics/crash", {})
+    crash, _ = find_crash("analytics/crash", {})
     shot = Shot(crash, "a" * 32, "ada", through_gateway=False)
     good = stored(crash.errors[0].type)
     part = replace(good, type="transaction", payload={})

@@ -86,12 +86,12 @@ class Bugsink:
         serve = ("-m", "bugsink.scripts.manage", "runserver", f"{HOST}:{self._port}", "--noreload")
         command = Command([str(self._python), *serve], self._home, environment())
         with (self._home / "log.txt").open("a") as log:
-            self._leash = child.start(command, stdout=log, stderr=log)
+            self._child = child.start(command, stdout=log, stderr=log)
         self._get("/health/ready")
 
     def stop(self) -> None:
         """Kill it, whatever it is doing."""
-        child.end(self._leash)
+        child.end(self._child)
 
     def suspend(self) -> None:
         """Let it hang: connections are accepted by the system, and nobody answers."""
@@ -121,7 +121,7 @@ class Bugsink:
 
     @property
     def _process(self) -> psutil.Process:
-        (program,) = psutil.Process(self._leash.pid).children()
+        (program,) = psutil.Process(self._child.pid).children()
         return program
 
     @cached_property

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import httpx
 
-from kit.hosting.server import Server, serve_asgi
 from kit.ingest.app import make_app
 from kit.ingest.envelope import parse
 from kit.ingest.store import Received, Store
+from kit.system.system import ingest_server
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 PATIENCE_S = 60.0
@@ -75,7 +75,7 @@ def running(store: Store, body_deadline: float = PATIENCE_S) -> Iterator[Ingest]
     """Run an ingest on a store."""
     relayed: list[bytes] = []
     make = partial(make_app, store, PROJECTS, relay=relayed.append, body_deadline=body_deadline)
-    server = Server("ingest", serve_asgi(make))
+    server = ingest_server(make)
     server.launch().wait()
     yield Ingest(server.url, store, relayed)
     server.stop()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from kit.hosting.server import Server, serve_asgi
 from kit.ingest.app import make_app
 from kit.ingest.store import Store
+from kit.system.system import ingest_server
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 BODY_DEADLINE_S = 60.0
@@ -31,7 +31,7 @@ def peak_bytes() -> int:
 def main() -> None:
     store = Store(Path(sys.argv[1]))
     make = partial(make_app, store, PROJECTS, body_deadline=BODY_DEADLINE_S)
-    server = Server("ingest", serve_asgi(make))
+    server = ingest_server(make)
     server.launch().wait()
     print(server.port, flush=True)
     for _ in sys.stdin:

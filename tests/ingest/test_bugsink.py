@@ -15,6 +15,8 @@ from kit.workshop import Workshop
 from tests.ingest.bugsink import Bugsink, installed
 from tests.notebooks.kernels import read, run
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 120.0
 WITHOUT = Database().unavailable
 needs_database = pytest.mark.skipif(WITHOUT is not None, reason=str(WITHOUT))

@@ -6,9 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from kit.ingest.store import Store
 from tests.ingest.sending import KEY, PATIENCE_S, child_ingest, error, new_id
+
+pytestmark = pytest.mark.system
 
 ENVELOPES, CONNECTIONS = 2000, 16
 

@@ -22,6 +22,8 @@ from kit.ingest.envelope import CONTAINERS, JSON_TYPES
 from tests.ingest.sending import KEY, Child, body, child_ingest, client, error, item, new_id
 from tests.ingest.target import CORPUS, Target
 
+pytestmark = pytest.mark.system
+
 EXAMPLES = settings(
     max_examples=60,
     deadline=None,

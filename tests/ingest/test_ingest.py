@@ -42,6 +42,8 @@ from tests.ingest.sending import (
     running,
 )
 
+pytestmark = pytest.mark.system
+
 SENT = error("a" * 32, message="sent")
 
 

@@ -17,6 +17,8 @@ from kit.hosting.server import Server, listen, serve_asgi
 from kit.ingest.relay import Relay
 from tests.ingest.sending import PATIENCE_S, error, new_id
 
+pytestmark = pytest.mark.system
+
 
 @dataclass
 class Upstream:

@@ -1,13 +1,18 @@
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 import kit.ingest.store
+from kit.ingest.envelope import parse
 from kit.ingest.store import Store, StoredItem, StoreError
 from tests.ingest.sending import PATIENCE_S, body, error, item, new_id, store_away
 
@@ -197,6 +202,211 @@ def test_old_envelopes_are_deleted_at_opening(tmp_path: Path) -> None:
     assert path.stat().st_size < before / 5
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM traces").fetchone() == (1,)
+
+
+OLD_SCHEMA = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+CREATE TABLE envelopes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project TEXT NOT NULL,
+    received_at REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX envelopes_by_age ON envelopes (received_at);
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    envelope INTEGER NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    event_id TEXT,
+    "offset" INTEGER NOT NULL,
+    length INTEGER NOT NULL
+);
+CREATE INDEX items_by_envelope ON items (envelope);
+CREATE INDEX items_by_event ON items (event_id);
+CREATE TABLE traces (
+    trace_id TEXT NOT NULL,
+    item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    PRIMARY KEY (trace_id, item)
+) WITHOUT ROWID;
+CREATE INDEX traces_by_item ON traces (item);
+"""
+
+
+def old_file(path: Path, *contents: bytes) -> None:
+    """Write a store as the version before this schema did; the projects alternate."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(OLD_SCHEMA)
+        for number, content in enumerate(contents):
+            envelope = parse(content)
+            row = (("gateway", "payment")[number % 2], time.time(), content)
+            new = "INSERT INTO envelopes (project, received_at, body) VALUES (?, ?, ?)"
+            key = db.execute(new, row).lastrowid
+            for each in envelope.items:
+                new = "INSERT INTO items VALUES (NULL, ?, ?, ?, ?, ?)"
+                values = (key, each.type, each.event_id, each.offset, each.length)
+                found = db.execute(new, values).lastrowid
+                for trace in each.trace_ids:
+                    db.execute("INSERT INTO traces VALUES (?, ?)", (trace, found))
+
+
+def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    path, traces = tmp_path / "captured.sqlite3", [new_id() for _ in range(50)]
+    old_file(path, *(error(trace, number=number) for number, trace in enumerate(traces)))
+    for _ in range(2):
+        with closing(Store(path)) as store:
+            assert [each.payload["number"] for each in store.items()] == list(range(49, -1, -1))
+            of_payment = store.items(project="payment", type="event")
+            assert [each.payload["number"] for each in of_payment] == list(range(49, 0, -2))
+            assert {each.project for each in of_payment} == {"payment"}
+            for number, trace in enumerate(traces):
+                assert store.wait_for_error(trace, timeout=0).payload["number"] == number
+    with closing(Store(path)) as store:
+        store_away(store, error(new_id(), number=50))
+        assert [each.id for each in store.items(limit=2)] == [51, 50]
+
+
+def test_two_processes_take_over_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "captured.sqlite3"
+    old_file(path, *(error(new_id(), number=number) for number in range(500)))
+    # Each waits for a line, so that they open the file together.
+    program = (
+        "import sys; from pathlib import Path; from kit.ingest.store import Store; "
+        "print(flush=True); sys.stdin.readline(); store = Store(Path(sys.argv[1])); "
+        "print(len(store.items(project='payment'))); store.close()"
+    )
+    pipe = subprocess.PIPE
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdin=pipe, stdout=pipe, text=True
+        )
+        for _ in range(3)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    assert [opener.communicate(timeout=120)[0] for opener in openers] == ["250\n"] * 3
+
+
+def test_a_file_of_a_later_version_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "captured.sqlite3"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(StoreError, match="written by a newer version of the workshop"):
+        Store(path)
+
+
+CONDITIONS = ("trace_id", "type", "project", "event_id")
+# What is read first for which conditions: the first of these whose conditions are all given.
+READ = {
+    ("event_id",): "SEARCH items USING INDEX items_by_event (event_id=?)",
+    ("trace_id",): "SEARCH traces USING PRIMARY KEY (trace_id=?)",
+    ("type", "project"): (
+        "SEARCH items USING INDEX items_by_project_and_type (project=? AND type=?)"
+    ),
+    ("project",): "SEARCH items USING INDEX items_by_project (project=?)",
+    ("type",): "SEARCH items USING INDEX items_by_type (type=?)",
+    # By their ids, the newest first, for as many as are wanted.
+    (): "SCAN items",
+}
+
+
+def plan_of(store: Store, given: tuple[str, ...]) -> list[str]:
+    statement = f"EXPLAIN QUERY PLAN {kit.ingest.store._select(given)}"
+    values = dict.fromkeys(given, "x") | {"limit": 10}
+    return [row[3] for row in store._reader.execute(statement, values)]
+
+
+def read_first(given: tuple[str, ...]) -> str:
+    return next(read for needed, read in READ.items() if {*needed} <= {*given})
+
+
+@pytest.mark.parametrize(
+    "given", [c for count in range(5) for c in combinations(CONDITIONS, count)], ids="+".join
+)
+def test_no_question_reads_more_than_its_answer(store: Store, given: tuple[str, ...]) -> None:
+    plan = plan_of(store, given)
+    assert plan[0] == read_first(given)
+    assert not [line for line in plan[1:] if "SCAN" in line or "TEMP B-TREE" in line]
+
+
+def test_the_index_does_not_depend_on_statistics(store: Store) -> None:
+    """Of a store with one event of many types they say that the index of events is no use."""
+    items = (item(f"kind-{number}", b"") for number in range(300))
+    store_away(store, body(*items, event_id=new_id()), *(error(new_id()) for _ in range(100)))
+    store._writer.execute("ANALYZE")
+    with closing(Store(store.path)) as again:
+        for given in (("event_id", "type"), ("type",), ("project",), ("trace_id", "type")):
+            assert plan_of(again, given)[0] == read_first(given)
+
+
+@pytest.mark.parametrize(
+    "given", [c for count in range(5) for c in combinations(CONDITIONS, count)], ids="+".join
+)
+def test_each_combination_finds_what_matches_all_of_it(
+    store: Store, given: tuple[str, ...]
+) -> None:
+    traces, projects = [new_id(), new_id()], ["gateway", "payment"]
+    for trace in traces:
+        for project in projects:
+            store_away(store, error(trace), transaction(trace), error(trace), project=project)
+    everything = store.items()
+    assert len(everything) == 12
+    for one in everything:
+        of_it = {"trace_id": next(iter(one.trace_ids)), "type": one.type, "project": one.project}
+        of_it |= {"event_id": one.event_id} if one.event_id else {}
+        wanted = {name: of_it[name] for name in given if name in of_it}
+        matching = [
+            each
+            for each in everything
+            if all(
+                value in each.trace_ids if name == "trace_id" else getattr(each, name) == value
+                for name, value in wanted.items()
+            )
+        ]
+        assert store.items(**wanted) == matching
+        assert store.items(**wanted, limit=1) == matching[:1]
+
+
+def test_a_waiter_without_a_trace_looks_at_the_last_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit.ingest.store, "RECENT", 3)
+    store_away(store, *(error(new_id(), number=number) for number in range(3)))
+    store_away(store, transaction(new_id()), *(error(new_id(), number=n) for n in (3, 4)))
+
+    def first(**narrowed: str) -> int | None:
+        found = store.wait_for(None, lambda item: "number" in item.payload, 0, **narrowed)
+        number: int = found.payload["number"]
+        return number
+
+    assert (first(), first(type="event"), first(project="gateway")) == (3, 2, 3)
+    with pytest.raises(TimeoutError, match=r"arrived: nothing"):
+        first(type="event", project="payment")
+
+
+def test_a_waiter_is_not_given_another_type_or_project_that_comes(store: Store) -> None:
+    looked = threading.Event()
+
+    def is_it(found: StoredItem) -> bool:
+        looked.set()
+        return "wanted" in found.payload
+
+    store_away(store, error(new_id(), number=1))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            store.wait_for, None, is_it, PATIENCE_S, type="event", project="gateway"
+        )
+        assert looked.wait(PATIENCE_S)
+        store_away(store, error(new_id(), wanted=1), project="payment")
+        store_away(store, body(item("feedback", {"wanted": 2})))
+        store_away(store, error(new_id(), wanted=3))
+        assert waiting.result(PATIENCE_S).payload["wanted"] == 3
 
 
 @pytest.mark.parametrize("obstacle", ["a file in the path", "not a database"])

@@ -8,6 +8,8 @@ from tests.notebooks.kernels import DEADLINE_S, START, Kernel, kernel
 from tests.ports import default_ports_taken
 from tests.processes import gone
 
+pytestmark = pytest.mark.system
+
 CRASH = "print(workshop.trigger('game-engine/crash').missing)"
 PORTS = "print([workshop.url(name) for name in ('gateway', 'game-engine', 'ingest')])"
 

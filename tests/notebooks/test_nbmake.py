@@ -7,6 +7,8 @@ import pytest
 
 from tests.notebooks.kernels import START
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent.parent
 HEALTHY = f"{START}\nassert workshop.crash('game-engine/crash').click().event"
 BROKEN = f"""{START}

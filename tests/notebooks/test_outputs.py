@@ -10,24 +10,37 @@ from nbmake.nb_run import NotebookRun
 
 from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
 
+pytestmark = pytest.mark.system
 
-@pytest.fixture(scope="module", params=NOTEBOOKS)
+# A learner runs cells again. It is tried in the first notebook, and with -m slow in all.
+TWICE = ("00_start_here.ipynb",)
+RUNS = [
+    *(pytest.param((name, 1), id=name) for name in NOTEBOOKS if name not in TWICE),
+    *(
+        pytest.param((name, 2), id=f"{name}-again", marks=[] if name in TWICE else pytest.mark.slow)
+        for name in NOTEBOOKS
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=RUNS)
 def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A notebook run by nbmake, its cells twice over in one kernel, once for all tests here.
+    """A notebook run by nbmake as ``pytest --nbmake notebooks`` does, once for all tests here.
 
-    The first half is what ``pytest --nbmake notebooks`` runs, the second a learner's second try.
+    Its cells may come twice, in one kernel: the second half is a learner's second try.
     """
-    notebook = read(request.param)
-    again = copy.deepcopy(notebook.cells)
-    for cell in again:
-        cell.id += "-again"
-    notebook.cells = [*notebook.cells, *again]
-    path = tmp_path_factory.mktemp("course") / request.param
+    name, times = request.param
+    notebook = read(name)
+    cells = notebook.cells
+    notebook.cells = [copy.deepcopy(cell) for _ in range(times) for cell in cells]
+    for number, cell in enumerate(notebook.cells):
+        cell.id += f"-{number}"
+    path = tmp_path_factory.mktemp("course") / name
     nbformat.write(notebook, path)
     return NotebookRun(path, DEADLINE_S).execute()
 
 
-def test_it_runs_from_top_to_bottom_and_again(executed: Run) -> None:
+def test_it_runs_from_top_to_bottom(executed: Run) -> None:
     assert executed.error is None, executed.error.trace
 
 

@@ -29,7 +29,7 @@ class Payment:
     def __init__(self, receiver: Receiver, **environment: str) -> None:
         self.receiver = receiver
         given = {"PORT": "0", "SENTRY_DSN": receiver.dsn, "DEBUG_TOKEN": TOKEN, **environment}
-        command = node.command(HOME, given, report=print)
+        command = node.node_command(HOME, given, report=print)
         self.process = subprocess.Popen(
             command.arguments,
             cwd=command.cwd,
@@ -133,7 +133,7 @@ def start(receiver: Receiver) -> Iterator[Start]:
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Node.js in the service's folder, with its packages, to its end."""
-    command = node.command(HOME, environment, report=print)
+    command = node.node_command(HOME, environment, report=print)
     return subprocess.run(
         [command.arguments[0], *arguments],
         cwd=command.cwd,

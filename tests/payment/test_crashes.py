@@ -96,7 +96,7 @@ def assert_tells_the_request(event: Event) -> None:
 
 
 def row(crash: CrashType) -> str:
-    return crash.row_id
+    return crash.full_id
 
 
 @pytest.mark.parametrize("crash", SURVIVED, ids=row)
@@ -141,9 +141,9 @@ def test_crash(start: Start, receiver: Receiver) -> None:
     assert trace.segment is None
     assert attribute(trace.spans[0], "sentry.segment.id") == request["span_id"]
     payment.stop()
-    last_words = "".join(payment.errors)
-    assert "TypeError: Cannot read properties of undefined" in last_words
-    assert "LOCAL_VARIABLES" not in last_words
+    stderr_tail = "".join(payment.errors)
+    assert "TypeError: Cannot read properties of undefined" in stderr_tail
+    assert "LOCAL_VARIABLES" not in stderr_tail
 
 
 def test_heap_exhaustion(start: Start, receiver: Receiver) -> None:
@@ -154,9 +154,9 @@ def test_heap_exhaustion(start: Start, receiver: Receiver) -> None:
     assert payment.said("request")["trace_id"] == trace_id
     assert receiver.traces[trace_id].events == []
     payment.stop()
-    last_words = "".join(payment.errors)
-    assert "FATAL ERROR" in last_words
-    assert "JavaScript heap out of memory" in last_words
+    stderr_tail = "".join(payment.errors)
+    assert "FATAL ERROR" in stderr_tail
+    assert "JavaScript heap out of memory" in stderr_tail
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -13,7 +13,15 @@ import pytest
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from demo_services import analytics, gateway, payment
-from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT, SERVICES, Service
+from demo_services.services import (
+    ANALYTICS,
+    FRONTEND,
+    GAME_ENGINE,
+    GATEWAY,
+    PAYMENT,
+    SERVICES,
+    Service,
+)
 from demo_services.settings import Settings
 from kit.course.exercises.leaking_shop import card
 from kit.crashes.catalogue import CRASHES
@@ -27,8 +35,6 @@ from .planting import Secrets
 
 HERE = Path(__file__).parent
 PATIENCE_S = 60.0
-# They take seconds each, and carry nothing that the others do not.
-SLOW = re.compile("memory-leak|infinite-loop|performance-issue|timeout|frontend/")
 JAVASCRIPT = re.findall(r"secret\['(JavaScript [^']+)'\]", (HERE / "careless.js").read_text())
 
 # What stays here even with the SDKs' default options: the headers and locals that they know by
@@ -121,10 +127,10 @@ def planting(secrets: Secrets, token: str) -> httpx.Client:
 
 def crash_all(workshop: Workshop, secrets: Secrets) -> dict[str, list[str]]:
     """Trigger the crash types through the gateway; return what did not arrive, by type."""
-    workshop._http.event_hooks = {"request": [Planter(secrets)]}
-    wanted = [c for c in CRASHES if not SLOW.search(c.id) and not workshop.unavailable(c)]
-    outcomes = [workshop.trigger(crash.row_id) for crash in wanted]
-    return {outcome.crash.row_id: outcome.missing for outcome in outcomes}
+    workshop._gateway.http.event_hooks = {"request": [Planter(secrets)]}
+    wanted = [c for c in CRASHES if c.service is not FRONTEND and not workshop.unavailable(c)]
+    outcomes = [workshop.trigger(crash.full_id) for crash in wanted]
+    return {outcome.crash.full_id: outcome.missing for outcome in outcomes}
 
 
 def call_directly(workshop: Workshop, secrets: Secrets) -> None:
@@ -208,7 +214,7 @@ def fail_in_javascript(workshop: Workshop, secrets: Secrets) -> None:
     for place in JAVASCRIPT:
         secrets.new(place, card) if "card" in place else secrets.new(place)
     given = {"SENTRY_DSN": workshop._system._dsn(PAYMENT)}
-    command = node.command(payment.HOME, given, lambda line: None)
+    command = node.node_command(payment.HOME, given, lambda line: None)
     script = [str(HERE / "careless.js"), str(payment.HOME / "src"), json.dumps(secrets.values)]
     arguments = [*command.arguments[:-1], *script]
     subprocess.run(arguments, cwd=command.cwd, env=command.env, check=True, timeout=2 * PATIENCE_S)
@@ -238,14 +244,14 @@ def when_leaked(home: Path, secrets: Secrets) -> None:
 
 def use_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the whole system run with the options that the SDKs have by default."""
-    command = node.command
+    command = node.node_command
 
     def command_with_defaults(package: Path, given: Any, report: Any) -> Any:
         options = {"NODE_OPTIONS": f'--require "{(HERE / "defaults.js").as_posix()}"'}
         return command(package, {**given, **options}, report)
 
     # What a crash declares is never complete then: in the end the leaks are waited for.
-    monkeypatch.setattr("kit.workshop.TELEMETRY_DEADLINE_S", 0.0)
+    monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 0.0)
     monkeypatch.setattr(clients, "sentry_options", default_options)
     monkeypatch.setattr(node, "command", command_with_defaults)
 

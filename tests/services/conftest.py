@@ -118,7 +118,7 @@ def engine(receiver: Receiver, statistics: Running) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def payment() -> Iterator[Supervisor]:
     """The payment service; what it reports is the subject of tests of its own."""
-    command = node.command(HOME, {"DEBUG_TOKEN": TOKEN}, report=print)
+    command = node.node_command(HOME, {"DEBUG_TOKEN": TOKEN}, report=print)
 
     def prepare(port: int, _: threading.Event) -> Command:
         return command._replace(env={**(command.env or {}), "PORT": str(port)})

@@ -9,6 +9,7 @@ import pytest
 
 from demo_services.game_engine.debug import LEAK_MB, LOOP_SECONDS
 from demo_services.game_engine.errors import ERROR_TYPES
+from kit.crashes.game_engine import GAME_ENGINE_CRASHES
 
 from .conftest import TOKEN, Running
 from .receiver import Receiver
@@ -260,9 +261,8 @@ def test_parameters_are_bounded(engine: Running, path: str, bounds: Any) -> None
 
 
 def test_the_service_works_after_every_crash(engine: Running) -> None:
-    paths = ["crash", "async-error", "threading-error", "infinite-loop", "memory-leak"]
-    for path in [*paths, *(f"error/{kind}" for kind in ERROR_TYPES)]:
-        engine.call(f"/debug/{path}?player=tester")
+    for crash in GAME_ENGINE_CRASHES:
+        engine.call(f"{crash.route}?player=tester", crash.method)
         spin = engine.call("/api/v1/spin", "POST", json={"player": "tester", "bet": 1})
         assert spin.status_code == 200
 

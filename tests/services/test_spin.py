@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from demo_services.game_engine.reels import MAX_PLAYERS, PAYTABLE, STRIP, SlotMachine, multiplier
+from demo_services.game_engine.reels import MAX_PLAYERS, PAYTABLE, STRIP, Reels, multiplier
 from demo_services.players import START_BALANCE
 
 from .conftest import Running
@@ -100,7 +100,7 @@ def test_every_symbol_on_the_strip_pays() -> None:
 
 
 def test_the_machine_remembers_a_bounded_number_of_players() -> None:
-    machine = SlotMachine()
+    machine = Reels()
     machine.seat("first").balance = 7
     machine.seat("second").balance = 8
     for number in range(MAX_PLAYERS - 1):

@@ -6,7 +6,7 @@ import pytest
 
 from kit.outcome import Event
 from kit.reading.payload import MAX_LEAF
-from kit.views.difference import Difference, spell
+from kit.views.difference import Difference, jmespath_of
 
 FRAMES = [
     {"function": "post", "lineno": 1, "vars": {"order": "o"}, "pre_context": ["a", "b"]},
@@ -157,7 +157,7 @@ def test_whatever_an_event_holds_is_text(other: Any) -> None:
         EVENT,
         other,
         names=(HOSTILE, "B"),
-        varying={spell((HOSTILE,))},
+        varying={jmespath_of((HOSTILE,))},
         because=lambda _: (HOSTILE,),
     )
     assert "<img" not in difference._repr_html_()

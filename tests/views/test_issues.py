@@ -262,7 +262,8 @@ def test_an_event_that_the_store_has_no_more_is_left_out(store: Store) -> None:
     assert (gone.events, gone.latest, gone.count) == ([], None, 1)
 
 
-def test_the_workshop_groups_what_it_captured(workshop: Workshop) -> None:
+def test_the_workshop_groups_what_it_captured(own_workshop: Workshop) -> None:
+    workshop = own_workshop
     for crash_id in ("game-engine/crash", "game-engine/crash", "game-engine/error?type=value"):
         workshop.trigger(crash_id)
     coupon, crash = of_the_engine(workshop.issues())

@@ -1,9 +1,11 @@
 """The exercises of the course, by name; a module for each subject."""
 
 from collections.abc import Callable
+from typing import Any, Concatenate
 
 from kit.course.exercise import Exercise
 from kit.course.exercises import (
+    blind_spots,
     concurrency,
     context,
     database,
@@ -11,7 +13,6 @@ from kit.course.exercises import (
     evidence,
     grouping,
     guarding,
-    misses,
     missions,
     privacy,
     processes,
@@ -21,39 +22,53 @@ from kit.course.exercises import (
     tracing,
     validation,
 )
+from kit.widgets.crash_widget import TriggerFunction
 
-# Each is given the workshop's trigger, and what the notebook passes on.
-EXERCISES: dict[str, Callable[..., Exercise]] = {
-    "read-the-event": events.read_the_event,
+# These fire crashes to check an answer: they are given the trigger before what the notebook gives.
+FIRING_EXERCISES: dict[str, Callable[Concatenate[TriggerFunction, ...], Exercise]] = {
     "triage": events.triage,
-    "one-issue": grouping.one_issue,
-    "fingerprint": grouping.fingerprint,
     "how-it-failed": concurrency.how_it_failed,
-    "start-a-task": concurrency.start_a_task,
-    "guilty-function": resources.guilty_function,
     "leak-per-step": resources.leak_per_step,
     "captured-or-not": validation.captured_or_not,
-    "without-values": validation.without_values,
-    "misspelt-stage": database.misspelt_stage,
     "cause-by-code": database.cause_by_code,
     "find-n-plus-one": slowness.find_n_plus_one,
-    "one-query": slowness.one_query,
     "what-kills-node": processes.what_kills_node,
-    "start-a-promise": processes.start_a_promise,
     "first-look": processes.first_look,
     "root-cause": processes.root_cause,
-    "take-a-dsn-apart": relaying.take_a_dsn_apart,
-    "again-or-dropped": relaying.again_or_dropped,
-    "log-line": evidence.log_line,
     "torn-where": tracing.torn_where,
-    "carry-on": tracing.carry_on,
     "the-screenshot": missions.the_screenshot,
     "most-players": missions.most_players,
     "new-since": missions.new_since,
+}
+OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
+    "read-the-event": events.read_the_event,
+    "one-issue": grouping.one_issue,
+    "fingerprint": grouping.fingerprint,
+    "start-a-task": concurrency.start_a_task,
+    "guilty-function": resources.guilty_function,
+    "without-values": validation.context_without_values,
+    "misspelt-stage": database.misspelt_stage,
+    "one-query": slowness.one_query,
+    "start-a-promise": processes.start_a_promise,
+    "take-a-dsn-apart": relaying.take_a_dsn_apart,
+    "again-or-dropped": relaying.again_or_dropped,
+    "log-line": evidence.log_line,
+    "carry-on": tracing.carry_on,
     "guard-a-route": guarding.guard_a_route,
     "keep-it-in": privacy.keep_it_in,
     "which-switch": context.which_switch,
     "own-context": context.own_context,
-    "predict-captured": misses.predict_captured,
-    "the-one-line": misses.the_one_line,
+    "predict-captured": blind_spots.predict_captured,
+    "the-one-line": blind_spots.the_one_line,
 }
+EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
+
+
+def make_exercise(name: str, trigger: TriggerFunction, *given: Any) -> Exercise:
+    """Return the exercise called ``name``; ``given`` is what its notebook passes on.
+
+    Raises KeyError for an unknown name.
+    """
+    if name in FIRING_EXERCISES:
+        return FIRING_EXERCISES[name](trigger, *given)
+    return OTHER_EXERCISES[name](*given)

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sentry_sdk
-from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.transport import Transport
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
+from kit.course.recording_transport import RecordingTransport
 from kit.outcome import Event
 from kit.system.clients import use_client
+from kit.widgets.crash_widget import TriggerFunction
 
 # What noticed an error, and what that says about the way it came.
 WAYS = {"tornado": "request", "asyncio": "task", "threading": "thread", "generic": "caught"}
@@ -26,18 +26,16 @@ Work = Coroutine[Any, Any, None]
 Start = Callable[[Work], object]
 
 
-def how_it_failed(trigger: Trigger) -> Exercise:
+def how_it_failed(trigger: TriggerFunction) -> Exercise:
     """Say of any error event how the error came to Sentry."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(way)")
         events = [event for crash_id in FAILING for event in _events(trigger, crash_id)]
         for event in events:
-            _assigned(answer(event), event)
+            _check_way(answer(event), event)
         return f"Tried on {len(events)} new events: the mechanism tells how each of them came."
 
-    return Exercise(
+    return FunctionExercise(
         "how-it-failed",
         verify,
         'Each error has a mechanism: event["exception"]["values"][-1]["mechanism"]["type"]. It '
@@ -46,20 +44,17 @@ def how_it_failed(trigger: Trigger) -> Exercise:
         '    mechanism = event["exception"]["values"][-1]["mechanism"]["type"]\n'
         '    ways = {"tornado": "request", "asyncio": "task", "threading": "thread"}\n'
         '    return ways.get(mechanism, "caught")',
+        function="way",
     )
 
 
-def _events(trigger: Trigger, crash_id: str) -> list[Event]:
+def _events(trigger: TriggerFunction, crash_id: str) -> list[Event]:
     outcome = trigger(crash_id)
     assert not outcome.missing, outcome.missing
     return outcome.events
 
 
-def _assigned(given: object, event: Event) -> None:
-    if given is ...:
-        raise NotTried
-    if given is None:
-        raise Wrong("The function returned None: does it end with a return?")
+def _check_way(given: object, event: Event) -> None:
     if given not in WAYS.values():
         raise Wrong(f"{given!r} is none of the ways: {', '.join(WAYS.values())}.")
     if given != WAYS[event.find("exception.values[-1].mechanism.type")]:
@@ -69,18 +64,16 @@ def _assigned(given: object, event: Event) -> None:
         )
 
 
-def start_a_task(trigger: Trigger) -> Exercise:
+def start_a_task() -> Exercise:
     """Write a function that starts a task of which no error is lost."""
 
     def verify(answer: Start) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(start)")
         # Not in this thread: in a notebook it runs the kernel's own event loop.
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(_judge, answer).result()
+            pool.submit(_try_with_client, answer).result()
         return "It survives the garbage collector, and its error is reported once."
 
-    return Exercise(
+    return FunctionExercise(
         "start-a-task",
         verify,
         "asyncio itself holds tasks by weak references only: keep yours in a set. A callback of "
@@ -98,6 +91,8 @@ def start_a_task(trigger: Trigger) -> Exercise:
         "    background.add(task)\n"
         "    task.add_done_callback(finish)\n"
         "    return task",
+        function="start",
+        may_return_none=True,
     )
 
 
@@ -105,21 +100,9 @@ class LeaderboardLost(Exception):
     """What the task that the learner starts fails with."""
 
 
-class _Kept(Transport):
-    """Keeps the events that a client sends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[Event] = []
-
-    def capture_envelope(self, envelope: Envelope) -> None:
-        if event := envelope.get_event():
-            self.events.append(Event(event))
-
-
-def _judge(start: Start) -> None:
+def _try_with_client(start: Start) -> None:
     """Try ``start`` with a client that has no asyncio integration, as most have none."""
-    sent = _Kept()
+    sent = RecordingTransport()
     client = sentry_sdk.Client(
         "http://key@127.0.0.1/1",
         transport=sent,
@@ -141,7 +124,7 @@ async def _try(start: Start, sent: list[Event]) -> None:
     if sent:
         raise Wrong("A task that ended well led to an event.")
     await _run(start, _fail())
-    _reported_once(sent)
+    _check_report(sent)
 
 
 async def _outlives_the_garbage_collector(start: Start) -> None:
@@ -152,7 +135,7 @@ async def _outlives_the_garbage_collector(start: Start) -> None:
         gates.add(gate)
         await gate
 
-    _started(start, wait())
+    _start_tasks(start, wait())
     async with asyncio.timeout(PATIENCE_S):
         while not gates:
             await asyncio.sleep(0)
@@ -169,14 +152,14 @@ async def _outlives_the_garbage_collector(start: Start) -> None:
 
 
 async def _run(start: Start, work: Work) -> None:
-    await asyncio.wait(_started(start, work), timeout=PATIENCE_S)
+    await asyncio.wait(_start_tasks(start, work), timeout=PATIENCE_S)
 
 
-def _started(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
+def _start_tasks(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
     """Return the tasks that ``start`` started."""
     before = asyncio.all_tasks()
     try:
-        _returned_at_once(start(work))
+        _refuse_coroutine(start(work))
         if started := asyncio.all_tasks() - before:
             return started
         raise Wrong("The function started no task. asyncio.create_task(work) starts one.")
@@ -186,9 +169,7 @@ def _started(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
         raise
 
 
-def _returned_at_once(returned: object) -> None:
-    if returned is ...:
-        raise NotTried
+def _refuse_coroutine(returned: object) -> None:
     if inspect.iscoroutine(returned):
         returned.close()
         raise Wrong("The function is async: whoever calls it would have to await it. Use def.")
@@ -208,7 +189,7 @@ async def _fail() -> None:
     raise LeaderboardLost("the leaderboard was not updated")
 
 
-def _reported_once(sent: list[Event]) -> None:
+def _check_report(sent: list[Event]) -> None:
     # asyncio logs what nobody asked for, when it throws the task away: whenever that may be.
     ours = [event for event in sent if event.get("logger") != "asyncio"]
     if not ours:

@@ -5,12 +5,12 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
 from kit.experiments.context.laboratory import Laboratory, Shot
 from kit.experiments.context.switches import SWITCHES
 from kit.outcome import Event
-from kit.reading.payload import size
-from kit.views.difference import fields, spell
+from kit.reading.payload import format_bytes
+from kit.views.difference import fields, jmespath_of
 
 VARS = "exception.values[-1].stacktrace.frames[-1].vars"
 QUESTIONS = (
@@ -26,14 +26,14 @@ OWN_FIELDS = 12
 NOT_OWN = {("contexts", "trace"), ("contexts", "runtime"), ("tags", "learner")}
 
 
-def which_switch(trigger: Trigger, lab: Laboratory) -> Exercise:
+def which_switch(lab: Laboratory) -> Exercise:
     """Predict which switch decides whether a field is there; the switch is tried."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _all_named(answer)
+        _require_switches(answer)
         plain = lab.fire()
         for path in QUESTIONS:
-            _decides(lab, plain, answer[path], path)
+            _try_switch(lab, plain, answer[path], path)
         return f"Each of the {len(QUESTIONS)} was fired with your switch changed, and it was so."
 
     return Exercise(
@@ -52,20 +52,13 @@ def which_switch(trigger: Trigger, lab: Laboratory) -> Exercise:
     )
 
 
-def _all_named(answer: Mapping[str, Any]) -> None:
-    if not isinstance(answer, Mapping):
-        raise Wrong("check() wants a dict: the name of a switch for each field.")
-    if answer and all(given is ... for given in answer.values()):
-        raise NotTried
-    for path in QUESTIONS:
-        given = answer.get(path, ...)
-        if given is ...:
-            raise Wrong(f"{path!r} is still missing.")
+def _require_switches(answer: Any) -> None:
+    for _, given in each_answer(answer, QUESTIONS):
         if given not in SWITCHES:
             raise Wrong(f"There is no switch {given!r}; there are: {', '.join(SWITCHES)}.")
 
 
-def _decides(lab: Laboratory, plain: Shot, name: str, path: str) -> None:
+def _try_switch(lab: Laboratory, plain: Shot, name: str, path: str) -> None:
     """Fire with every other value of the switch until one adds or removes the field."""
     for value in SWITCHES[name].choices[1:]:
         event = lab.fire({name: value}).event
@@ -82,7 +75,7 @@ def _has(event: Mapping[str, Any], path: str) -> bool:
     return Event(event).find(path) is not None
 
 
-def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
+def own_context(lab: Laboratory) -> Exercise:
     """Write settings that tell much about an order, without its card, in no more bytes."""
 
     def verify(answer: Mapping[str, Any]) -> str:
@@ -95,14 +88,15 @@ def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
         if answer.keys() == {"contexts"} and not any(_own(shot) for shot in shots):
             raise NotTried
         for shot, order in zip(shots, orders, strict=True):
-            _tells_enough(shot)
-            _keeps_the_secret(shot, order["card_number"])
-            _is_light(shot, plain)
+            _check_fields(shot)
+            _check_secret(shot, order["card_number"])
+            _check_weight(shot, plain)
         if _own(shots[0]) == _own(shots[1]):
             raise Wrong("Two different orders gave the same context: take its values from order.")
+        mine = shots[0].sizes["event"]
         return (
-            f"{len(_own(shots[0]))} fields of your own, no card, and "
-            f"{size(shots[0].sizes['event'])} instead of {size(plain.sizes['event'])}."
+            f"{len(_own(shots[0]))} fields of your own, no card, and {format_bytes(mine)} "
+            f"instead of {format_bytes(plain.sizes['event'])}."
         )
 
     return Exercise(
@@ -112,7 +106,7 @@ def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
         "is in the body, and the locals show the whole order: one switch drops the first, and "
         "before_send can clean the second. What you drop pays for what you add.",
         "import sentry_sdk\n\n"
-        "from kit.experiments.context.switches import redact\n\n\n"
+        "from kit import redact_card\n\n\n"
         "def describe(order):\n"
         '    sentry_sdk.set_user({"id": f"player-{order.player}", "username": order.player})\n'
         '    sentry_sdk.set_tag("player.tier", order.tier)\n'
@@ -122,7 +116,8 @@ def own_context(trigger: Trigger, lab: Laboratory) -> Exercise:
         '    about["at_stake"] = sum(order.side_bets.values())\n'
         '    sentry_sdk.set_context("order", about)\n'
         '    sentry_sdk.set_context("side_bets", order.side_bets)\n\n\n'
-        'answer = {"contexts": describe, "max_request_body_size": "never", "before_send": redact}',
+        'answer = {"contexts": describe, "max_request_body_size": "never"}\n'
+        'answer["before_send"] = redact_card',
     )
 
 
@@ -145,7 +140,7 @@ def _own(shot: Shot) -> dict[Any, Any]:
     }
 
 
-def _tells_enough(shot: Shot) -> None:
+def _check_fields(shot: Shot) -> None:
     if shot.event is None:
         raise Wrong("With these settings no event is sent at all.")
     if not _has(shot.event, VARS):
@@ -156,15 +151,15 @@ def _tells_enough(shot: Shot) -> None:
         )
 
 
-def _keeps_the_secret(shot: Shot, card: str) -> None:
+def _check_secret(shot: Shot, card: str) -> None:
     # What was added by hand first: it is the plainer finding.
     for path, value in {**_own(shot), **fields(shot.event)}.items():
         text = json.dumps(value, default=str)
         if card in text or card.replace(" ", "") in text:
-            raise Wrong(f"The number of the card is in {spell(path)}.")
+            raise Wrong(f"The number of the card is in {jmespath_of(path)}.")
 
 
-def _is_light(shot: Shot, plain: Shot) -> None:
+def _check_weight(shot: Shot, plain: Shot) -> None:
     mine, allowed = shot.sizes["event"], plain.sizes["event"]
     if mine > allowed:
         raise Wrong(

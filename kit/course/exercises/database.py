@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
+from kit.widgets.crash_widget import TriggerFunction
 
 FAILURES = (
     "analytics/database-error?type=duplicate-key",
@@ -15,7 +16,7 @@ FAILURES = (
 REWORDED = "reworded in the next release"
 
 
-def misspelt_stage(trigger: Trigger, event: Event) -> Exercise:
+def misspelt_stage(event: Event) -> Exercise:
     """Find the stage that does not exist, and the function that wrote it."""
     stages = event.find("contexts.aggregation.stages")
     refused = event.find("contexts.database_error.message")
@@ -46,19 +47,17 @@ def misspelt_stage(trigger: Trigger, event: Event) -> Exercise:
     )
 
 
-def cause_by_code(trigger: Trigger) -> Exercise:
+def cause_by_code(trigger: TriggerFunction) -> Exercise:
     """Write a function that names the cause of a database error by its code alone."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(cause)")
         for crash_id in FAILURES:
             event = trigger(crash_id).event
             assert event is not None
-            _check_cause(answer(reworded(event)), event)
+            _check_cause(answer(reword(event)), event)
         return f"{len(FAILURES)} new errors, every message reworded: the codes still tell."
 
-    return Exercise(
+    return FunctionExercise(
         "cause-by-code",
         verify,
         "The code is in the tag mongodb.code and in the context database_error. A server that "
@@ -71,10 +70,11 @@ def cause_by_code(trigger: Trigger) -> Exercise:
         "def answer(event):\n"
         '    code = event.find("contexts.database_error.code")\n'
         '    return CAUSES.get(code, "database-unreachable")',
+        function="cause",
     )
 
 
-def reworded(event: Event) -> Event:
+def reword(event: Event) -> Event:
     """Return the event as another server would cause it: other words, the same codes."""
     code = event.find("contexts.database_error.code")
     contexts = {"database_error": {"code": code, "message": REWORDED}} if code else {}
@@ -84,10 +84,6 @@ def reworded(event: Event) -> Event:
 
 
 def _check_cause(given: object, event: Event) -> None:
-    if given is ...:
-        raise NotTried
-    if given is None:
-        raise Wrong("The function returned None: does it end with a return?")
     # The last part of our fingerprints is the cause.
     if given != event["fingerprint"][-1]:
         code = event.find("contexts.database_error.code")

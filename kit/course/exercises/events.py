@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event
+from kit.widgets.crash_widget import TriggerFunction
 
 
-def read_the_event(trigger: Trigger, event: Event) -> Exercise:
+def read_the_event(event: Event) -> Exercise:
     """Find who was hit, by what, and where, by reading an event's card."""
     expected = {
         "player": event.find("user.username"),
@@ -35,24 +36,18 @@ def read_the_event(trigger: Trigger, event: Event) -> Exercise:
 TRIAGED = ("game-engine/crash", "game-engine/error?type=index", "game-engine/error?type=custom")
 
 
-def triage(trigger: Trigger) -> Exercise:
+def triage(trigger: TriggerFunction) -> Exercise:
     """Write a function that turns any error event into one line for the person on call."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(triage)")
         for crash_id in TRIAGED:
             event = trigger(crash_id).event
             assert event is not None
             line = answer(event)
-            if line is ...:
-                raise NotTried
-            if line is None:
-                raise Wrong("The function returned None: does it end with a return?")
             _contains(line, _essentials(event), crash_id)
         return f"Tried on {len(TRIAGED)} new crashes: each line says who, what and where."
 
-    return Exercise(
+    return FunctionExercise(
         "triage",
         verify,
         'The exception that was raised last is event["exception"]["values"][-1]. Its frames '
@@ -62,6 +57,7 @@ def triage(trigger: Trigger) -> Exercise:
         '    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]\n'
         "    where = f\"{ours['filename']}:{ours['lineno']}\"\n"
         "    return f\"{event['user']['username']}: {error['type']} at {where}\"",
+        function="triage",
     )
 
 

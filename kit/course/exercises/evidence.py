@@ -3,26 +3,24 @@
 import re
 from collections.abc import Callable, Sequence
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.experiments.time_to_fix.puzzles import Case
 from kit.outcome import Event
 
 MAX_CHARACTERS = 160
 
 
-def log_line(trigger: Trigger, cases: Sequence[Case]) -> Exercise:
+def log_line(cases: Sequence[Case]) -> Exercise:
     """Write the log line that would have told the cause of the planted bugs."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(log_line)")
         for case in cases:
             for event in case.events:
                 _tells(answer(event), event, case)
         number = sum(len(case.events) for case in cases)
         return f"Tried on all {number} events: each line says who, where in the loop, and why."
 
-    return Exercise(
+    return FunctionExercise(
         "log-line",
         verify,
         "All three bugs fail in a loop. The frame that raised is the last one of the stack; its "
@@ -34,12 +32,11 @@ def log_line(trigger: Trigger, cases: Sequence[Case]) -> Exercise:
         "    short = {k: v for k, v in variables.items() if isinstance(v, str) and len(v) < 30}\n"
         "    told = \" \".join(f'{name}={value}' for name, value in short.items())\n"
         "    return f\"{event['user']['username']}: {error['type']} {told}\"",
+        function="log_line",
     )
 
 
 def _tells(line: object, event: Event, case: Case) -> None:
-    if line is ...:
-        raise NotTried
     if not isinstance(line, str):
         raise Wrong(f"The function must return a string, not {line!r}.")
     if "\n" in line or len(line) > MAX_CHARACTERS:
@@ -57,5 +54,5 @@ def _essentials(event: Event, case: Case) -> dict[str, str]:
     return {
         "who was hit": event["user"]["username"],
         "what the loop was at": variables["name"].strip("'"),
-        "the value that could not be used": variables[case.puzzle.at_fault].strip("'"),
+        "the value that could not be used": variables[case.puzzle.culprit_variable].strip("'"),
     }

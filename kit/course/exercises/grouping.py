@@ -8,21 +8,21 @@ from uuid import uuid4
 from pymongo.errors import DuplicateKeyError
 from sentry_sdk.utils import event_from_exception
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, each_answer
 from kit.outcome import Event
 from kit.reading.grouping import DEFAULT, simulated_issue
 
 NO_OPINION: tuple[object, ...] = (None, [], [DEFAULT])
 
 
-def one_issue(trigger: Trigger, events: Mapping[str, Event]) -> Exercise:
+def one_issue(events: Mapping[str, Event]) -> Exercise:
     """Say which events become one issue, by giving them the same number."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _all_given(answer, events)
+        given = dict(each_answer(answer, events))
         for one, other in combinations(events, 2):
             together = simulated_issue(events[one]) == simulated_issue(events[other])
-            if (answer[one] == answer[other]) != together:
+            if (given[one] == given[other]) != together:
                 raise Wrong(
                     f"Look again at {one} and {other}: are their fingerprints the same? And if "
                     "they have none, their exception types and their frames of ours?"
@@ -35,28 +35,16 @@ def one_issue(trigger: Trigger, events: Mapping[str, Event]) -> Exercise:
         verify,
         "Look at the fingerprint first. Only where there is none compare exception type and frames "
         "of ours. Message, player and level do not count. Each service has its own issues.",
-        "from kit.reading.grouping import simulated_issue\n\n"
+        "from kit import simulated_issue\n\n"
         "# Anything will do for a number that is the same for the same issue.\n"
         "answer = {name: simulated_issue(event) for name, event in events.items()}",
     )
 
 
-def _all_given(answer: Mapping[str, Any], events: Mapping[str, Event]) -> None:
-    if not isinstance(answer, Mapping):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(events)}.")
-    if answer and all(given is ... for given in answer.values()):
-        raise NotTried
-    for name in events:
-        if answer.get(name, ...) is ...:
-            raise Wrong(f"{name!r} is still missing.")
-
-
-def fingerprint(trigger: Trigger) -> Exercise:
+def fingerprint() -> Exercise:
     """Write a function that groups duplicate keys by index, and leaves other errors alone."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(fingerprint)")
         given = [_fingerprint_of(answer, duplicate) for duplicate in (store, bring_in)]
         if given[0] != given[1]:
             raise Wrong(
@@ -70,7 +58,7 @@ def fingerprint(trigger: Trigger) -> Exercise:
             raise Wrong(f"A KeyError got the fingerprint {other}: leave it to Sentry with None.")
         return f"Tried on new duplicates: one index is one issue, {given[0]}, whatever the id."
 
-    return Exercise(
+    return FunctionExercise(
         "fingerprint",
         verify,
         "A duplicate key is told by the exception's type. The name of the index stands in the "
@@ -82,6 +70,8 @@ def fingerprint(trigger: Trigger) -> Exercise:
         "        return None\n"
         '    index = re.search(r"index: (\\S+)", error["value"])[1]\n'
         '    return ["duplicate-key", index]',
+        function="fingerprint",
+        may_return_none=True,
     )
 
 
@@ -90,8 +80,6 @@ def _fingerprint_of(
 ) -> list[str]:
     value = uuid4().hex
     given = answer(_event(duplicate, value))
-    if given is ...:
-        raise NotTried
     if given is None:
         raise Wrong("For a DuplicateKeyError the function returned None: does it end in a return?")
     if not isinstance(given, list) or not all(isinstance(part, str) for part in given):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.hosting.server import Server, serve_asgi
 from kit.system.clients import untraced
 
@@ -36,18 +36,16 @@ class Secret(str):
         return not self == other
 
 
-def guard_a_route(trigger: Trigger, make_app: MakeApp) -> Exercise:
+def guard_a_route(make_app: MakeApp) -> Exercise:
     """Write a guard for the debug route of an app; ``make_app`` puts a guard into that app."""
 
     def verify(answer: MakeGuard) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(make_guard)")
-        _tries_tokens(make_app, answer)
-        _finds_nothing(make_app, answer)
-        _guesses_fast(make_app, answer)
+        _try_tokens(make_app, answer)
+        _try_without_token(make_app, answer)
+        _guess_fast(make_app, answer)
         return "No token, wrong ones, too many: strangers stay out, and the owner gets in."
 
-    return Exercise(
+    return FunctionExercise(
         "guard-a-route",
         verify,
         "Three questions, in this order: is a token configured at all (404), is the caller too "
@@ -55,6 +53,7 @@ def guard_a_route(trigger: Trigger, make_app: MakeApp) -> Exercise:
         "hit(rate, address) says whether one more is allowed. And hmac.compare_digest wants bytes, "
         "because it refuses text that is not ASCII.",
         SOLUTION,
+        function="make_guard",
     )
 
 
@@ -92,15 +91,13 @@ Call = Callable[..., httpx.Response]
 
 
 @contextmanager
-def attacked(
+def serve_guarded(
     make_app: MakeApp, make_guard: MakeGuard, token: str | None, per_minute: int
 ) -> Iterator[Call]:
     """Run the app with a fresh guard; give a function that calls it with a token."""
     guard = make_guard(token, per_minute)
-    if guard is ...:
-        raise NotTried
     if not callable(guard):
-        raise Wrong("make_guard() must return a function: does it end with return guard?")
+        raise Wrong("make_guard() must return a function, the guard.")
     server = Server("shop", serve_asgi(lambda: make_app(guard)), context=untraced)
     server.launch().wait()
 
@@ -119,7 +116,7 @@ def attacked(
         server.stop()
 
 
-def _tries_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
+def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
     token = Secret(token_urlsafe(16))
     token.is_compared = False
     strangers: dict[str, str | bytes | None] = {
@@ -131,7 +128,7 @@ def _tries_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
         "with the token's letters in another case": str(token).swapcase(),
         "with a token that is not ASCII": "wröng".encode(),
     }
-    with attacked(make_app, make_guard, token, PLENTY) as call:
+    with serve_guarded(make_app, make_guard, token, PLENTY) as call:
         for how, given in strangers.items():
             _expect(call(given), 401, f"A call {how}")
         _expect(call(str(token)), 200, "A call with the token")
@@ -142,21 +139,21 @@ def _tries_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
         )
 
 
-def _finds_nothing(make_app: MakeApp, make_guard: MakeGuard) -> None:
-    with attacked(make_app, make_guard, None, PLENTY) as call:
+def _try_without_token(make_app: MakeApp, make_guard: MakeGuard) -> None:
+    with serve_guarded(make_app, make_guard, None, PLENTY) as call:
         for given in (None, "", "None", "wrong"):
             _expect(call(given), 404, f"With no token configured, a call with {given!r}")
 
 
-def _guesses_fast(make_app: MakeApp, make_guard: MakeGuard) -> None:
+def _guess_fast(make_app: MakeApp, make_guard: MakeGuard) -> None:
     token = token_urlsafe(16)
-    with attacked(make_app, make_guard, token, FEW) as call:
+    with serve_guarded(make_app, make_guard, token, FEW) as call:
         for number in range(FEW):
             _expect(call("guess", **_claim(number)), 401, f"Guess {number + 1} of {FEW} a minute")
         refused = call(token, **_claim(FEW))
         too_fast = f"After {FEW} guesses in {FEW} a minute, one more call, now with the token,"
         _expect(refused, 429, too_fast)
-        if not _is_whole(refused.headers.get("Retry-After", "")):
+        if not _is_whole_number(refused.headers.get("Retry-After", "")):
             raise Wrong("A 429 needs the header Retry-After: in how many whole seconds, 1 or more.")
         _expect(call(None, WORK), 200, "Work that needs no token must go on meanwhile. Its call")
 
@@ -166,7 +163,7 @@ def _claim(number: int) -> dict[str, str]:
     return {"X-Forwarded-For": f"10.0.0.{number}"}
 
 
-def _is_whole(text: str) -> bool:
+def _is_whole_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) >= 1
 
 

@@ -10,15 +10,14 @@ from uuid import uuid4
 import httpx
 import sentry_sdk
 from fastapi import FastAPI, Request
-from sentry_sdk.envelope import Envelope
-from sentry_sdk.transport import Transport
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kit.course.recording_transport import RecordingTransport
 from kit.hosting.server import Server, serve_asgi
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.reading.payload import at, leaves
+from kit.reading.payload import get_path, leaves
 from kit.system.clients import open_client, use_client
 
 DEADLINE_S = 20.0
@@ -84,7 +83,7 @@ def card() -> str:
     return "".join(map(str, [*digits, -total % 10]))
 
 
-def make_app(secret: Planted) -> FastAPI:
+def make_shop(secret: Planted) -> FastAPI:
     """Return the shop."""
     app = FastAPI()
 
@@ -120,14 +119,14 @@ def charge(
     raise PaymentRefused(f"card {refused} was refused for {amount}")
 
 
-def quiet(app: ASGIApp) -> ASGIApp:
+def without_traceback(app: ASGIApp) -> ASGIApp:
     """Return the shop without the server's traceback; Sentry has seen the error by then."""
 
-    async def without_traceback(scope: Scope, receive: Receive, send: Send) -> None:
+    async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(PaymentRefused):
             await app(scope, receive, send)
 
-    return without_traceback
+    return swallow
 
 
 def pay(url: str, secret: Planted, trace_id: str) -> None:
@@ -180,7 +179,7 @@ class Checkout:
         return f"<Checkout: {leaked} of {len(PLACES)} secrets leaked>"
 
 
-class Table(dict[str, Checkout]):
+class LeakTable(dict[str, Checkout]):
     """Checkouts side by side, by what the client was told; shown as a table in a notebook."""
 
     def _repr_html_(self) -> str:
@@ -199,37 +198,24 @@ def check_out(dsn: str, store: Store, **options: Any) -> Checkout:
     when nothing does within 20 seconds.
     """
     planted, trace_id = Planted(), uuid4().hex
-    _run(planted, trace_id, {"dsn": dsn, "traces_sample_rate": 1.0, **options})
+    _open_for_one(planted, trace_id, {"dsn": dsn, "traces_sample_rate": 1.0, **options})
     store.wait_for_error(trace_id, DEADLINE_S)
     store.wait_for_transaction(trace_id, DEADLINE_S)
     return Checkout(planted, tuple(store.items(trace_id=trace_id)))
 
 
-def rehearse(**options: Any) -> tuple[Planted, dict[str, Any]]:
+def rehearse(**options: Any) -> tuple[Planted, Event]:
     """Let a checkout fail, and return its secrets and the event that would have been sent."""
-    planted, kept = Planted(), Kept()
-    _run(planted, uuid4().hex, {"transport": kept, **options})
-    (event,) = kept.events
+    planted, transport = Planted(), RecordingTransport()
+    _open_for_one(planted, uuid4().hex, {"transport": transport, **options})
+    (event,) = transport.events
     return planted, event
 
 
-class Kept(Transport):
-    """Keeps the error events that would have been sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[dict[str, Any]] = []
-
-    def capture_envelope(self, envelope: Envelope) -> None:
-        """Keep an event."""
-        if event := envelope.get_event():
-            self.events.append(dict(event))
-
-
-def _run(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
+def _open_for_one(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
     """Open the shop for one customer."""
     client = open_client(release="shop@1.0.0", server_name="shop", **options)
-    serve = serve_asgi(lambda: quiet(make_app(planted)))
+    serve = serve_asgi(lambda: without_traceback(make_shop(planted)))
     server = Server("shop", serve, context=lambda: use_client(client))
     server.launch().wait()
     try:
@@ -242,5 +228,5 @@ def _run(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
 def paths(event: Mapping[str, Any], secret: str) -> Iterator[str]:
     """Yield where in an event a secret is, such as ``event.request.headers.x-api-key``."""
     for path in leaves(event):
-        if secret in str(at(event, path)):
+        if secret in str(get_path(event, path)):
             yield "event" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)

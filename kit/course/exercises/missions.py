@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kit.course.exercise import Exercise, Note, Trigger, compare
-from kit.crashes.catalogue import find
+from kit.course.exercise import Exercise, Note, compare
+from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.html import render
 from kit.outcome import Event
+from kit.widgets.crash_widget import TriggerFunction
 
 # Each is one issue, whoever plays, and fails in a function of its own.
 SUSPECTS = (
@@ -48,7 +49,7 @@ class Mission(Exercise):
         return render("note.html", note=Note("Your mission", self.story))
 
 
-def the_screenshot(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def the_screenshot(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find an error by the id of its trace, among others and among its like."""
     culprit, *others = suspects(unavailable, 4)
     victim, *players = cast(5)
@@ -58,7 +59,9 @@ def the_screenshot(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mi
     trace_id = target["contexts"]["trace"]["trace_id"]
     return Mission(
         "the-screenshot",
-        checks(seen_in(target), "A trace id on the error page is worth a hundred questions."),
+        make_verify(
+            where_and_whom(target), "A trace id on the error page is worth a hundred questions."
+        ),
         "Each card names its trace. As data: workshop.store.wait_for_error(trace_id, timeout=5) is "
         "the error of that trace, its .payload the event. The function is that of the newest frame "
         "of ours.",
@@ -70,18 +73,18 @@ def the_screenshot(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mi
     )
 
 
-def most_players(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def most_players(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find the issue that hits the most players, beside one that only makes the most noise."""
     wide, loud, *others = suspects(unavailable, 4)
     one, *players = cast(1 + WIDE + len(others))
     hits = [(wide, player) for player in players[:WIDE]]
     noise = [*zip(others, players[WIDE:], strict=True)] * 2
     events = stage(trigger, play, [*hits, *noise, *[(loud, one)] * LOUD])
-    expected = {**seen_in(events[0]), "players": WIDE}
+    expected = {**where_and_whom(events[0]), "players": WIDE}
     del expected["player"]
     return Mission(
         "most-players",
-        checks(expected, "Events count how often it happened, users how many it happened to."),
+        make_verify(expected, "Events count how often it happened, users how many it happened to."),
         "workshop.issues(last=…) has a column Users; as data each issue has .users. Unfold the "
         "latest event for the function: that of the newest frame of ours.",
         f"issue = max(workshop.issues(last={len(events)}), key=lambda issue: issue.users)\n"
@@ -95,7 +98,7 @@ def most_players(trigger: Trigger, play: Play, unavailable: Unavailable) -> Miss
     )
 
 
-def new_since(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission:
+def new_since(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
     """Find the issue that was not there before, while all the known ones go on."""
     new, *known = suspects(unavailable, 4)
     victim, *players = cast(4)
@@ -106,7 +109,9 @@ def new_since(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission
     events += stage(trigger, play, [(new, victim), *before])
     return Mission(
         "new-since",
-        checks(seen_in(events[2 * len(before)]), "First seen is what a release is judged by."),
+        make_verify(
+            where_and_whom(events[2 * len(before)]), "First seen is what a release is judged by."
+        ),
         "The newest event is of an issue that everybody knows. workshop.issues(last=…) has a "
         "column First seen; as data each issue has .first_seen.",
         f"issue = max(workshop.issues(last={len(events)}), key=lambda issue: issue.first_seen)\n"
@@ -123,7 +128,7 @@ def new_since(trigger: Trigger, play: Play, unavailable: Unavailable) -> Mission
 
 def suspects(unavailable: Unavailable, count: int) -> list[str]:
     """Return that many crash types that can be triggered here, chosen at random."""
-    able = [each for each in SUSPECTS if not unavailable(find(each, {})[0])]
+    able = [each for each in SUSPECTS if not unavailable(find_crash(each, {})[0])]
     return _chance.sample(able, count)
 
 
@@ -133,12 +138,12 @@ def cast(count: int) -> list[str]:
     return [f"{name}-{number}" for name in _chance.sample(NAMES, count)]
 
 
-def stage(trigger: Trigger, play: Play, roles: Iterable[Role]) -> list[Event]:
+def stage(trigger: TriggerFunction, play: Play, roles: Iterable[Role]) -> list[Event]:
     """Let each player play a spin and meet a crash, one after the other; return the events."""
     return [_meet(trigger, play, *role) for role in roles]
 
 
-def seen_in(event: Event) -> dict[str, Any]:
+def where_and_whom(event: Event) -> dict[str, Any]:
     """Return what a mission asks for: where it happened, and to whom."""
     frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
     return {
@@ -148,7 +153,7 @@ def seen_in(event: Event) -> dict[str, Any]:
     }
 
 
-def checks(expected: dict[str, Any], praise: str) -> Callable[[Any], str]:
+def make_verify(expected: dict[str, Any], praise: str) -> Callable[[Any], str]:
     """Return what judges an answer."""
 
     def verify(answer: dict[str, Any]) -> str:
@@ -158,7 +163,7 @@ def checks(expected: dict[str, Any], praise: str) -> Callable[[Any], str]:
     return verify
 
 
-def _meet(trigger: Trigger, play: Play, crash_id: str, player: str) -> Event:
+def _meet(trigger: TriggerFunction, play: Play, crash_id: str, player: str) -> Event:
     play(player)
     outcome = trigger(crash_id, player=player)
     assert outcome.event is not None, outcome.missing

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.course.exercises import leaking_shop as shop
 from kit.outcome import Event
 
@@ -64,19 +64,17 @@ def answer(event, hint):
 """.strip()
 
 
-def keep_it_in(trigger: Trigger) -> Exercise:
+def keep_it_in() -> Exercise:
     """Write ``before_send``; it is given the events of checkouts with new secrets."""
 
     def verify(answer: BeforeSend) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(before_send)")
         for _ in range(CHECKOUTS):
             planted, event = shop.rehearse()
             before = Event(copy.deepcopy(event))
             _check(answer(event, {}), before, planted)
         return f"{CHECKOUTS} new checkouts failed: no secret left, and all the rest did."
 
-    return Exercise(
+    return FunctionExercise(
         "keep-it-in",
         verify,
         "Walk through the event: dicts, lists, texts. A key may be telling (password, token, cvv, "
@@ -84,12 +82,12 @@ def keep_it_in(trigger: Trigger) -> Exercise:
         "tickets with tkt_, a card is 16 digits that begin with 4, and texts say password=… or "
         "token=….",
         SOLUTION,
+        function="before_send",
+        may_return_none=True,
     )
 
 
 def _check(after: object, before: Event, planted: shop.Planted) -> None:
-    if after is ...:
-        raise NotTried
     if after is None:
         raise Wrong(
             "before_send returned None, and that drops the event: nobody would hear of the error. "
@@ -97,11 +95,11 @@ def _check(after: object, before: Event, planted: shop.Planted) -> None:
         )
     if not isinstance(after, dict):
         raise Wrong(f"before_send returns the event, a dict, not a {type(after).__name__}.")
-    _check_context(Event(after), before)
+    _check_kept(Event(after), before)
     _check_secrets(after, planted.values)
 
 
-def _check_context(after: Event, before: Event) -> None:
+def _check_kept(after: Event, before: Event) -> None:
     for what, path in KEPT.items():
         if after.find(path) != before.find(path):
             raise Wrong(f"Too much is gone: {what} is not what it was. It is no secret.")

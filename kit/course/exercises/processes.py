@@ -9,10 +9,11 @@ from typing import Any
 
 import psutil
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong, compare
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.crashes.expectation import is_watchdog
 from kit.hosting.node import find_node
 from kit.outcome import Event, Outcome
+from kit.widgets.crash_widget import TriggerFunction
 
 FIVE = (
     "payment/crash",
@@ -33,7 +34,7 @@ Process = subprocess.CompletedProcess[str]
 # What kills Node
 
 
-def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
+def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
     """Predict which crash types end the process; ``pid`` tells the id of the one that runs."""
 
     def verify(answer: dict[str, bool]) -> str:
@@ -41,7 +42,7 @@ def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
         # First of all: no crash is fired for half an answer.
         compare(answer, {crash_id: given.get(crash_id) for crash_id in FIVE})
         for crash_id in FIVE:
-            _predicted(answer[crash_id], trigger, pid, crash_id)
+            _check_prediction(answer[crash_id], trigger, pid, crash_id)
         return "All five were fired. The process ids before and after agree with you."
 
     return Exercise(
@@ -59,7 +60,7 @@ def what_kills_node(trigger: Trigger, pid: Pid) -> Exercise:
     )
 
 
-def _predicted(given: object, trigger: Trigger, pid: Pid, crash_id: str) -> None:
+def _check_prediction(given: object, trigger: TriggerFunction, pid: Pid, crash_id: str) -> None:
     if not isinstance(given, bool):
         raise Wrong(f"{crash_id!r} is True when it ends the process, else False; not {given!r}.")
     before = pid()
@@ -91,7 +92,7 @@ class JavaScriptError(Exception):
     """The answer is no JavaScript; the message is that of Node.js."""
 
 
-def start_a_promise(trigger: Trigger) -> Exercise:
+def start_a_promise() -> Exercise:
     """Write a JavaScript function that starts work whose failure neither kills nor is lost."""
 
     def verify(answer: str) -> str:
@@ -100,7 +101,7 @@ def start_a_promise(trigger: Trigger) -> Exercise:
         start = f"const start = ({answer.strip().rstrip(';')}\n);"
         _is_a_function(start)
         for what, work in _WORK.items():
-            _reported_once(f"{start}\nconst work = {work};\n{_TRY}", what)
+            _check_run(f"{start}\nconst work = {work};\n{_TRY}", what)
         return f"Run {len(_WORK)} times by Node.js: no process died, and no failure was lost."
 
     return Exercise(
@@ -121,16 +122,18 @@ def start_a_promise(trigger: Trigger) -> Exercise:
 
 
 def _is_a_function(start: str) -> None:
-    run = _node(f"{start}\nif (typeof start !== 'function') throw new TypeError('no function');")
+    run = _run_node(
+        f"{start}\nif (typeof start !== 'function') throw new TypeError('no function');"
+    )
     if run.returncode:
         raise JavaScriptError(_error(run))
 
 
-def _reported_once(code: str, what: str) -> None:
-    run = _node(code)
+def _check_run(code: str, what: str) -> None:
+    run = _run_node(code)
     if run.returncode:
         raise Wrong(
-            f"Work {what}: Node.js ended with exit code {run.returncode}. Its last words: "
+            f"Work {what}: Node.js ended with exit code {run.returncode}. It wrote last: "
             f"{_error(run)}"
         )
     reported = json.loads(run.stdout.splitlines()[-1])
@@ -142,7 +145,7 @@ def _reported_once(code: str, what: str) -> None:
         )
 
 
-def _node(code: str) -> Process:
+def _run_node(code: str) -> Process:
     """Run JavaScript with Node.js as it is without options. Raises Wrong when it does not end."""
     own = {name: value for name, value in os.environ.items() if name.upper() != "NODE_OPTIONS"}
     try:
@@ -166,28 +169,26 @@ def _error(run: Process) -> str:
 # Where to look first
 
 
-def first_look(trigger: Trigger, end: End) -> Exercise:
+def first_look(trigger: TriggerFunction, end: End) -> Exercise:
     """Say of any event about a death where to look first.
 
     ``end`` ends the payment service by a method of ``psutil.Process``, and returns the event that
     its supervisor sent.
     """
     deaths: tuple[tuple[str, Callable[[], Event]], ...] = (
-        ("error", lambda: _told_by_supervisor(trigger("payment/crash"))),
+        ("error", lambda: _supervisor_event(trigger("payment/crash"))),
         ("outside", lambda: end(psutil.Process.kill)),
-        ("heap", lambda: _told_by_supervisor(trigger("payment/heap-exhaustion"))),
+        ("heap", lambda: _supervisor_event(trigger("payment/heap-exhaustion"))),
         ("outside", lambda: end(psutil.Process.terminate)),
     )
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(first_look)")
         for place, die in deaths:
             event = die()
-            _looked(answer(event), place, event)
+            _check_look(answer(event), place, event)
         return f"Tried on {len(deaths)} new deaths."
 
-    return Exercise(
+    return FunctionExercise(
         "first-look",
         verify,
         "contexts.node.heap_exhausted says whether V8 gave up. Node.js itself ends with exit code "
@@ -198,18 +199,15 @@ def first_look(trigger: Trigger, end: End) -> Exercise:
         '    if event["contexts"]["process"]["exit_code"] == 1:\n'
         '        return "error"\n'
         '    return "outside"',
+        function="first_look",
     )
 
 
-def _told_by_supervisor(outcome: Outcome) -> Event:
+def _supervisor_event(outcome: Outcome) -> Event:
     return next(event for event in outcome.events if _mechanism(event)["type"] == "supervisor")
 
 
-def _looked(given: object, place: str, event: Event) -> None:
-    if given is ...:
-        raise NotTried
-    if given is None:
-        raise Wrong("The function returned None: does it end with a return?")
+def _check_look(given: object, place: str, event: Event) -> None:
     if given not in PLACES:
         raise Wrong(f"{given!r} is none of the places: {', '.join(PLACES)}.")
     if given != place:
@@ -223,22 +221,20 @@ def _looked(given: object, place: str, event: Event) -> None:
 # The root cause
 
 
-def root_cause(trigger: Trigger) -> Exercise:
+def root_cause(trigger: TriggerFunction) -> Exercise:
     """Find the event that all others of its trace follow from."""
 
     def verify(answer: Callable[[list[Event]], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(root_cause)")
         for crash_id in TRACES:
             outcome = trigger(crash_id)
             assert not outcome.missing, outcome.missing
             # The watchdog's are no cause.
             told = (event for event in outcome.events if not is_watchdog(event))
             events = sorted(told, key=lambda event: event.title)
-            _found(answer(events), outcome.events[0])
+            _check_cause(answer(events), outcome.events[0])
         return f"Tried on {len(TRACES)} new traces: one event each is worth a page at night."
 
-    return Exercise(
+    return FunctionExercise(
         "root-cause",
         verify,
         "Look at the mechanism of each. The gateway caught and reported that somebody did not "
@@ -248,12 +244,11 @@ def root_cause(trigger: Trigger) -> Exercise:
         '        mechanism = event["exception"]["values"][-1]["mechanism"]\n'
         '        return mechanism["handled"], mechanism["type"] == "supervisor"\n\n'
         "    return min(events, key=distance)",
+        function="root_cause",
     )
 
 
-def _found(given: object, cause: Event) -> None:
-    if given is ...:
-        raise NotTried
+def _check_cause(given: object, cause: Event) -> None:
     if not isinstance(given, Event):
         raise Wrong(f"The function must return one of the events that it is given, not {given!r}.")
     if given["event_id"] != cause["event_id"]:

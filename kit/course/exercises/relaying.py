@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, NotTried, Wrong, require_choices
 from kit.hosting.server import Server, serve_asgi
 from kit.ingest.relay import Relay
 from kit.system.clients import untraced
@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def pretending(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
+def fake_sentry(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
     """Run a server that answers as told, then with 200; give its DSN and the bodies it was sent.
 
     Only pretends to be a Sentry: it looks at nothing, and the bodies stay compressed.
@@ -46,7 +46,7 @@ def pretending(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]
 
 def fate(status: int) -> str:
     """Return what the relay does with an envelope that is answered with ``status`` at first."""
-    with pretending(status) as (dsn, bodies):
+    with fake_sentry(status) as (dsn, bodies):
         relay = Relay(dsn)
         relay(b"{}\n")
         if not relay.wait(PATIENCE_S):
@@ -57,11 +57,11 @@ def fate(status: int) -> str:
         return DELIVERED if len(bodies) == 1 else AGAIN
 
 
-def again_or_dropped(trigger: Trigger) -> Exercise:
+def again_or_dropped() -> Exercise:
     """Predict what the relay does after each answer; it is sent to a server that gives it."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _all_predicted(answer)
+        require_choices(answer, ANSWERS, (DELIVERED, AGAIN, DROPPED))
         for name, status in ANSWERS.items():
             seen = fate(status)
             if answer[name] != seen:
@@ -86,32 +86,16 @@ def again_or_dropped(trigger: Trigger) -> Exercise:
     )
 
 
-def _all_predicted(answer: Mapping[str, Any]) -> None:
-    if not isinstance(answer, Mapping):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(ANSWERS)}.")
-    if answer and all(given is ... for given in answer.values()):
-        raise NotTried
-    for name in ANSWERS:
-        given = answer.get(name, ...)
-        if given is ...:
-            raise Wrong(f"{name!r} is still missing.")
-        if given not in (DELIVERED, AGAIN, DROPPED):
-            known = ", ".join(map(repr, (DELIVERED, AGAIN, DROPPED)))
-            raise Wrong(f"{name!r} is one of {known}, not {given!r}.")
-
-
-def take_a_dsn_apart(trigger: Trigger) -> Exercise:
+def take_a_dsn_apart() -> Exercise:
     """Write a function that says where a DSN sends to, and with which key."""
 
     def verify(answer: Callable[[str], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(destination)")
         dsns = list(_dsns())
         for dsn in dsns:
             _check_destination(answer(dsn), dsn)
         return f"Tried on {len(dsns)} new DSNs. You could post an envelope by hand now."
 
-    return Exercise(
+    return FunctionExercise(
         "take-a-dsn-apart",
         verify,
         "urllib.parse.urlsplit(dsn) takes it apart: username is the key. The last part of the path "
@@ -123,6 +107,7 @@ def take_a_dsn_apart(trigger: Trigger) -> Exercise:
         '    prefix, _, project = parts.path.rpartition("/")\n'
         '    url = f"{parts.scheme}://{host}{prefix}/api/{project}/envelope/"\n'
         "    return url, parts.username",
+        function="destination",
     )
 
 
@@ -136,7 +121,7 @@ def _dsns() -> Iterator[str]:
 
 
 def _check_destination(given: object, dsn: str) -> None:
-    if given is ... or given == (..., ...):
+    if given == (..., ...):
         raise NotTried
     if not isinstance(given, tuple) or len(given) != 2:
         raise Wrong(f"For {dsn} the function returned {given!r}; a URL and a key are wanted.")

@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Wrong, compare
-from kit.outcome import Event, Outcome
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
+from kit.outcome import Event
 from kit.views.flame import StackSample, active_samples, find_hot_spot
+from kit.widgets.crash_widget import TriggerFunction
 
 LEAKS_MB = (24, 48)
 CLOSE_MB = 0.05
 CLOSE_PERCENT = 10
 
 
-def guilty_function(trigger: Callable[..., Outcome], profile: Mapping[str, Any]) -> Exercise:
+def guilty_function(profile: Mapping[str, Any]) -> Exercise:
     """Find the function that the time went into, and who called it, in a profile."""
     samples = active_samples(profile)
     guilty = find_hot_spot(samples)
@@ -55,19 +56,17 @@ def _caller(samples: list[StackSample], function: str) -> str:
     return callers.most_common(1)[0][0]
 
 
-def leak_per_step(trigger: Callable[..., Outcome]) -> Exercise:
+def leak_per_step(trigger: TriggerFunction) -> Exercise:
     """Write a function that measures a leak from the breadcrumbs of any such event."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(leak)")
         for mb in LEAKS_MB:
             event = trigger("game-engine/memory-leak", mb=mb).event
             assert event is not None
-            _measured(answer(event), _course(event), mb)
+            _check_measure(answer(event), _resident_sizes(event), mb)
         return f"Tried on {len(LEAKS_MB)} new leaks: that is what you would write into the ticket."
 
-    return Exercise(
+    return FunctionExercise(
         "leak-per-step",
         verify,
         'The breadcrumbs are in event["breadcrumbs"]["values"]; those of the leak have the '
@@ -78,17 +77,16 @@ def leak_per_step(trigger: Callable[..., Outcome]) -> Exercise:
         '    sizes = [c["data"]["rss_mb"] for c in crumbs if c["category"] == "memory"]\n'
         "    grown = sizes[-1] - sizes[0]\n"
         '    return {"breadcrumbs": len(sizes), "mb_per_step": grown / (len(sizes) - 1)}',
+        function="leak",
     )
 
 
-def _course(event: Event) -> list[float]:
+def _resident_sizes(event: Event) -> list[float]:
     """Return what the process held at each breadcrumb of the leak."""
     return [float(mb) for mb in event.find("breadcrumbs.values[?category=='memory'].data.rss_mb")]
 
 
-def _measured(given: object, sizes: list[float], mb: int) -> None:
-    if given is ...:
-        raise NotTried
+def _check_measure(given: object, sizes: list[float], mb: int) -> None:
     if not isinstance(given, dict):
         raise Wrong("The function must return a dict with breadcrumbs and mb_per_step.")
     per_step = given.get("mb_per_step", ...)

@@ -16,8 +16,8 @@ from pymongo.monitoring import (
 )
 
 from demo_services.analytics.mongo import DEFAULT_DATABASE, Document
-from kit.course.exercise import Exercise, NotTried, Wrong
-from kit.outcome import Outcome
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
+from kit.widgets.crash_widget import TriggerFunction
 
 REPORTS_ON = (6, 11)
 PLAYERS = (3, 12)
@@ -27,20 +27,18 @@ SELECTION_MS = 5000
 Spins = Collection[Document]
 
 
-def find_n_plus_one(trigger: Callable[..., Outcome]) -> Exercise:
+def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
     """Write a function that finds the query that a transaction sends again and again."""
 
     def verify(answer: Callable[[Mapping[str, Any]], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(repeated)")
         for players in REPORTS_ON:
             outcome = trigger("analytics/performance-issue", n=players)
             assert not outcome.missing, outcome.missing
             transaction = next(t for t in outcome.trace if t["server_name"] == "analytics")
-            _found(answer(transaction), *most_repeated(transaction))
+            _check_repeated(answer(transaction), *most_repeated(transaction))
         return "Tried on two new traces. Sentry's servers look for the same pattern."
 
-    return Exercise(
+    return FunctionExercise(
         "find-n-plus-one",
         verify,
         'Count the "description" of those in transaction["spans"] whose "op" is "db". '
@@ -50,6 +48,7 @@ def find_n_plus_one(trigger: Callable[..., Outcome]) -> Exercise:
         '    spans = transaction["spans"]\n'
         '    queries = Counter(span["description"] for span in spans if span["op"] == "db")\n'
         "    return queries.most_common(1)[0]",
+        function="repeated",
     )
 
 
@@ -59,9 +58,7 @@ def most_repeated(transaction: Mapping[str, Any]) -> tuple[str, int]:
     return queries.most_common(1)[0]
 
 
-def _found(given: object, query: str, count: int) -> None:
-    if given is ...:
-        raise NotTried
+def _check_repeated(given: object, query: str, count: int) -> None:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise Wrong("The function must return a pair: the query's description, and how often.")
     if given[0] != query:
@@ -70,17 +67,15 @@ def _found(given: object, query: str, count: int) -> None:
         raise Wrong(f"The right query, but it was not sent {given[1]!r} times.")
 
 
-def one_query(trigger: Callable[..., Outcome], url: str) -> Exercise:
+def one_query(url: str) -> Exercise:
     """Write a report on all players with one query, tried at the database at ``url``."""
 
     def verify(answer: Callable[[Spins], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(report_fast)")
         for players in PLAYERS:
-            _reported(answer, url, players)
+            _check_report(answer, url, players)
         return f"One query, for {PLAYERS[0]} players and for {PLAYERS[1]}, and the same answer."
 
-    return Exercise(
+    return FunctionExercise(
         "one-query",
         verify,
         'spins.aggregate([{"$group": {"_id": "$player", …}}]) groups in the database: '
@@ -95,6 +90,7 @@ def one_query(trigger: Callable[..., Outcome], url: str) -> Exercise:
         "    return {\n"
         '        row["_id"]: {"wagered": row["wagered"], "won": row["won"]} for row in rows\n'
         "    }",
+        function="report_fast",
     )
 
 
@@ -116,7 +112,7 @@ class QueryLog(CommandListener):
 
 
 @contextmanager
-def filled(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
+def temporary_collection(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
     """Inside the block there is a collection with these documents, and a log of what it is asked.
 
     Raises PyMongoError when the database does not answer.
@@ -135,13 +131,11 @@ def filled(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLo
             spins.drop()
 
 
-def _reported(answer: Callable[[Spins], object], url: str, players: int) -> None:
+def _check_report(answer: Callable[[Spins], object], url: str, players: int) -> None:
     documents = _spins_of(players)
-    with filled(url, documents) as (spins, log):
+    with temporary_collection(url, documents) as (spins, log):
         given = answer(spins)
         sent = list(log.sent)
-    if given is ...:
-        raise NotTried
     if given != _totals(documents):
         raise Wrong(
             f"For {players} players the answer differs from that of the slow report. It is a dict "

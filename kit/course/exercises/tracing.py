@@ -11,11 +11,12 @@ import httpx
 import sentry_sdk
 
 from demo_services.services import GAME_ENGINE, GATEWAY
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.ingest.store import Store, StoredItem
-from kit.reading.payload import at
+from kit.reading.payload import get_path
 from kit.reading.spans import Span, spans
 from kit.system.clients import untraced
+from kit.widgets.crash_widget import TriggerFunction
 
 DEADLINE_S = 30.0
 CALL = "http.client"
@@ -52,22 +53,20 @@ def _is_whole(found: list[Span]) -> bool:
 # Where a trace is torn
 
 
-def torn_where(trigger: Trigger, whole: Items) -> Exercise:
+def torn_where(trigger: TriggerFunction, whole: Items) -> Exercise:
     """Write a function that finds the calls at which a trace ends; ``whole`` is one without any."""
     callers = list(dict.fromkeys(span.service for span in spans(whole)))
 
     def verify(answer: Find) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(torn)")
-        _found(answer, whole, "the whole trace")
+        _check_torn(answer, whole, "the whole trace")
         for name in callers[1:]:
             rest = [item for item in whole if item.project != name]
-            _found(answer, rest, f"the trace without what {name} sent")
+            _check_torn(answer, rest, f"the trace without what {name} sent")
         fresh = trigger("game-engine/crash")
-        _found(answer, fresh.items, "the trace of a crash")
+        _check_torn(answer, fresh.items, "the trace of a crash")
         return f"Tried on {len(callers) + 1} traces, whole and torn."
 
-    return Exercise(
+    return FunctionExercise(
         "torn-where",
         verify,
         f'A call is a span whose op is "{CALL}". Its other side is a span of the service that was '
@@ -76,13 +75,12 @@ def torn_where(trigger: Trigger, whole: Items) -> Exercise:
         "    parents = {span.parent_id for span in spans}\n"
         f'    calls = [span for span in spans if span.op == "{CALL}"]\n'
         "    return [call.name for call in calls if call.id not in parents]",
+        function="torn",
     )
 
 
-def _found(answer: Find, items: Items, what: str) -> None:
+def _check_torn(answer: Find, items: Items, what: str) -> None:
     given = answer(spans(items))
-    if given is ...:
-        raise NotTried
     if not isinstance(given, list | tuple | set) or not all(isinstance(n, str) for n in given):
         raise Wrong("The function must return a list with the name of each such call.")
     expected = Counter(span.name for span in torn_calls(spans(items)))
@@ -96,7 +94,6 @@ def _found(answer: Find, items: Items, what: str) -> None:
 
 
 def carry_on(
-    trigger: Trigger,
     gateway: str,
     store: Store,
     reporting: Callable[[], AbstractContextManager[None]],
@@ -107,16 +104,14 @@ def carry_on(
     """
 
     def verify(answer: Carry) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(carry)")
         for _ in range(PLAYED):
             player = f"carried-{uuid.uuid4().hex[:8]}"
             with reporting(), sentry_sdk.start_transaction(op="exercise", name="spin") as spin:
                 _play(gateway, player, _headers(answer()))
-            _carried(entered(store, player), spin.trace_id)
+            _check_carry(wait_for_entry(store, player), spin.trace_id)
         return f"{PLAYED} spins were played: the gateway went on with the trace of each."
 
-    return Exercise(
+    return FunctionExercise(
         "carry-on",
         verify,
         "sentry_sdk has get_traceparent() and get_baggage(): each returns what belongs into the "
@@ -127,22 +122,27 @@ def carry_on(
         f'        "{TRACE}": sentry_sdk.get_traceparent(),\n'
         f'        "{BAGGAGE}": sentry_sdk.get_baggage(),\n'
         "    }",
+        function="carry",
     )
 
 
-def entered(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
+def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
     """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
 
     def is_it(item: StoredItem) -> bool:
-        is_gateway = item.type == "transaction" and item.project == GATEWAY.name
-        return is_gateway and at(item.payload, ("request", "data", "player")) == player
+        return bool(get_path(item.payload, ("request", "data", "player")) == player)
 
-    return store.wait_for(None, is_it, timeout, what=f"spin of {player}")
+    return store.wait_for(
+        None,
+        is_it,
+        timeout,
+        type="transaction",
+        project=GATEWAY.name,
+        what=f"spin of {player}",
+    )
 
 
 def _headers(given: Any) -> dict[str, str]:
-    if given is ...:
-        raise NotTried
     if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
         raise Wrong("The function must return a dict: names of headers, and their values as text.")
     return given
@@ -162,8 +162,8 @@ def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
     answer.raise_for_status()
 
 
-def _carried(item: StoredItem, trace_id: str) -> None:
-    sent = at(item.payload, ("request", "headers"))
+def _check_carry(item: StoredItem, trace_id: str) -> None:
+    sent = get_path(item.payload, ("request", "headers"))
     if TRACE not in sent:
         raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
     if trace_id not in item.trace_ids:

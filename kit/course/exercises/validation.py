@@ -8,8 +8,9 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError, field_validator
 
 from demo_services.analytics.spin import Spin
-from kit.course.exercise import Exercise, NotTried, Trigger, Wrong
+from kit.course.exercise import Exercise, FunctionExercise, Wrong, require_choices
 from kit.outcome import Outcome
+from kit.widgets.crash_widget import TriggerFunction
 
 Errors = Sequence[Mapping[str, Any]]
 
@@ -23,14 +24,14 @@ MISTAKES = {
 }
 
 
-def captured_or_not(trigger: Trigger) -> Exercise:
+def captured_or_not(trigger: TriggerFunction) -> Exercise:
     """Predict what Sentry captures of five mistakes; each is made anew to check it."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _all_predicted(answer)
+        require_choices(answer, MISTAKES, (NOTHING, BARE, OURS))
         for mistake, crash_id in MISTAKES.items():
             outcome = trigger(crash_id)
-            if answer[mistake] != captured(outcome):
+            if answer[mistake] != what_arrived(outcome):
                 raise Wrong(
                     f"The {mistake} was made anew and answered {outcome.response.status_code}. "
                     f"It did not leave {answer[mistake]!r}. Does anything reach a hook of the "
@@ -53,7 +54,7 @@ def captured_or_not(trigger: Trigger) -> Exercise:
     )
 
 
-def captured(outcome: Outcome) -> str:
+def what_arrived(outcome: Outcome) -> str:
     """Return which of the three it was."""
     if outcome.event is None:
         return NOTHING
@@ -61,32 +62,17 @@ def captured(outcome: Outcome) -> str:
     return OURS if any(frame.get("in_app") for frame in frames) else BARE
 
 
-def _all_predicted(answer: Mapping[str, Any]) -> None:
-    if not isinstance(answer, Mapping):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(MISTAKES)}.")
-    if answer and all(given is ... for given in answer.values()):
-        raise NotTried
-    for mistake in MISTAKES:
-        given = answer.get(mistake, ...)
-        if given is ...:
-            raise Wrong(f"{mistake!r} is still missing.")
-        if given not in (NOTHING, BARE, OURS):
-            raise Wrong(f"{mistake!r} is one of {NOTHING!r}, {BARE!r}, {OURS!r}, not {given!r}.")
-
-
-def without_values(trigger: Trigger) -> Exercise:
+def context_without_values() -> Exercise:
     """Write a function that makes a context of ``errors()`` and leaves out all that was sent."""
 
     def verify(answer: Callable[[Errors], object]) -> str:
-        if not callable(answer):
-            raise Wrong("check() wants the function itself: exercise.check(without_values)")
         secret = uuid4().hex
         tried = list(_refusals(secret))
         for errors in tried:
             _check_context(answer(errors), errors, secret)
         return f"Tried on {sum(map(len, tried))} new errors: where and what, and no value."
 
-    return Exercise(
+    return FunctionExercise(
         "without-values",
         verify,
         "Each error is a dict. loc says where and type says what: both are names. input is the "
@@ -96,14 +82,11 @@ def without_values(trigger: Trigger) -> Exercise:
         '        ".".join(map(str, error["loc"])): error["type"] for error in errors\n'
         "    }\n"
         '    return {"count": len(errors), "fields": fields}',
+        function="without_values",
     )
 
 
 def _check_context(context: object, errors: Errors, secret: str) -> None:
-    if context is ...:
-        raise NotTried
-    if context is None:
-        raise Wrong("The function returned None: does it end with a return?")
     if not isinstance(context, dict):
         raise Wrong(f"set_context() takes a dict, not a {type(context).__name__}.")
     text = _as_json(context)

@@ -1,4 +1,4 @@
-"""A failure, declared as a difference of one line: without it, and with it."""
+"""A failure that Sentry may not see, declared as a difference of one line: without and with it."""
 
 import re
 import textwrap
@@ -70,7 +70,7 @@ PRELUDES = {
 }
 
 
-class Line(NamedTuple):
+class DiffLine(NamedTuple):
     """A line of code; ``mark`` is ``+`` for the one that changes it, ``-`` for what it replaces."""
 
     mark: str
@@ -78,14 +78,14 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Miss:
-    """A failure. ``id`` is its runtime and a name, for example ``python/caught``.
+class BlindSpot:
+    """A failure that Sentry may not see.
 
-    ``fails`` says what happens and ``why`` explains what becomes of it. ``difference`` is the code
-    as a unified difference: each line after a mark, which is ``+`` for at most one line and ``-``
-    for at most one. ``error`` is what the title of its event holds. ``captured`` declares whether
-    that event arrives without the line; with it, the contrary. Code that is ``alone`` ends its
-    process, so it gets one of its own.
+    ``id`` is its runtime and a name, for example ``python/caught``. ``fails`` says what happens and
+    ``why`` explains what becomes of it. ``difference`` is the code as a unified difference: each
+    line after a mark, which is ``+`` for at most one line and ``-`` for at most one. ``error`` is
+    what the title of its event holds. ``captured`` declares whether that event arrives without the
+    line; with it, the contrary. Code that is ``alone`` ends its process, so it gets one of its own.
     """
 
     id: str
@@ -107,12 +107,12 @@ class Miss:
         return self.id.partition("/")[2]
 
     @cached_property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[DiffLine]:
         """The code, line by line."""
         text = textwrap.dedent(self.difference).strip("\n")
         if not re.search(r"^[+-] ", text, re.MULTILINE):
             text = textwrap.indent(text, "  ")
-        return [Line(each[:1], each[2:]) for each in text.splitlines()]
+        return [DiffLine(each[:1], each[2:]) for each in text.splitlines()]
 
     @property
     def line(self) -> str | None:
@@ -129,7 +129,7 @@ class Miss:
         """The code with the line."""
         return self._without("-")
 
-    def with_line(self, given: str) -> "Miss":
+    def with_line(self, given: str) -> "BlindSpot":
         """Return the same failure with another line in the place of the one."""
         lines = [
             f"{mark} {_indent(text) + given if mark == '+' else text}" for mark, text in self.lines

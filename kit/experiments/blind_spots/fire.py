@@ -1,6 +1,6 @@
 """Runs pieces of code one after another, as the program that each would be, and says when done.
 
-``python -P fire.py JOBS`` reads a list of shots from the JSON file JOBS. Each has a ``runtime``, a
+``python -P fire.py JOBS`` reads a list of jobs from the JSON file JOBS. Each has a ``runtime``, a
 ``path`` with the code, and a ``release``, which all events of it carry. Of each it prints a line:
 ``{"release": …, "status": the HTTP status of the answer or null}``. Before that everything the code
 reported is sent, and a client report after it that names the release.
@@ -28,24 +28,23 @@ from sentry_sdk.envelope import Envelope, Item, PayloadRef
 FLUSH_S = 20.0
 ANSWER_S = 20.0
 
-Shot = dict[str, str]
 KEPT: list[dict[str, Any]] = []
 
 
-def main(jobs: str) -> None:
-    """Run all shots of the file."""
+def run_jobs(path: str) -> None:
+    """Run all jobs of the file at ``path``."""
     say, sys.stdout = sys.stdout, sys.stderr
-    for shot in json.loads(Path(jobs).read_text("utf-8")):
-        os.environ["SENTRY_RELEASE"] = shot["release"]
-        # Code that fails before it has set up the SDK must not report as the shot before.
+    for job in json.loads(Path(path).read_text("utf-8")):
+        os.environ["SENTRY_RELEASE"] = job["release"]
+        # Code that fails before it has set up the SDK must not report as the job before.
         sentry_sdk.get_global_scope().set_client(None)
-        # A context of its own: nothing that one shot leaves on its scopes meets the next.
-        status = contextvars.Context().run(RUN[shot["runtime"]], shot["path"])
+        # A context of its own: nothing that one job leaves on its scopes meets the next.
+        status = contextvars.Context().run(RUN[job["runtime"]], job["path"])
         gc.collect()
-        # What is left stays: to look through it again after every shot would take longest of all.
+        # What is left stays: to look through it again after every job would take longest of all.
         gc.freeze()
-        _send_all(shot["release"])
-        print(json.dumps({"release": shot["release"], "status": status}), file=say, flush=True)
+        _send_all(job["release"])
+        print(json.dumps({"release": job["release"], "status": status}), file=say, flush=True)
 
 
 def _send_all(release: str) -> None:
@@ -63,10 +62,10 @@ def _send_all(release: str) -> None:
 
 def run_program(path: str) -> None:
     """Run it as the interpreter does: what nobody catches is the exception hook's."""
-    _run(path)
+    _execute(path)
 
 
-def _run(path: str) -> dict[str, Any]:
+def _execute(path: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
     try:
         exec(compile(Path(path).read_text("utf-8"), path, "exec"), names)  # noqa: S102 - our own
@@ -84,7 +83,7 @@ def _run(path: str) -> dict[str, Any]:
 def run_fastapi(path: str) -> int | None:
     """Serve its ``app`` with uvicorn, and ask it for /."""
     try:
-        return asyncio.run(_ask_fastapi(_run(path)["app"]))
+        return asyncio.run(_ask_fastapi(_execute(path)["app"]))
     except SystemExit:  # so uvicorn ends when the application did not start
         return None
 
@@ -93,7 +92,9 @@ async def _ask_fastapi(app: Any) -> int | None:
     import uvicorn
 
     listener = _listener()
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=10))
+    # Not what happens to be installed: the local variables of an event show a parser's own types.
+    config = uvicorn.Config(app, http="h11", timeout_graceful_shutdown=10)
+    server = uvicorn.Server(config)
 
     async def ask() -> int | None:
         while not server.started:
@@ -109,7 +110,7 @@ async def _ask_fastapi(app: Any) -> int | None:
 
 def run_tornado(path: str) -> int | None:
     """Serve its ``Handler``, and ask it for /."""
-    return asyncio.run(_ask_tornado(_run(path)["Handler"]))
+    return asyncio.run(_ask_tornado(_execute(path)["Handler"]))
 
 
 async def _ask_tornado(handler: Any) -> int | None:
@@ -182,6 +183,6 @@ RUN: dict[str, Callable[[str], int | None]] = {
 }
 
 if __name__ == "__main__":
-    main(sys.argv[1])
-    # What was kept must not be reported at last, as if it were of the last shot.
+    run_jobs(sys.argv[1])
+    # What was kept must not be reported at last, as if it were of the last job.
     os._exit(0)

@@ -1,9 +1,9 @@
 """Failures of Node.js and Express."""
 
-from kit.experiments.blind_spots.blind_spot import Miss
+from kit.experiments.blind_spots.blind_spot import BlindSpot
 
 NODE = (
-    Miss(
+    BlindSpot(
         "node/timer",
         "A callback of a timer that throws",
         """
@@ -16,7 +16,7 @@ NODE = (
         captured=True,
         alone=True,
     ),
-    Miss(
+    BlindSpot(
         "node/rejection",
         "A promise that nobody awaits",
         """
@@ -29,7 +29,7 @@ NODE = (
         error="no such payment",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "node/caught",
         "A promise whose rejection is caught",
         """
@@ -42,7 +42,7 @@ NODE = (
         "Whoever catches decides, here as in Python.",
         error="no such payment",
     ),
-    Miss(
+    BlindSpot(
         "node/settled",
         "A promise that is settled with others",
         """
@@ -55,7 +55,7 @@ NODE = (
         "allSettled() makes a value of the error, as gather() does with return_exceptions.",
         error="no such payment",
     ),
-    Miss(
+    BlindSpot(
         "node/callback",
         "A callback that is given an error",
         """
@@ -69,7 +69,7 @@ NODE = (
         "An error in the first place of a callback is an argument: nothing was thrown.",
         error="ENOENT",
     ),
-    Miss(
+    BlindSpot(
         "node/emitter",
         "An error event with a listener",
         """
@@ -81,7 +81,7 @@ NODE = (
         "A listener for 'error' has caught it. Without one emit() throws.",
         error="no such payment",
     ),
-    Miss(
+    BlindSpot(
         "node/worker",
         "A worker thread that throws",
         """
@@ -93,7 +93,7 @@ NODE = (
         error="no prices",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "node/child",
         "A child process that ends with an error",
         """
@@ -105,7 +105,7 @@ NODE = (
         "The exit code goes to the callback as an error. The SDK leaves a breadcrumb.",
         error="Command failed",
     ),
-    Miss(
+    BlindSpot(
         "node/exit",
         "An event of a process that ends at once",
         """
@@ -117,7 +117,7 @@ NODE = (
         error="no settings",
         alone=True,
     ),
-    Miss(
+    BlindSpot(
         "node/express",
         "A route of Express that throws",
         """
@@ -129,7 +129,7 @@ NODE = (
         error="no such payment",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "node/express-422",
         "A route that throws an error with the status 422",
         """
@@ -142,7 +142,7 @@ NODE = (
         "otherwise where the SDK is set up. An error handler of the application can, too.",
         error="no such payment",
     ),
-    Miss(
+    BlindSpot(
         "node/express-answered",
         "A route that answers with 500",
         """
@@ -155,7 +155,7 @@ NODE = (
         error="no such payment",
     ),
     # The last of those that share a process: it would go on to capture what others print.
-    Miss(
+    BlindSpot(
         "node/console",
         "An error that is printed",
         """

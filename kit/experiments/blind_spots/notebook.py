@@ -1,9 +1,9 @@
 """Failures of the notebook itself, in a kernel as Jupyter's."""
 
-from kit.experiments.blind_spots.blind_spot import Miss
+from kit.experiments.blind_spots.blind_spot import BlindSpot
 
 NOTEBOOK = (
-    Miss(
+    BlindSpot(
         "notebook/cell",
         "A cell that raises",
         """
@@ -16,7 +16,7 @@ NOTEBOOK = (
         "IPython catches it and shows the traceback, so sys.excepthook is not called. The kit "
         "registers such a function, which is why errors of your cells are captured.",
     ),
-    Miss(
+    BlindSpot(
         "notebook/callback",
         "A press of a button that fails",
         """
@@ -30,7 +30,7 @@ NOTEBOOK = (
         """,
         "ipywidgets catches what a callback raises and shows it. IPython has no event for it.",
     ),
-    Miss(
+    BlindSpot(
         "notebook/shell",
         "A command that ends with an error",
         """
@@ -40,7 +40,7 @@ NOTEBOOK = (
         "Its exit code goes into a variable. No exception is raised.",
         error="exit code 3",
     ),
-    Miss(
+    BlindSpot(
         "notebook/thread",
         "A thread that fails",
         """

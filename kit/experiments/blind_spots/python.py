@@ -1,9 +1,9 @@
 """Failures of plain Python."""
 
-from kit.experiments.blind_spots.blind_spot import Miss
+from kit.experiments.blind_spots.blind_spot import BlindSpot
 
 PYTHON = (
-    Miss(
+    BlindSpot(
         "python/uncaught",
         "An exception that nobody catches",
         """
@@ -14,7 +14,7 @@ PYTHON = (
         "class that inherits from it.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "python/caught",
         "An exception that is caught and passed over",
         """
@@ -26,7 +26,7 @@ PYTHON = (
         """,
         "Who catches an exception decides about it. The SDK is told of none that is caught.",
     ),
-    Miss(
+    BlindSpot(
         "python/before-send",
         "Every error, once before_send itself is broken",
         """
@@ -40,7 +40,7 @@ PYTHON = (
         "This event has no request, so before_send raises a KeyError. The SDK keeps that to "
         "itself and drops the event, which nobody has looked through.",
     ),
-    Miss(
+    BlindSpot(
         "python/gathered",
         "An error that gather() returns as a result",
         """
@@ -51,7 +51,7 @@ PYTHON = (
         """,
         "With return_exceptions an error is a value in a list, and nobody looked at the list.",
     ),
-    Miss(
+    BlindSpot(
         "python/task-kept",
         "A task that failed and is still referred to",
         """
@@ -65,7 +65,7 @@ PYTHON = (
         "asyncio tells of a task's error when nobody asked for it and the task is thrown away. "
         "This one never is. The integration watches each task that is made from then on.",
     ),
-    Miss(
+    BlindSpot(
         "python/task-forgotten",
         "A task that failed and is thrown away",
         """
@@ -80,7 +80,7 @@ PYTHON = (
         "makes an event of it: as late as the garbage collector comes by.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "python/pool",
         "A job of a pool whose result nobody asks for",
         """
@@ -90,7 +90,7 @@ PYTHON = (
         """,
         "The pool puts the exception into the future, for whoever asks. Nobody does.",
     ),
-    Miss(
+    BlindSpot(
         "python/thread",
         "A thread that fails",
         """
@@ -101,7 +101,7 @@ PYTHON = (
         "The threading integration, on by default, stands in the run() of every thread.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "python/raw-thread",
         "A thread that was started below threading",
         """
@@ -116,7 +116,7 @@ PYTHON = (
         "Python hands its error to sys.unraisablehook. The integration that stands there is not "
         "among the default ones.",
     ),
-    Miss(
+    BlindSpot(
         "python/del",
         "An error in __del__",
         """
@@ -129,7 +129,7 @@ PYTHON = (
         """,
         "There is no caller to raise it to: Python hands it to sys.unraisablehook and goes on.",
     ),
-    Miss(
+    BlindSpot(
         "python/exit",
         "A program that gives up",
         """
@@ -141,7 +141,7 @@ PYTHON = (
         error="SystemExit",
         alone=True,
     ),
-    Miss(
+    BlindSpot(
         "python/too-fast",
         "An event of a process that ends at once",
         """
@@ -154,7 +154,7 @@ PYTHON = (
         error="no disk",
         alone=True,
     ),
-    Miss(
+    BlindSpot(
         "python/child",
         "A child process that is killed",
         """
@@ -165,7 +165,7 @@ PYTHON = (
         "No SDK reports the end of its own process by a signal. The parent knows of it.",
         error="CalledProcessError",
     ),
-    Miss(
+    BlindSpot(
         "python/interrupted",
         "Ctrl-C",
         """
@@ -176,7 +176,7 @@ PYTHON = (
         error="KeyboardInterrupt",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "python/warning",
         "A warning",
         """
@@ -186,7 +186,7 @@ PYTHON = (
         "A warning is printed. The filter 'error' raises it instead, which is good in tests.",
         error="RuntimeWarning",
     ),
-    Miss(
+    BlindSpot(
         "python/printed",
         "An error that is printed",
         """
@@ -196,7 +196,7 @@ PYTHON = (
         "The SDK reads log records, and no output.",
         error="no more coins",
     ),
-    Miss(
+    BlindSpot(
         "python/logged-warning",
         "A log record below ERROR",
         """
@@ -206,7 +206,7 @@ PYTHON = (
         "It becomes a breadcrumb of the next event. event_level says from where on it is an event.",
         error="few coins",
     ),
-    Miss(
+    BlindSpot(
         "python/logged-error",
         "A log record of level ERROR",
         """

@@ -1,44 +1,45 @@
-"""What became of failures: a table, with the event that arrived under each."""
+"""What became of blind spots: a table, with the event that arrived under each."""
 
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import overload
 
 from IPython.core.getipython import get_ipython
 from markupsafe import Markup
 from sentry_sdk.client import BaseClient
 
-from kit.experiments.blind_spots.blind_spot import PRELUDES, RUNTIMES, Miss
-from kit.experiments.blind_spots.catalogue import MISSES
-from kit.experiments.blind_spots.run import Finding, Shot, fire
+from kit.experiments.blind_spots.blind_spot import PRELUDES, RUNTIMES, BlindSpot
+from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
+from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
+from kit.experiments.blind_spots.run import run_blind_spots
 from kit.html import render
 from kit.ingest.store import Store
-from kit.widgets.crash_widget import Static, Step
+from kit.widgets.static import Static, Step
 
 # On screen only; as data all events are there.
 MAX_CARD_CHARACTERS = 2_500_000
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 
 
-class Findings(Sequence[Finding]):
+class Findings(Sequence[BlindSpotFinding]):
     """Findings by position or by id; shown in a notebook as a table."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[BlindSpotFinding]) -> None:
         self._findings = tuple(findings)
 
     @overload
-    def __getitem__(self, which: int | str) -> Finding: ...
+    def __getitem__(self, which: int | str) -> BlindSpotFinding: ...
     @overload
     def __getitem__(self, which: slice) -> "Findings": ...
-    def __getitem__(self, which: int | str | slice) -> "Finding | Findings":
+    def __getitem__(self, which: int | str | slice) -> "BlindSpotFinding | Findings":
         if isinstance(which, slice):
             return Findings(self._findings[which])
         if isinstance(which, int):
             return self._findings[which]
-        return {finding.miss.id: finding for finding in self._findings}[which]
+        return {finding.blind_spot.id: finding for finding in self._findings}[which]
 
     def __len__(self) -> int:
         return len(self._findings)
@@ -46,7 +47,7 @@ class Findings(Sequence[Finding]):
     def of(self, *runtimes: str) -> "Findings":
         """Return those of some runtimes, for example ``"tornado"``. Raises KeyError."""
         _ = [RUNTIMES[runtime] for runtime in runtimes]
-        return Findings([each for each in self._findings if each.miss.runtime in runtimes])
+        return Findings([each for each in self._findings if each.blind_spot.runtime in runtimes])
 
     @property
     def captured(self) -> "Findings":
@@ -68,34 +69,33 @@ class Findings(Sequence[Finding]):
         return f"<Findings: {len(self.captured)} captured by default, {len(self.missed)} not>"
 
     def _repr_html_(self) -> str:
-        return table(self)
+        return findings_table(self)
 
 
-def select(wanted: Sequence[str | Miss]) -> list[Miss]:
+def select(wanted: Sequence[str | BlindSpot]) -> list[BlindSpot]:
     """Return the failures of those ids and runtimes; all of them when none is wanted.
 
     A failure of one's own is taken as it is. Raises KeyError for what there is not.
     """
     if not wanted:
-        return list(MISSES)
-    return [
-        miss for each in wanted for miss in ([each] if isinstance(each, Miss) else _named(each))
-    ]
+        return list(BLIND_SPOTS)
+    named = ([each] if isinstance(each, BlindSpot) else _find_named(each) for each in wanted)
+    return list(chain.from_iterable(named))
 
 
-def _named(name: str) -> list[Miss]:
-    found = [miss for miss in MISSES if name in (miss.id, miss.runtime)]
+def _find_named(name: str) -> list[BlindSpot]:
+    found = [spot for spot in BLIND_SPOTS if name in (spot.id, spot.runtime)]
     if not found:
         raise KeyError(f"There is no failure {name!r}; runtimes: {', '.join(RUNTIMES)}.")
     return found
 
 
-def find_out(misses: Sequence[Miss], client: BaseClient, store: Store) -> Findings:
+def fire_all(blind_spots: Sequence[BlindSpot], client: BaseClient, store: Store) -> Findings:
     """Fire failures, with a line in the notebook about how far that is. Raises FiringError."""
-    progress, began = _Progress(), time.monotonic()
-    progress.show("now", f"Firing {len(misses)} failures")
+    progress, began = _ProgressLine(), time.monotonic()
+    progress.show("now", f"Firing {len(blind_spots)} failures")
     try:
-        findings = fire(misses, client, store, progress.count)
+        findings = run_blind_spots(blind_spots, client, store, progress.count)
     except BaseException:
         progress.show("lack", "Not all could be fired")
         raise
@@ -105,7 +105,7 @@ def find_out(misses: Sequence[Miss], client: BaseClient, store: Store) -> Findin
     return Findings(findings)
 
 
-class _Progress:
+class _ProgressLine:
     """A line in the output of the running cell; nothing outside of a notebook."""
 
     def __init__(self) -> None:
@@ -125,42 +125,42 @@ class _Progress:
 
 
 @dataclass(frozen=True)
-class Row:
+class FindingRow:
     """A finding as its row shows it, with the cards there is room for."""
 
-    finding: Finding
-    cards: list[tuple[str, Shot, Markup | None]]
+    finding: BlindSpotFinding
+    cards: list[tuple[str, Firing, Markup | None]]
 
 
 @dataclass(frozen=True)
-class Group:
+class RuntimeGroup:
     """The rows of a runtime."""
 
     runtime: str
     prelude: str
-    rows: list[Row]
+    rows: list[FindingRow]
     findings: Findings
 
 
-def table(findings: Findings) -> Markup:
+def findings_table(findings: Findings) -> Markup:
     """Return a table for each runtime, all but the first folded."""
-    return render("misses.html", findings=findings, groups=list(_groups(findings)))
+    return render("blind_spots.html", findings=findings, groups=list(_runtime_groups(findings)))
 
 
-def _groups(findings: Findings) -> Iterator[Group]:
+def _runtime_groups(findings: Findings) -> Iterator[RuntimeGroup]:
     room, styled = MAX_CARD_CHARACTERS, False
-    for runtime, members in groupby(findings, lambda finding: finding.miss.runtime):
+    for runtime, members in groupby(findings, lambda finding: finding.blind_spot.runtime):
         kept, rows = list(members), []
         for finding in kept:
-            cards: list[tuple[str, Shot, Markup | None]] = []
-            for which, shot in (("by default", finding.before), ("with the line", finding.after)):
-                if shot is None or shot.event is None:
+            cards: list[tuple[str, Firing, Markup | None]] = []
+            for which, firing in (("by default", finding.before), ("with the line", finding.after)):
+                if firing is None or firing.event is None:
                     continue
-                html: str = shot.event._repr_html_()
+                html: str = firing.event._repr_html_()
                 # One style sheet is enough for all cards of a page.
                 html = STYLE.sub("", html) if styled else html
                 card = Markup(html) if len(html) <= room else None  # noqa: S704 - all is escaped
                 styled, room = styled or card is not None, room - len(card or "")
-                cards.append((which, shot, card))
-            rows.append(Row(finding, cards))
-        yield Group(RUNTIMES[runtime], PRELUDES[runtime], rows, Findings(kept))
+                cards.append((which, firing, card))
+            rows.append(FindingRow(finding, cards))
+        yield RuntimeGroup(RUNTIMES[runtime], PRELUDES[runtime], rows, Findings(kept))

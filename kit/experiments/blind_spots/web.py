@@ -1,9 +1,9 @@
 """Failures behind an HTTP request, in Tornado and in FastAPI."""
 
-from kit.experiments.blind_spots.blind_spot import Miss
+from kit.experiments.blind_spots.blind_spot import BlindSpot
 
 TORNADO = (
-    Miss(
+    BlindSpot(
         "tornado/uncaught",
         "A handler that raises",
         """
@@ -14,7 +14,7 @@ TORNADO = (
         "Tornado calls log_exception() of the handler, and there stands the integration.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "tornado/log-exception",
         "A handler with a log_exception() of its own",
         """
@@ -27,7 +27,7 @@ TORNADO = (
         """,
         "What overrides log_exception() takes the integration's place, unless it calls it.",
     ),
-    Miss(
+    BlindSpot(
         "tornado/http-error",
         "A handler that answers with HTTPError(500)",
         """
@@ -39,7 +39,7 @@ TORNADO = (
         "To the integration every HTTPError is an answer, whatever its status.",
         error="RuntimeError: no reels",
     ),
-    Miss(
+    BlindSpot(
         "tornado/set-status",
         "A handler that sets the status 500",
         """
@@ -51,7 +51,7 @@ TORNADO = (
         "Nothing was raised, and the integration does not look at the status.",
         error="no reels",
     ),
-    Miss(
+    BlindSpot(
         "tornado/after-answer",
         "A handler that fails after its answer",
         """
@@ -63,7 +63,7 @@ TORNADO = (
         "The caller has a 200 and knows nothing. The handler is watched to its end all the same.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "tornado/callback",
         "A callback of the event loop",
         """
@@ -79,7 +79,7 @@ TORNADO = (
 )
 
 FASTAPI = (
-    Miss(
+    BlindSpot(
         "fastapi/uncaught",
         "A route that raises",
         """
@@ -90,7 +90,7 @@ FASTAPI = (
         "It passes every middleware on its way out, and the SDK's is the outermost.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "fastapi/refused",
         "A request that FastAPI refuses with 422",
         """
@@ -104,7 +104,7 @@ FASTAPI = (
         "It is the caller's mistake, and FastAPI has a handler for it that answers.",
         error="RequestValidationError",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/http-404",
         "A route that raises HTTPException(404)",
         """
@@ -116,7 +116,7 @@ FASTAPI = (
         "Of HTTPExceptions those from 500 on are captured, unless the option says otherwise.",
         error="HTTPException",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/http-500",
         "A route that raises HTTPException(500)",
         """
@@ -129,7 +129,7 @@ FASTAPI = (
         error="HTTPException",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "fastapi/returned",
         "A route that returns a 500",
         """
@@ -141,7 +141,7 @@ FASTAPI = (
         "Nothing was raised, and the integration does not look at the status.",
         error="no reels",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/handled",
         "An error with an exception handler of its own",
         """
@@ -155,7 +155,7 @@ FASTAPI = (
         """,
         "Who registers a handler has caught the exception, even if the answer is a 500.",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/handled-all",
         "An error with an exception handler for all",
         """
@@ -169,7 +169,7 @@ FASTAPI = (
         "The handler of Exception alone is different: Starlette answers by it and raises again.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "fastapi/task-kept",
         "A task that a route starts and keeps",
         """
@@ -181,7 +181,7 @@ FASTAPI = (
         """,
         "It is no part of the request, and to asyncio somebody may still ask for its result.",
     ),
-    Miss(
+    BlindSpot(
         "fastapi/background",
         "A background task",
         """
@@ -192,7 +192,7 @@ FASTAPI = (
         "The caller has its 200. The task runs inside the same call of the application.",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "fastapi/stream",
         "A stream that breaks off",
         """
@@ -204,7 +204,7 @@ FASTAPI = (
         error="ZeroDivisionError",
         captured=True,
     ),
-    Miss(
+    BlindSpot(
         "fastapi/start-up",
         "An application that cannot start",
         """

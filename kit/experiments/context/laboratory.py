@@ -22,9 +22,9 @@ from kit.hosting.server import Server, serve_tornado
 from kit.html import render
 from kit.ingest.envelope import parse
 from kit.outcome import Event
-from kit.reading.payload import size
+from kit.reading.payload import format_bytes
 from kit.system.clients import open_client, untraced, use_client
-from kit.views.difference import Difference, fields, spell
+from kit.views.difference import Difference, fields, jmespath_of
 
 SEND_DEADLINE_S = 30.0
 # Nobody's: the range is set aside for documentation.
@@ -44,7 +44,7 @@ ORDER: dict[str, Any] = {
     "note": "Please pay at the table. " * 40,
 }
 
-Fired = tuple[tuple[str, Any], ...]
+ShotKey = tuple[tuple[str, Any], ...]
 OnShot = Callable[[int, int, str], None]
 
 
@@ -68,7 +68,10 @@ class Shot:
     @property
     def weight(self) -> str:
         """What was sent, and how large it was, as text."""
-        return ", ".join(f"{kind} {size(bytes_)}" for kind, bytes_ in self.sizes.items()) or "–"
+        return (
+            ", ".join(f"{kind} {format_bytes(bytes_)}" for kind, bytes_ in self.sizes.items())
+            or "–"
+        )
 
     def __repr__(self) -> str:
         return f"<Shot: {self.weight}>"
@@ -88,7 +91,7 @@ class Effect:
     @property
     def before_and_after(self) -> tuple[str, str]:
         """Its values, as code."""
-        return switches.text(self.a), switches.text(self.b)
+        return switches.as_code(self.a), switches.as_code(self.b)
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ class Laboratory:
         """
         chosen = switches.complete(settings or {})
         failures: list[Exception] = []
-        watched = {name: _watched(value, failures) for name, value in chosen.items()}
+        watched = {name: _watch(value, failures) for name, value in chosen.items()}
         sent: list[Envelope] = []
         client = _client(self._dsn, switches.options(watched), sent)
         trace_id = secrets.token_hex(16)
@@ -191,7 +194,7 @@ class Laboratory:
             self._settle(client, switches.describe(watched), {**ORDER, **order}, trace_id)
         finally:
             client.close(timeout=SEND_DEADLINE_S)
-        shot = _shot(chosen, sent, trace_id)
+        shot = _make_shot(chosen, sent, trace_id)
         for failure in failures:
             failure.add_note(f"{'No' if shot.event is None else 'An'} error event was sent.")
             raise failure
@@ -209,7 +212,7 @@ class Laboratory:
         a, b = switches.complete(a), switches.complete(b)
         names = [name for name in SWITCHES if a[name] is not b[name] and a[name] != b[name]]
         plan = _plan(a, b, names)
-        shots: dict[Fired, Shot] = {}
+        shots: dict[ShotKey, Shot] = {}
         varying: set[str] = set()
         for done, (key, what) in enumerate(plan):
             on_shot(done, len(plan), what)
@@ -246,7 +249,7 @@ class Laboratory:
             server.stop()
 
 
-def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Fired, str]]:
+def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[ShotKey, str]]:
     """Return the shots to fire: A and B twice, and each switch alone in both."""
     alone = {_key({**a, name: b[name]}): f"A with {name} of B" for name in names}
     alone |= {_key({**b, name: a[name]}): f"B with {name} of A" for name in names}
@@ -254,12 +257,12 @@ def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Fired, str]]
     return [*ends, *ends, *((key, what) for key, what in alone.items() if key not in dict(ends))]
 
 
-def _key(settings: Settings) -> Fired:
+def _key(settings: Settings) -> ShotKey:
     return tuple(settings.items())
 
 
 def _effect(
-    name: str, a: Settings, b: Settings, shots: Mapping[Fired, Shot], varying: frozenset[str]
+    name: str, a: Settings, b: Settings, shots: Mapping[ShotKey, Shot], varying: frozenset[str]
 ) -> Effect:
     def between(one: Settings, other: Settings) -> Difference:
         return Difference(shots[_key(one)].event, shots[_key(other)].event, varying=varying)
@@ -273,10 +276,10 @@ def _effect(
 def _presence(*differences: Difference) -> frozenset[str]:
     """Return all paths of an event that only one side sent, with those that vary as well."""
     lost = (each for each in differences if (each.one is None) != (each.other is None))
-    return frozenset(spell(path) for each in lost for path in fields(each.one or each.other))
+    return frozenset(jmespath_of(path) for each in lost for path in fields(each.one or each.other))
 
 
-def _watched(value: Any, failures: list[Exception]) -> Any:
+def _watch(value: Any, failures: list[Exception]) -> Any:
     """Return a function that notes what ``value`` raises, when it is a function.
 
     The SDK drops an event quietly when its ``before_send`` fails.
@@ -285,14 +288,14 @@ def _watched(value: Any, failures: list[Exception]) -> Any:
         return value
 
     @wraps(value)
-    def watched(*given: Any) -> Any:
+    def watch_call(*given: Any) -> Any:
         try:
             return value(*given)
         except Exception as error:
             failures.append(error)
             raise
 
-    return watched
+    return watch_call
 
 
 def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentry_sdk.Client:
@@ -314,7 +317,7 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
     )
 
 
-def _shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:
+def _make_shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:
     items = [item for envelope in sent for item in parse(envelope.serialize()).items]
     kept = [item for item in items if item.type in ("event", "transaction")]
     event = next((Event(item.payload) for item in kept if item.type == "event"), None)

@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore", message="The send_default_pii option is deprec
 OPTIONS = "https://docs.sentry.io/platforms/python/configuration/options/"
 ENRICHING = "https://docs.sentry.io/platforms/python/enriching-events/"
 
-Event = dict[str, Any]
+Payload = dict[str, Any]
 Settings = Mapping[str, Any]
 
 
@@ -54,11 +54,11 @@ class Switch:
         if any(value == each and type(value) is type(each) for each in self.choices):
             return
         if not (self.takes_code and callable(value)):
-            known = [*map(text, self.choices), *["a function"] * self.takes_code]
+            known = [*map(as_code, self.choices), *["a function"] * self.takes_code]
             raise ValueError(f"{self.name} is one of {', '.join(known)}, not {value!r}.")
 
 
-def text(value: Any) -> str:
+def as_code(value: Any) -> str:
     """Return a value as one writes it in code."""
     return getattr(value, "__name__", "a function") if callable(value) else repr(value)
 
@@ -96,7 +96,7 @@ def set_fingerprint(order: Order) -> None:
 CARD_NUMBER = re.compile(r"\b\d{4}(?:[ -]?\d{4}){3}\b")
 
 
-def redact(event: Event, hint: dict[str, Any]) -> Event:
+def redact_card(event: Payload, hint: dict[str, Any]) -> Payload:
     """Replace whatever looks like the number of a card, wherever it is."""
 
     def clean(value: Any) -> Any:
@@ -109,7 +109,7 @@ def redact(event: Event, hint: dict[str, Any]) -> Event:
     return {key: clean(value) for key, value in event.items()}
 
 
-def drop(event: Event, hint: dict[str, Any]) -> None:
+def drop_event(event: Payload, hint: dict[str, Any]) -> None:
     """Send nothing at all."""
 
 
@@ -160,7 +160,7 @@ SWITCHES = {
         ),
         Switch(
             "before_send",
-            (None, redact, drop),
+            (None, redact_card, drop_event),
             "A function that sees each error event last: it may change or drop it.",
             f"{OPTIONS}#before_send",
             takes_code=True,

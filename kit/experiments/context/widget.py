@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import ipywidgets
 from IPython.display import DisplayHandle
 
-from kit.experiments.context.switches import SWITCHES, Switch, text
+from kit.experiments.context.switches import SWITCHES, Switch, as_code
 from kit.html import render
-from kit.widgets.crash_widget import Static
-from kit.widgets.press import Press
+from kit.widgets.press import Press, failure_html
+from kit.widgets.static import Static
 
 # What the columns show at first: something that vanishes, and something that appears.
 AT_FIRST = {"include_local_variables": "False", "user": "True", "tags": "True"}
@@ -17,7 +17,7 @@ AT_FIRST = {"include_local_variables": "False", "user": "True", "tags": "True"}
 Choices = dict[str, ipywidgets.Dropdown]
 
 
-class Result(Protocol):
+class HtmlResult(Protocol):
     """What firing gives: something to show."""
 
     def _repr_html_(self) -> str: ...
@@ -41,7 +41,7 @@ class LaboratoryWidget:
         self.button = ipywidgets.Button(description="Fire both", button_style="danger")
         self._says = ipywidgets.HTML()
         self._state, self._result = Static(), Static()
-        self._press = Press(self.button, self._fire, self._state.show)
+        self._press = Press(self.button, self._fire, self._show_failure)
         for box in (*self.a.values(), *self.b.values()):
             box.observe(lambda _: self._tell(), "value")
         self._tell()
@@ -51,11 +51,11 @@ class LaboratoryWidget:
         return self._press.click()
 
     def _ipython_display_(self) -> None:
-        DisplayHandle().display(self._built())
+        DisplayHandle().display(self._build_view())
         self._state.display()
         self._result.display()
 
-    def _built(self) -> ipywidgets.VBox:
+    def _build_view(self) -> ipywidgets.VBox:
         head = ipywidgets.HTML(render("laboratory_head.html", switches=SWITCHES.values()))
         columns = ipywidgets.Box([ipywidgets.VBox(list(c.values())) for c in (self.a, self.b)])
         columns.add_class("cw-lab-columns")
@@ -77,12 +77,15 @@ class LaboratoryWidget:
                 (box.add_class if name in different else box.remove_class)("cw-lab-differs")
         self._says.value = render("laboratory_says.html", different=different)
 
-    def _fire(self) -> Result:
+    def _fire(self) -> HtmlResult:
         self._result.show("")
         a, b = _values(self.a), _values(self.b)
-        comparison: Result = self._compare(a, b, on_shot=self._show_progress)
+        comparison: HtmlResult = self._compare(a, b, on_shot=self._show_progress)
         self._result.show(comparison._repr_html_())
         return comparison
+
+    def _show_failure(self, error: BaseException) -> None:
+        self._state.show(failure_html(error))
 
     def _show_progress(self, done: int, all_: int, what: str) -> None:
         self._state.show(render("laboratory_progress.html", done=done, all=all_, what=what))
@@ -94,14 +97,14 @@ def _column(side: str) -> Choices:
 
 def _values(column: Choices) -> dict[str, Any]:
     return {
-        name: next(each for each in SWITCHES[name].choices if text(each) == box.value)
+        name: next(each for each in SWITCHES[name].choices if as_code(each) == box.value)
         for name, box in column.items()
     }
 
 
 def _choice(side: str, switch: Switch) -> ipywidgets.Dropdown:
     return ipywidgets.Dropdown(
-        options=list(map(text, switch.choices)),
+        options=list(map(as_code, switch.choices)),
         description=f"{side} · {switch.name}",
         style={"description_width": "initial"},
     )

@@ -18,9 +18,9 @@ from kit.experiments.time_to_fix.stopwatch import (
     NOT_TRIED,
     RUNNING,
     SOLVED,
-    Attempt,
     Question,
     Stopwatch,
+    TimedAttempt,
     clock,
 )
 from kit.html import render
@@ -59,13 +59,13 @@ class Experiment:
         return self._order[number - 1]
 
     @property
-    def result(self) -> "Comparison":
+    def result(self) -> "ExperimentResult":
         """What the rounds have come to so far."""
-        return Comparison(tuple(map(self._trial, range(1, len(self._order) + 1))))
+        return ExperimentResult(tuple(map(self._trial, range(1, len(self._order) + 1))))
 
     def _trial(self, number: int) -> "Trial":
         stopwatch = self._stopwatches.get(number)
-        attempt = stopwatch.attempt if stopwatch else Attempt()
+        attempt = stopwatch.attempt if stopwatch else TimedAttempt()
         promotion = self._order[number - 1].puzzle.promotion
         # The name of a bug that is still to be met tells something of it.
         seen = promotion if attempt.state != NOT_TRIED else "?"
@@ -85,7 +85,7 @@ class Trial:
     number: int
     promotion: str
     evidence: str
-    attempt: Attempt
+    attempt: TimedAttempt
 
     @property
     def time(self) -> str:
@@ -94,7 +94,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ExperimentResult:
     """The rounds side by side, shown in a notebook as a table and a few sentences."""
 
     trials: tuple[Trial, ...]
@@ -114,14 +114,19 @@ class Comparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the rounds say, and what they do not."""
-        found = (self._unfinished(), self._given_up(), self._times(), self._guessed())
+        found = (
+            self._say_unfinished(),
+            self._say_given_up(),
+            self._say_times(),
+            self._say_guessed(),
+        )
         return tuple(filter(None, found))
 
     def __repr__(self) -> str:
         return "\n".join(self.sentences)
 
     def _repr_html_(self) -> str:
-        return render("comparison.html", comparison=self)
+        return render("experiment_result.html", result=self)
 
     def _mean(self, evidence: str) -> float | None:
         solved = [t.attempt.seconds for t in self._in(SOLVED) if t.evidence == evidence]
@@ -130,13 +135,13 @@ class Comparison:
     def _in(self, *states: str) -> list[Trial]:
         return [trial for trial in self.trials if trial.attempt.state in states]
 
-    def _unfinished(self) -> str:
+    def _say_unfinished(self) -> str:
         missing = self._in(NOT_TRIED, RUNNING)
         if not missing:
             return ""
         return f"Not tried, or not ended yet: {_rounds(missing)}."
 
-    def _given_up(self) -> str:
+    def _say_given_up(self) -> str:
         given_up = self._in(GIVEN_UP)
         if not given_up:
             return ""
@@ -145,16 +150,16 @@ class Comparison:
             "it is longer; so there is no ratio."
         )
 
-    def _times(self) -> str:
+    def _say_times(self) -> str:
         logs, card, ratio = self._mean(LOGS), self._mean(CARD), self.ratio
         if ratio is None or logs is None or card is None:
             return "" if self._in(GIVEN_UP) else "A ratio takes a solved round of each evidence."
         return (
             f"With {LOGS} you took {clock(logs)}, with an {CARD} {clock(card)} (mean per round): "
-            f"{in_words(ratio)}. Hours to minutes would be a factor of about 60."
+            f"{ratio_in_words(ratio)}. Hours to minutes would be a factor of about 60."
         )
 
-    def _guessed(self) -> str:
+    def _say_guessed(self) -> str:
         guessed = [trial for trial in self._in(SOLVED) if trial.attempt.wrong > 1]
         if not guessed:
             return ""
@@ -163,7 +168,7 @@ class Comparison:
         )
 
 
-def in_words(ratio: float) -> str:
+def ratio_in_words(ratio: float) -> str:
     """Say which evidence took longer, and how much."""
     if 0.9 < ratio < 1.1:
         return "about the same"

@@ -33,7 +33,8 @@ class Puzzle:
 
     For each wrong answer there is a request of which the same is true, and that succeeds; or the
     log rules it out. All causes that the code allows for fail at one line, in a loop: the local
-    variable ``name`` says what the loop was at, and the one named ``at_fault`` holds the value.
+    variable ``name`` says what the loop was at, and the one that ``culprit_variable`` names holds
+    the value.
     """
 
     promotion: str
@@ -41,7 +42,7 @@ class Puzzle:
     choices: tuple[str, ...]
     cause: str
     explanation: str
-    at_fault: str
+    culprit_variable: str
     requests: tuple[Request, ...]
 
     @property
@@ -61,7 +62,7 @@ class Case:
     events: tuple[Event, ...]
 
 
-def happen(
+def run_puzzles(
     game_engine: ServiceClient, reporting: Reporting, store: Store, lines: Lines
 ) -> list[Case]:
     """Start the promotions, send all requests of all puzzles, and return what they left behind.

@@ -11,6 +11,7 @@ import ipywidgets
 from IPython.display import display
 
 from kit.html import render
+from kit.widgets.controls import make_button
 
 TICK_S = 1.0
 LIMIT_S = 20 * 60.0
@@ -39,7 +40,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TimedAttempt:
     """How far somebody came: ``seconds`` until the right answer, or until giving up."""
 
     state: str = NOT_TRIED
@@ -61,16 +62,17 @@ class Stopwatch:
         self.ended = threading.Event()
         self._refused: set[str] = set()
         self._turn = threading.RLock()
-        self.attempt = Attempt()
+        self.attempt = TimedAttempt()
         self._head, self._clock, self._evidence, self._verdict = (
             ipywidgets.HTML() for _ in range(4)
         )
-        self.start_button = _button("Start the clock", self._start, style="primary")
-        self.give_up_button = _button("Give up", self._give_up)
+        self.start_button = make_button("Start the clock", self._start, style="primary")
+        self.give_up_button = make_button("Give up", self._give_up)
         self.choices = {
-            choice: _button(choice, partial(self._choose, choice)) for choice in question.choices
+            choice: make_button(choice, partial(self._choose, choice))
+            for choice in question.choices
         }
-        self.view = self._built()
+        self.view = self._build_view()
         self._show()
 
     def click_start(self) -> None:
@@ -104,7 +106,7 @@ class Stopwatch:
         if self.attempt.state != RUNNING:
             raise NotRunning(f"The clock does not run: this round is {self.attempt.state}.")
 
-    def _built(self) -> ipywidgets.VBox:
+    def _build_view(self) -> ipywidgets.VBox:
         bar = ipywidgets.Box([self.start_button, self._clock, self.give_up_button])
         answers = ipywidgets.VBox(list(self.choices.values()))
         view = ipywidgets.VBox([self._head, bar, self._evidence, answers, self._verdict])
@@ -119,7 +121,7 @@ class Stopwatch:
             if self.attempt.state != NOT_TRIED:
                 return
             self._began = self._now()
-            self.attempt = Attempt(RUNNING)
+            self.attempt = TimedAttempt(RUNNING)
             self._show()
         threading.Thread(target=self._tick, name="stopwatch", daemon=True).start()
 
@@ -157,8 +159,8 @@ class Stopwatch:
 
     def _show(self) -> None:
         state = self.attempt.state
-        self._head.value = self._rendered("head")
-        self._evidence.value = "" if state == NOT_TRIED else self._rendered("evidence")
+        self._head.value = self._render_part("head")
+        self._evidence.value = "" if state == NOT_TRIED else self._render_part("evidence")
         self.start_button.description = _CLOCK_SAYS.get(state, "The clock has stopped")
         self.start_button.button_style = "primary" if state == NOT_TRIED else ""
         # What was pressed last stays as it is: JupyterLab takes the keys of a page without focus.
@@ -170,7 +172,7 @@ class Stopwatch:
             )
         self._show_clock()
         # Last: what a reader is told has then happened, and Tab leads where it says.
-        self._verdict.value = self._rendered("verdict")
+        self._verdict.value = self._render_part("verdict")
 
     def _show_clock(self) -> None:
         ended = self.attempt.state in (SOLVED, GIVEN_UP)
@@ -178,7 +180,7 @@ class Stopwatch:
         shown = clock(seconds) if self.attempt.state != NOT_TRIED else ""
         self._clock.value = render("stopwatch_clock.html", time=shown)
 
-    def _rendered(self, part: str) -> str:
+    def _render_part(self, part: str) -> str:
         given: dict[str, Any] = {"question": self._question, "attempt": self.attempt}
         took = clock(self.attempt.seconds)
         return render(f"stopwatch_{part}.html", **given, took=took)
@@ -188,12 +190,6 @@ def clock(seconds: float) -> str:
     """Return a time as a clock shows it: ``2:05`` is two minutes and five seconds."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"
-
-
-def _button(text: str, press: Callable[[], None], style: str = "") -> ipywidgets.Button:
-    button = ipywidgets.Button(description=text, button_style=style)
-    button.on_click(lambda _: press())
-    return button
 
 
 def _show_if(widget: ipywidgets.DOMWidget, is_shown: bool) -> None:

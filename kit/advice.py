@@ -1,9 +1,0 @@
-"""Errors that say what to do."""
-
-
-class Advice(Exception):
-    """An error whose message says what happened, why, and the next step."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Let IPython show the message alone: the frames of the kit do not help."""
-        return [f"{type(self).__name__}: {self}"]

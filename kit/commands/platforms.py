@@ -1,0 +1,48 @@
+"""The kinds of machine that a bundle can be made for on any other."""
+
+from typing import NamedTuple
+
+
+class Platform(NamedTuple):
+    """A kind of machine, in the words of pip, of Python's markers, and of npm."""
+
+    tags: tuple[str, ...]
+    markers: dict[str, str]
+    npm: tuple[str, ...]
+
+
+def _linux(machine: str, cpu: str) -> Platform:
+    # What Linux of 2018 and later has; pip wants each older one named.
+    glibc = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]
+    tags = (*glibc, f"manylinux2014_{machine}", f"manylinux1_{machine}", f"linux_{machine}")
+    return Platform(
+        tags, _markers("posix", "linux", "Linux", machine), _npm("linux", cpu, "--libc=glibc")
+    )
+
+
+def _markers(os_name: str, sys_platform: str, system: str, machine: str) -> dict[str, str]:
+    return {
+        "os_name": os_name,
+        "sys_platform": sys_platform,
+        "platform_system": system,
+        "platform_machine": machine,
+    }
+
+
+def _npm(system: str, cpu: str, *others: str) -> tuple[str, ...]:
+    return (f"--os={system}", f"--cpu={cpu}", *others)
+
+
+BUNDLE_PLATFORMS = {
+    "linux-x86_64": _linux("x86_64", "x64"),
+    "linux-arm64": _linux("aarch64", "arm64"),
+    # No macos-x86_64: SecantusDB is not published for it.
+    "macos-arm64": Platform(
+        ("macosx_14_0_arm64",),
+        _markers("posix", "darwin", "Darwin", "arm64"),
+        _npm("darwin", "arm64"),
+    ),
+    "windows-x86_64": Platform(
+        ("win_amd64",), _markers("nt", "win32", "Windows", "AMD64"), _npm("win32", "x64")
+    ),
+}

@@ -1,0 +1,165 @@
+"""Exercises about what Sentry does not capture. Each answer is judged by firing the failures."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
+from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.table import Findings
+from kit.reading.grouping import title
+
+Fire = Callable[..., Findings]
+
+# Only their code is given out: what becomes of them is found out when an answer is checked.
+SIX_BLIND_SPOTS = (
+    BlindSpot(
+        "python/suppressed",
+        "An exception that is suppressed",
+        """
+          from contextlib import suppress
+          with suppress(ValueError):
+              int("ten")
+        """,
+        "Suppressed is caught.",
+    ),
+    BlindSpot(
+        "python/logged-exception",
+        "An exception that is caught and logged",
+        """
+          try:
+              int("ten")
+          except ValueError:
+              logging.exception("no number")
+        """,
+        "It logs at the level ERROR, with the exception.",
+        captured=True,
+    ),
+    BlindSpot(
+        "tornado/http-503",
+        "A handler of Tornado that raises HTTPError(503)",
+        """
+          class Handler(RequestHandler):
+              def get(self):
+                  raise HTTPError(503)
+        """,
+        "To the integration every HTTPError is an answer.",
+    ),
+    BlindSpot(
+        "fastapi/http-503",
+        "A route of FastAPI that raises HTTPException(503)",
+        """
+          @app.get("/")
+          def route():
+              raise HTTPException(503)
+        """,
+        "Of HTTPExceptions those from 500 on are captured.",
+        error="HTTPException",
+        captured=True,
+    ),
+    BlindSpot(
+        "node/parsed",
+        "An error that JavaScript catches",
+        """
+          try {
+            JSON.parse('{');
+          } catch {
+            console.error('no JSON');
+          }
+        """,
+        "What is caught is not captured, and what is printed leaves a breadcrumb.",
+    ),
+    BlindSpot(
+        "node/async-route",
+        "A route of Express that throws after an await",
+        """
+          app.get('/', async () => {
+            await null;
+            throw new Error('no such payment');
+          });
+        """,
+        "Express 5 awaits what a route returns.",
+        error="no such payment",
+        captured=True,
+    ),
+)
+
+TICKETS_BLIND_SPOT = BlindSpot(
+    "python/tickets",
+    "Tickets that are passed over",
+    """
+      for ticket in ["10", "ten", "20", "eleven"]:
+          try:
+              int(ticket)
+          except ValueError:
+    -         continue
+    +         ...
+    """,
+    "Who catches an exception decides about it.",
+)
+BAD_TICKETS = ("ten", "eleven")
+
+
+def predict_captured(fire: Fire) -> Exercise:
+    """Predict of each of six failures whether Sentry captures it by default."""
+
+    def verify(answer: Mapping[str, Any]) -> str:
+        _require_predictions(answer)
+        findings = fire(*SIX_BLIND_SPOTS)
+        for finding in findings:
+            if (reason := finding.unavailable) or finding.before is None:
+                raise Wrong(f"{finding.blind_spot.id} cannot be fired here: {reason}")
+            if finding.before.captured != answer[finding.blind_spot.id]:
+                event = finding.before.event
+                became = f"{title(event)} arrived" if event else "no event arrived"
+                raise Wrong(f"{finding.blind_spot.id} was fired, and {became}.")
+        return f"All {len(findings)} were fired, and went as you said."
+
+    right = "".join(f'    "{spot.id}": {spot.captured},\n' for spot in SIX_BLIND_SPOTS)
+    return Exercise(
+        "predict-captured",
+        verify,
+        "Who catches it last? An except, a log record, an integration, or nobody. And what does a "
+        "framework take for an answer?",
+        f"answer = {{\n{right}}}",
+    )
+
+
+def _require_predictions(answer: Any) -> None:
+    for name, given in each_answer(answer, [spot.id for spot in SIX_BLIND_SPOTS]):
+        if not isinstance(given, bool):
+            raise Wrong(f"{name!r} is True when an event arrives, else False; not {given!r}.")
+
+
+def the_one_line(fire: Fire) -> Exercise:
+    """Write the one line by which every bad ticket is captured."""
+
+    def verify(answer: str) -> str:
+        if not isinstance(answer, str):
+            raise Wrong("check() wants the line of code as a string.")
+        if not answer.strip() or answer.strip() == "...":
+            raise NotTried
+        if "\n" in answer.strip():
+            raise Wrong("These are several lines; one is enough.")
+        tried = TICKETS_BLIND_SPOT.with_line(answer.strip())
+        try:
+            compile(tried.after, "answer", "exec")
+        except SyntaxError as error:
+            raise Wrong(f"It is no line of Python: {error.msg}.") from error
+        after = fire(tried)[0].after
+        assert after is not None, "it has a line"
+        titles = [title(event) for event in after.events]
+        for ticket in BAD_TICKETS:
+            if not any(f"'{ticket}'" in each for each in titles):
+                arrived = "; ".join(titles) or "nothing"
+                raise Wrong(f"Nothing tells of the ticket {ticket!r}. Arrived: {arrived}.")
+        if len(titles) > len(BAD_TICKETS):
+            raise Wrong(f"{len(titles)} events arrived for {len(BAD_TICKETS)} bad tickets.")
+        return "It was fired: both bad tickets arrived, and the good ones were not held up."
+
+    return Exercise(
+        "the-one-line",
+        verify,
+        "The exception is at hand where it is caught. To raise it again would hold up the "
+        "tickets after it.",
+        'answer = "sentry_sdk.capture_exception()"',
+    )

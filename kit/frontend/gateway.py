@@ -1,0 +1,51 @@
+"""The notebook's calls through the gateway: HTTP as a browser would make it."""
+
+from typing import Any
+
+import httpx
+
+from demo_services.services import GAME_ENGINE
+from kit.actionable import WorkshopError
+
+ANSWER_DEADLINE_S = 30.0
+
+
+class GatewayClient:
+    """Calls the gateway at ``url`` with the debug ``token``, until ``close``."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+        # One client for all calls: making one costs more than a call. A proxy cannot reach this
+        # machine's loopback, and a crash may have closed a kept connection.
+        self.http = httpx.Client(
+            timeout=ANSWER_DEADLINE_S,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def request(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        """Return the answer; ``options`` are those of httpx. Raises WorkshopError without one.
+
+        The headers that join the trace are added by the SDK's integration for httpx.
+        """
+        sent = {"X-Debug-Token": self._token, **(headers or {})}
+        url = self._url + path
+        try:
+            return self.http.request(method, url, headers=sent, **options)
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise WorkshopError(
+                f"{method} {url} got no answer: {type(error).__name__}: {error}. "
+                "Run workshop.stop() and Workshop.start() to start the system anew."
+            ) from error
+
+    def spin(self, player: str, bet: int) -> httpx.Response:
+        """Return the answer to a spin of a player. Raises WorkshopError without one."""
+        path = f"/api/v1/{GAME_ENGINE.prefix}/spin"
+        return self.request("POST", path, json={"player": player, "bet": bet})
+
+    def close(self) -> None:
+        """Close its connections; later calls raise WorkshopError."""
+        self.http.close()

@@ -1,0 +1,76 @@
+"""How a supervised process ended, and what it said of that on standard error."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+HEAP_EXHAUSTED = re.compile(r"FATAL ERROR: .*JavaScript heap out of memory")
+# What Node.js says of its inspector, which Sentry's SDK uses to read local variables.
+NOISE = re.compile(r"Debugger |For help, see|Waiting for the debugger")
+ERROR_LINE = re.compile(r"FATAL ERROR: |(Uncaught )?\w*Error\b")
+
+
+class InFlightRequest(NamedTuple):
+    """A request that the program had received; the ids are those of its root span."""
+
+    method: str
+    path: str
+    trace_id: str | None
+    span_id: str | None
+
+
+@dataclass(frozen=True)
+class ProcessExit:
+    """The end of a supervised process that its supervisor did not ask for.
+
+    ``at`` is in seconds since the epoch. ``exit_code`` is None when a signal ended the process,
+    ``signal`` is its name. ``stderr_tail`` are the last lines on stderr. ``in_flight`` is the last
+    request without an answer. ``memory_mb`` is the last sample of its resident memory, in MiB, at
+    most a quarter of a second old. ``back_after_s`` is how long until the program was ready again.
+    """
+
+    name: str
+    at: float
+    exit_code: int | None
+    signal: str | None
+    uptime_s: float
+    restarts: int
+    stderr_tail: tuple[str, ...]
+    in_flight: InFlightRequest | None
+    was_ready: bool
+    pid: int | None
+    version: str | None
+    options: tuple[str, ...]
+    memory_mb: float | None
+    back_after_s: float | None = None
+
+    @property
+    def heap_exhausted(self) -> bool:
+        """Whether V8 ended the process because its heap was full."""
+        return any(map(HEAP_EXHAUSTED.search, self.stderr_tail))
+
+    @property
+    def kind(self) -> str:
+        """What an event about it is called: HeapExhausted, ProcessKilled or ProcessExited."""
+        if self.heap_exhausted:
+            return "HeapExhausted"
+        return "ProcessKilled" if self.signal else "ProcessExited"
+
+    @property
+    def how(self) -> str:
+        """How it ended, in words."""
+        return f"killed by {self.signal}" if self.signal else f"exited with code {self.exit_code}"
+
+    @property
+    def error_line(self) -> str:
+        """The line on stderr that says most about the end; empty when there is none.
+
+        A killed process writes nothing; stderr then holds older output.
+        """
+        # From the end: earlier lines are about errors that the process survived.
+        lines = [line for line in reversed(self.stderr_tail) if line and not NOISE.match(line)]
+        if self.heap_exhausted:
+            return next(filter(HEAP_EXHAUSTED.match, lines))
+        if self.signal and self.was_ready:
+            return ""
+        return next(filter(ERROR_LINE.match, lines), lines[0] if lines else "")

@@ -1,0 +1,157 @@
+"""Fires one crash type, and waits for the telemetry that it declares."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import sentry_sdk
+
+from demo_services.services import FRONTEND, GATEWAY, PAYMENT
+from kit.actionable import WorkshopError
+from kit.crashes.catalogue import find_crash
+from kit.crashes.crash_type import CrashType
+from kit.frontend.gateway import GatewayClient
+from kit.frontend.hook import Hook
+from kit.frontend.slot_machine import careless_spin
+from kit.hosting.process_exit import ProcessExit
+from kit.hosting.server import ServerError
+from kit.hosting.supervisor import Supervisor
+from kit.ingest.store import StoreError, Subscription
+from kit.outcome import Outcome
+from kit.system.system import System
+
+TELEMETRY_DEADLINE_S = 30.0
+
+OnOutcome = Callable[[Outcome], None]
+
+
+class CrashTrigger:
+    """Crashes the services of ``system`` in the notebook's name; what ``Workshop.trigger`` calls.
+
+    Runs in the thread that calls it. The service itself runs in its own thread or process, whose
+    Sentry client was bound when that began.
+    """
+
+    def __init__(self, system: System, gateway: GatewayClient, hook: Hook) -> None:
+        self._system = system
+        self._gateway = gateway
+        self._hook = hook
+        self._payment_turn = threading.Lock()
+
+    def __call__(
+        self,
+        crash_id: str,
+        *,
+        player: str | None = None,
+        on_answer: OnOutcome | None = None,
+        on_event: OnOutcome | None = None,
+        **parameters: Any,
+    ) -> Outcome:
+        """See ``Workshop.trigger``."""
+        crash, query = find_crash(crash_id, parameters)
+        whom = {"player": player} if player else {}
+        if reason := self.unavailable(crash):
+            raise WorkshopError(f"{crash.full_id} cannot be triggered: {reason}")
+        if crash.needs_database:
+            self._await_database()
+        with self._alone(crash) as starts, self._system.clients[FRONTEND.name].bind():
+            transaction = sentry_sdk.start_transaction(
+                op="ui.action.click", name=f"press {crash.full_id}"
+            )
+            # Subscribed before anything can arrive.
+            with self._system.store.subscribe(transaction.trace_id) as arrivals:
+                with transaction:
+                    response = self._send(crash, whom | query)
+                outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
+                _tell(on_answer, outcome)
+                outcome = _collect(outcome, arrivals, on_event)
+            if crash.deadly:
+                return replace(outcome, process_exit=self._process_exit(after=starts))
+            return outcome
+
+    def unavailable(self, crash: CrashType) -> str | None:
+        """Return why a crash type cannot be triggered here, or None when it can."""
+        needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
+        return next(filter(None, map(self._system.unavailable.get, needed)), None)
+
+    def payment(self, *, after: int = 0) -> Supervisor:
+        """Return the payment service, ready; started again ``after`` so many starts.
+
+        Raises WorkshopError.
+        """
+        try:
+            payment = self._system.payment
+            payment.wait(after=after)
+        except ServerError as error:
+            raise WorkshopError(str(error)) from error
+        return payment
+
+    def _await_database(self) -> None:
+        """Wait for it: it may have died, and be on its way again. Raises WorkshopError."""
+        try:
+            self._system.database.wait()
+        except ServerError as error:
+            raise WorkshopError(str(error)) from error
+
+    @contextmanager
+    def _alone(self, crash: CrashType) -> Iterator[int]:
+        """Keep other crashes of the payment service away; give the number of its starts so far.
+
+        A process that dies takes all its requests with it.
+        """
+        if crash.service is not PAYMENT:
+            yield 0
+            return
+        with self._payment_turn:
+            yield self.payment().start_count
+
+    def _process_exit(self, *, after: int) -> ProcessExit:
+        """Return how the process ended, once it is back."""
+        return self.payment(after=after).exits[-1]
+
+    def _send(self, crash: CrashType, given: Mapping[str, Any]) -> httpx.Response:
+        if crash.service is FRONTEND:
+            return careless_spin(self._hook, self._gateway.spin, **{**(crash.body or {}), **given})
+        return self._gateway.request(
+            crash.method,
+            gateway_path(crash),
+            params={**crash.query, **given},
+            json=crash.body,
+            headers={"X-Deadline-Ms": str(crash.deadline_ms)} if crash.deadline_ms else {},
+        )
+
+
+def gateway_path(crash: CrashType) -> str:
+    """Return the path of a crash type at the gateway."""
+    service = crash.called
+    if service is GATEWAY:
+        return crash.route
+    if not crash.route.startswith(service.debug_base):
+        return crash.route.replace("/api/v1", f"/api/v1/{service.prefix}", 1)
+    return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
+
+
+def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | None) -> Outcome:
+    deadline = time.monotonic() + TELEMETRY_DEADLINE_S
+    while outcome.missing:
+        try:
+            item = arrivals.get(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            break
+        except StoreError as error:
+            raise WorkshopError(
+                f"{outcome.crash.full_id} happened, but is not kept. {error}"
+            ) from error
+        outcome = outcome.with_item(item)
+        if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
+            _tell(on_event, outcome)
+    return outcome
+
+
+def _tell(listener: OnOutcome | None, outcome: Outcome) -> None:
+    if listener:
+        listener(outcome)

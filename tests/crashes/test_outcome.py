@@ -1,0 +1,55 @@
+from collections.abc import Mapping
+
+import pytest
+from jmespath.exceptions import ParseError
+
+from kit.outcome import Event, Outcome
+
+
+@pytest.fixture
+def outcome(recorded_crashes: Mapping[str, Outcome]) -> Outcome:
+    return recorded_crashes["game-engine/infinite-loop"]
+
+
+def test_an_outcome_has_all_that_a_trigger_led_to(outcome: Outcome) -> None:
+    assert outcome.response.status_code == 500
+    assert outcome.event is outcome.events[0]
+    assert [each["server_name"] for each in outcome.trace] == ["frontend", "gateway", "game-engine"]
+    assert outcome.profile is not None
+    assert outcome.missing == []
+    assert outcome.response_to_stored_ms is not None
+
+
+def test_it_is_one_line_in_a_terminal(outcome: Outcome) -> None:
+    assert repr(outcome) == (
+        "<Outcome game-engine/infinite-loop: HTTP 500, captured WatchdogTimeout>"
+    )
+    assert repr(outcome.event) == f"<Event WatchdogTimeout {outcome.event['event_id']}>"
+    assert repr(outcome.trace) == "<Trace of frontend, gateway, game-engine>"
+
+
+def test_events_come_in_the_order_of_their_declaration(
+    recorded_crashes: Mapping[str, Outcome],
+) -> None:
+    outcome = recorded_crashes["game-engine/async-error"]
+    assert [event.title for event in outcome.events] == [
+        error.type for error in outcome.crash.errors
+    ]
+
+
+def test_an_event_is_searched_by_path(outcome: Outcome) -> None:
+    assert outcome.event.find("contexts.spin.bet") == 10
+    assert outcome.event.find('tags."http.route"') == "/debug/infinite-loop"
+    assert outcome.event.find("contexts.spin.luck") is None
+    with pytest.raises(ParseError):
+        outcome.event.find("contexts..spin")
+
+
+def test_event_and_trace_show_themselves(outcome: Outcome) -> None:
+    assert outcome.event["event_id"] in outcome.event._repr_html_()
+    assert f'data-answered-at="{outcome.answered_at}"' in outcome.event._repr_html_()
+    assert "game-engine" in outcome.trace._repr_html_()
+
+
+def test_an_event_without_an_exception_has_its_message_as_title() -> None:
+    assert Event({"message": "the jackpot fell"}).title == "the jackpot fell"

@@ -1,0 +1,247 @@
+import html
+import re
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from kit.experiments.blind_spots.blind_spot import BlindSpot, DiffLine
+from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
+from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
+from kit.experiments.blind_spots.run import FiringError
+from kit.experiments.blind_spots.table import Findings, select
+from kit.workshop import Workshop
+from tests.processes import command_line
+
+IDS = [spot.id for spot in BLIND_SPOTS]
+
+
+@pytest.fixture(scope="module")
+def findings(workshop: Workshop) -> Findings:
+    """All failures, fired once for all tests here."""
+    return workshop.blind_spots()
+
+
+# What is declared, fired
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_it_is_captured_as_declared(findings: Findings, name: str) -> None:
+    finding = findings[name]
+    assert finding.unavailable is None
+    firings = [finding.before, *([finding.after] if finding.blind_spot.line else [])]
+    told = [firing and (firing.captured, firing.event) for firing in firings]
+    assert finding.holds, told
+
+
+def test_there_are_enough_of_each_kind(findings: Findings) -> None:
+    proven = [each for each in findings if each.after is not None]
+    assert len(proven) >= 20
+    assert len(findings.captured) >= 5
+    assert {each.blind_spot.runtime for each in proven} == {
+        *("python", "tornado", "fastapi", "node", "notebook")
+    }
+    assert not findings.surprising
+
+
+def test_no_event_is_of_two_runs(findings: Findings) -> None:
+    firings = [firing for each in findings for firing in (each.before, each.after) if firing]
+    ids = [event["event_id"] for firing in firings for event in firing.events]
+    assert len(ids) == len(set(ids))
+    assert all(event["release"] == firing.release for firing in firings for event in firing.events)
+
+
+def test_the_frames_are_of_the_code_that_is_shown(findings: Findings) -> None:
+    firings = [firing for each in findings for firing in (each.before, each.after) if firing]
+    lines = {
+        (firing.blind_spot.id, frame["context_line"].strip() in firing.code)
+        for firing in firings
+        for event in firing.events
+        for error in event.get("exception", {}).get("values", [])
+        for frame in error.get("stacktrace", {}).get("frames", [])
+        if firing.release in frame.get("abs_path", "") and frame["function"] != "fail"
+    }
+    assert len(lines) >= 20
+    assert {is_shown for _, is_shown in lines} == {True}
+
+
+def test_what_a_process_ended_with_is_kept(findings: Findings) -> None:
+    for name in ("python/exit", "python/too-fast", "node/exit"):
+        assert findings[name].before.ended == "exit code 1"
+    assert findings["tornado/http-error"].before.ended == "HTTP 500"
+    assert findings["fastapi/refused"].before.ended == "HTTP 422"
+    assert findings["fastapi/background"].before.ended == "HTTP 200"
+
+
+def test_no_process_is_left(workshop: Workshop, findings: Findings) -> None:
+    names = [" ".join(command_line(each)) for each in psutil.Process().children(recursive=True)]
+    assert not [name for name in names if "fire." in name]
+
+
+# How it is declared
+
+
+@pytest.mark.parametrize("spot", BLIND_SPOTS, ids=IDS)
+def test_it_differs_in_one_line(spot: BlindSpot) -> None:
+    marks = [line.mark for line in spot.lines]
+    assert set(marks) <= {" ", "+", "-"}
+    assert marks.count("+") <= 1
+    assert marks.count("-") <= marks.count("+")
+    assert len(spot.lines) <= 9
+    assert max(len(line.text) for line in spot.lines) <= 92
+    assert spot.fails
+    assert spot.why.endswith(".")
+
+
+def test_ids_are_unique() -> None:
+    assert len(set(IDS)) == len(IDS)
+
+
+CAUGHT = BlindSpot(
+    "python/mine",
+    "Mine",
+    """
+      try:
+          1 / 0
+      except ZeroDivisionError:
+    -     pass
+    +     ...
+    """,
+    "Caught.",
+    error="ZeroDivisionError",
+)
+
+
+def test_a_difference_is_two_pieces_of_code() -> None:
+    assert CAUGHT.before == "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass\n"
+    assert CAUGHT.after == "try:\n    1 / 0\nexcept ZeroDivisionError:\n    ...\n"
+    assert CAUGHT.line == "..."
+    other = CAUGHT.with_line("raise")
+    assert other.lines[-1] == DiffLine("+", "    raise")
+    assert other.before == CAUGHT.before
+
+
+def test_code_without_a_line_is_one_piece() -> None:
+    spot = BlindSpot("python/mine", "Mine", "\n    if True:\n        1 / 0\n", "Raised.")
+    assert spot.before == "if True:\n    1 / 0\n"
+    assert spot.line is None
+
+
+# Failures of one's own
+
+
+def test_a_failure_of_ones_own_is_fired_too(workshop: Workshop) -> None:
+    missed, found = workshop.blind_spots(CAUGHT, CAUGHT.with_line("sentry_sdk.capture_exception()"))
+    assert missed.after is not None
+    assert not missed.after.captured
+    assert missed.holds is False
+    assert found.holds
+    assert found.after is not None
+    assert found.after.event is not None
+    assert found.after.event.title == "ZeroDivisionError"
+
+
+def test_another_error_than_the_declared_one_does_not_hold(workshop: Workshop) -> None:
+    (finding,) = workshop.blind_spots(CAUGHT.with_line("no_such_name"))
+    assert finding.after is not None
+    assert finding.after.captured
+    assert finding.holds is False
+
+
+def test_code_that_never_began_reports_nothing(workshop: Workshop) -> None:
+    first, second = workshop.blind_spots("python/thread", CAUGHT.with_line("no line of Python"))
+    assert first.holds
+    assert second.before is not None
+    assert second.after is not None
+    assert not second.before.events
+    assert not second.after.events
+
+
+def test_a_process_that_ends_on_its_own_is_an_error(workshop: Workshop) -> None:
+    with pytest.raises(FiringError, match=r"python/mine could not be fired. last words"):
+        workshop.blind_spots(
+            CAUGHT.with_line("sys.stderr.write('last words'); sys.stderr.flush(); os._exit(1)")
+        )
+
+
+def test_a_runtime_that_lacks_is_no_verdict(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_NODE", "no-such-program")
+    here, not_here = workshop.blind_spots("python/caught", "node/caught")
+    assert here.holds
+    assert not_here.before is not_here.after is not_here.holds is None
+    assert "no-such-program" in str(not_here.unavailable)
+    html = str(Findings([not_here])._repr_html_())
+    assert "not available here" in html
+    assert "not captured" not in html
+
+
+def test_options_of_the_environment_do_not_count(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTRY_ENVIRONMENT", "elsewhere")
+    (finding,) = workshop.blind_spots("python/thread")
+    assert finding.before is not None
+    assert finding.before.event is not None
+    assert finding.before.event["environment"] == "production"
+
+
+def test_unknown_names_are_refused(workshop: Workshop) -> None:
+    with pytest.raises(KeyError, match="ruby"):
+        workshop.blind_spots("ruby")
+    assert select(["tornado"]) == [spot for spot in BLIND_SPOTS if spot.runtime == "tornado"]
+
+
+# On screen
+
+
+def words(shown: str) -> str:
+    """Return what is read of HTML: no elements, no styles."""
+    bare = re.sub(r"<style>.*?</style>|<[^>]*>", " ", shown, flags=re.DOTALL)
+    return " ".join(html.unescape(bare).split())
+
+
+def test_the_table_says_all_of_it(findings: Findings) -> None:
+    text = words(findings._repr_html_())
+    for spot in BLIND_SPOTS:
+        for said in (spot.fails, spot.id, spot.why, spot.line or ""):
+            assert " ".join(said.split()) in text
+    assert text.count("✗ not captured") == sum(
+        1
+        for each in findings
+        for firing in (each.before, each.after)
+        if firing and not firing.captured
+    )
+
+
+def test_each_event_has_its_card(findings: Findings) -> None:
+    shown = "".join(findings.of(name)._repr_html_() for name in ("python", "node"))
+    for finding in (*findings.of("python"), *findings.of("node")):
+        for firing in (finding.before, finding.after):
+            if firing and firing.event:
+                assert f'data-event-id="{firing.event["event_id"]}"' in shown
+
+
+def test_its_tables_can_be_read_aloud(findings: Findings) -> None:
+    # Without the cards, which have tables of their own.
+    bare = [
+        BlindSpotFinding(each.blind_spot, each.before and replace(each.before, events=()))
+        for each in findings
+    ]
+    shown = Findings(bare)._repr_html_()
+    assert shown.count("<caption>") == shown.count("<table>") == 5
+    assert shown.count('<th scope="row">') == len(findings)
+    assert shown.count('<th scope="col">') == 20
+
+
+def test_what_failures_hold_is_escaped() -> None:
+    evil = BlindSpot("python/<b>", "<script>x</script>", "\n  '<img>'\n", "<i>why</i>.")
+    shown = Findings([BlindSpotFinding(evil, Firing(evil, "r", evil.before))])._repr_html_()
+    for tag in ("<script>", "<img>", "<i>why", "<b>:"):
+        assert tag not in shown.replace("<b>Python</b>:", "")
+
+
+def test_what_went_otherwise_is_marked(workshop: Workshop) -> None:
+    shown = words(workshop.blind_spots(CAUGHT)._repr_html_())
+    assert "1 otherwise than declared" in shown

@@ -1,0 +1,296 @@
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import sentry_sdk
+
+from demo_services.game_engine.desk import Order
+from kit.experiments.context.laboratory import ORDER, Comparison, Laboratory, is_related
+from kit.experiments.context.switches import SWITCHES, as_code, drop_event, redact_card
+from kit.workshop import Workshop
+
+CARD = ORDER["card_number"]
+
+
+@pytest.fixture(scope="module")
+def lab(workshop: Workshop) -> Laboratory:
+    return workshop.laboratory()
+
+
+@pytest.fixture(scope="module")
+def all_at_once(lab: Laboratory) -> Comparison:
+    """Everything changed but what loses the event."""
+    settings = {name: switch.choices[1] for name, switch in SWITCHES.items()}
+    return lab.compare({}, {**settings, "sample_rate": 1.0})
+
+
+VARS = "exception.values[-1].stacktrace.frames[-1].vars"
+SOURCE = "exception.values[-1].stacktrace.frames[-1].context_line"
+
+
+@pytest.mark.parametrize(
+    ("switch", "value", "what", "path"),
+    [
+        ("include_local_variables", False, "vanished", f"{VARS}.paid"),
+        ("include_source_context", False, "vanished", SOURCE),
+        ("max_breadcrumbs", 2, "vanished", "breadcrumbs.values[-3].message"),
+        ("max_breadcrumbs", 0, "changed", "breadcrumbs.values"),
+        ("max_request_body_size", "never", "changed", "request.data"),
+        ("max_request_body_size", "small", "changed", "request.data"),
+        ("send_default_pii", True, "appeared", "request.cookies.theme"),
+        ("send_default_pii", True, "changed", 'request.headers."X-Forwarded-For"'),
+        ("traces_sample_rate", 1.0, "appeared", "contexts.trace.op"),
+        ("before_send", redact_card, "changed", "request.data.card_number"),
+        ("user", True, "appeared", "user.username"),
+        ("tags", True, "appeared", 'tags."player.tier"'),
+        ("contexts", True, "appeared", "contexts.order.at_stake"),
+        ("fingerprint", True, "appeared", "fingerprint"),
+    ],
+)
+def test_each_switch_takes_effect(
+    lab: Laboratory, switch: str, value: Any, what: str, path: str
+) -> None:
+    comparison = lab.compare({}, {switch: value})
+    assert path in getattr(comparison, what)
+    assert comparison.because(path) == (switch,)
+    assert all(comparison.because(path) == (switch,) for path in comparison.difference.paths)
+    assert comparison.a.settings[switch] == SWITCHES[switch].default
+    assert comparison.b.settings[switch] == value
+    # And the other way round.
+    back = lab.compare({switch: value}, {})
+    opposite = {"appeared": "vanished", "vanished": "appeared", "changed": "changed"}[what]
+    assert path in getattr(back, opposite)
+
+
+@pytest.mark.parametrize(("switch", "value"), [("sample_rate", 0.0), ("before_send", drop_event)])
+def test_an_event_that_is_lost_is_owed_to_its_switch(
+    lab: Laboratory, switch: str, value: Any
+) -> None:
+    comparison = lab.compare({"user": True}, {switch: value})
+    assert comparison.a.event
+    assert comparison.b.event is None
+    assert comparison.b.sizes == {}
+    assert comparison.lost_by == (switch,)
+    assert "event_id" in comparison.a.event
+    assert f"B sent no event, because of <code>{switch}</code>" in comparison._repr_html_()
+    assert lab.compare({switch: value}, {switch: value}).lost_by == ()
+
+
+def test_two_that_lose_it_are_both_named(lab: Laboratory) -> None:
+    comparison = lab.compare({}, {"sample_rate": 0.0, "before_send": drop_event, "tags": True})
+    assert comparison.lost_by == ("sample_rate", "before_send")
+
+
+def test_the_same_settings_differ_in_nothing_but_what_varies(lab: Laboratory) -> None:
+    everything = {"user": True, "tags": True, "contexts": True, "traces_sample_rate": 1.0}
+    for settings in ({}, everything):
+        comparison = lab.compare(settings, settings)
+        assert not comparison.difference, comparison.difference.paths
+        assert comparison.effects == {}
+        assert {"event_id", "timestamp", "contexts.trace.trace_id"} <= comparison.varying
+        assert "The settings are the same" in comparison._repr_html_()
+
+
+def test_of_many_switches_each_answers_for_its_own(all_at_once: Comparison) -> None:
+    because = all_at_once.because
+    assert because("user.id") == ("user",)
+    assert because("tags.table") == ("tags",)
+    assert because("fingerprint") == ("fingerprint",)
+    assert because("contexts.order") == ("contexts",)
+    assert because("breadcrumbs.values[-5].message") == ("max_breadcrumbs",)
+    assert because(SOURCE) == ("include_source_context",)
+    assert because(f"{VARS}.paid") == ("include_local_variables",)
+    assert because("request.cookies.theme") == ("send_default_pii",)
+    assert because("contexts.trace.op") == ("traces_sample_rate",)
+    assert because("release") == because("event_id") == ()
+
+
+def test_a_field_that_two_switches_touch_names_both(all_at_once: Comparison) -> None:
+    order = "exception.values[-1].stacktrace.frames[-2].vars.order"
+    assert all_at_once.because(order) == ("include_local_variables", "before_send")
+    # The body is away, and what is left of it was not to be redacted.
+    assert set(all_at_once.because("request.data")) == {"max_request_body_size", "before_send"}
+
+
+def test_a_field_that_takes_two_switches_names_both(lab: Laboratory) -> None:
+    def count(event: Any, hint: Any) -> Any:
+        return {**event, "extra": {"tags": len(event["tags"])}} if "tags" in event else event
+
+    comparison = lab.compare({}, {"tags": True, "before_send": count})
+    assert comparison.appeared[0] == "extra.tags"
+    assert comparison.because("extra.tags") == ("before_send", "tags")
+
+
+def test_every_difference_is_owed_to_a_switch(all_at_once: Comparison) -> None:
+    paths = all_at_once.difference.paths
+    assert len(paths) > 40
+    assert [path for path in paths if not all_at_once.because(path)] == []
+    assert all_at_once.effects.keys() == SWITCHES.keys() - {"sample_rate"}
+
+
+def test_what_a_switch_costs_is_weighed(lab: Laboratory, workshop: Workshop) -> None:
+    comparison = lab.compare({}, {"traces_sample_rate": 1.0, "include_local_variables": False})
+    assert comparison.a.sizes.keys() == {"event"}
+    assert comparison.b.sizes.keys() == {"event", "transaction"}
+    alone = comparison.effects["include_local_variables"].shot
+    assert alone.sizes["event"] < comparison.a.sizes["event"]
+    assert alone.bytes == alone.sizes["event"]
+    assert f"transaction {comparison.b.sizes['transaction'] / 1024:.1f} KiB" in comparison.b.weight
+    (stored,) = workshop.store.items(trace_id=comparison.a.trace_id, type="event")
+    assert stored.payload == comparison.a.event
+    assert stored.project == "game-engine"
+
+
+def test_a_transaction_is_sampled_by_the_setting_alone(lab: Laboratory) -> None:
+    kinds = [lab.fire({"traces_sample_rate": rate}).sizes.keys() for rate in (1.0, 0.0, None)]
+    assert kinds == [{"event", "transaction"}, {"event"}, {"event"}]
+
+
+def test_the_order_is_ones_own_to_choose(lab: Laboratory) -> None:
+    shot = lab.fire(player="grace", card_number="4111 1111 1111 1111")
+    assert shot.event
+    assert shot.event.find("request.data.player") == "grace"
+    assert shot.event.find("request.data.card_number") == "4111 1111 1111 1111"
+    assert CARD not in json.dumps(shot.event)
+    assert shot.event.find("exception.values[-1].type") == "RuntimeError"
+
+
+def test_a_learner_with_a_name_is_in_every_event(workshop: Workshop) -> None:
+    lab = workshop.laboratory()
+    named = Laboratory(lab._dsn, lab._http, "Ada L.")
+    shot = named.fire({"tags": True})
+    assert shot.event
+    assert shot.event["tags"] == {"learner": "Ada L.", "player.tier": "vip", "table": "7"}
+
+
+def test_code_of_ones_own_is_run(lab: Laboratory) -> None:
+    def mine(order: Order) -> None:
+        sentry_sdk.set_tag("own", order.player)
+
+    def censor(event: Any, hint: Any) -> Any:
+        return {**event, "level": "info"}
+
+    shot = lab.fire({"tags": mine, "before_send": censor})
+    assert shot.event
+    assert (shot.event["tags"], shot.event["level"]) == ({"own": "ada"}, "info")
+
+
+@pytest.mark.parametrize(("name", "sent"), [("user", "An"), ("before_send", "No")])
+def test_code_of_ones_own_that_fails_says_so(lab: Laboratory, name: str, sent: str) -> None:
+    def broken(*given: object) -> None:
+        raise LookupError("not this way")
+
+    with pytest.raises(LookupError, match="not this way") as failed:
+        lab.fire({name: broken})
+    assert failed.value.__notes__ == [f"{sent} error event was sent."]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"locals": False}, "no switch 'locals'; there are: include_local_variables, "),
+        ({"max_breadcrumbs": 7}, "max_breadcrumbs is one of 100, 2, 0, not 7"),
+        ({"max_breadcrumbs": False}, "is one of 100, 2, 0, not False"),
+        ({"sample_rate": drop_event}, "sample_rate is one of 1.0, 0.0, not "),
+        ({"before_send": True}, "is one of None, redact_card, drop_event, a function, not True"),
+    ],
+)
+def test_what_is_no_setting_is_refused(
+    lab: Laboratory, settings: Mapping[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        lab.compare({}, settings)
+
+
+def test_it_tells_how_far_it_is(lab: Laboratory) -> None:
+    told: list[tuple[int, int, str]] = []
+    lab.compare({}, {"user": True, "tags": True}, on_shot=lambda *how: told.append(how))
+    assert [how[0] for how in told] == list(range(len(told)))
+    assert {how[1] for how in told} == {len(told) - 1}
+    # With two switches "A with one of B" is "B with the other of A".
+    assert [how[2] for how in told] == [
+        *("A", "B", "A", "B"),
+        *("B with tags of A", "B with user of A", "done"),
+    ]
+
+
+def test_other_services_keep_their_own_options(lab: Laboratory, workshop: Workshop) -> None:
+    lab.fire({"include_local_variables": False, "max_breadcrumbs": 0, "before_send": drop_event})
+    outcome = workshop.trigger("game-engine/crash")
+    assert not outcome.missing
+    assert outcome.event
+    assert outcome.event.find("exception.values[-1].stacktrace.frames[-1].vars.paid")
+    assert len(outcome.event["breadcrumbs"]["values"]) > 2
+    assert outcome.event["environment"] == "workshop"
+
+
+def test_nothing_is_left_running(lab: Laboratory) -> None:
+    lab.fire()
+    before = {thread.name for thread in threading.enumerate()}
+    for _ in range(3):
+        lab.fire({"traces_sample_rate": 1.0})
+    assert {thread.name for thread in threading.enumerate()} <= before
+
+
+def test_nothing_is_written_into_the_cell(
+    lab: Laboratory, workshop: Workshop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.fire({"send_default_pii": True})
+    assert capfd.readouterr() == ("", "")
+    assert any("/api/v1/side-bets" in line for line in workshop.logs("game-engine"))
+
+
+def test_the_code_that_is_shown_is_the_code_that_runs() -> None:
+    for name in ("user", "tags", "contexts", "fingerprint"):
+        assert "sentry_sdk." in SWITCHES[name].source
+    assert SWITCHES["before_send"].source.count("def ") == 3
+    assert SWITCHES["sample_rate"].source == ""
+    for switch in SWITCHES.values():
+        assert switch.docs.startswith("https://docs.sentry.io/platforms/python/")
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "related"),
+    [
+        ("user", "user", True),
+        ("user", "user.id", True),
+        ("a.values[-1].b", "a.values", True),
+        ("a.values[-1]", "a.values[-10]", False),
+        ("user", "user_agent", False),
+        ("user.id", "user.name", False),
+    ],
+)
+def test_paths_are_related_by_whole_names(path: str, other: str, related: bool) -> None:
+    assert is_related(path, other) is is_related(other, path) is related
+
+
+def test_the_button_does_the_same_as_the_code(lab: Laboratory) -> None:
+    widget = lab.widget
+    assert widget is lab.widget
+    for name, switch in SWITCHES.items():
+        widget.a[name].value = widget.b[name].value = as_code(switch.default)
+    widget.b["max_breadcrumbs"].value = "2"
+    widget.a["before_send"].value = "redact_card"
+    pressed = widget.click()
+    coded = lab.compare({"before_send": redact_card}, {"max_breadcrumbs": 2})
+    assert pressed.difference.paths == coded.difference.paths
+    assert pressed.effects.keys() == {"max_breadcrumbs", "before_send"}
+    assert not widget.button.disabled
+    assert "<code>max_breadcrumbs</code>, <code>before_send</code>" in widget._says.value
+    assert "6 crashes fired" in widget._state._html
+    assert "field by field" in widget._result._html
+
+
+def test_a_press_that_fails_says_so(workshop: Workshop) -> None:
+    widget = workshop.laboratory().widget
+
+    def broken(a: object, b: object, on_shot: object) -> None:
+        raise OSError("no port")
+
+    widget._compare = broken
+    with pytest.raises(OSError, match="no port"):
+        widget.click()
+    assert "OSError: no port" in widget._state._html
+    assert not widget.button.disabled
