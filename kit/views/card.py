@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
-from kit.provenance.meanings import UNTOLD
+from kit.provenance.meanings import SDK_BLIND_BECAUSE
 from kit.provenance.origin import Origin, is_death, keys, origin_at
 from kit.reading.payload import (
     MAX_ROWS,
@@ -188,7 +188,7 @@ class _Card:
 
     @property
     def handled(self) -> str:
-        if self.untold:
+        if self.sdk_blind_because:
             return _GONE
         handled = get_path(self._newest, ("mechanism", "handled"))
         return _HANDLED[handled] if isinstance(handled, bool) else ""
@@ -198,23 +198,31 @@ class _Card:
         name = as_str(get_path(self.event, ("sdk", "name"))).split(".")
         language = _LANGUAGES.get(name[1], "") if len(name) > 1 else ""
         sdk = f"Sentry's {language}SDK {as_str(get_path(self.event, ('sdk', 'version')))}".strip()
-        return f"Written by the supervisor, sent by {sdk}" if self.untold else f"Captured by {sdk}"
+        return (
+            f"Written by the supervisor, sent by {sdk}"
+            if self.sdk_blind_because
+            else f"Captured by {sdk}"
+        )
 
     # Exit of a process
 
     @property
-    def untold(self) -> str:
-        """What no SDK inside of the process could tell; empty unless it died."""
-        return UNTOLD.get(self.type, UNTOLD["ProcessExited"]) if is_death(self.event) else ""
+    def sdk_blind_because(self) -> str:
+        """Why the SDK inside the process could not report this; empty unless it died."""
+        return (
+            SDK_BLIND_BECAUSE.get(self.type, SDK_BLIND_BECAUSE["ProcessExited"])
+            if is_death(self.event)
+            else ""
+        )
 
     @property
-    def why_untold(self) -> tuple[Why, ...]:
+    def why_sdk_blind(self) -> tuple[Why, ...]:
         return self._why([(*self._last, "mechanism", "type"), ("logger",)] if self._newest else [])
 
     @property
     def stderr_tail(self) -> Text:
         """What the process wrote to stderr before it died."""
-        lines = as_list(get_path(self.event, _STDERR)) if self.untold else []
+        lines = as_list(get_path(self.event, _STDERR)) if self.sdk_blind_because else []
         return shorten("\n".join(map(as_str, lines)), _MAX_STDERR)
 
     @property

@@ -12,14 +12,14 @@ from markupsafe import Markup
 from kit.html import render
 from kit.reading.payload import MAX_LEAF, MAX_TEXT, Key, Path, as_text, get_path, shorten, to_json
 
-APPEARED, VANISHED, CHANGED = "appeared", "vanished", "changed"
-MARKS = {APPEARED: "+", VANISHED: "−", CHANGED: "~"}
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+MARKS = {ADDED: "+", REMOVED: "−", CHANGED: "~"}
 ONE_LINE = 90
 LEAD = 25
 MAX_PLACES = 40
 
 Event = Mapping[str, Any]
-Because = Callable[[str], tuple[str, ...]]
+CausedBy = Callable[[str], tuple[str, ...]]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Where an object lies in memory says nothing, and may be the same twice by chance.
@@ -49,7 +49,7 @@ class DifferenceRow:
 
     what: str
     path: str
-    because: tuple[str, ...]
+    caused_by: tuple[str, ...]
     places: tuple[DifferingPlace, ...]
 
     @property
@@ -76,7 +76,7 @@ class Difference:
     JMESPaths, as ``Event.find`` takes them. Items of lists are counted from the end: there a
     stack has the line that failed, and the breadcrumbs what came last. An event that was not
     sent is None. Fields in ``varying`` are known to differ anyway, and are set apart.
-    ``because`` says what a path owes its difference to.
+    ``caused_by`` says what a path owes its difference to.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class Difference:
         *,
         names: tuple[str, str] = ("A", "B"),
         varying: Collection[str] = (),
-        because: Because | None = None,
+        caused_by: CausedBy | None = None,
     ) -> None:
         self.one, self.other, self.names = one, other, names
         self.fields = _level(one, other), _level(other, one)
         self._varying = frozenset(varying)
-        self.because = because
+        self.caused_by = caused_by
 
     @cached_property
-    def appeared(self) -> list[str]:
+    def added(self) -> list[str]:
         """The paths that only ``other`` has."""
         return self._paths(self.fields[1].keys() - self.fields[0].keys())
 
     @cached_property
-    def vanished(self) -> list[str]:
+    def removed(self) -> list[str]:
         """The paths that only ``one`` has."""
         return self._paths(self.fields[0].keys() - self.fields[1].keys())
 
@@ -127,7 +127,7 @@ class Difference:
     @property
     def paths(self) -> list[str]:
         """All paths that differ."""
-        return [*self.appeared, *self.vanished, *self.changed]
+        return [*self.added, *self.removed, *self.changed]
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -138,8 +138,8 @@ class Difference:
 
     @property
     def summary(self) -> str:
-        """How many fields appeared, vanished and changed."""
-        counted = {APPEARED: self.appeared, VANISHED: self.vanished, CHANGED: self.changed}
+        """How many fields added, removed and changed."""
+        counted = {ADDED: self.added, REMOVED: self.removed, CHANGED: self.changed}
         told = (f"{len(paths)} {what}" for what, paths in counted.items() if paths)
         return ", ".join(told) or "nothing differs"
 
@@ -174,8 +174,8 @@ class Difference:
     def _roots(self) -> Iterator[tuple[str, list[Path]]]:
         one, other = self.fields
         yield CHANGED, self._steady_paths(path for path in self._common if self._differs(path))
-        yield VANISHED, self._steady_paths(_highest(one.keys() - other.keys(), other))
-        yield APPEARED, self._steady_paths(_highest(other.keys() - one.keys(), one))
+        yield REMOVED, self._steady_paths(_highest(one.keys() - other.keys(), other))
+        yield ADDED, self._steady_paths(_highest(other.keys() - one.keys(), one))
 
     def _steady_paths(self, roots: Any) -> list[Path]:
         return [
@@ -183,7 +183,7 @@ class Difference:
         ]
 
     def _reasons(self, root: Path) -> tuple[str, ...]:
-        return self.because(jmespath_of(root)) if self.because else ()
+        return self.caused_by(jmespath_of(root)) if self.caused_by else ()
 
     def _place(self, root: Path) -> DifferingPlace:
         return DifferingPlace(

@@ -63,21 +63,21 @@ class FieldRow:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of source; ``code`` is escaped. The guilty one was running."""
+class SourceLine:
+    """A line of source; ``code`` is escaped. The current one was running."""
 
     number: int | str
     code: Markup
-    is_guilty: bool
+    is_current: bool
 
 
 @dataclass(frozen=True)
-class Frame:
+class StackFrame:
     """A call on the stack."""
 
     function: str
     where: str
-    lines: tuple[Line, ...]
+    lines: tuple[SourceLine, ...]
     variables: tuple[FieldRow, ...]
     remark: str = ""
 
@@ -89,7 +89,7 @@ class Run:
     ``is_same`` is true for calls from the very line above, which called itself.
     """
 
-    frames: tuple[Frame, ...]
+    frames: tuple[StackFrame, ...]
     has_ours: bool
     is_same: bool = False
 
@@ -103,7 +103,7 @@ class Raised:
     module: str
     relation: str
     depth: int
-    stack: tuple[Frame | Run, ...]
+    stack: tuple[StackFrame | Run, ...]
 
 
 def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
@@ -165,7 +165,7 @@ def _make_raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
     )
 
 
-def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[Frame | Run]:
+def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[StackFrame | Run]:
     """Return frames of ours one by one and those between them as runs, newest first."""
     mine = [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
     start = shown = 0
@@ -196,7 +196,7 @@ def _run(frames: Sequence[Raw]) -> Iterator[Run]:
         yield Run(tuple(map(_library_frame, frames)), has_ours)
 
 
-def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
+def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
     # The values of Python are texts already: its SDK sends the repr() of each.
     text = _literal if _is_script(raw) else as_text
     pairs = islice(as_mapping(raw.get("vars")).items(), MAX_ROWS)
@@ -207,7 +207,7 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> Frame:
     lines = _lines(raw)
     remark = "" if lines else "The event names the line only, the text is read from its file."
     lines = lines or _lines({**raw, **_source_around(raw)})
-    return Frame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
+    return StackFrame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
 
 
 def _source_around(raw: Raw) -> Raw:
@@ -241,10 +241,10 @@ def _literal(value: Any, depth: int = 0) -> str:
     return "{" + ", ".join(f"{key}: {_literal(each, depth + 1)}" for key, each in pairs) + "}"
 
 
-def _library_frame(raw: Raw) -> Frame:
+def _library_frame(raw: Raw) -> StackFrame:
     code = raw.get("context_line")
-    line = Line("", escape(_one_line(code)), True) if isinstance(code, str) else None
-    return Frame(_function(raw), _where(raw), (line,) if line else (), ())
+    line = SourceLine("", escape(_one_line(code)), True) if isinstance(code, str) else None
+    return StackFrame(_function(raw), _where(raw), (line,) if line else (), ())
 
 
 def _function(raw: Raw) -> str:
@@ -261,18 +261,18 @@ def _where(raw: Raw) -> str:
     return f"{file}:{as_text(raw['lineno'])}" if raw.get("lineno") is not None else file
 
 
-def _lines(raw: Raw) -> tuple[Line, ...]:
-    guilty = raw.get("context_line")
-    if not isinstance(guilty, str):
+def _lines(raw: Raw) -> tuple[SourceLine, ...]:
+    current = raw.get("context_line")
+    if not isinstance(current, str):
         return ()
     before = [as_str(line) for line in as_list(raw.get("pre_context"))]
     after = [as_str(line) for line in as_list(raw.get("post_context"))]
-    code = "\n".join(map(_one_line, (*before, guilty, *after)))
+    code = "\n".join(map(_one_line, (*before, current, *after)))
     marked = _highlight(code, _is_script(raw))
     number = raw.get("lineno")
     first = number - len(before) if isinstance(number, int) else None
     return tuple(
-        Line("" if first is None else first + index, code, index == len(before))
+        SourceLine("" if first is None else first + index, code, index == len(before))
         for index, code in enumerate(marked)
     )
 

@@ -19,6 +19,7 @@ from kit.ingest.store import StoredItem
 from kit.reading.payload import as_mapping, as_str, exceptions, get_path, parse_time, shorten
 from kit.reading.spans import MAX_SPANS, Span, length, spans
 from kit.views.axis import percent, seconds_ticks
+from kit.words import count_noun
 
 MAX_ROWS = 80
 # As many equal siblings in a row share one: fifty queries are one staircase, not fifty rows.
@@ -260,7 +261,9 @@ def _summary(rows: Sequence[WaterfallRow], found: Sequence[Span], total: float) 
     if not rows:
         return "No span of this trace has arrived."
     services = len({span.service for span in found})
-    counted = f"{_count(len(found), 'span')} in {_count(services, 'service')}, {length(total)}."
+    counted = (
+        f"{count_noun(len(found), 'span')} in {count_noun(services, 'service')}, {length(total)}."
+    )
     errors = Counter(mark.type for row in rows for mark in row.marks)
     failed = f" Errors: {', '.join(_times(*each) for each in errors.items())}." if errors else ""
     longest = max(rows, key=lambda row: row.critical_seconds)
@@ -285,10 +288,6 @@ def _notes(
     if astray:
         kinds = ", ".join(_times(*each) for each in Counter(astray[:MAX_ROWS]).items())
         yield f"Outside every span of this trace: {kinds}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _times(name: str, number: int) -> str:

@@ -41,9 +41,9 @@ def test_both_are_fired_by_the_keyboard_alone(screen: Screen) -> None:
     expect(page.get_by_role("button", name="Fire both")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text("crashes fired: A and B twice, and each switch alone")).to_be_visible()
-    expect(row(screen, "fingerprint").last).to_contain_text("+ appeared")
+    expect(row(screen, "fingerprint").last).to_contain_text("+ added")
     expect(row(screen, ".vars").get_by_role("rowheader")).to_contain_text(
-        "− vanished because of include_local_variables"
+        "− removed because of include_local_variables"
     )
     expect(page.get_by_role("button", name="Fire both")).to_be_enabled()
 

@@ -176,7 +176,7 @@ def test_a_fold_names_the_line_that_did_it() -> None:
 
 def test_our_frames_are_open_and_those_of_libraries_folded() -> None:
     page = Page(event_card(EVENT))
-    assert " ".join(page.one("mark", "cw-guilty").text.split()) == "▶ 7 return bet / 0 # <b>"
+    assert " ".join(page.one("mark", "cw-current").text.split()) == "▶ 7 return bet / 0 # <b>"
     (library,) = page.all("details", "cw-library")
     assert "open" not in library.attributes
     assert "_execute" in library.text
@@ -186,7 +186,7 @@ def test_our_frames_are_open_and_those_of_libraries_folded() -> None:
 def test_endless_recursion_shows_the_newest_frames_and_counts_the_rest() -> None:
     frames = [{**FRAME, "lineno": number} for number in range(980)]
     page = Page(event_card(raised({"type": "RecursionError", "stacktrace": {"frames": frames}})))
-    assert len(page.all("mark", "cw-guilty")) == 12
+    assert len(page.all("mark", "cw-current")) == 12
     assert "968 more frames" in page.part("Stack trace")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.provenance.meanings import DEATH, OURS, UNTOLD
+from kit.provenance.meanings import DEATH, OURS, SDK_BLIND_BECAUSE
 from kit.provenance.origin import Origin, is_death, origin, origin_at
 from kit.provenance.python_source import Source
 from kit.reading.payload import leaves
@@ -68,7 +68,7 @@ def test_the_first_line_is_the_guilty_one_of_ours(
     route: str, line: str, captured: dict[str, list[Event]]
 ) -> None:
     page = Page(event_card(its_own(captured, route)))
-    assert line in page.all("mark", "cw-guilty")[0].text
+    assert line in page.all("mark", "cw-current")[0].text
 
 
 def test_files_are_named_without_the_folders_of_this_machine(
@@ -134,7 +134,7 @@ def test_a_long_recursion_stays_short() -> None:
     frames += [{**frame, "lineno": 9}] * 400
     event = {"exception": {"values": [{"type": "E", "stacktrace": {"frames": frames}}]}}
     page = Page(event_card(event))
-    assert len(page.all("mark", "cw-guilty")) == 12
+    assert len(page.all("mark", "cw-current")) == 12
     assert "called itself from this line 399 more times" in page.part("Stack trace")
     assert "389 more frames" in page.part("Stack trace")
 
@@ -158,7 +158,7 @@ def test_no_file_is_read_that_is_not_ours() -> None:
         for file in ("/etc/passwd", "demo_services/../../etc/passwd", __file__)
     ]
     event = {"exception": {"values": [{"type": "E", "stacktrace": {"frames": frames}}]}}
-    assert Page(event_card(event)).all("mark", "cw-guilty") == []
+    assert Page(event_card(event)).all("mark", "cw-current") == []
 
 
 def test_breadcrumbs_have_times_of_day_when_the_event_has_none(
@@ -195,7 +195,7 @@ def test_a_death_is_said_to_be_told_from_outside(
     assert "Written by the supervisor, sent by Sentry's Python SDK" in head
     told = page.part("Written from outside")
     assert "The process did not write this event" in told
-    assert UNTOLD[event["exception"]["values"][0]["type"]] in told
+    assert SDK_BLIND_BECAUSE[event["exception"]["values"][0]["type"]] in told
     last_line = event["contexts"]["stderr"]["last_lines"][-1]
     assert " ".join(last_line.split()) in page.part("Last lines on stderr")
 

@@ -33,20 +33,20 @@ SOURCE = "exception.values[-1].stacktrace.frames[-1].context_line"
 @pytest.mark.parametrize(
     ("switch", "value", "what", "path"),
     [
-        ("include_local_variables", False, "vanished", f"{VARS}.paid"),
-        ("include_source_context", False, "vanished", SOURCE),
-        ("max_breadcrumbs", 2, "vanished", "breadcrumbs.values[-3].message"),
+        ("include_local_variables", False, "removed", f"{VARS}.paid"),
+        ("include_source_context", False, "removed", SOURCE),
+        ("max_breadcrumbs", 2, "removed", "breadcrumbs.values[-3].message"),
         ("max_breadcrumbs", 0, "changed", "breadcrumbs.values"),
         ("max_request_body_size", "never", "changed", "request.data"),
         ("max_request_body_size", "small", "changed", "request.data"),
-        ("send_default_pii", True, "appeared", "request.cookies.theme"),
+        ("send_default_pii", True, "added", "request.cookies.theme"),
         ("send_default_pii", True, "changed", 'request.headers."X-Forwarded-For"'),
-        ("traces_sample_rate", 1.0, "appeared", "contexts.trace.op"),
+        ("traces_sample_rate", 1.0, "added", "contexts.trace.op"),
         ("before_send", redact_card, "changed", "request.data.card_number"),
-        ("user", True, "appeared", "user.username"),
-        ("tags", True, "appeared", 'tags."player.tier"'),
-        ("contexts", True, "appeared", "contexts.order.at_stake"),
-        ("fingerprint", True, "appeared", "fingerprint"),
+        ("user", True, "added", "user.username"),
+        ("tags", True, "added", 'tags."player.tier"'),
+        ("contexts", True, "added", "contexts.order.at_stake"),
+        ("fingerprint", True, "added", "fingerprint"),
     ],
 )
 def test_each_switch_takes_effect(
@@ -54,13 +54,13 @@ def test_each_switch_takes_effect(
 ) -> None:
     comparison = lab.compare({}, {switch: value})
     assert path in getattr(comparison, what)
-    assert comparison.because(path) == (switch,)
-    assert all(comparison.because(path) == (switch,) for path in comparison.difference.paths)
+    assert comparison.caused_by(path) == (switch,)
+    assert all(comparison.caused_by(path) == (switch,) for path in comparison.difference.paths)
     assert comparison.a.settings[switch] == SWITCHES[switch].default
     assert comparison.b.settings[switch] == value
     # And the other way round.
     back = lab.compare({switch: value}, {})
-    opposite = {"appeared": "vanished", "vanished": "appeared", "changed": "changed"}[what]
+    opposite = {"added": "removed", "removed": "added", "changed": "changed"}[what]
     assert path in getattr(back, opposite)
 
 
@@ -94,24 +94,24 @@ def test_the_same_settings_differ_in_nothing_but_what_varies(lab: Laboratory) ->
 
 
 def test_of_many_switches_each_answers_for_its_own(all_at_once: Comparison) -> None:
-    because = all_at_once.because
-    assert because("user.id") == ("user",)
-    assert because("tags.table") == ("tags",)
-    assert because("fingerprint") == ("fingerprint",)
-    assert because("contexts.order") == ("contexts",)
-    assert because("breadcrumbs.values[-5].message") == ("max_breadcrumbs",)
-    assert because(SOURCE) == ("include_source_context",)
-    assert because(f"{VARS}.paid") == ("include_local_variables",)
-    assert because("request.cookies.theme") == ("send_default_pii",)
-    assert because("contexts.trace.op") == ("traces_sample_rate",)
-    assert because("release") == because("event_id") == ()
+    caused_by = all_at_once.caused_by
+    assert caused_by("user.id") == ("user",)
+    assert caused_by("tags.table") == ("tags",)
+    assert caused_by("fingerprint") == ("fingerprint",)
+    assert caused_by("contexts.order") == ("contexts",)
+    assert caused_by("breadcrumbs.values[-5].message") == ("max_breadcrumbs",)
+    assert caused_by(SOURCE) == ("include_source_context",)
+    assert caused_by(f"{VARS}.paid") == ("include_local_variables",)
+    assert caused_by("request.cookies.theme") == ("send_default_pii",)
+    assert caused_by("contexts.trace.op") == ("traces_sample_rate",)
+    assert caused_by("release") == caused_by("event_id") == ()
 
 
 def test_a_field_that_two_switches_touch_names_both(all_at_once: Comparison) -> None:
     order = "exception.values[-1].stacktrace.frames[-2].vars.order"
-    assert all_at_once.because(order) == ("include_local_variables", "before_send")
+    assert all_at_once.caused_by(order) == ("include_local_variables", "before_send")
     # The body is away, and what is left of it was not to be redacted.
-    assert set(all_at_once.because("request.data")) == {"max_request_body_size", "before_send"}
+    assert set(all_at_once.caused_by("request.data")) == {"max_request_body_size", "before_send"}
 
 
 def test_a_field_that_takes_two_switches_names_both(lab: Laboratory) -> None:
@@ -119,14 +119,14 @@ def test_a_field_that_takes_two_switches_names_both(lab: Laboratory) -> None:
         return {**event, "extra": {"tags": len(event["tags"])}} if "tags" in event else event
 
     comparison = lab.compare({}, {"tags": True, "before_send": count})
-    assert comparison.appeared[0] == "extra.tags"
-    assert comparison.because("extra.tags") == ("before_send", "tags")
+    assert comparison.added[0] == "extra.tags"
+    assert comparison.caused_by("extra.tags") == ("before_send", "tags")
 
 
 def test_every_difference_is_owed_to_a_switch(all_at_once: Comparison) -> None:
     paths = all_at_once.difference.paths
     assert len(paths) > 40
-    assert [path for path in paths if not all_at_once.because(path)] == []
+    assert [path for path in paths if not all_at_once.caused_by(path)] == []
     assert all_at_once.effects.keys() == SWITCHES.keys() - {"sample_rate"}
 
 

@@ -38,25 +38,25 @@ def test_what_appears_vanishes_and_changes_is_told_apart(other: Any) -> None:
     del other["tags"]["tier"]
     other["request"]["headers"]["Host"] = "there"
     difference = Difference(EVENT, other)
-    assert difference.appeared == ["user.id"]
-    assert difference.vanished == ["tags.tier"]
+    assert difference.added == ["user.id"]
+    assert difference.removed == ["tags.tier"]
     assert difference.changed == ["request.headers.Host"]
     assert difference.same == 16
-    assert difference.summary == "1 appeared, 1 vanished, 1 changed"
+    assert difference.summary == "1 added, 1 removed, 1 changed"
     assert difference
 
 
 def test_every_path_is_found_in_an_event(other: Any) -> None:
     other["tags"] = {'a"b': "1", "ä.ö": "2"}
     difference = Difference(EVENT, other)
-    assert difference.appeared == ['tags."a\\"b"', 'tags."ä.ö"']
-    assert [Event(other).find(path) for path in difference.appeared] == ["1", "2"]
-    assert [jmespath.search(path, EVENT) for path in difference.vanished] == ["/spin", "vip"]
+    assert difference.added == ['tags."a\\"b"', 'tags."ä.ö"']
+    assert [Event(other).find(path) for path in difference.added] == ["1", "2"]
+    assert [jmespath.search(path, EVENT) for path in difference.removed] == ["/spin", "vip"]
 
 
 def test_lists_are_counted_from_their_end(other: Any) -> None:
     del other["breadcrumbs"]["values"][0]
-    assert Difference(EVENT, other).vanished == ["breadcrumbs.values[-3].message"]
+    assert Difference(EVENT, other).removed == ["breadcrumbs.values[-3].message"]
     other["exception"]["values"][0]["stacktrace"]["frames"][1]["lineno"] = 3
     changed = Difference(EVENT, other).changed
     assert changed == ["exception.values[-1].stacktrace.frames[-1].lineno"]
@@ -85,9 +85,9 @@ def test_what_happens_alike_in_many_places_is_one_row(other: Any) -> None:
     for frame in other["exception"]["values"][0]["stacktrace"]["frames"]:
         del frame["vars"]
     difference = Difference(EVENT, other)
-    assert len(difference.vanished) == 2
+    assert len(difference.removed) == 2
     (row,) = difference.parts["exception"]
-    assert (row.what, row.mark) == ("vanished", "−")
+    assert (row.what, row.mark) == ("removed", "−")
     assert row.path == "exception.values[*].stacktrace.frames[*].vars"
     assert len(row.places) == 2
     # The last one is that of the line that failed.
@@ -115,7 +115,7 @@ def test_where_an_object_lies_in_memory_does_not_count(other: Any) -> None:
 
 def test_an_event_that_was_not_sent_has_no_field(other: Any) -> None:
     lost = Difference(EVENT, None)
-    assert len(lost.vanished) == 18
+    assert len(lost.removed) == 18
     assert "B sent <b>no event</b>" in lost._repr_html_()
     assert "A sent <b>no event</b>" in Difference(None, EVENT)._repr_html_()
     neither = Difference(None, None)
@@ -127,7 +127,7 @@ def test_who_did_it_stands_beside_it(other: Any) -> None:
     other["user"] = {"id": "7"}
     other["release"] = "2"
     reasons = {"user": ("pii", "user")}
-    difference = Difference(EVENT, other, because=lambda path: reasons.get(path, ()))
+    difference = Difference(EVENT, other, caused_by=lambda path: reasons.get(path, ()))
     html = difference._repr_html_()
     assert "because of <code><b>pii</b></code>, <code><b>user</b></code>" in html
     assert "through no switch alone" in html
@@ -139,7 +139,7 @@ def test_a_mark_never_stands_without_its_word(other: Any) -> None:
     del other["tags"]["tier"]
     other["event_id"] = "2"
     html = Difference(EVENT, other)._repr_html_()
-    for mark, word in (("+", "appeared"), ("−", "vanished"), ("~", "changed")):
+    for mark, word in (("+", "added"), ("−", "removed"), ("~", "changed")):
         assert f'<span class="cw-mark-{word}">{mark}</span> {word}' in html
     assert html.count('scope="col"') == 3
     assert html.count('scope="rowgroup"') == 3
@@ -158,7 +158,7 @@ def test_whatever_an_event_holds_is_text(other: Any) -> None:
         other,
         names=(HOSTILE, "B"),
         varying={jmespath_of((HOSTILE,))},
-        because=lambda _: (HOSTILE,),
+        caused_by=lambda _: (HOSTILE,),
     )
     assert "<img" not in difference._repr_html_()
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kit.ingest.store import StoredItem
 
-# A control character in a text that Vega measures would end this process.
+# Control characters, half of a surrogate pair, and all that would run or end an element.
 HOSTILE = (
     "\x1b[31m\x00\ufffe\ud800</text></svg><script>alert(1)</script><img src=x onerror=alert(1)>"
     "\" onload='x' {{7*7}} §0§"

@@ -106,24 +106,26 @@ class Comparison:
     @cached_property
     def difference(self) -> Difference:
         """What differs between the two events; what differs each time is set apart."""
-        return Difference(self.a.event, self.b.event, varying=self.varying, because=self.because)
+        return Difference(
+            self.a.event, self.b.event, varying=self.varying, caused_by=self.caused_by
+        )
 
     @property
-    def appeared(self) -> list[str]:
+    def added(self) -> list[str]:
         """The paths that only the event of B has."""
-        return self.difference.appeared
+        return self.difference.added
 
     @property
-    def vanished(self) -> list[str]:
+    def removed(self) -> list[str]:
         """The paths that only the event of A has."""
-        return self.difference.vanished
+        return self.difference.removed
 
     @property
     def changed(self) -> list[str]:
         """The paths at which the events have different values."""
         return self.difference.changed
 
-    def because(self, path: str) -> tuple[str, ...]:
+    def caused_by(self, path: str) -> tuple[str, ...]:
         """Return the switches that make a difference at ``path``, inside it, or to all around it.
 
         Each was fired alone: set as in B with all else as in A, and the other way round.
@@ -139,7 +141,7 @@ class Comparison:
         """The switches because of which only one of the two sent an event."""
         if (self.a.event is None) == (self.b.event is None):
             return ()
-        return self.because("event_id")
+        return self.caused_by("event_id")
 
     def _repr_html_(self) -> str:
         return render("laboratory_result.html", comparison=self) + self.difference._repr_html_()
