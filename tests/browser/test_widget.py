@@ -70,7 +70,7 @@ def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
 
 def test_a_parameter_says_its_bounds(open_widget: OpenWidget) -> None:
     screen = open_widget("workshop.crash('game-engine/memory-leak')")
-    expect(screen.page.get_by_label(re.compile(r"mb \(.*\d+ to \d+\)"))).to_be_visible()
+    expect(screen.page.get_by_label(re.compile(r"mb \(\d+ to \d+ MB\)"))).to_be_visible()
     screen.press(button_of(screen))
     expect(screen.page.get_by_role("heading", name="MemoryError")).to_be_visible()
     expect(screen.page.locator(".cw-gauges .cw-says").first).to_contain_text("Memory ")

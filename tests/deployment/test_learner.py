@@ -49,12 +49,15 @@ def test_it_is_asked_for_once_a_folder(tmp_path: Path) -> None:
 
     assert learner(tmp_path / "home", ask=ada, environment={}) == "Ada Lovelace"
     assert learner(tmp_path / "home", ask=never, environment={}) == "Ada Lovelace"
-    assert questions == [PROMPT.format(kit.system.learner._user())]
+    assert questions == [PROMPT.format(kit.system.learner._user_name())]
 
 
 def test_an_empty_answer_takes_the_name_that_was_offered(tmp_path: Path) -> None:
-    assert learner(tmp_path, ask=lambda question: " ", environment={}) == kit.system.learner._user()
-    assert learner(tmp_path, ask=never, environment={}) == kit.system.learner._user()
+    assert (
+        learner(tmp_path, ask=lambda question: " ", environment={})
+        == kit.system.learner._user_name()
+    )
+    assert learner(tmp_path, ask=never, environment={}) == kit.system.learner._user_name()
 
 
 def test_the_environment_comes_first_and_nobody_is_asked(tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_without_a_terminal_nobody_waits_for_an_answer(tmp_path: Path) -> None:
         assert running.stdout is not None
         try:
             assert running.wait(60) == 0
-            assert running.stdout.read() == f"{kit.system.learner._user()}\n"
+            assert running.stdout.read() == f"{kit.system.learner._user_name()}\n"
         finally:
             running.kill()
     assert not (tmp_path / "learner.txt").exists()
@@ -135,7 +138,7 @@ def start(running: Kernel, answer: str | None) -> list[str]:
 def test_a_notebook_asks_and_all_that_is_sent_carries_the_name(environment: Environment) -> None:
     environment(SENTRY_DSN=NOBODY_LISTENS)
     with kernel() as running:
-        assert start(running, "Zoë <b>") == [PROMPT.format(kit.system.learner._user())]
+        assert start(running, "Zoë <b>") == [PROMPT.format(kit.system.learner._user_name())]
         running.run("workshop.trigger('game-engine/crash'); workshop.flush()")
         assert running.run(NAMES) == "Zoë <b> {'Zoë <b>'}\n"
     with kernel() as running:
@@ -147,7 +150,7 @@ def test_a_notebook_without_a_person_asks_nobody(environment: Environment) -> No
     environment(SENTRY_DSN=NOBODY_LISTENS)
     with kernel() as running:
         assert start(running, None) == []
-        assert running.run("print(workshop.learner)") == f"{kit.system.learner._user()}\n"
+        assert running.run("print(workshop.learner)") == f"{kit.system.learner._user_name()}\n"
     assert "learner.txt" not in os.listdir(os.environ["WORKSHOP_HOME"])
 
 
