@@ -253,7 +253,7 @@ def use_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a crash declares is never complete then: in the end the leaks are waited for.
     monkeypatch.setattr("kit.trigger.TELEMETRY_DEADLINE_S", 0.0)
     monkeypatch.setattr(clients, "sentry_options", default_options)
-    monkeypatch.setattr(node, "command", command_with_defaults)
+    monkeypatch.setattr(node, "node_command", command_with_defaults)
 
 
 def default_options(service: Service) -> dict[str, Any]:
