@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import OpenScreen, ShowCells
@@ -21,6 +22,7 @@ def test_nothing_covers_the_first_page(lab: Lab, open_screen: OpenScreen) -> Non
     expect(screen.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_every_crash_of_the_course_shows_what_it_led_to(show_cells: ShowCells) -> None:
     crashes = crashes_of_the_course()
     # JupyterLab takes cells out of the page that are not in sight.
