@@ -4,9 +4,6 @@ A press then finds our source parsed, the templates compiled, and all that the S
 HTTP client do once a process.
 """
 
-import contextlib
-import threading
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -24,19 +21,9 @@ _TEMPLATES = (
 )
 
 
-@contextlib.contextmanager
-def warming_up() -> Iterator[None]:
-    """Warm up beside the block, which is over when both are: nothing is left to compete with."""
-    thread = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
 @cache
-def _warm_up() -> None:
+def warm_up() -> None:
+    """Do it, once a process."""
     with untraced():
         # The SDK reads the metadata of all installed packages for the first event.
         _get_installed_modules()

@@ -41,7 +41,7 @@ from kit.system.links import Link, link
 from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
 from kit.views.gauges import THIS_PROCESS, WatchTarget
-from kit.warm_up import warming_up
+from kit.warm_up import warm_up
 from kit.widgets.crash_widget import CrashWidget
 from kit.widgets.panel import Panel
 
@@ -75,8 +75,7 @@ class Workshop:
             if cls._running is None:
                 home = home or default_home()
                 system = System(home, learner(home) if os.environ.get("SENTRY_DSN") else None)
-                with warming_up():
-                    system.start(report)
+                system.start(report, meanwhile=warm_up)
                 cls._running = cls(system)
                 cls._running.hook.on()
                 # The SDK itself closes the client of the main context only.

@@ -55,6 +55,8 @@ _SCOPE_KEYWORDS = {
 _SCOPE_ATTRIBUTES = {"fingerprint", "level", "user", "transaction"}
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _FOREIGN = {"node_modules", "test"}
+# What adds something to an event, and the functions around it.
+_Statement = ast.Call | ast.Assign | ast.FunctionDef | ast.AsyncFunctionDef
 _PLACEHOLDER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]")
 
 
@@ -68,9 +70,9 @@ class Source:
         self._known: dict[tuple[str, int], list[tuple[str, Place]]] = {}
 
     @cached_property
-    def _nodes(self) -> dict[str, list[tuple[str, ast.AST]]]:
-        """All nodes of each file in the order of the source, with the function around them."""
-        nodes: dict[str, list[tuple[str, ast.AST]]] = {file: [] for file in self._files}
+    def _nodes(self) -> dict[str, list[tuple[str, _Statement]]]:
+        """The statements of each file in the order of the source, with the function around them."""
+        nodes: dict[str, list[tuple[str, _Statement]]] = {file: [] for file in self._files}
         for file, (tree, _) in self._files.items():
             _walk(tree, "<module>", nodes[file])
         return nodes
@@ -308,9 +310,13 @@ def _texts(name: str, pattern: str) -> Iterator[tuple[str, str]]:
             yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
 
 
-def _walk(node: ast.AST, function: str, found: list[tuple[str, ast.AST]]) -> None:
+def _walk(node: ast.AST, function: str, found: list[tuple[str, _Statement]]) -> None:
     for child in ast.iter_child_nodes(node):
-        found.append((function, child))
+        # Most nodes are names and literals: nothing is below them.
+        if isinstance(child, ast.Name | ast.Constant | ast.expr_context):
+            continue
+        if isinstance(child, _Statement):
+            found.append((function, child))
         inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
         _walk(child, child.name if inner else function, found)  # type: ignore[attr-defined]
 

@@ -82,10 +82,11 @@ class System:
         assert isinstance(server, Supervisor)
         return server
 
-    def start(self, report: Report) -> None:
+    def start(self, report: Report, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Start everything, saying a line per server.
 
-        Raises ServerError when one does not start; those that did are stopped then.
+        ``meanwhile`` is called while the processes start. Raises ServerError when a server does not
+        start; those that did are stopped then.
         """
         with contextlib.ExitStack() as undo:
             self._undo = undo
@@ -94,7 +95,7 @@ class System:
             with untraced():
                 self._launch_ingest()
                 self._launch_database()
-            self._launch_services(report)
+            self._launch_services(report, meanwhile)
             for server in self.servers.values():
                 self._await(server)
                 report(read_part(server).line)
@@ -156,13 +157,16 @@ class System:
             self._undo.callback(self.database.stop)
             self.database.launch()
 
-    def _launch_services(self, report: Report) -> None:
+    def _launch_services(self, report: Report, meanwhile: Callable[[], None]) -> None:
+        clients = self._undo.enter_context(contextlib.ExitStack())  # closed after the services
+        self._launch_payment(report)
         for service in SERVICES.values():
             client = ServiceClient(service, self._dsn(service), self.learner)
             self.clients[service.name] = client
-            self._undo.callback(client.close)
+            clients.callback(client.close)
+        meanwhile()
+        self._await_payment()
         # Callers last: they are told the addresses of those whom they call.
-        self._launch_payment(report)
         self._host(ANALYTICS, serve_asgi(partial(analytics.make_app, self._settings())))
         make_app = partial(game_engine.make_app, self._settings())
         self._host(GAME_ENGINE, serve_tornado(make_app, MAX_BODY_BYTES))
@@ -184,7 +188,12 @@ class System:
             context=untraced,
         )
         self._launch(supervisor)
-        # Waited for here: should it not start, the game engine keeps the balances itself.
+
+    def _await_payment(self) -> None:
+        """Wait for it: should it not start, the game engine keeps the balances itself."""
+        supervisor = self.servers.get(PAYMENT.name)
+        if supervisor is None:
+            return
         try:
             supervisor.wait()
         except ServerError as error:
