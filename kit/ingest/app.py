@@ -11,7 +11,6 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -62,10 +61,9 @@ def make_app(
             Route("/stream", ingest.stream, methods=["POST"]),
             Route("/health", _health),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
         exception_handlers={HTTPException: _refusal},
     )
-    return _Shortcut(ingest, app)
+    return TrustedHostMiddleware(_Shortcut(ingest, app), allowed_hosts=HOSTS)
 
 
 class _Shortcut:
@@ -80,7 +78,7 @@ class _Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match = _ENVELOPE_PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if match is None or scope["method"] != "POST" or not _is_trusted(scope):
+        if match is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         request = Request({**scope, "path_params": {"project_id": match[1]}}, receive)
@@ -89,11 +87,6 @@ class _Shortcut:
         except HTTPException as refused:
             answer = await _refusal(request, refused)
         await answer(scope, receive, send)
-
-
-def _is_trusted(scope: Scope) -> bool:
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    return any(host.partition(b":")[0].decode("latin-1") in HOSTS for host in hosts[:1])
 
 
 class _Ingest:

@@ -101,7 +101,7 @@ def test_a_round_shows_its_evidence_first_and_the_other_one_at_the_end(
 ) -> None:
     for number, evidence in enumerate(experiment.evidence, start=1):
         stopwatch = experiment.round(number)
-        stopwatch.click_start()
+        stopwatch.start_button.click()
         shown = "".join(str(child.value) for child in stopwatch.view.children[2:3])
         marks = {LOGS: "demo_services.promotions: [", CARD: "cw-card"}
         assert marks.pop(evidence) in shown
@@ -116,7 +116,7 @@ def test_a_round_shows_its_evidence_first_and_the_other_one_at_the_end(
 def test_it_is_played_to_a_result(experiment: Experiment) -> None:
     for number in (1, 2, 3):
         stopwatch = experiment.round(number)
-        stopwatch.click_start()
+        stopwatch.start_button.click()
         puzzle = experiment.case(number).puzzle
         wrong = next(choice for choice in puzzle.choices if choice != puzzle.cause)
         assert not stopwatch.answer(wrong)
@@ -130,7 +130,7 @@ def test_it_is_played_to_a_result(experiment: Experiment) -> None:
 
 def test_a_new_stopwatch_forgets_the_old_one(experiment: Experiment) -> None:
     old = experiment.round(1)
-    old.click_start()
+    old.start_button.click()
     new = experiment.round(1)
     assert old.ended.is_set()
     assert new.attempt.state == NOT_TRIED

@@ -75,24 +75,16 @@ class Stopwatch:
         self.view = self._build_view()
         self._show()
 
-    def click_start(self) -> None:
-        """Press Start."""
-        self.start_button.click()
-
     def answer(self, choice: str) -> bool:
         """Press the button of an answer; return whether it was right.
 
         Raises KeyError for an answer that is not among the choices, NotRunning when the clock
         does not run.
         """
-        self._must_run()
+        if self.attempt.state != RUNNING:
+            raise NotRunning(f"The clock does not run: this round is {self.attempt.state}.")
         self.choices[choice].click()
         return self.attempt.state == SOLVED
-
-    def give_up(self) -> None:
-        """Press Give up. Raises NotRunning."""
-        self._must_run()
-        self.give_up_button.click()
 
     def stop(self) -> None:
         """End without a result and leave the page: another takes the place of this one."""
@@ -101,10 +93,6 @@ class Stopwatch:
 
     def _ipython_display_(self) -> None:
         display(self.view)
-
-    def _must_run(self) -> None:
-        if self.attempt.state != RUNNING:
-            raise NotRunning(f"The clock does not run: this round is {self.attempt.state}.")
 
     def _build_view(self) -> ipywidgets.VBox:
         bar = ipywidgets.Box([self.start_button, self._clock, self.give_up_button])
