@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kit.actionable import ActionableError
+from kit.ingest.checkpoint import Checkpointer
 from kit.ingest.envelope import Envelope, Item, parse_item
 from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
@@ -26,8 +27,10 @@ MOST = 1000
 RECENT = 100
 _BUSY_TIMEOUT_S = 10.0
 _PAGE_BYTES = 4096
-# Moving what was written from the log to the file waits for the disk: rarely, and much at once.
+# Of the log of what was written last; whoever writes then waits for it to be moved to the file.
 _WAL_BYTES = 32 * 1024 * 1024
+# What a row adds to the log: the pages of its table and of indexes.
+_ROW_BYTES = 6 * 1024
 # Of a start: what is over the bounds then is deleted with the writes that follow.
 _OPEN_BUDGET_S = 1.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -210,6 +213,8 @@ class Store:
             _set_up(self._writer)
             self._trimmer = Trimmer(self._writer, Retention(keep, max_bytes))
             self._trimmer.trim(_OPEN_BUDGET_S)
+            checkpointer = Checkpointer(_connect(path))
+            self._checkpointer = opened.enter_context(closing(checkpointer))
             self._files = opened.pop_all()
         # What is free is used again; that it is not given back is no reason not to start.
         with suppress(sqlite3.Error):
@@ -337,6 +342,7 @@ class Store:
             # The batch is stored all the same; the next one tries again.
             with suppress(sqlite3.Error):
                 self._trimmer.trim_after(size, rows, batch[0].at)
+            self._checkpointer.note(size + rows * _ROW_BYTES)
 
     def _publish(self, received: Received, ids: range) -> None:
         with self._subscribing:

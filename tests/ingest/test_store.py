@@ -169,6 +169,19 @@ def test_a_batch_keeps_its_order_and_is_there_after_closing(tmp_path: Path) -> N
     assert found == list(reversed(range(2000)))
 
 
+def test_what_is_written_is_moved_from_the_log_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.ingest.checkpoint._EVERY_BYTES", 0)
+    path = tmp_path / "captured.sqlite3"
+    with closing(Store(path)) as store:
+        before = path.stat().st_size
+        store_away(store, error(new_id(), blob="x" * 100_000))
+        assert store._checkpointer._running is not None
+        store._checkpointer._running.result(60)
+        assert path.stat().st_size > before + 100_000
+
+
 def test_threads_may_write_at_once(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: store_away(store, error(new_id())), range(200)))

@@ -1,0 +1,39 @@
+"""Moving what was written from a database's log to its file."""
+
+import sqlite3
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+
+# Rarely, and much at once: it waits for the disk.
+_EVERY_BYTES = 16 * 1024 * 1024
+
+
+class Checkpointer:
+    """Moves it in a thread of its own, so that who writes does not wait for the disk.
+
+    What it does not keep up with, SQLite moves itself when the log is at its limit. ``db`` is a
+    connection that nothing else uses; it is closed with this.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._running: Future[None] | None = None
+        self._unmoved = 0
+
+    def note(self, written_bytes: int) -> None:
+        """Remember that so much was written, and move it when it is much."""
+        self._unmoved += written_bytes
+        if self._unmoved > _EVERY_BYTES and (self._running is None or self._running.done()):
+            self._unmoved = 0
+            self._running = self._thread.submit(self._checkpoint)
+
+    def close(self) -> None:
+        """Wait for what is being moved."""
+        with closing(self._db):
+            self._thread.shutdown()
+
+    def _checkpoint(self) -> None:
+        # Another process may be at it; what is left is moved the next time.
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
