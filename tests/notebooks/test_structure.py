@@ -4,6 +4,8 @@ from itertools import pairwise
 import pytest
 from nbformat import NotebookNode
 
+from demo_services.services import FRONTEND
+from kit.crashes.catalogue import CRASHES
 from tests.notebooks.kernels import COURSE, NOTEBOOKS, read, sources
 
 MAX_LINES = 30
@@ -96,3 +98,12 @@ def test_its_links_within_the_course_name_a_heading_that_is_there(notebook: Note
         there = read(file) if file else notebook
         titles = re.findall(r"^#{1,6} (.*)$", markdown(there), flags=re.MULTILINE)
         assert name in [title.replace(" ", "-") for title in titles]
+
+
+# The notebook's own crash is the slot machine's, which a notebook has without naming it.
+@pytest.mark.parametrize(
+    "crash_id", sorted({crash.id for crash in CRASHES if crash.service is not FRONTEND})
+)
+def test_each_crash_type_has_a_section(crash_id: str) -> None:
+    code = "\n".join(source for name in NOTEBOOKS for source in sources(read(name)))
+    assert crash_id in code, f"Add a section to a notebook that triggers {crash_id}."
