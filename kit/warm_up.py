@@ -5,9 +5,9 @@ HTTP client do once a process.
 """
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-import anyio
 from sentry_sdk.utils import _get_installed_modules, event_from_exception
 
 from kit.html import ENVIRONMENT
@@ -28,7 +28,7 @@ def warm_up() -> None:
         # The SDK reads the metadata of all installed packages for the first event.
         _get_installed_modules()
         # The gateway's client imports it with its first call.
-        anyio.run(anyio.lowlevel.checkpoint)
+        import_module("anyio._backends._asyncio")
         for template in _TEMPLATES:
             ENVIRONMENT.get_template(template)
         event_card(_event())
