@@ -114,6 +114,7 @@ def test_without_a_network_there_is_one_clear_line_and_no_bundle(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_network_that_pip_does_not_trust_is_said(
     tmp_path: Path, no_settings: pytest.MonkeyPatch
 ) -> None:

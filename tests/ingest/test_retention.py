@@ -238,6 +238,7 @@ def test_what_was_deleted_names_the_reason_and_the_setting(
     assert described == f"deleted the oldest envelopes: {said}"
 
 
+@pytest.mark.slow
 def test_the_start_says_what_was_deleted(tmp_path: Path) -> None:
     """In a process of its own: one runs a single workshop."""
     with closing(Store(tmp_path / "captured.sqlite3")) as store:

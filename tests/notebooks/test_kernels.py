@@ -14,6 +14,7 @@ CRASH = "print(workshop.trigger('game-engine/crash').missing)"
 PORTS = "print([workshop.url(name) for name in ('gateway', 'game-engine', 'ingest')])"
 
 
+@pytest.mark.slow
 def test_two_kernels_work_at_once() -> None:
     with kernel() as first, kernel() as second:
         for running in (first, second):

@@ -12,27 +12,21 @@ from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
 
 pytestmark = pytest.mark.system
 
-# A learner runs cells again. It is tried in the first notebook, and with -m slow in all.
-TWICE = ("00_start_here.ipynb",)
-RUNS = [
-    *(pytest.param((name, 1), id=name) for name in NOTEBOOKS if name not in TWICE),
-    *(
-        pytest.param((name, 2), id=f"{name}-again", marks=[] if name in TWICE else pytest.mark.slow)
-        for name in NOTEBOOKS
-    ),
-]
+# The first is run with every change of the code, all others with -m slow.
+FIRST = "00_start_here.ipynb"
+RUNS = [pytest.param(name, marks=[] if name == FIRST else pytest.mark.slow) for name in NOTEBOOKS]
 
 
 @pytest.fixture(scope="module", params=RUNS)
 def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A notebook run by nbmake as ``pytest --nbmake notebooks`` does, once for all tests here.
 
-    Its cells may come twice, in one kernel: the second half is a learner's second try.
+    Its cells come twice, in one kernel: the second half is a learner's second try.
     """
-    name, times = request.param
+    name = request.param
     notebook = read(name)
     cells = notebook.cells
-    notebook.cells = [copy.deepcopy(cell) for _ in range(times) for cell in cells]
+    notebook.cells = [copy.deepcopy(cell) for _ in range(2) for cell in cells]
     for number, cell in enumerate(notebook.cells):
         cell.id += f"-{number}"
     path = tmp_path_factory.mktemp("course") / name

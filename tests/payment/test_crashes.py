@@ -219,6 +219,7 @@ def test_memory_leak(payment: Payment) -> None:
     assert_tells_the_request(event)
 
 
+@pytest.mark.slow
 def test_leaks_at_the_same_time_take_turns(payment: Payment) -> None:
     with ThreadPoolExecutor(3) as pool:
         responses = list(pool.map(payment.call, ["/debug/memory-leak?mb=64"] * 3))

@@ -155,6 +155,7 @@ def test_memory_leak(engine: Running) -> None:
     assert telemetry.spans == [*SPIN_SPANS, "game.replay"]
 
 
+@pytest.mark.slow
 def test_leaks_at_the_same_time_take_turns(engine: Running) -> None:
     with ThreadPoolExecutor(3) as pool:
         responses = list(pool.map(engine.call, ["/debug/memory-leak?mb=256"] * 3))

@@ -95,7 +95,12 @@ workshop.trigger("game-engine/crash")
 
 
 @pytest.mark.parametrize(
-    "ending", ["", "raise SystemExit(0)", "threading.Thread(target=print).start()"]
+    "ending",
+    [
+        "",
+        pytest.param("raise SystemExit(0)", marks=pytest.mark.slow),
+        pytest.param("threading.Thread(target=print).start()", marks=pytest.mark.slow),
+    ],
 )
 def test_leaving_without_a_stop_blocks_nothing(ending: str) -> None:
     ended = run(LEFT_RUNNING + ending)

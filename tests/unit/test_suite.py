@@ -23,6 +23,7 @@ def test_another():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_test_that_hangs_ends_and_says_where(tmp_path: Path) -> None:
     (tmp_path / "test_hangs.py").write_text(HANGS, encoding="utf-8")
