@@ -12,7 +12,7 @@ from sentry_sdk.utils import _get_installed_modules, event_from_exception
 
 from kit.html import ENVIRONMENT
 from kit.provenance.python_source import source
-from kit.system.clients import untraced
+from kit.system.clients import sentry_off
 from kit.views.card import event_card
 
 _TEMPLATES = (
@@ -24,7 +24,7 @@ _TEMPLATES = (
 @cache
 def warm_up() -> None:
     """Do it, once a process."""
-    with untraced():
+    with sentry_off():
         # The SDK reads the metadata of all installed packages for the first event.
         _get_installed_modules()
         # The gateway's client imports it with its first call.

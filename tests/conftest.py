@@ -21,6 +21,8 @@ DATABASE = Database()
 # All tests of these rooms start the system, or a part of it. Elsewhere those do that use one of
 # the fixtures below, and those that are marked.
 SYSTEM_ROOMS = {"browser", "deployment", "hard", "payment", "privacy", "services"}
+# What deployments, accidents and secrets do to the whole system: it starts often, or for long.
+SLOW_ROOMS = {"deployment", "hard", "privacy"}
 SYSTEM_FIXTURES = {"workshop", "own_workshop", "recorded_crashes"}
 # Its tests share one JupyterLab, one browser and one kernel, so one process runs them all.
 BROWSER_ROOM = "browser"
@@ -45,7 +47,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or starts the system, and give what is slow more time."""
+    """Mark what needs a browser, starts the system or is slow; some of it gets more time."""
     for item in items:
         room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if room == BROWSER_ROOM:
@@ -54,6 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("system")
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
+        if room in SLOW_ROOMS:
+            item.add_marker("slow")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

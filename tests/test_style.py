@@ -14,7 +14,7 @@ NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy"],
+        pytest.param(["mypy"], marks=pytest.mark.slow),
         # They are committed without outputs: run nbstripout on what this names.
         ["nbstripout", "--verify", *NOTEBOOKS],
     ],

@@ -44,7 +44,7 @@ def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def untraced() -> Iterator[None]:
+def sentry_off() -> Iterator[None]:
     """Switch Sentry off inside the block: an ingest must not report its own uploads."""
     with use_client(OffClient()):
         yield
@@ -58,7 +58,7 @@ def open_client(**options: Any) -> sentry_sdk.Client:
     """
     # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
     client = sentry_sdk.Client(http_proxy="", **options)
-    with untraced():
+    with sentry_off():
         client.flush(timeout=1.0)
     return client
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from kit.system.clients import untraced
+from kit.system.clients import sentry_off
 
 INTERVAL_S = 0.025
 PATIENCE_S = 30.0
@@ -48,7 +48,7 @@ class Pulse:
     def _run(self) -> None:
         # A new connection each time: one that is kept dies with the process.
         limits = httpx.Limits(max_keepalive_connections=0)
-        with untraced(), httpx.Client(timeout=PATIENCE_S, limits=limits, trust_env=False) as http:
+        with sentry_off(), httpx.Client(timeout=PATIENCE_S, limits=limits, trust_env=False) as http:
             # The first one takes longer, on this side.
             self._ask(http)
             self._delay = 0.0

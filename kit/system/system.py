@@ -43,7 +43,7 @@ from kit.ingest.relay import Relay
 from kit.ingest.retention import Retention
 from kit.ingest.store import Store
 from kit.system import status
-from kit.system.clients import ServiceClient, untraced
+from kit.system.clients import ServiceClient, sentry_off
 from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
 from kit.system.part import Part, read_part, status_line
@@ -68,7 +68,7 @@ class System:
         self.clients: dict[str, ServiceClient] = {}
         self.servers: dict[str, BackgroundServer] = {}
         self.relay: Relay | None = None
-        self.database = Database(context=untraced)
+        self.database = Database(context=sentry_off)
         self.unavailable: dict[str, str] = {}
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
@@ -92,7 +92,7 @@ class System:
             self._undo = undo
             self.log.install()
             undo.callback(self.log.uninstall)
-            with untraced():
+            with sentry_off():
                 self._launch_ingest()
                 self._launch_database()
             self._launch_services(report, meanwhile)
@@ -174,7 +174,7 @@ class System:
 
     def _launch_payment(self, report: Report) -> None:
         try:
-            with untraced():
+            with sentry_off():
                 command = node.node_command(payment.HOME, {}, report)
         except ServerError as error:
             self.unavailable[PAYMENT.name] = str(error)
@@ -185,7 +185,7 @@ class System:
             port=PAYMENT.port,
             on_exit=self._report_exit,
             on_line=partial(self.log.note, PAYMENT.name),
-            context=untraced,
+            context=sentry_off,
         )
         self._launch(supervisor)
 
@@ -245,7 +245,7 @@ class System:
         try:
             self.database.wait()
             # Its first call creates the indexes; no learner should wait for that.
-            with untraced():
+            with sentry_off():
                 url = f"{self.servers[ANALYTICS.name].url}/health"
                 httpx.get(url, timeout=START_DEADLINE_S, trust_env=False)
         except (ServerError, httpx.HTTPError) as error:
@@ -300,4 +300,4 @@ def _relay_line(relay: Relay) -> str:
 def ingest_server(make_app: Callable[[], ASGIApp], *, port: int = 0) -> Server:
     """Return the server of the ingest that ``make_app`` makes, on the fastest parser and loop."""
     serve = serve_asgi(make_app, http="httptools")
-    return Server(INGEST, serve, port=port, context=untraced, new_loop=ingest.new_loop)
+    return Server(INGEST, serve, port=port, context=sentry_off, new_loop=ingest.new_loop)

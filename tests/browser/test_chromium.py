@@ -47,7 +47,8 @@ def test_in_ci_a_missing_browser_is_an_error(tmp_path: Path) -> None:
 def pytest_without_a_browser(empty: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if k not in ("CI", "WORKSHOP_BROWSER")}
     hidden = {"PATH": str(empty), "PLAYWRIGHT_BROWSERS_PATH": str(empty), "COLUMNS": "300"}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", TEST]
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-m", "browser"]
+    command = [sys.executable, "-m", "pytest", *options, TEST]
     return subprocess.run(
         command,
         cwd=ROOT,

@@ -53,6 +53,7 @@ def test_check_triggers_every_crash_type(
             assert 1_000 < crash["event_bytes"] <= MAX_EVENT_BYTES
 
 
+@pytest.mark.slow
 def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = replace(CRASHES[1], captured=(Captured("contexts.spin.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))
@@ -82,6 +83,7 @@ def test_check_prints_a_table_for_people(monkeypatch: pytest.MonkeyPatch) -> Non
         assert text in result.stdout
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = replace(CRASHES[0], captured=(Captured("contexts.gateway.luck", "There is none."),))
     monkeypatch.setattr(catalogue, "CRASHES", (crash,))

@@ -135,7 +135,6 @@ def start(running: Kernel, answer: str | None) -> list[str]:
     return questions
 
 
-@pytest.mark.slow
 def test_a_notebook_asks_and_all_that_is_sent_carries_the_name(environment: Environment) -> None:
     environment(SENTRY_DSN=NOBODY_LISTENS)
     with kernel() as running:
@@ -155,7 +154,6 @@ def test_a_notebook_without_a_person_asks_nobody(environment: Environment) -> No
     assert "learner.txt" not in os.listdir(os.environ["WORKSHOP_HOME"])
 
 
-@pytest.mark.slow
 def test_without_a_shared_sentry_there_is_no_name(environment: Environment) -> None:
     environment(WORKSHOP_LEARNER="Ada")
     with kernel() as running:

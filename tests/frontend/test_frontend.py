@@ -228,6 +228,7 @@ def test_a_report_that_fails_hides_no_traceback(notebook: Notebook) -> None:
     assert notebook.events() == []
 
 
+@pytest.mark.slow
 def test_without_ipython_the_handlers_of_the_kit_are_reported(tmp_path: Path) -> None:
     with Workshop.start(home=tmp_path, report=lambda line: None) as workshop:
         assert workshop.trigger("frontend/error").missing == []

@@ -16,7 +16,7 @@ from kit.hosting.node import find_node
 from kit.hosting.process_exit import InFlightRequest, ProcessExit
 from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import Store, StoredItem
-from kit.system.clients import OffClient, ServiceClient, untraced, use_client
+from kit.system.clients import OffClient, ServiceClient, sentry_off, use_client
 from kit.system.exits import SHOWN_LINES, report_exit
 from tests.ingest.sending import Ingest, running
 
@@ -157,7 +157,7 @@ def test_a_real_death_is_found_by_the_trace_of_its_request(
             [str(find_node().path), str(script)], env={**os.environ, "PORT": str(port)}
         ),
         on_exit=partial(report_exit, client.bind),
-        context=untraced,
+        context=sentry_off,
     )
     supervisor.launch().wait()
     with pytest.raises(httpx.TransportError):

@@ -11,7 +11,7 @@ import pytest
 from kit.ingest.store import Store
 from tests.ingest.sending import KEY, PATIENCE_S, child_ingest, error, new_id
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 ENVELOPES, CONNECTIONS = 2000, 16
 

@@ -181,6 +181,7 @@ headers = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(EXAMPLES, max_examples=200)
 @given(
     st.sampled_from([*["POST"] * 8, "GET", "OPTIONS", "BREW"]),

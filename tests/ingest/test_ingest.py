@@ -222,7 +222,7 @@ def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPa
                 assert time.monotonic() < deadline, "a body that is half read takes no budget"
 
 
-@pytest.mark.parametrize("pieces", [1, 50])
+@pytest.mark.parametrize("pieces", [1, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
 def test_bombs_are_refused_at_little_cost(tmp_path: Path, encoding: str, pieces: int) -> None:
     bomb = ENCODINGS[encoding](bytes(100_000_000))

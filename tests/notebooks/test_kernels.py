@@ -8,13 +8,12 @@ from tests.notebooks.kernels import DEADLINE_S, START, Kernel, kernel
 from tests.ports import default_ports_taken
 from tests.processes import gone
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 CRASH = "print(workshop.trigger('game-engine/crash').missing)"
 PORTS = "print([workshop.url(name) for name in ('gateway', 'game-engine', 'ingest')])"
 
 
-@pytest.mark.slow
 def test_two_kernels_work_at_once() -> None:
     with kernel() as first, kernel() as second:
         for running in (first, second):

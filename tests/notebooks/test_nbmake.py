@@ -20,7 +20,11 @@ workshop.crash('game-engine/crash').click()"""
 
 
 @pytest.mark.parametrize(
-    ("code", "exit_code"), [(HEALTHY, 0), (BROKEN, 1)], ids=["healthy", "broken"]
+    ("code", "exit_code"),
+    [
+        pytest.param(HEALTHY, 0, marks=pytest.mark.slow, id="healthy"),
+        pytest.param(BROKEN, 1, id="broken"),
+    ],
 )
 def test_a_button_whose_callback_raises_fails_the_run(
     code: str, exit_code: int, tmp_path: Path

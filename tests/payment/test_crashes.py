@@ -228,6 +228,7 @@ def test_leaks_at_the_same_time_take_turns(payment: Payment) -> None:
         assert memory["peak_heap_mb"] < 110
 
 
+@pytest.mark.slow
 def test_others_are_served_while_memory_grows(payment: Payment) -> None:
     seen = []
     with ThreadPoolExecutor() as pool:

@@ -270,7 +270,6 @@ def test_no_secret_is_stored(ours: Planted) -> None:
     assert ours.secrets.found_in(ours.stored) == set()
 
 
-@pytest.mark.slow
 def test_each_place_leaks_by_default(default: Planted) -> None:
     planted = set(default.secrets.values)
     assert planted - default.secrets.found_in(default.stored) == KEPT_BY_DEFAULT

@@ -127,6 +127,7 @@ def test_error_of_unknown_type(engine: Running) -> None:
     assert engine.telemetry(response).events == []
 
 
+@pytest.mark.slow
 def test_memory_leak(engine: Running) -> None:
     process = psutil.Process(engine.process.pid)
     engine.call("/debug/memory-leak?mb=256")

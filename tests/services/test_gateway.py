@@ -286,6 +286,7 @@ def test_health_is_that_of_all(gateway: Running) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_service_that_lacks_something_is_degraded(receiver: Receiver, engine: Running) -> None:
     nowhere = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
     with Running("analytics", receiver, DEBUG_TOKEN=TOKEN, MONGODB_URI=nowhere) as lame:

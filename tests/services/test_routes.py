@@ -322,6 +322,7 @@ def test_an_event_tells_of_the_last_ten_only(guarded: tuple[str, Service]) -> No
     assert len(guard_crumbs(service)) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_who_is_too_fast_waits_as_told_whatever_he_calls_himself(start: Start, name: str) -> None:
     service = start(name, DEBUG_RATE="2/second")

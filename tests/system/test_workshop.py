@@ -75,6 +75,7 @@ with Workshop.start() as workshop:
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_works_beside_the_first(workshop: Workshop) -> None:
     second = run(SECOND)
     assert second.returncode == 0, second.stderr
@@ -198,6 +199,7 @@ def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.M
         assert (row.ok, row.unavailable) == (False, lines[-1].split(maxsplit=2)[2])
 
 
+@pytest.mark.slow
 def test_a_database_that_died_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONGODB_URI")
     with Workshop.start(home=tmp_path, report=silent) as workshop:

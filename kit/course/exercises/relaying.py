@@ -14,7 +14,7 @@ from starlette.routing import Route
 from kit.course.exercise import Exercise, FunctionExercise, NotTried, Wrong, require_choices
 from kit.hosting.server import Server, serve_asgi
 from kit.ingest.relay import Relay
-from kit.system.clients import untraced
+from kit.system.clients import sentry_off
 
 DELIVERED, AGAIN, DROPPED = "delivered", "sent again", "dropped"
 # What Sentry's servers say with each: https://develop.sentry.dev/sdk/foundations/transport/
@@ -36,7 +36,7 @@ def fake_sentry(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]
 
     routes = [Route("/api/1/envelope/", envelope, methods=["POST"])]
     make_app = serve_asgi(lambda: Starlette(routes=routes))
-    server = Server("pretended-sentry", make_app, port=port, context=untraced)
+    server = Server("pretended-sentry", make_app, port=port, context=sentry_off)
     server.launch().wait()
     try:
         yield f"http://key@127.0.0.1:{server.port}/1", bodies

@@ -15,7 +15,7 @@ from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.ingest.store import Store, StoredItem
 from kit.reading.payload import get_path
 from kit.reading.spans import Span, spans
-from kit.system.clients import untraced
+from kit.system.clients import sentry_off
 from kit.widgets.crash_widget import TriggerFunction
 
 DEADLINE_S = 30.0
@@ -151,7 +151,7 @@ def _headers(given: Any) -> dict[str, str]:
 def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
     """Play a spin with a client that adds nothing of its own to the headers."""
     url = f"{gateway}/api/v1/{GAME_ENGINE.prefix}/spin"
-    with untraced():
+    with sentry_off():
         answer = httpx.post(
             url,
             json={"player": player, "bet": 10},

@@ -26,7 +26,7 @@ from kit.hosting.child import ChildProcess, Command
 from kit.hosting.server import HOST, ServerError
 from kit.ingest.store import Store, Subscription
 from kit.outcome import Event
-from kit.system.clients import untraced
+from kit.system.clients import sentry_off
 
 PROCESSES = 3
 PROCESS_DEADLINE_S = 180.0
@@ -58,7 +58,7 @@ def run_blind_spots(
     firings = [firing for spot in available for firing in _firings(spot)]
     with (
         tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder,
-        untraced(),
+        sentry_off(),
         store.subscribe() as arrivals,
     ):
         programs = list(_programs(firings, commands, Path(folder)))

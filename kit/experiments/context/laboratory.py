@@ -23,7 +23,7 @@ from kit.html import render
 from kit.ingest.envelope import parse
 from kit.outcome import Event
 from kit.reading.payload import format_bytes
-from kit.system.clients import open_client, untraced, use_client
+from kit.system.clients import open_client, sentry_off, use_client
 from kit.views.difference import Difference, fields, jmespath_of
 
 SEND_DEADLINE_S = 30.0
@@ -244,7 +244,7 @@ class Laboratory:
             "X-Forwarded-For": CALLER,
         }
         try:
-            with untraced():
+            with sentry_off():
                 self._http.post(server.url + desk.ROUTE, json=order, headers=headers)
         finally:
             # Waits for the loop, and so for what comes after the answer: the transaction.
