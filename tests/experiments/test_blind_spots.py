@@ -25,6 +25,7 @@ def findings(workshop: Workshop) -> Findings:
 # What is declared, fired
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IDS)
 def test_it_is_captured_as_declared(findings: Findings, name: str) -> None:
     finding = findings[name]
@@ -34,6 +35,7 @@ def test_it_is_captured_as_declared(findings: Findings, name: str) -> None:
     assert finding.holds, told
 
 
+@pytest.mark.slow
 def test_there_are_enough_of_each_kind(findings: Findings) -> None:
     proven = [each for each in findings if each.after is not None]
     assert len(proven) >= 20
@@ -44,6 +46,7 @@ def test_there_are_enough_of_each_kind(findings: Findings) -> None:
     assert not findings.surprising
 
 
+@pytest.mark.slow
 def test_no_event_is_of_two_runs(findings: Findings) -> None:
     firings = [firing for each in findings for firing in (each.before, each.after) if firing]
     ids = [event["event_id"] for firing in firings for event in firing.events]
@@ -51,6 +54,7 @@ def test_no_event_is_of_two_runs(findings: Findings) -> None:
     assert all(event["release"] == firing.release for firing in firings for event in firing.events)
 
 
+@pytest.mark.slow
 def test_the_frames_are_of_the_code_that_is_shown(findings: Findings) -> None:
     firings = [firing for each in findings for firing in (each.before, each.after) if firing]
     lines = {
@@ -65,6 +69,7 @@ def test_the_frames_are_of_the_code_that_is_shown(findings: Findings) -> None:
     assert {is_shown for _, is_shown in lines} == {True}
 
 
+@pytest.mark.slow
 def test_what_a_process_ended_with_is_kept(findings: Findings) -> None:
     for name in ("python/exit", "python/too-fast", "node/exit"):
         assert findings[name].before.ended == "exit code 1"
@@ -73,6 +78,7 @@ def test_what_a_process_ended_with_is_kept(findings: Findings) -> None:
     assert findings["fastapi/background"].before.ended == "HTTP 200"
 
 
+@pytest.mark.slow
 def test_no_process_is_left(workshop: Workshop, findings: Findings) -> None:
     names = [" ".join(command_line(each)) for each in psutil.Process().children(recursive=True)]
     assert not [name for name in names if "fire." in name]
@@ -202,6 +208,7 @@ def words(shown: str) -> str:
     return " ".join(html.unescape(bare).split())
 
 
+@pytest.mark.slow
 def test_the_table_says_all_of_it(findings: Findings) -> None:
     text = words(findings._repr_html_())
     for spot in BLIND_SPOTS:
@@ -215,6 +222,7 @@ def test_the_table_says_all_of_it(findings: Findings) -> None:
     )
 
 
+@pytest.mark.slow
 def test_each_event_has_its_card(findings: Findings) -> None:
     shown = "".join(findings.of(name)._repr_html_() for name in ("python", "node"))
     for finding in (*findings.of("python"), *findings.of("node")):
@@ -223,6 +231,7 @@ def test_each_event_has_its_card(findings: Findings) -> None:
                 assert f'data-event-id="{firing.event["event_id"]}"' in shown
 
 
+@pytest.mark.slow
 def test_its_tables_can_be_read_aloud(findings: Findings) -> None:
     # Without the cards, which have tables of their own.
     bare = [

@@ -246,10 +246,8 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["output", *(pytest.param(name, marks=pytest.mark.slow) for name in ("callback", "expected"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
 def test_what_a_callback_raises_fails_a_run_without_anybody(name: str, tmp_path: Path) -> None:
     code, tags, exit_code = RUNS[name]
     cells = [

@@ -223,7 +223,9 @@ def test_bytes_in_flight_are_budgeted(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("pieces", [1, pytest.param(50, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "deflate", pytest.param("br", marks=pytest.mark.slow)]
+)
 def test_bombs_are_refused_at_little_cost(tmp_path: Path, encoding: str, pieces: int) -> None:
     bomb = ENCODINGS[encoding](bytes(100_000_000))
     step = -(-len(bomb) // pieces)

@@ -70,6 +70,7 @@ def test_its_cards_outlive_the_kernel(executed: Run) -> None:
     assert events(as_static_page(executed.nb)) == events(shown)
 
 
+@pytest.mark.slow
 def test_what_a_button_led_to_outlives_the_kernel() -> None:
     code = [
         START,
