@@ -30,7 +30,7 @@ _PAGE_BYTES = 4096
 # Of the log of what was written last; whoever writes then waits for it to be moved to the file.
 _WAL_BYTES = 32 * 1024 * 1024
 # What a row adds to the log: the pages of its table and of indexes.
-_ROW_BYTES = 6 * 1024
+_LOG_ROW_BYTES = 6 * 1024
 # Of a start: what is over the bounds then is deleted with the writes that follow.
 _OPEN_BUDGET_S = 1.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -342,7 +342,7 @@ class Store:
             # The batch is stored all the same; the next one tries again.
             with suppress(sqlite3.Error):
                 self._trimmer.trim_after(size, rows, batch[0].at)
-            self._checkpointer.note(size + rows * _ROW_BYTES)
+            self._checkpointer.note(size + rows * _LOG_ROW_BYTES)
 
     def _publish(self, received: Received, ids: range) -> None:
         with self._subscribing:
