@@ -32,6 +32,7 @@ from kit.workshop import Workshop
 
 CONCURRENT = 32
 ARRIVAL_DEADLINE_S = 60.0
+TIMEOUTS = {"ConnectTimeout", "ReadTimeout"}
 
 
 def is_fickle(crash: CrashType) -> bool:
@@ -71,6 +72,7 @@ class Tally:
     transactions: int = 0
     lost: list[str] = field(default_factory=list)
     misattributed: list[str] = field(default_factory=list)
+    discarded: dict[str, int] = field(default_factory=dict)
 
 
 def shots(count: int, seed: int = 1) -> list[Shot]:
@@ -84,17 +86,18 @@ def shots(count: int, seed: int = 1) -> list[Shot]:
     ]
 
 
-async def fire(workshop: Workshop, volley: list[Shot]) -> None:
-    """Send all shots, at most ``CONCURRENT`` at once."""
+async def fire(workshop: Workshop, volley: list[Shot]) -> dict[str, str]:
+    """Send all shots, at most ``CONCURRENT`` at once; return the answer to each by its trace."""
     turn = asyncio.Semaphore(CONCURRENT)
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
 
-        async def send(shot: Shot) -> None:
+        async def send(shot: Shot) -> tuple[str, str]:
             async with turn:
-                await http.send(_request(workshop, shot))
+                answer = await http.send(_request(workshop, shot))
+            return shot.trace_id, f"{answer.status_code} {answer.text[:200]}"
 
-        await asyncio.gather(*map(send, volley))
+        return dict(await asyncio.gather(*map(send, volley)))
 
 
 def _request(workshop: Workshop, shot: Shot) -> httpx.Request:
@@ -121,7 +124,7 @@ def services(shot: Shot) -> list[str]:
     return list(dict.fromkeys([*passed, shot.crash.service.name]))
 
 
-def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
+def tally(workshop: Workshop, volley: list[Shot], answers: dict[str, str]) -> Tally:
     """Compare what is stored with what the shots must have produced."""
     result = Tally(requests=len(volley))
     for shot in volley:
@@ -130,9 +133,20 @@ def tally(workshop: Workshop, volley: list[Shot]) -> Tally:
         transactions = [item for item in items if passed_through(item)]
         result.errors += len(errors)
         result.transactions += len(transactions)
-        result.lost += _lost(shot, errors, transactions)
+        if lost := _lost(shot, errors, transactions):
+            result.lost.append(_describe_loss(shot, lost, items, answers[shot.trace_id]))
         result.misattributed += _misattributed(shot, errors, transactions)
+    result.discarded = dict(discarded(workshop))
     return result
+
+
+def discarded(workshop: Workshop) -> Counter[str]:
+    """Return what the SDKs say that they did not send, and why."""
+    counted: Counter[str] = Counter()
+    for report in workshop.store.items(type="client_report"):
+        for each in report.payload.get("discarded_events", []):
+            counted[f"{each['category']} of {report.project}: {each['reason']}"] += each["quantity"]
+    return counted
 
 
 def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> list[str]:
@@ -141,6 +155,13 @@ def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) 
     lost_errors -= Counter(exception_types(error.payload)[0] for error in errors)
     lost_transactions = Counter(services(shot)) - Counter(t.project for t in transactions)
     return [*lost_errors.elements(), *lost_transactions.elements()]
+
+
+def _describe_loss(shot: Shot, lost: list[str], items: list[StoredItem], answer: str) -> str:
+    fired = shot.crash.id if shot.crash else "spin"
+    route = "through the gateway" if shot.through_gateway else "directly"
+    arrived = sorted(f"{item.type} of {item.project}" for item in items)
+    return f"{lost} of {fired}, {route}; arrived: {arrived}; answer: {answer}"
 
 
 def _misattributed(
@@ -155,9 +176,11 @@ def _misattributed(
 
 
 def _is_own(shot: Shot, error: StoredItem) -> bool:
-    if shot.crash is None:
+    event = error.payload
+    # A spin fails only when another service is too busy to answer in time.
+    if shot.crash is None and exception_types(event)[0] not in TIMEOUTS:
         return False
-    service, event = shot.crash.service, error.payload
+    service = shot.crash.service if shot.crash else GAME_ENGINE
     return bool(
         error.project == event.get("server_name") == event["tags"]["service"] == service.name
         and event["release"] == service.release
@@ -178,10 +201,10 @@ def run(workshop: Workshop, count: int, deadline_s: float = ARRIVAL_DEADLINE_S) 
     still arrive.
     """
     volley = shots(count)
-    asyncio.run(fire(workshop, volley))
+    answers = asyncio.run(fire(workshop, volley))
     workshop.flush()
     end = time.monotonic() + deadline_s
-    while (result := tally(workshop, volley)).lost and time.monotonic() < end:
+    while (result := tally(workshop, volley, answers)).lost and time.monotonic() < end:
         time.sleep(0.1)
     return result
 
