@@ -3,12 +3,10 @@
 import asyncio
 import re
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
 
-import brotli  # type: ignore[import-untyped]
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -17,16 +15,17 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kit.ingest.encoding import DECODERS, IDENTITY, BadEncoding, Encoded
 from kit.ingest.envelope import BadEnvelope, Envelope, TooLarge, parse
 from kit.ingest.store import Received, Store, StoreError
 
 SPOTLIGHT = "spotlight"
-MAX_BODY_BYTES = 10 * 1024 * 1024
-MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024
+MAX_BODY_BYTES = 20 * 1024 * 1024
+MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 HOSTS = ["127.0.0.1", "localhost"]
+# Of envelopes that are written together; who sent the first waits for the last.
+_MAX_BATCH = 32
 _ENVELOPE_PATH = re.compile(r"/api/([^/]+)/envelope/")
-# One step of decompression: what a bomb may cost before it is looked at again.
-_STEP_BYTES = 256 * 1024
 
 Relay = Callable[[bytes], None]
 
@@ -89,6 +88,13 @@ class _Shortcut:
         await answer(scope, receive, send)
 
 
+class _Answer(JSONResponse):
+    """JSON by a writer that takes a tenth of the time of the standard library's."""
+
+    def render(self, content: object) -> bytes:
+        return msgspec.json.encode(content)
+
+
 class _Ingest:
     def __init__(
         self,
@@ -102,8 +108,7 @@ class _Ingest:
         self._relay = relay
         self._body_deadline = body_deadline
         self._budget = _Budget(MAX_IN_FLIGHT_BYTES)
-        self._batch: list[Received] = []
-        self._written: asyncio.Future[None]
+        self._batch: list[tuple[Received, asyncio.Future[None]]] = []
 
     async def envelope(self, request: Request) -> JSONResponse:
         """What a DSN points at."""
@@ -134,43 +139,67 @@ class _Ingest:
 
     async def _accept(self, request: Request, project: str) -> JSONResponse:
         with self._budget.share() as take:
-            envelope = _parse_body(await self._read(request, take))
+            sent, body = await self._read(request, take)
+            envelope = _parse_body(body)
             try:
-                await self._store_received(Received(project, envelope, time.time()))
+                await self._store_received(Received(project, envelope, time.time(), sent))
             except StoreError as error:
                 raise HTTPException(503, str(error)) from error
         if self._relay is not None:
             self._relay(envelope.body)
-        return JSONResponse({"id": envelope.event_id} if envelope.event_id else {})
+        return _Answer({"id": envelope.event_id} if envelope.event_id else {})
 
     async def _store_received(self, received: Received) -> None:
-        """Wait until an envelope is written, together with all that come in this turn of the loop.
+        """Wait until an envelope is written, together with all that come while others do.
 
         In the loop's own thread: handing it to another takes longer than writing it.
         """
+        loop = asyncio.get_running_loop()
         if not self._batch:
-            loop = asyncio.get_running_loop()
-            self._written = loop.create_future()
-            loop.call_soon(self._write)
-        self._batch.append(received)
-        # A request that is given up must not end the wait of the others.
-        await asyncio.shield(self._written)
+            loop.call_soon(self._write_when_settled, loop, 0)
+        written = loop.create_future()
+        self._batch.append((received, written))
+        await written
+
+    def _write_when_settled(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
+        """Write what came in, once a turn of the loop has brought nothing more.
+
+        Most of what a write costs is the same for one envelope and for many.
+        """
+        count = len(self._batch)
+        if seen < count < _MAX_BATCH:
+            loop.call_soon(self._write_when_settled, loop, count)
+        else:
+            self._write()
 
     def _write(self) -> None:
         batch, self._batch = self._batch, []
+        failure = None
         try:
-            self._store.write(batch)
+            self._store.write([received for received, _ in batch])
         except Exception as error:
             # Whatever it is: nobody else would tell those who wait.
-            self._written.set_exception(error)
-        else:
-            self._written.set_result(None)
+            failure = error
+        for _, written in batch:
+            if written.done():  # its request was given up
+                continue
+            if failure is None:
+                written.set_result(None)
+            else:
+                written.set_exception(failure)
 
-    async def _read(self, request: Request, take: Callable[[int], None]) -> bytes:
-        decoder, parts, size = _decoder(request), [], 0
+    async def _read(self, request: Request, take: Callable[[int], None]) -> tuple[Encoded, bytes]:
+        """Return the body as it was sent, and what it decompresses to."""
+        encoding = _encoding(request)
+        decoder, chunks, parts, size = DECODERS[encoding](), [], [], 0
         with _refusals(self._body_deadline):
             async with asyncio.timeout(self._body_deadline):
                 async for chunk in request.stream():
+                    if not chunk:  # the last one always is
+                        continue
+                    chunks.append(chunk)
+                    if encoding != IDENTITY:
+                        take(len(chunk))
                     for part in decoder.feed(chunk):
                         size += len(part)
                         if size > MAX_BODY_BYTES:
@@ -180,7 +209,9 @@ class _Ingest:
                         parts.append(part)
         if not decoder.is_complete:
             raise HTTPException(400, "The compressed body is truncated; send it again.")
-        return b"".join(parts)
+        sent = Encoded(encoding, b"".join(chunks))
+        chunks.clear()
+        return sent, sent.data if encoding == IDENTITY else b"".join(parts)
 
 
 @contextmanager
@@ -193,7 +224,7 @@ def _refusals(deadline: float) -> Iterator[None]:
         raise HTTPException(408, reason, {"Connection": "close"}) from error
     except ClientDisconnect as error:
         raise HTTPException(400, "The connection was closed before the body ended.") from error
-    except (zlib.error, brotli.error) as error:
+    except BadEncoding as error:
         reason = f"The body cannot be decompressed: {error}."
         raise HTTPException(400, reason) from error
 
@@ -224,67 +255,12 @@ class _Budget:
             self._left += taken
 
 
-class _Decoder(Protocol):
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what ``chunk`` decompresses to, in parts of bounded size."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the data fed so far is all of it."""
-
-
-class _Identity:
-    is_complete = True
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield chunk
-
-
-class _Zlib:
-    def __init__(self, wbits: int) -> None:
-        self._stream = zlib.decompressobj(wbits)
-
-    @property
-    def is_complete(self) -> bool:
-        return self._stream.eof
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield (part := self._stream.decompress(chunk, _STEP_BYTES))
-        while len(part) == _STEP_BYTES:
-            yield (part := self._stream.decompress(self._stream.unconsumed_tail, _STEP_BYTES))
-        if self._stream.unused_data:
-            raise zlib.error("there is more after its end")
-
-
-class _Brotli:
-    def __init__(self) -> None:
-        self._stream = brotli.Decompressor()
-
-    @property
-    def is_complete(self) -> bool:
-        return bool(self._stream.is_finished())
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        part = self._stream.process(chunk, output_buffer_limit=_STEP_BYTES)
-        while part:
-            yield part
-            part = self._stream.process(b"", output_buffer_limit=_STEP_BYTES)
-
-
-_DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
-    "deflate": lambda: _Zlib(zlib.MAX_WBITS),
-    "br": _Brotli,
-    "identity": _Identity,
-}
-
-
-def _decoder(request: Request) -> _Decoder:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in _DECODERS:
-        known = ", ".join(_DECODERS)
+def _encoding(request: Request) -> str:
+    encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
+    if encoding not in DECODERS:
+        known = ", ".join(DECODERS)
         raise HTTPException(415, f"Content-Encoding {encoding} is not known; use {known}.")
-    return _DECODERS[encoding]()
+    return encoding
 
 
 def _parse_body(body: bytes) -> Envelope:

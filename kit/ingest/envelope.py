@@ -10,22 +10,31 @@ import msgspec
 from sentry_sdk.envelope import parse_json
 
 MAX_ITEM_BYTES = 5 * 1024 * 1024
+# A busy process has a hundred threads, and a profile holds all their stacks a hundred times a
+# second.
+MAX_PROFILE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 1000
 # What Sentry's own Relay accepts: the recursion limit of serde_json.
 MAX_DEPTH = 128
 
 CONTAINERS = frozenset({"log", "span", "trace_metric"})
-JSON_TYPES = CONTAINERS | {
-    "check_in",
-    "client_report",
-    "event",
-    "feedback",
-    "profile",
-    "profile_chunk",
-    "session",
-    "sessions",
-    "transaction",
-}
+PROFILES = frozenset({"profile", "profile_chunk"})
+JSON_TYPES = (
+    CONTAINERS
+    | PROFILES
+    | {
+        "check_in",
+        "client_report",
+        "event",
+        "feedback",
+        "session",
+        "sessions",
+        "transaction",
+    }
+)
+
+
+_HEX_ID = re.compile("[0-9a-f]{32}")
 
 
 class BadEnvelope(ValueError):
@@ -33,7 +42,7 @@ class BadEnvelope(ValueError):
 
 
 class TooLarge(BadEnvelope):
-    """An item is over ``MAX_ITEM_BYTES``, or there are over ``MAX_ITEMS`` of them."""
+    """An item is over the limit of its type, or there are over ``MAX_ITEMS`` of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def hex_id(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     digits = value.replace("-", "").lower()
-    return digits if re.fullmatch("[0-9a-f]{32}", digits) else None
+    return digits if _HEX_ID.fullmatch(digits) else None
 
 
 class _Reader:
@@ -171,8 +180,9 @@ def _split(reader: _Reader, what: str) -> tuple[dict[str, Any], bytes]:
         raise BadEnvelope(f"the length of {what} is not a number of bytes")
     else:
         payload = _exactly(reader, length, what)
-    if len(payload) > MAX_ITEM_BYTES:
-        raise TooLarge(f"{what} has {len(payload)} bytes, over the limit of {MAX_ITEM_BYTES}")
+    limit = MAX_PROFILE_BYTES if kind in PROFILES else MAX_ITEM_BYTES
+    if len(payload) > limit:
+        raise TooLarge(f"{what} has {len(payload)} bytes, over the limit of {limit}")
     return headers, payload
 
 

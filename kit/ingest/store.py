@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from kit.actionable import ActionableError
 from kit.ingest.checkpoint import Checkpointer
+from kit.ingest.encoding import IDENTITY, Encoded, decode
 from kit.ingest.envelope import Envelope, Item, parse_item
 from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
@@ -36,9 +37,11 @@ _OPEN_BUDGET_S = 1.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROWS = 1000  # of one statement: SQLite takes at most 32,766 values in it
 
-# The columns of each table are in the order in which rows are inserted. ``project`` came to
-# ``items`` later, so that an index can have it.
-_SCHEMA = """
+# What makes a file of each version one of the next. The columns of each table are in the order in
+# which rows are inserted. ``project`` came to ``items`` later, so that an index can have it; and
+# ``encoding`` to ``envelopes``, so that bodies are kept as they are sent, which is much smaller.
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS envelopes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project TEXT NOT NULL,
@@ -66,15 +69,15 @@ CREATE INDEX IF NOT EXISTS items_by_event ON items (event_id);
 CREATE INDEX IF NOT EXISTS items_by_type ON items (type);
 CREATE INDEX IF NOT EXISTS items_by_project ON items (project);
 CREATE INDEX IF NOT EXISTS items_by_project_and_type ON items (project, type);
-CREATE INDEX IF NOT EXISTS traces_by_item ON traces (item);
-PRAGMA user_version = 1;
-"""
-_VERSION = 1
+CREATE INDEX IF NOT EXISTS traces_by_item ON traces (item)
+""",
+    f"ALTER TABLE envelopes ADD COLUMN encoding TEXT NOT NULL DEFAULT '{IDENTITY}'",
+)
 
 _COLUMNS = """
 SELECT items.id, items.project, items.type, items.event_id, received_at,
     (SELECT group_concat(trace_id) FROM traces WHERE item = items.id),
-    substr(body, "offset" + 1, length)
+    item_data(items.envelope, encoding, body, "offset", length)
 """
 _CONDITIONS = {
     "trace_id": "traces.trace_id = :trace_id",
@@ -177,11 +180,15 @@ class Subscription:
 
 
 class Received(NamedTuple):
-    """An envelope and the project that it is for; ``at`` is in seconds since the epoch."""
+    """An envelope and the project that it is for; ``at`` is in seconds since the epoch.
+
+    ``sent`` is its body as it came, and is kept like that.
+    """
 
     project: str
     envelope: Envelope
     at: float
+    sent: Encoded
 
 
 class Store:
@@ -210,6 +217,7 @@ class Store:
             private_file(path)  # SQLite's other files get the same mode
             self._writer = opened.enter_context(closing(_connect(path)))
             self._reader = opened.enter_context(closing(_connect(path)))
+            self._reader.create_function("item_data", 5, _Bodies().item_data)
             _set_up(self._writer)
             self._trimmer = Trimmer(self._writer, Retention(keep, max_bytes))
             self._trimmer.trim(_OPEN_BUDGET_S)
@@ -337,7 +345,7 @@ class Store:
 
     def _trim(self, batch: Sequence[Received]) -> None:
         if batch:
-            size = sum(len(received.envelope.body) for received in batch)
+            size = sum(len(received.sent.data) for received in batch)
             rows = sum(1 + len(received.envelope.items) for received in batch)
             # The batch is stored all the same; the next one tries again.
             with suppress(sqlite3.Error):
@@ -407,14 +415,31 @@ def _set_up(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if version > len(_MIGRATIONS):
             raise StoreError(
                 "The store was written by a newer version of the workshop. Update this one, or set "
                 "WORKSHOP_HOME to another folder."
             )
-        if version < _VERSION:
-            for statement in _SCHEMA.split(";"):
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration.split(";"):
                 db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+class _Bodies:
+    """What bodies decompress to. The last one is kept: items of one envelope are read in a row."""
+
+    def __init__(self) -> None:
+        self._envelope: int | None = None
+        self._body = b""
+
+    def item_data(
+        self, envelope: int, encoding: str, sent: bytes, offset: int, length: int
+    ) -> bytes:
+        """Return the bytes of one item of an envelope."""
+        if envelope != self._envelope:
+            self._envelope, self._body = envelope, decode(Encoded(encoding, sent))
+        return self._body[offset : offset + length]
 
 
 def _select(given: Collection[str]) -> str:
@@ -434,7 +459,9 @@ def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
     """
     ids = list(_number(batch, after=_last_id(db, "items")))
     envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
-    _insert_rows(db, "envelopes", ((n, r.project, r.at, r.envelope.body) for n, r in envelopes))
+    _insert_rows(
+        db, "envelopes", ((n, r.project, r.at, r.sent.data, r.sent.encoding) for n, r in envelopes)
+    )
     items = [
         (number, envelope, received.project, item)
         for (envelope, received), numbers in zip(envelopes, ids, strict=True)

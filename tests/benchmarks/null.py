@@ -3,22 +3,19 @@
 It checks no address and no key, bounds nothing and stores nothing.
 """
 
-import gzip
 import time
 from collections.abc import Mapping
 from itertools import count
 
-import brotli
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kit.ingest import app as ingest
+from kit.ingest.encoding import IDENTITY, Encoded, decode
 from kit.ingest.envelope import MAX_ITEMS, parse
 from kit.ingest.store import Received, Store
-
-DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "identity": bytes}
 
 
 def make_app(
@@ -28,13 +25,13 @@ def make_app(
     numbers = count(1)
 
     async def receive(request: Request) -> JSONResponse:
-        body = await request.body()
-        decode = DECODERS[request.headers.get("content-encoding", "identity")]
-        envelope = parse(decode(body))
+        encoding = request.headers.get("content-encoding", IDENTITY)
+        sent = Encoded(encoding, await request.body())
+        envelope = parse(decode(sent))
         name, _ = projects[request.path_params["project_id"]]
         first = next(numbers) * MAX_ITEMS
         ids = range(first, first + len(envelope.items))
-        store._publish(Received(name, envelope, time.time()), ids)
+        store._publish(Received(name, envelope, time.time(), sent), ids)
         return JSONResponse({})
 
     return Starlette(routes=[Route("/api/{project_id}/envelope/", receive, methods=["POST"])])

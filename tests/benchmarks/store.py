@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kit.course.exercises.tracing import wait_for_entry
-from kit.ingest.envelope import parse
+from kit.ingest.encoding import IDENTITY, Encoded
 from kit.ingest.store import Received, Store
 from kit.issues import read_issues
 from kit.widgets.feed import MAX_ENTRIES, Feed
 from tests.benchmarks.goals import goal
-from tests.ingest.sending import body, item, new_id
+from tests.ingest.sending import body, item, new_id, received
 
 FEW, MANY = 100, 100_000
 GOAL_RATIO, ALLOWED_MS = 1.5, 0.2
@@ -66,9 +66,9 @@ def rare(trace_id: str) -> Iterator[tuple[str, bytes]]:
     yield "spotlight", body(item("transaction", feedback))
 
 
-def received(sent: Iterator[tuple[str, bytes]]) -> list[Received]:
+def received_all(sent: Iterator[tuple[str, bytes]]) -> list[Received]:
     """Return envelopes as the ingest hands them to the store."""
-    return [Received(project, parse(content), time.time()) for project, content in sent]
+    return [received(content, project=project) for project, content in sent]
 
 
 def others(patterns: Sequence[Received], trace_id: str, event_id: str) -> Iterator[Received]:
@@ -86,7 +86,8 @@ def others(patterns: Sequence[Received], trace_id: str, event_id: str) -> Iterat
             )
             for each in pattern.envelope.items
         )
-        yield pattern._replace(envelope=replace(pattern.envelope, body=content, items=items))
+        envelope = replace(pattern.envelope, body=content, items=items)
+        yield pattern._replace(envelope=envelope, sent=Encoded(IDENTITY, content))
 
 
 def fill(store: Store, events: int, asked: Asked) -> None:
@@ -95,8 +96,8 @@ def fill(store: Store, events: int, asked: Asked) -> None:
     Whatever the size, the last ``FEW`` traces hold all that the answers need.
     """
     trace_id, event_id = new_id(), new_id()
-    often = received(envelopes(trace_id, event_id))
-    seldom = received(rare(trace_id))
+    often = received_all(envelopes(trace_id, event_id))
+    seldom = received_all(rare(trace_id))
 
     def all_of_them() -> Iterator[Received]:
         for number in range(events):
@@ -104,8 +105,8 @@ def fill(store: Store, events: int, asked: Asked) -> None:
             if number % RARE_EVERY == 0 and number < MANY - FEW:
                 yield from others(seldom, trace_id, event_id)
             if number == events // 2:
-                yield from received(envelopes(*asked))
-        yield from received(envelopes(new_id(), new_id(), player=PLAYER))
+                yield from received_all(envelopes(*asked))
+        yield from received_all(envelopes(new_id(), new_id(), player=PLAYER))
 
     remaining = all_of_them()
     while batch := list(islice(remaining, BATCH)):
@@ -127,7 +128,7 @@ def questions(store: Store, asked: Asked) -> dict[str, Ask]:
             pass
 
     def write() -> None:
-        store.write(received(envelopes(new_id(), new_id())))
+        store.write(received_all(envelopes(new_id(), new_id())))
 
     return {
         "all, the last 40": items(limit=40),

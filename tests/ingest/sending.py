@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 
 from kit.ingest.app import make_app
+from kit.ingest.encoding import IDENTITY, Encoded
 from kit.ingest.envelope import parse
 from kit.ingest.store import Received, Store
 from kit.system.system import ingest_server
@@ -46,7 +47,13 @@ def error(trace_id: str, **fields: object) -> bytes:
 
 def store_away(store: Store, *contents: bytes, project: str = "gateway") -> None:
     """Store envelopes as the ingest does."""
-    store.write([Received(project, parse(content), time.time()) for content in contents])
+    store.write([received(content, project=project) for content in contents])
+
+
+def received(content: bytes, *, project: str = "gateway", at: float | None = None) -> Received:
+    """Return an envelope that was sent without compression, now or at another time."""
+    sent = Encoded(IDENTITY, content)
+    return Received(project, parse(content), time.time() if at is None else at, sent)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from sentry_sdk.envelope import Envelope as SdkEnvelope
 from sentry_sdk.envelope import parse_json
 
 from kit.ingest.app import make_app
+from kit.ingest.encoding import Encoded, decode
 from kit.ingest.store import Store, StoredItem
 from tests.ingest.sending import KEY, PROJECTS
 
@@ -70,8 +71,8 @@ class Target:
 
     def _compare(self, body: bytes, before: int) -> None:
         """Everything in the body is in the store, byte for byte."""
-        query = "SELECT body FROM envelopes ORDER BY id DESC LIMIT 1"
-        assert self.store._reader.execute(query).fetchone() == (body,)
+        query = "SELECT encoding, body FROM envelopes ORDER BY id DESC LIMIT 1"
+        assert decode(Encoded(*self.store._reader.execute(query).fetchone())) == body
         rows = self.store._reader.execute(
             'SELECT "offset", length FROM items WHERE envelope = '
             "(SELECT max(id) FROM envelopes) ORDER BY id"

@@ -15,6 +15,7 @@ from kit.ingest.envelope import (
     MAX_DEPTH,
     MAX_ITEM_BYTES,
     MAX_ITEMS,
+    MAX_PROFILE_BYTES,
     BadEnvelope,
     Envelope,
     TooLarge,
@@ -114,6 +115,15 @@ def test_an_item_over_the_limit_is_too_large() -> None:
     assert parse(one("attachment", bytes(MAX_ITEM_BYTES))).items
     with pytest.raises(TooLarge, match="over the limit"):
         parse(one("attachment", bytes(MAX_ITEM_BYTES + 1)))
+
+
+@pytest.mark.parametrize("kind", ["profile", "profile_chunk"])
+def test_a_profile_may_be_larger(kind: str) -> None:
+    """A busy process has many threads, and what is refused takes its transaction with it."""
+    around = len(b'{"samples": ""}')
+    assert parse(one(kind, {"samples": "x" * (MAX_PROFILE_BYTES - around)})).items
+    with pytest.raises(TooLarge, match="over the limit"):
+        parse(one(kind, {"samples": "x" * (MAX_PROFILE_BYTES - around + 1)}))
 
 
 def test_too_many_items_are_too_large() -> None:

@@ -142,7 +142,7 @@ COMPRESSORS = {
     "br": lambda data: brotli.compress(data, quality=1),
     "identity": bytes,
 }
-big = st.sampled_from([MAX_BODY_BYTES - 100, MAX_BODY_BYTES + 1, 20_000_000]).map(bytes)
+big = st.sampled_from([MAX_BODY_BYTES - 100, MAX_BODY_BYTES + 1, 2 * MAX_BODY_BYTES]).map(bytes)
 encodings = st.sampled_from(sorted(COMPRESSORS))
 
 

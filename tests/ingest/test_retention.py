@@ -11,10 +11,9 @@ import pytest
 
 from kit.actionable import ActionableError
 from kit.ingest import retention
-from kit.ingest.envelope import parse
 from kit.ingest.retention import MB, Deleted, Retention, SettingError
 from kit.ingest.store import Received, Store
-from tests.ingest.sending import error, new_id, store_away
+from tests.ingest.sending import error, new_id, received, store_away
 
 BOUND = 2 * MB
 BLOB = "x" * 10_000
@@ -52,7 +51,7 @@ def used_bytes(path: Path) -> int:
 
 
 def received_at(at: float, **fields: object) -> Received:
-    return Received("gateway", parse(error(new_id(), **fields)), at)
+    return received(error(new_id(), **fields), at=at)
 
 
 def numbers(store: Store) -> list[int]:

@@ -279,6 +279,20 @@ def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
         assert [each.id for each in store.items(limit=2)] == [51, 50]
 
 
+def test_each_version_of_a_file_is_taken_over(tmp_path: Path) -> None:
+    for version, migration in enumerate(kit.ingest.store._MIGRATIONS):
+        path = tmp_path / f"{version}.sqlite3"
+        old_file(path, error(new_id(), number=version))
+        with closing(sqlite3.connect(path)) as db:
+            for earlier in kit.ingest.store._MIGRATIONS[:version]:
+                db.executescript(earlier)
+            db.execute(f"PRAGMA user_version = {version}")
+        with closing(Store(path)) as store:
+            store_away(store, error(new_id(), number="new"))
+            found = [each.payload["number"] for each in store.items(project="gateway")]
+        assert found == ["new", version], migration
+
+
 def test_two_processes_take_over_one_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "captured.sqlite3"
     old_file(path, *(error(new_id(), number=number) for number in range(500)))
@@ -309,7 +323,7 @@ def test_a_file_of_a_later_version_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "captured.sqlite3"
     Store(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 1000")
     with pytest.raises(StoreError, match="written by a newer version of the workshop"):
         Store(path)
 

@@ -27,6 +27,7 @@ from kit.course.exercises.leaking_shop import card
 from kit.crashes.catalogue import CRASHES
 from kit.hosting import node
 from kit.hosting.server import Server, serve_asgi
+from kit.ingest.encoding import Encoded, decode
 from kit.system import clients
 from kit.workshop import Workshop
 
@@ -80,7 +81,7 @@ def plant(home: Path, monkeypatch: pytest.MonkeyPatch, settle: Settle) -> Plante
 
 
 def stored_bytes(home: Path) -> bytes:
-    """All that the store keeps, of every table."""
+    """All that the store keeps, of every table, its bodies decompressed."""
     with sqlite3.connect(home / "captured.sqlite3") as db:
         tables = [
             name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")
@@ -88,7 +89,12 @@ def stored_bytes(home: Path) -> bytes:
         cells = [
             cell for table in tables for row in db.execute(f"SELECT * FROM {table}") for cell in row
         ]
-    return b"\n".join(each if isinstance(each, bytes) else str(each).encode() for each in cells)
+        bodies = [
+            decode(Encoded(*row)) for row in db.execute("SELECT encoding, body FROM envelopes")
+        ]
+    return b"\n".join(
+        each if isinstance(each, bytes) else str(each).encode() for each in (*cells, *bodies)
+    )
 
 
 class Planter:
