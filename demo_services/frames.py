@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from sentry_sdk.profiler import continuous_profiler, transaction_profiler
+from sentry_sdk.profiler import continuous_profiler
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -40,5 +40,5 @@ def guard() -> None:
     if sys.version_info >= (3, 12):
         return
     sys._current_frames = uncollected(sys._current_frames)
-    for profiler in (transaction_profiler, continuous_profiler):
-        profiler.extract_stack = uncollected(profiler.extract_stack)  # type: ignore[attr-defined]
+    extract_stack = uncollected(continuous_profiler.extract_stack)  # type: ignore[attr-defined]
+    continuous_profiler.extract_stack = extract_stack  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
 from kit.ingest.store import StoredItem
+from kit.reading.spans import Span, spans
 from kit.views.card import event_card
 from kit.views.flame import flame_graph
 from kit.views.waterfall import waterfall
@@ -44,14 +45,23 @@ class Event(dict[str, Any]):
         return event_card(self, crash=self.crash, answered_at=self.answered_at)
 
 
-class Trace(list[dict[str, Any]]):
-    """The transactions of one trace, the earliest first; shown in a notebook as a waterfall."""
+class Trace(list[Span]):
+    """The spans of one trace, the earliest first; shown in a notebook as a waterfall."""
 
     trace_id: str = ""
     items: tuple[StoredItem, ...] = ()
 
+    @property
+    def segments(self) -> list[Span]:
+        """The service spans: what each service did for this request, from beginning to end."""
+        return [span for span in self if span.is_segment]
+
+    def of(self, service: str) -> list[Span]:
+        """Return the spans of one service, the earliest first."""
+        return [span for span in self if span.service == service]
+
     def __repr__(self) -> str:
-        return f"<Trace of {', '.join(each['server_name'] for each in self)}>"
+        return f"<Trace of {', '.join(span.service for span in self.segments)}>"
 
     def _repr_html_(self) -> Markup:
         # Event cards link to it.
@@ -59,13 +69,18 @@ class Trace(list[dict[str, Any]]):
 
 
 class Profile(dict[str, Any]):
-    """A profile: the payload as a dict, shown in a notebook as a flame graph."""
+    """A profile chunk: the payload as a dict, shown in a notebook as a flame graph.
+
+    The graph is of what the thread of ``span`` did while that was open.
+    """
+
+    span: Span | None = None
 
     def __repr__(self) -> str:
         return f"<Profile of {len(self['profile']['samples'])} samples>"
 
     def _repr_html_(self) -> Markup:
-        return flame_graph(self)
+        return flame_graph(self, self.span)
 
 
 @dataclass(frozen=True)
@@ -100,18 +115,20 @@ class Outcome:
 
     @cached_property
     def trace(self) -> Trace:
-        """The transactions of the trace, the earliest first."""
-        transactions = expectation.payloads(self.items, "transaction")
-        trace = Trace(sorted(transactions, key=lambda each: str(each["start_timestamp"])))
+        """The spans of the trace, the earliest first."""
+        trace = Trace(spans(self.items))
         trace.trace_id, trace.items = self.trace_id, self.items
         return trace
 
     @property
     def profile(self) -> Profile | None:
         """The profile of the service that crashed, or None when there is none."""
-        profiles = (i for i in self.items if i.type == "profile")
         name = self.crash.service.name
-        return next((Profile(item.payload) for item in profiles if item.project == name), None)
+        chunks = (i for i in self.items if (i.type, i.project) == ("profile_chunk", name))
+        profile = next((Profile(item.payload) for item in chunks), None)
+        if profile is not None:
+            profile.span = next((s for s in self.trace.segments if s.service == name), None)
+        return profile
 
     @cached_property
     def missing(self) -> list[str]:
@@ -125,7 +142,7 @@ class Outcome:
 
     @property
     def captured(self) -> list[str]:
-        """What arrived, a phrase each: error events by type, transactions by service, profiles."""
+        """What arrived, a phrase each: error events by type, spans and profiles by service."""
         return [_PHRASES[i.type](i) for i in self.items if i.type in _PHRASES]
 
     @property
@@ -157,7 +174,6 @@ class Outcome:
 
 _PHRASES: dict[str, Callable[[StoredItem], str]] = {
     "event": lambda item: f"event {Event(item.payload).title}",
-    "transaction": lambda item: f"transaction {item.project}",
-    "profile": lambda item: f"profile {item.project}",
+    "profile_chunk": lambda item: f"profile {item.project}",
     "span": lambda item: f"spans {item.project}",
 }

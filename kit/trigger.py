@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import sentry_sdk
 
 from demo_services.services import FRONTEND, GATEWAY, PAYMENT
+from demo_services.trace import start_span
 from kit.actionable import WorkshopError
 from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
@@ -59,16 +59,15 @@ class CrashTrigger:
         if crash.needs_database:
             self._await_database()
         with self._alone(crash) as starts, self._system.clients[FRONTEND.name].bind():
-            transaction = sentry_sdk.start_transaction(
-                op="ui.action.click", name=f"press {crash.full_id}"
-            )
+            span = start_span(op="ui.action.click", name=f"press {crash.full_id}")
             # Subscribed before anything can arrive.
-            with self._system.store.subscribe(transaction.trace_id) as arrivals:
-                with transaction:
+            with self._system.store.subscribe(span.trace_id) as arrivals:
+                with span:
                     response = self._send(crash, whom | query)
-                outcome = Outcome(crash, transaction.trace_id, response, time.time(), ())
+                profiler = span.get_attributes().get("sentry.profiler_id")
+                outcome = Outcome(crash, span.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
-                outcome = _collect(outcome, arrivals, on_event)
+                outcome = _collect(outcome, arrivals, profiler, on_event)
             if crash.deadly:
                 return replace(outcome, process_exit=self._process_exit(after=starts))
             return outcome
@@ -135,7 +134,13 @@ def gateway_path(crash: CrashType) -> str:
     return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
 
 
-def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | None) -> Outcome:
+def _collect(
+    outcome: Outcome, arrivals: Subscription, profiler: object, on_event: OnOutcome | None
+) -> Outcome:
+    """Return the outcome with what arrives, until nothing is missing.
+
+    Of profiles it takes what ``profiler`` recorded, which runs as long as somebody waits for it.
+    """
     deadline = time.monotonic() + TELEMETRY_DEADLINE_S
     while outcome.missing:
         try:
@@ -146,6 +151,8 @@ def _collect(outcome: Outcome, arrivals: Subscription, on_event: OnOutcome | Non
             raise WorkshopError(
                 f"{outcome.crash.full_id} happened, but is not kept. {error}"
             ) from error
+        if item.type == "profile_chunk" and item.payload.get("profiler_id") != profiler:
+            continue
         outcome = outcome.with_item(item)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
             _tell(on_event, outcome)

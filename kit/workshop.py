@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import sentry_sdk
 from IPython.core.getipython import get_ipython
 
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
+from demo_services.trace import start_span
 from kit.actionable import WorkshopError
 from kit.course.exercise import Exercise
 from kit.course.exercises import EXERCISES, make_exercise
@@ -160,7 +160,7 @@ class Workshop:
 
         Raises WorkshopError with the service's own words when it is refused.
         """
-        with self.reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="spin"):
+        with self.reporting(), start_span(op="ui.action.click", name="spin"):
             response = self._gateway.spin(player, bet)
         result: dict[str, Any] = response.json()
         if response.is_error:

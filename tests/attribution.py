@@ -26,7 +26,7 @@ from kit.crashes.catalogue import CRASHES
 from kit.crashes.crash_type import CrashType
 from kit.crashes.expectation import WATCHDOG, exception_types, is_watchdog, passed_through
 from kit.ingest.store import StoredItem
-from kit.system.clients import ServiceClient
+from kit.system.clients import ServiceClient, sentry_off
 from kit.trigger import gateway_path
 from kit.workshop import Workshop
 
@@ -65,11 +65,12 @@ class Shot:
 
 @dataclass
 class Tally:
-    """What became of the error events and transactions of all shots."""
+    """What became of the error events, service spans and profiles of all shots."""
 
     requests: int = 0
     errors: int = 0
-    transactions: int = 0
+    segments: int = 0
+    profiles: int = 0
     lost: list[str] = field(default_factory=list)
     misattributed: list[str] = field(default_factory=list)
     discarded: dict[str, int] = field(default_factory=dict)
@@ -117,7 +118,7 @@ def _request(workshop: Workshop, shot: Shot) -> httpx.Request:
 
 
 def services(shot: Shot) -> list[str]:
-    """Return the services whose transactions a shot must leave behind."""
+    """Return the services whose service spans a shot must leave behind."""
     if shot.crash is None:
         return [GATEWAY.name, GAME_ENGINE.name]
     passed = [GATEWAY.name] if shot.through_gateway else []
@@ -130,14 +131,24 @@ def tally(workshop: Workshop, volley: list[Shot], answers: dict[str, str]) -> Ta
     for shot in volley:
         items = workshop.store.items(trace_id=shot.trace_id)
         errors = [item for item in items if item.type == "event" and not is_watchdog(item.payload)]
-        transactions = [item for item in items if passed_through(item)]
+        segments = [item for item in items if passed_through(item)]
         result.errors += len(errors)
-        result.transactions += len(transactions)
-        if lost := _lost(shot, errors, transactions):
+        result.segments += len(segments)
+        if lost := _lost(shot, errors, segments):
             result.lost.append(_describe_loss(shot, lost, items, answers[shot.trace_id]))
-        result.misattributed += _misattributed(shot, errors, transactions)
+        result.misattributed += _misattributed(shot, errors, segments)
     result.discarded = dict(discarded(workshop))
+    profiles = workshop.store.items(type="profile_chunk")
+    result.profiles = len(profiles)
+    result.misattributed += [wrong for item in profiles for wrong in foreign_threads(item)]
     return result
+
+
+def foreign_threads(item: StoredItem) -> list[str]:
+    """Return the threads of other services that a profile holds."""
+    servers = {GATEWAY.name, GAME_ENGINE.name, ANALYTICS.name} - {item.project}
+    names = {each["name"] for each in item.payload["profile"]["thread_metadata"].values()}
+    return [f"profile of {item.project}: thread {name}" for name in names & servers]
 
 
 def discarded(workshop: Workshop) -> Counter[str]:
@@ -149,12 +160,12 @@ def discarded(workshop: Workshop) -> Counter[str]:
     return counted
 
 
-def _lost(shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]) -> list[str]:
+def _lost(shot: Shot, errors: list[StoredItem], segments: list[StoredItem]) -> list[str]:
     declared = shot.crash.errors if shot.crash else ()
     lost_errors = Counter(error.chain[0] for error in declared)
     lost_errors -= Counter(exception_types(error.payload)[0] for error in errors)
-    lost_transactions = Counter(services(shot)) - Counter(t.project for t in transactions)
-    return [*lost_errors.elements(), *lost_transactions.elements()]
+    lost_segments = Counter(services(shot)) - Counter(item.project for item in segments)
+    return [*lost_errors.elements(), *lost_segments.elements()]
 
 
 def _describe_loss(shot: Shot, lost: list[str], items: list[StoredItem], answer: str) -> str:
@@ -164,14 +175,12 @@ def _describe_loss(shot: Shot, lost: list[str], items: list[StoredItem], answer:
     return f"{lost} of {fired}, {route}; arrived: {arrived}; answer: {answer}"
 
 
-def _misattributed(
-    shot: Shot, errors: list[StoredItem], transactions: list[StoredItem]
-) -> list[str]:
+def _misattributed(shot: Shot, errors: list[StoredItem], segments: list[StoredItem]) -> list[str]:
     wrong = [error for error in errors if not _is_own(shot, error)]
     # The game engine gives up on telling the analytics service of a spin when that is busy.
     others = [ANALYTICS.name, PAYMENT.name] if shot.crash is None else []
     allowed = [*services(shot), *others]
-    wrong += [each for each in transactions if each.project not in allowed]
+    wrong += [each for each in segments if each.project not in allowed]
     return [f"{item.type} at {item.project}: {summary(item.payload)}" for item in wrong]
 
 
@@ -201,7 +210,9 @@ def run(workshop: Workshop, count: int, deadline_s: float = ARRIVAL_DEADLINE_S) 
     still arrive.
     """
     volley = shots(count)
-    answers = asyncio.run(fire(workshop, volley))
+    # Else a global client would put a trace of its own into each request.
+    with sentry_off():
+        answers = asyncio.run(fire(workshop, volley))
     workshop.flush()
     end = time.monotonic() + deadline_s
     while (result := tally(workshop, volley, answers)).lost and time.monotonic() < end:

@@ -25,7 +25,7 @@ from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
 from demo_services.settings import Settings
-from demo_services.trace import trace_id
+from demo_services.trace import start_span, trace_id
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -80,7 +80,7 @@ def make_app(settings: Settings) -> FastAPI:
         sentry_sdk.set_user({"id": player.id, "username": player.name})
         sentry_sdk.set_tag("player.tier", player.tier)
         sentry_sdk.set_context("spin", spin.model_dump())
-        with sentry_sdk.start_span(op="analytics.store", name="store a spin"):
+        with start_span(op="analytics.store", name="store a spin"):
             spins = await mongo.collection(SPINS)
             await insert(spins, spin)
         return {"stored": spin.spin_id}

@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 
 from demo_services.analytics.mongo import MAX_TIME_MS, REHEARSALS, Document, Mongo
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
+from demo_services.trace import start_span
 
 DatabaseError = Literal["duplicate-key", "unreachable", "timeout"]
 REELS = ["cherry", "bell", "lemon"]
@@ -33,7 +34,7 @@ async def store_twice(mongo: Mongo, player: str) -> None:
         level="warning",
     )
     with (
-        sentry_sdk.start_span(op="analytics.store", name="store the spin again"),
+        start_span(op="analytics.store", name="store the spin again"),
         code_noted(),
     ):
         await batch.spins.insert_one(delivered)
@@ -63,7 +64,7 @@ async def ask_replica(player: str) -> int:
             host, port, serverSelectionTimeoutMS=SELECTION_MS, appname="analytics-reports"
         )
         async with replica:
-            with sentry_sdk.start_span(op="analytics.report", name="count spins at the replica"):
+            with start_span(op="analytics.report", name="count spins at the replica"):
                 return await replica["reports"]["spins"].count_documents({"player": player})
 
 
@@ -117,7 +118,7 @@ async def run(
         data={"stages": stages},
     )
     with (
-        sentry_sdk.start_span(op="analytics.aggregate", name="aggregate a batch"),
+        start_span(op="analytics.aggregate", name="aggregate a batch"),
         code_noted(),
     ):
         cursor = await batch.spins.aggregate(pipeline, maxTimeMS=max_time_ms)

@@ -5,6 +5,7 @@ import sentry_sdk
 from demo_services.analytics.mongo import Document, Mongo
 from demo_services.analytics.rehearsal import rehearse, spin
 from demo_services.analytics.spin import Spin
+from demo_services.trace import start_span
 
 
 async def last_spin_unchecked(mongo: Mongo, player: str) -> Document:
@@ -27,7 +28,7 @@ async def last_spin_checked(mongo: Mongo, player: str) -> Spin:
     scope.set_level("error")
     scope.fingerprint = ["analytics", "invalid-document"]
     document = await stored_again(mongo, imported)
-    with sentry_sdk.start_span(op="analytics.validate", name="validate a stored spin"):
+    with start_span(op="analytics.validate", name="validate a stored spin"):
         return Spin.model_validate(document)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import sentry_sdk
 
 from demo_services.analytics.mongo import LEASES, Collection, Mongo
+from demo_services.trace import start_span
 
 RETRY_S = 0.05
 REPORT = "month-end"
@@ -16,7 +17,7 @@ async def write_report(mongo: Mongo, player: str) -> None:
     leases = await mongo.collection(LEASES)
     # Its process was killed: the bug is that a lease never expires.
     await leases.update_one({"_id": REPORT}, {"$setOnInsert": {"holder": LAST_HOLDER}}, upsert=True)
-    with sentry_sdk.start_span(op="analytics.lease", name="wait for the lease"):
+    with start_span(op="analytics.lease", name="wait for the lease"):
         tries = await take(leases, f"report for {player}")
     sentry_sdk.add_breadcrumb(category="analytics", message=f"lease taken after {tries} tries")
 

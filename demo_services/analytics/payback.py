@@ -4,6 +4,7 @@ import sentry_sdk
 
 from demo_services.analytics.mongo import MAX_TIME_MS, Document, Mongo
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
+from demo_services.trace import start_span
 
 
 async def payback_by_symbol(mongo: Mongo, player: str) -> dict[str, float]:
@@ -20,7 +21,7 @@ async def payback_by_symbol(mongo: Mongo, player: str) -> dict[str, float]:
             spin(player, ["clover", "clover", "clover"], bet=0, win=300),
         ],
     )
-    with sentry_sdk.start_span(op="analytics.payback", name="return to player by symbol"):
+    with start_span(op="analytics.payback", name="return to player by symbol"):
         payback = {}
         for row in await sums_by_symbol(batch):
             payback[row["_id"]] = return_to_player(row)

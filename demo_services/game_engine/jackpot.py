@@ -4,6 +4,7 @@ import sentry_sdk
 
 from demo_services.game_engine.reels import STRIP, Spin
 from demo_services.game_engine.watchdog import Watchdog
+from demo_services.trace import start_span
 
 
 def grant_jackpot(spin: Spin, seconds: float) -> int:
@@ -15,7 +16,7 @@ def grant_jackpot(spin: Spin, seconds: float) -> int:
     scope.fingerprint = ["game-engine", "watchdog", "respin_until_jackpot"]
     sentry_sdk.add_breadcrumb(category="spin", message=f"respin, at most {seconds} s")
     with (
-        sentry_sdk.start_span(op="game.respin", name="respin until the jackpot"),
+        start_span(op="game.respin", name="respin until the jackpot"),
         Watchdog(seconds),
     ):
         return respin_until_jackpot(spin.reels[0])

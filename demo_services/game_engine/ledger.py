@@ -4,6 +4,7 @@ import httpx
 import sentry_sdk
 
 from demo_services.game_engine.reels import Spin
+from demo_services.trace import start_span
 
 DEADLINE_S = 1.0
 
@@ -21,7 +22,7 @@ class Ledger:
         """Store a spin that was played. A spin that cannot be stored leaves a breadcrumb only."""
         if self._url is None:
             return
-        with sentry_sdk.start_span(op="game.ledger", name="enter the spin"):
+        with start_span(op="game.ledger", name="enter the spin"):
             try:
                 answer = await self._http.post(f"{self._url}/api/v1/events", json=spin.result())
                 answer.raise_for_status()

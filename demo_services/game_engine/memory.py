@@ -7,6 +7,7 @@ import sys
 import sentry_sdk
 
 from demo_services.process import ProcessGauge
+from demo_services.trace import start_span
 
 STEP_MB = 8
 STEP_BYTES = STEP_MB * 2**20
@@ -67,7 +68,7 @@ async def record_replays(cap_mb: int, gauge: ProcessGauge) -> None:
     cache = ReplayCache(cap_mb)
     start_rss_mb = peak_rss_mb = gauge.rss_mb
     try:
-        with sentry_sdk.start_span(op="game.replay", name="record replays"):
+        with start_span(op="game.replay", name="record replays"):
             while True:
                 cache.record()
                 peak_rss_mb = max(peak_rss_mb, gauge.rss_mb)

@@ -10,6 +10,7 @@ import sentry_sdk
 
 from demo_services.game_engine.cashier import Cashier
 from demo_services.players import START_BALANCE, Player, checked_name
+from demo_services.trace import start_span
 
 STRIP = (
     *("cherry",) * 6,
@@ -85,14 +86,14 @@ class Reels:
         Raises ``Refused`` when the cashier does not take the bet, or does not pay the win.
         """
         spin = Spin(player.name, bet)
-        with sentry_sdk.start_span(op="game.spin", name="play one round"):
+        with start_span(op="game.spin", name="play one round"):
             await self._charge(player, spin, cashier)
             self._turn(spin)
             await self._pay(player, spin, cashier)
         return spin
 
     async def _charge(self, player: Player, spin: Spin, cashier: Cashier) -> None:
-        with sentry_sdk.start_span(op="game.charge", name="charge the bet"):
+        with start_span(op="game.charge", name="charge the bet"):
             spin.balance = await cashier.charge(player, spin.bet, spin.spin_id)
             player.balance = spin.balance
             spin.reach("charged")
@@ -102,16 +103,16 @@ class Reels:
             )
 
     def _turn(self, spin: Spin) -> None:
-        with sentry_sdk.start_span(op="game.reels", name="turn the reels") as span:
+        with start_span(op="game.reels", name="turn the reels") as span:
             spin.reels = [random.choice(STRIP) for _ in range(3)]  # noqa: S311 - play money
             spin.reach("turned")
-            span.set_data("reels", spin.reels)
+            span.set_attribute("game.reels", spin.reels)
             sentry_sdk.add_breadcrumb(
                 category="spin", message=f"reels stopped at {' '.join(spin.reels)}"
             )
 
     async def _pay(self, player: Player, spin: Spin, cashier: Cashier) -> None:
-        with sentry_sdk.start_span(op="game.payout", name="pay the win"):
+        with start_span(op="game.payout", name="pay the win"):
             spin.win = spin.bet * multiplier(spin.reels)
             if spin.win:
                 spin.balance = await cashier.pay(player, spin.win, spin.spin_id)

@@ -3,6 +3,7 @@
 import sentry_sdk
 
 from demo_services.game_engine.reels import Spin
+from demo_services.trace import start_span
 
 ODDS = {"two-of-a-kind": 2, "three-of-a-kind": 12, "first-is-cherry": 3}
 
@@ -14,7 +15,7 @@ def settle_side_bets(spin: Spin) -> int:
     sentry_sdk.add_breadcrumb(
         category="spin", message=f"settling {len(side_bets)} side bets", data=side_bets
     )
-    with sentry_sdk.start_span(op="game.settle", name="settle the side bets"):
+    with start_span(op="game.settle", name="settle the side bets"):
         return pay_open_bets(spin.reels, side_bets)
 
 

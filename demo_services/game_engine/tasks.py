@@ -5,6 +5,7 @@ import asyncio
 import sentry_sdk
 
 from demo_services.game_engine.reels import Spin
+from demo_services.trace import start_span
 
 BONUS_DEADLINE_S = 0.05
 background: set[asyncio.Task[None]] = set()
@@ -42,7 +43,7 @@ async def publish(player: str) -> None:
 
 async def grant_bonus(spin: Spin) -> None:
     """Ask for a bonus; without an answer in time there is none."""
-    with sentry_sdk.start_span(op="game.bonus", name="ask for a bonus"):
+    with start_span(op="game.bonus", name="ask for a bonus"):
         try:
             await ask_for_bonus(spin.player)
         except TimeoutError as error:
@@ -64,7 +65,7 @@ async def settle(spin: Spin) -> None:
     """Credit the win, share the jackpot and print the receipt at the same time."""
     spin.reach("settling")
     sentry_sdk.add_breadcrumb(category="task", message="settling in three tasks")
-    with sentry_sdk.start_span(op="game.settle", name="settle the round"):
+    with start_span(op="game.settle", name="settle the round"):
         # Two fail at once, before the group hears of the first; the third it cancels.
         async with asyncio.TaskGroup() as group:
             group.create_task(credit_win(spin))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import sentry_sdk
 
 from demo_services.game_engine.reels import Spin
+from demo_services.trace import start_span
 
 
 async def report_round(spin: Spin) -> None:
@@ -50,5 +51,5 @@ def average_win(player: str) -> float:
     """Return the average of the wins that are on record."""
     wins_on_record: dict[str, list[int]] = {"grace": [10, 0, 50]}
     wins = wins_on_record.get(f"{player}, today", [])
-    with sentry_sdk.start_span(op="game.statistics", name="average win"):
+    with start_span(op="game.statistics", name="average win"):
         return statistics.mean(wins)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import sentry_sdk
 
+from demo_services.trace import start_span
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -23,7 +25,7 @@ def choose_instance(service: str, player_id: str, url: str) -> Instance:
         message=f"{service} has {len(instances)} instance",
         data={"instances": [instance.url for instance in instances]},
     )
-    with sentry_sdk.start_span(op="gateway.routing", name="choose an instance"):
+    with start_span(op="gateway.routing", name="choose an instance"):
         return pick(instances, player_id)
 
 

@@ -70,7 +70,7 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             NotCaptured(
                 "That it happens a hundred times an hour",
                 "Without an event there is no issue, no count and no alert.",
-                "Look at the transactions: their status is invalid_argument.",
+                "Look at the service spans: http.response.status_code is 422.",
             ),
         ),
         fix="Nothing, if callers are strangers. Else fix the caller, or publish a schema.",
@@ -361,12 +361,12 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             NotCaptured(
                 "An error",
                 "Nothing fails. A slow answer is an answer.",
-                "Trace, and alert on the duration of transactions.",
+                "Trace, and alert on the duration of service spans.",
             ),
             NotCaptured(
                 "The words N+1",
                 "Sentry's servers find the pattern in the spans; no SDK does.",
-                "Count the db spans of a transaction that look alike.",
+                "Count the db spans of a service span that look alike.",
             ),
         ),
         spans=("analytics.n_plus_one", "db"),

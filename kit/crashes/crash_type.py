@@ -135,7 +135,7 @@ class CrashType:
         return (error.service or self.service).name
 
     @property
-    def transactions(self) -> tuple[str, ...]:
-        """The services whose transactions the trace has, in order."""
+    def segments(self) -> tuple[str, ...]:
+        """The services whose service spans, segments, the trace has, in order."""
         path = (FRONTEND, GATEWAY) if self.deadly else (FRONTEND, GATEWAY, self.called)
         return tuple(dict.fromkeys(service.name for service in path))

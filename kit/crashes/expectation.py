@@ -41,13 +41,8 @@ def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
 
 
 def passed_through(item: StoredItem) -> str | None:
-    """Return the service whose part of a trace, from request to answer, is in this item.
-
-    Python's SDK sends that part as a transaction, JavaScript's as the segment among spans.
-    """
-    segments = item.payload.get("items", ()) if item.type == "span" else ()
-    is_part = item.type == "transaction" or any(span.get("is_segment") for span in segments)
-    return item.project if is_part else None
+    """Return the service whose part of a trace, from request to answer, is in this item."""
+    return item.project if item.has_segment else None
 
 
 def exception_types(event: Event) -> list[str]:
@@ -137,14 +132,14 @@ def _false_claims(crash: CrashType, event: Event) -> Iterator[str]:
 
 def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:
     passed = set(filter(None, map(passed_through, items)))
-    for service in crash.transactions:
+    for service in crash.segments:
         if service not in passed:
-            yield f"transaction of {service}"
+            yield f"service span of {service}"
     operations = {span.op for span in spans(items)}
     for operation in crash.spans:
         if operation not in operations:
             yield f"span {operation}"
-    if crash.profiled and not _is_profiled(crash.profiled, payloads(items, "profile")):
+    if crash.profiled and not _is_profiled(crash.profiled, payloads(items, "profile_chunk")):
         yield f"profile with {crash.profiled}"
 
 

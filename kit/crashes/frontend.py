@@ -27,15 +27,15 @@ FRONTEND_CRASHES: tuple[CrashType, ...] = (
             Captured("contexts.upstream.status", "The status that nobody looked at."),
             Captured("contexts.spin.bet", "The bet: one more than spin.table_limit beside it."),
             Captured(
-                "breadcrumbs.values[?category=='httplib'] | [-1].data.url",
-                "The request that led here; the SDK noted it on its own.",
+                "breadcrumbs.values[?category=='httplib'] | [-1].data.reason",
+                "The request that led here, and its answer; the SDK noted it on its own.",
             ),
         ),
         not_captured=(
             NotCaptured(
                 "What the game engine thought of it",
                 "A refusal is an answer, not an error: the game engine reports nothing.",
-                "Follow the trace: its transactions in gateway and game engine say 422.",
+                "Follow the trace: the service spans of gateway and game engine say 422.",
             ),
             NotCaptured(
                 "A request",

@@ -7,13 +7,13 @@ from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptur
 _NO_ANSWER = NotCaptured(
     "The HTTP answer",
     "Tornado's integration captures the error before the answer is written.",
-    "Look at the gateway's transaction in the same trace: it has the status.",
+    "Look at the gateway's service span in the same trace: it has the status.",
     "contexts.response",
 )
 _NO_CALLER = NotCaptured(
     "Who called the function that caught it",
     "A traceback begins where the exception is caught; a handled one has no frames above that.",
-    "Read the transaction and the breadcrumbs, which say where the request came from.",
+    "Read the event's transaction, the name of the request's span, and the breadcrumbs.",
 )
 _ENGINE_CONTEXTS = ("process", "tornado", "spin", "trace", "runtime")
 _SPIN = Captured("contexts.spin.stage", "How far the spin had come when it broke.")
@@ -258,11 +258,11 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             NotCaptured(
                 "A loop that nobody cuts",
                 "An endless loop raises nothing: there is no event until something ends it.",
-                "Set a deadline on every request, and look at the profiles of slow transactions.",
+                "Set a deadline on every request, and look at the profiles of slow service spans.",
             ),
             NotCaptured(
                 "The requests that waited",
-                "They are only slow, and even their transactions begin when the wait is over: the "
+                "They are only slow, and even their service spans begin when the wait is over: the "
                 "gap shows only against the caller's span.",
                 "Alert on what callers wait for, not on errors alone.",
             ),

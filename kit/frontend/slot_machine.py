@@ -17,7 +17,7 @@ from IPython.display import display
 from demo_services.game_engine.cashier import TOO_LOW
 from demo_services.game_engine.reels import TABLE_LIMIT
 from demo_services.players import Player
-from demo_services.trace import trace_id
+from demo_services.trace import start_span, trace_id
 from kit.frontend.hook import Hook, mark_reported
 from kit.html import render
 
@@ -142,7 +142,7 @@ class SlotMachine:
 
     def _turn_reels(self) -> SpinResult:
         self._show(Round("The reels turn …", "turning"))
-        with sentry_sdk.start_transaction(op="ui.action.click", name="spin the slot machine"):
+        with start_span(op="ui.action.click", name="spin the slot machine"):
             return self._play(self.player.value, self.bet.value)
 
     def _play(self, player: str, bet: int) -> SpinResult:

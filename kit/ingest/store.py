@@ -133,6 +133,18 @@ class StoredItem:
     headers: dict[str, Any]
     payload: Any
 
+    @property
+    def has_segment(self) -> bool:
+        """Whether the span is in it that covers a request from beginning to end: its segment.
+
+        Spans that are streamed say which of them that is; of older SDKs it is the transaction.
+        """
+        if self.type == "transaction":
+            return True
+        batch = self.payload.get("items") if self.type == "span" else None
+        spans = batch if isinstance(batch, list) else []
+        return any(isinstance(span, dict) and span.get("is_segment") is True for span in spans)
+
 
 class Subscription:
     """Items as they are committed, in order; made by ``Store.subscribe``."""
@@ -159,7 +171,9 @@ class Subscription:
         return item
 
     def _wants(self, item: Item) -> bool:
-        return self._trace_id is None or self._trace_id in item.trace_ids
+        # A profile names no trace: it is of all that ran meanwhile.
+        is_profile = item.type == "profile_chunk"
+        return self._trace_id is None or is_profile or self._trace_id in item.trace_ids
 
     def _offer(self, item: StoredItem) -> None:
         if self._ended:
@@ -269,7 +283,10 @@ class Store:
 
     @contextmanager
     def subscribe(self, trace_id: str | None = None) -> Iterator[Subscription]:
-        """Inside the block, receive the items of a trace, or all, that this process stores."""
+        """Inside the block, receive the items of a trace, or all, that this process stores.
+
+        With those of a trace come all profile chunks, which name none.
+        """
         subscription = Subscription(trace_id)
         with self._subscribing:
             self._subscriptions.add(subscription)
@@ -307,7 +324,8 @@ class Store:
                     continue
                 if predicate(item):
                     return item
-                seen[item.id] = f"{item.type} from {item.project}"
+                if trace_id is None or trace_id in item.trace_ids:
+                    seen[item.id] = f"{item.type} from {item.project}"
         raise TimeoutError(
             f"No {what} {f'of trace {trace_id} ' if trace_id else ''}arrived within {timeout:g} s; "
             f"arrived: {_tally(seen.values())}."
@@ -319,18 +337,18 @@ class Store:
             trace_id, lambda item: item.type == "event", timeout, what="error event"
         )
 
-    def wait_for_transaction(
+    def wait_for_segment(
         self, trace_id: str, timeout: float, project: str | None = None
     ) -> StoredItem:
-        """Return the first transaction of the trace, from ``project`` if given.
+        """Return the item with the service span of the trace, from ``project`` if given.
 
         Raises TimeoutError.
         """
         return self.wait_for(
             trace_id,
-            lambda item: item.type == "transaction" and project in (None, item.project),
+            lambda item: item.has_segment and project in (None, item.project),
             timeout,
-            what=f"transaction from {project}" if project else "transaction",
+            what=f"service span of {project}" if project else "service span",
         )
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
 from demo_services.services import FRONTEND, Service
 from demo_services.telemetry import sentry_options
+from kit.system.profiler import PROFILER
 
 
 class OffClient(BaseClient):
@@ -40,6 +41,8 @@ def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]
         # Logs and metrics have attributes instead of tags.
         isolation.set_attribute("learner", learner)
     with use_isolation_scope(isolation), use_scope(current):
+        # Release, environment and server name of spans, logs and metrics.
+        isolation.set_global_attributes()
         yield
 
 
@@ -76,9 +79,11 @@ class ServiceClient:
             options["in_app_exclude"] = ["kit"]
         self.client = open_client(dsn=dsn, **options)
 
-    def bind(self) -> contextlib.AbstractContextManager[None]:
-        """Return a context in which the process reports as this service."""
-        return use_client(self.client, self._learner)
+    @contextlib.contextmanager
+    def bind(self) -> Iterator[None]:
+        """Return a context in which this thread reports as this service."""
+        with PROFILER.working_for(self.client), use_client(self.client, self._learner):
+            yield
 
     def close(self) -> None:
         """Send what is still queued, waiting at most 10 seconds, and stop the client's threads."""

@@ -47,6 +47,7 @@ from kit.system.clients import ServiceClient, sentry_off
 from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
 from kit.system.part import Part, read_part, status_line
+from kit.system.profiler import PROFILER
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
@@ -164,6 +165,7 @@ class System:
             client = ServiceClient(service, self._dsn(service), self.learner)
             self.clients[service.name] = client
             clients.callback(client.close)
+        clients.enter_context(PROFILER.owned(client.client.options))
         meanwhile()
         self._await_payment()
         # Callers last: they are told the addresses of those whom they call.

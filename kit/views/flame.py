@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from kit.html import render
 from kit.reading.payload import as_list, as_mapping, as_mappings, as_str, get_path, shorten
-from kit.reading.spans import length
+from kit.reading.spans import Span, length
 from kit.views.axis import percent, ticks
 
 MAX_SAMPLES = 20_000
@@ -89,13 +89,14 @@ class ProfileLine:
         return length(self.seconds)
 
 
-def flame_graph(profile: Mapping[str, Any]) -> Markup:
-    """Return the profile of a transaction as a flame graph of the thread that served it.
+def flame_graph(profile: Mapping[str, Any], span: Span | None = None) -> Markup:
+    """Return a profile as a flame graph of the thread that served ``span`` while that was open.
 
-    ``profile`` is the payload of an item of type ``profile``. A sentence names the line that
-    took the most time; a table has the lines that took the most time themselves.
+    ``profile`` is the payload of an item of type ``profile_chunk`` or, from older SDKs,
+    ``profile``, which names the thread itself. A sentence names the line that took the most time;
+    a table has the lines that took the most time themselves.
     """
-    samples = active_samples(profile)
+    samples = active_samples(profile, span)
     total = sum(sample.seconds for sample in samples)
     hot_spot = find_hot_spot(samples)
     boxes, is_cut = _boxes(samples, total, hot_spot)
@@ -114,47 +115,67 @@ def flame_graph(profile: Mapping[str, Any]) -> Markup:
 # Samples
 
 
-def active_samples(profile: Mapping[str, Any]) -> list[StackSample]:
-    """Return the samples of the thread that served the transaction, the earliest first.
+@dataclass(frozen=True)
+class _Window:
+    """The thread of a profile that is looked at, and from when to when, in seconds of its clock."""
 
-    A sample lasts until the next one, the last of them until the transaction ends. Without the
-    name of the thread it is the one with the most samples.
+    thread: str
+    start: float
+    end: float
+
+    def has(self, sample: Mapping[str, Any]) -> bool:
+        """Whether a sample is in it."""
+        is_own = as_str(sample.get("thread_id")) == self.thread
+        return is_own and self.start <= _time(sample) <= self.end
+
+
+def active_samples(profile: Mapping[str, Any], span: Span | None = None) -> list[StackSample]:
+    """Return the samples of the thread that served ``span`` while it was open, in their order.
+
+    A sample lasts until the next one, the last of them until the span ends. Without the name of
+    the thread it is the one with the most samples.
     """
     recorded = as_mapping(as_mapping(profile).get("profile"))
     taken = as_mappings(recorded.get("samples"))[:MAX_SAMPLES]
-    thread = _thread(profile, taken)
-    own = [(_time(each), each) for each in taken if as_str(each.get("thread_id")) == thread]
-    own.sort(key=lambda timed: timed[0])
+    window = _window(profile, span, taken)
+    own = sorted(((_time(each), each) for each in taken if window.has(each)), key=lambda t: t[0])
     times = [time for time, _ in own]
     frames = [_frame(as_mapping(each)) for each in as_list(recorded.get("frames"))]
     stacks = [_stack(each, frames) for each in as_list(recorded.get("stacks"))]
     return [
         StackSample(_at(stacks, each.get("stack_id")) or (), seconds)
-        for (_, each), seconds in zip(own, _lengths(times, profile), strict=True)
+        for (_, each), seconds in zip(own, _lengths(times, window.end), strict=True)
     ]
 
 
-def _transaction(profile: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the profile is of: Python's SDK sends a list of one, JavaScript's the one."""
-    given = as_mapping(profile)
-    return as_mapping(given.get("transaction") or get_path(given, ("transactions", 0)))
-
-
-def _thread(profile: Mapping[str, Any], taken: Sequence[Mapping[str, Any]]) -> str:
+def _window(
+    profile: Mapping[str, Any], span: Span | None, taken: Sequence[Mapping[str, Any]]
+) -> _Window:
     threads = Counter(as_str(each.get("thread_id")) for each in taken)
-    active = as_str(_transaction(profile).get("active_thread_id"))
-    return active if active in threads or not threads else threads.most_common(1)[0][0]
+    busiest = threads.most_common(1)[0][0] if threads else ""
+    if span is not None:
+        thread = as_str(span.attributes.get("thread.id"))
+        return _Window(thread if thread in threads else busiest, span.start, span.end)
+    # The profile of one transaction: Python's SDK sends a list of one, JavaScript's the one.
+    given = as_mapping(profile)
+    whole = as_mapping(given.get("transaction") or get_path(given, ("transactions", 0)))
+    active = as_str(whole.get("active_thread_id"))
+    end = _number(whole.get("relative_end_ns")) * _NANOSECOND
+    return _Window(active if active in threads else busiest, 0.0, end or math.inf)
 
 
 def _time(sample: Mapping[str, Any]) -> float:
+    """Return when a sample was taken: since the epoch, or since the profile began."""
+    if "timestamp" in sample:
+        return _number(sample.get("timestamp"))
     return _number(sample.get("elapsed_since_start_ns")) * _NANOSECOND
 
 
-def _lengths(times: Sequence[float], profile: Mapping[str, Any]) -> list[float]:
+def _lengths(times: Sequence[float], end: float) -> list[float]:
     steps = [later - earlier for earlier, later in pairwise(times)]
-    end = _number(_transaction(profile).get("relative_end_ns")) * _NANOSECOND
     usual = sorted(steps)[len(steps) // 2] if steps else 0.01
-    last = min(max(end - times[-1], 0.0), 2 * usual) or usual if times else 0.0
+    left = end - times[-1] if times else 0.0
+    last = min(max(left, 0.0), 2 * usual) or usual
     return [*steps, last] if times else []
 
 
@@ -244,7 +265,7 @@ def _total(samples: Iterable[StackSample]) -> float:
 
 def _summary(hot_spot: HotSpot | None, samples: Sequence[StackSample], total: float) -> str:
     if not samples:
-        return "This profile has no sample of the thread that served the transaction."
+        return "This profile has no sample of the thread that served the request."
     idle = sum(line.share for line in self_times(samples) if line.frame.is_waiting)
     if hot_spot is None:
         return f"In {length(total)} the thread did nothing but wait."

@@ -182,8 +182,7 @@ def _to_come(crash: CrashType) -> list[Step]:
     ]
 
 
-# Python's SDK sends a transaction with its spans inside, JavaScript's the spans alone.
-_NOUNS = {"transaction": "transaction", "profile": "profile", "span": "batch of spans"}
+_NOUNS = {"span": "batch of spans", "profile_chunk": "profile"}
 
 
 def _rest(outcome: Outcome) -> str:

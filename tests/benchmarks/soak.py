@@ -1,6 +1,6 @@
 """Thousands of mixed crashes over all services: python -m tests.benchmarks.soak [crashes].
 
-Each crash is a trace of its own. Its declared error events and transactions must be in the store,
+Each crash is a trace of its own. Its declared error events and service spans must be in the store,
 once each, under the right service, release and player. On a busy machine a crash may go otherwise
 than declared, for example run into a deadline first: such real failures must have been reported by
 their own service too, and are counted apart. Memory, threads and open files of the kernel and of
@@ -188,7 +188,7 @@ class Counted:
         found = Counter(exception_types(error.payload)[0] for error in errors)
         self._compare(name, due, found)
         passed = {passed_through(item) for item in items}
-        self.lost += [f"{name}: transaction of {s}" for s in services(shot) if s not in passed]
+        self.lost += [f"{name}: service span of {s}" for s in services(shot) if s not in passed]
         for error in errors:
             self._check_origin(name, error, shot.player)
 
@@ -201,7 +201,7 @@ class Counted:
             crash.full_id, due, Counter(exception_types(error.payload)[0] for error in errors)
         )
         for phrase in find_missing(crash, items):
-            if phrase.startswith("transaction"):
+            if phrase.startswith("service span"):
                 self.lost.append(f"{crash.full_id}: {phrase}")
             elif not phrase.startswith("error event"):
                 self.otherwise.append(f"{crash.full_id}: without {phrase}")

@@ -151,7 +151,7 @@ def questions(store: Store, asked: Asked) -> dict[str, Ask]:
         "an event of an issue": items(event_id=event, type="event", limit=1),
         "an event of a trace": items(event_id=event, trace_id=trace),
         "waiter: error of a trace": lambda: store.wait_for_error(trace, 1),
-        "waiter: transaction of a trace": lambda: store.wait_for_transaction(trace, 1, "gateway"),
+        "waiter: service span of a trace": lambda: store.wait_for_segment(trace, 1, "gateway"),
         "waiter: spin of a player": lambda: wait_for_entry(store, PLAYER, 1),
         "subscription to a trace": subscribe,
         "feed of the panel": feed,

@@ -96,14 +96,36 @@ def test_each_checkout_has_new_secrets_where_they_are_said_to_be() -> None:
         assert Event(event).find(path) is not None, path
 
 
-def test_a_checkout_tells_what_leaked_and_where(workshop: Workshop) -> None:
+@pytest.fixture
+def dsn(workshop: Workshop) -> str:
     with workshop.reporting():
         dsn = sentry_sdk.get_client().dsn
+    assert dsn
+    return dsn
+
+
+def test_a_checkout_tells_what_leaked_and_where(workshop: Workshop, dsn: str) -> None:
     default = shop.check_out(dsn, workshop.store)
     bare = shop.check_out(dsn, workshop.store, max_request_body_size="never")
-    assert default.state("body") == "filtered"
-    assert default.leaked_in("nested body") == ["event", "transaction"]
+    assert default.state("local") == "filtered"
+    assert default.leaked_in("body") == ["span"]
+    assert default.leaked_in("nested body") == ["event", "span"]
     assert bare.state("nested body") == "not sent"
     html = shop.LeakTable({"default": default, "<b>no body": bare})._repr_html_()
     assert "&lt;b&gt;no body" in html
-    assert len(re.findall("✗ leaked", html)) == 17
+    assert len(re.findall("✗ leaked", html)) == 18
+
+
+def raises(span: Any, hint: Any) -> Any:
+    raise LookupError("not this way")
+
+
+@pytest.mark.parametrize(
+    ("hook", "leaked"),
+    [(redact_event, []), (lambda span, hint: None, ["span"]), (raises, ["span"])],
+)
+def test_a_hook_for_spans_that_fails_lets_them_through(
+    workshop: Workshop, dsn: str, hook: Answer, leaked: list[str]
+) -> None:
+    checkout = shop.check_out(dsn, workshop.store, before_send=redact_event, before_send_span=hook)
+    assert checkout.leaked_in("nested body") == leaked

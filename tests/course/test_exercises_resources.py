@@ -1,17 +1,24 @@
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.outcome import Event
+from kit.outcome import Event, Profile
 from kit.workshop import Workshop
 
 
 @pytest.fixture
-def profile_exercise(workshop: Workshop) -> Exercise:
+def profile(workshop: Workshop) -> Profile:
     outcome = workshop.trigger("game-engine/infinite-loop", seconds=1)
     assert not outcome.missing, outcome.missing
-    return workshop.exercise("guilty-function", outcome.profile)
+    assert outcome.profile is not None
+    return outcome.profile
+
+
+@pytest.fixture
+def profile_exercise(workshop: Workshop, profile: Profile) -> Exercise:
+    return workshop.exercise("guilty-function", profile)
 
 
 @pytest.fixture
@@ -54,6 +61,18 @@ def test_what_is_no_answer_is_told_what_one_is(profile_exercise: Exercise) -> No
     assert profile_exercise.check({**right, "percent": "all"}).verdict is Verdict.FAIL
     untouched = dict.fromkeys(right, ...)
     assert profile_exercise.check(untouched).verdict is Verdict.UNATTEMPTED
+
+
+def test_what_the_thread_did_before_the_request_does_not_count(
+    workshop: Workshop, profile: Profile, profile_exercise: Exercise
+) -> None:
+    longer = deepcopy(profile)
+    samples = longer["profile"]["samples"]
+    assert longer.span is not None
+    begin = longer.span.start
+    first = samples[0]
+    samples[:0] = [{**first, "timestamp": begin - step / 100} for step in range(500, 0, -1)]
+    assert solved(workshop.exercise("guilty-function", longer)) == solved(profile_exercise)
 
 
 # The leak

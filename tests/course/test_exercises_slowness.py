@@ -1,5 +1,4 @@
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,9 +7,8 @@ from pymongo import MongoClient
 from demo_services.analytics.mongo import DEFAULT_DATABASE
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises.slowness import Spins
+from kit.reading.spans import Span
 from kit.workshop import Workshop
-
-Transaction = Mapping[str, Any]
 
 
 @pytest.fixture
@@ -44,22 +42,22 @@ def test_the_repeated_query_is_found(pattern: Exercise) -> None:
     assert pattern.check(solved(pattern)).verdict is Verdict.PASS
 
 
-def descriptions(transaction: Transaction) -> Counter[str]:
-    return Counter(span["description"] for span in transaction["spans"] if span["op"] == "db")
+def queries(spans: list[Span]) -> Counter[str]:
+    return Counter(span.name for span in spans if span.op == "db")
 
 
-def counts_all_queries(transaction: Transaction) -> object:
-    query, _ = descriptions(transaction).most_common(1)[0]
-    return query, descriptions(transaction).total()
+def counts_all_queries(spans: list[Span]) -> object:
+    query, _ = queries(spans).most_common(1)[0]
+    return query, queries(spans).total()
 
 
-def takes_the_slowest(transaction: Transaction) -> object:
-    queries = [span for span in transaction["spans"] if span["op"] != "db"]
-    return queries[0]["description"], 1
+def takes_the_slowest(spans: list[Span]) -> object:
+    slowest = max(spans, key=lambda span: span.duration)
+    return slowest.name, 1
 
 
-def knows_only_one_trace(transaction: Transaction) -> object:
-    query, _ = descriptions(transaction).most_common(1)[0]
+def knows_only_one_trace(spans: list[Span]) -> object:
+    query, _ = queries(spans).most_common(1)[0]
     return query, 6
 
 
@@ -71,7 +69,7 @@ def test_a_wrong_pattern_is_told_why(pattern: Exercise) -> None:
     for wrong, word in (
         ("find", "the function itself"),
         (returns_nothing, "does it end with a return?"),
-        (lambda transaction: 42, "a pair"),
+        (lambda spans: 42, "a pair"),
         (takes_the_slowest, "is not the query"),
         (counts_all_queries, "not sent 8 times"),
         (knows_only_one_trace, "not sent 6 times"),

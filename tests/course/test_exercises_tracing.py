@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 
+from demo_services.trace import start_span
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises.tracing import torn_calls, wait_for_entry, whole_trace
 from kit.ingest.store import StoredItem
@@ -63,11 +64,11 @@ def test_a_whole_trace_has_all_services(whole: list[StoredItem]) -> None:
 def test_a_trace_that_never_becomes_whole_is_not_waited_for_for_ever(workshop: Workshop) -> None:
     with (
         workshop.reporting(),
-        sentry_sdk.start_transaction(op="test", name="calls") as calling,
-        sentry_sdk.start_span(op="http.client", name="GET nobody"),
+        start_span(op="test", name="calls") as calling,
+        start_span(op="http.client", name="GET nobody"),
     ):
         pass
-    workshop.store.wait_for_transaction(calling.trace_id, timeout=60)
+    workshop.store.wait_for_segment(calling.trace_id, timeout=60)
     with pytest.raises(TimeoutError):
         whole_trace(workshop.store, calling.trace_id, timeout=0.05)
 

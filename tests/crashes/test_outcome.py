@@ -14,8 +14,11 @@ def outcome(recorded_crashes: Mapping[str, Outcome]) -> Outcome:
 def test_an_outcome_has_all_that_a_trigger_led_to(outcome: Outcome) -> None:
     assert outcome.response.status_code == 500
     assert outcome.event is outcome.events[0]
-    assert [each["server_name"] for each in outcome.trace] == ["frontend", "gateway", "game-engine"]
+    services = ["frontend", "gateway", "game-engine"]
+    assert [span.service for span in outcome.trace.segments] == services
+    assert {span.op for span in outcome.trace.of("game-engine")} >= {"http.server", "game.respin"}
     assert outcome.profile is not None
+    assert outcome.profile.span in outcome.trace.of("game-engine")
     assert outcome.missing == []
     assert outcome.response_to_stored_ms is not None
 

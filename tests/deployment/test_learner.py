@@ -16,8 +16,10 @@ from tests.notebooks.kernels import START, Kernel, kernel
 NOBODY_LISTENS = f"http://key@127.0.0.1:{free_port()}/1"
 NAMES = """
 events = workshop.store.items(type="event")
-transactions = workshop.store.items(type="transaction")
-print(workshop.learner, {item.payload["tags"].get("learner") for item in events + transactions})
+spans = [span for item in workshop.store.items(type="span") for span in item.payload["items"]]
+named = {event.payload["tags"].get("learner") for event in events}
+named |= {span["attributes"].get("learner", {}).get("value") for span in spans}
+print(workshop.learner, named)
 """
 
 
@@ -188,13 +190,12 @@ def test_every_service_names_the_learner(tmp_path: Path, monkeypatch: pytest.Mon
         if found := names(item.payload):
             named.setdefault((item.project, item.type), set()).update(found)
     services = {"gateway", "game-engine", "analytics", "payment", "frontend"}
-    kinds = {(service, "event") for service in services} | {("payment", "span")}
-    kinds |= {(service, "transaction") for service in services - {"payment"}}
+    kinds = {(service, kind) for service in services for kind in ("event", "span")}
     assert named == {kind: {"Ada"} for kind in kinds}
 
 
 def names(payload: Any) -> set[str | None]:
-    """Return the learners in an event, a transaction, or an item of spans; nothing for others."""
+    """Return the learners in an event or an item of spans; nothing for others."""
     if not isinstance(payload, dict):
         return set()
     spans = (span["attributes"] for span in payload.get("items", ()))

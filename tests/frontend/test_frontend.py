@@ -148,8 +148,9 @@ def test_an_exception_that_is_raised_again_is_reported_once(notebook: Notebook) 
 
 def test_it_belongs_to_the_trace_that_is_open(notebook: Notebook) -> None:
     trace_id = notebook.kernel.run(
-        f"{BUTTON}import sentry_sdk\nfrom IPython.utils.capture import capture_output\n"
-        "with capture_output(), workshop.reporting(), sentry_sdk.start_transaction() as opened:\n"
+        f"{BUTTON}from sentry_sdk.traces import start_span\n"
+        "from IPython.utils.capture import capture_output\n"
+        "with capture_output(), workshop.reporting(), start_span(name='press') as opened:\n"
         "    button.click()\nprint(opened.trace_id)"
     )
     (event,) = notebook.events()

@@ -34,7 +34,7 @@ def test_it_counts_what_is_lost_doubled_or_of_somebody_else() -> None:
     good = stored(crash.errors[0].type)
     part = replace(good, type="transaction", payload={})
     counted(shot, [good, part], {})
-    counted(shot, [good], {"lost": ["analytics/crash: transaction of analytics"]})
+    counted(shot, [good], {"lost": ["analytics/crash: service span of analytics"]})
     counted(shot, [part], {"lost": [f"analytics/crash: {crash.errors[0].type}"]})
     counted(shot, [stored("OtherError"), part], {"otherwise": ["analytics/crash: OtherError"]})
     another = replace(good, event_id="2")

@@ -103,7 +103,7 @@ def test_what_it_has_no_use_for_is_taken_and_thrown_away(
         press(workshop, crash_id, 1)
     workshop.flush()
     types = {item.type for item in workshop.store.items()}
-    assert {"transaction", "profile", "span"} <= types
+    assert {"profile_chunk", "span"} <= types
     when_skipped(bugsink, types - {"event"})
     assert relay.wait(PATIENCE_S), relay.last_error
     assert relay.dropped == 0

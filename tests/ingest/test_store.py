@@ -143,21 +143,38 @@ def test_a_waiter_in_vain_says_what_arrived_instead(store: Store) -> None:
     store_away(store, transaction(trace), project="game-engine")
     store_away(store, transaction(trace), project="game-engine")
     with pytest.raises(TimeoutError) as caught:
-        store.wait_for_transaction(trace, timeout=0.05, project="gateway")
+        store.wait_for_segment(trace, timeout=0.05, project="gateway")
     assert str(caught.value) == (
-        f"No transaction from gateway of trace {trace} arrived within 0.05 s; "
+        f"No service span of gateway of trace {trace} arrived within 0.05 s; "
         "arrived: 1 event from gateway, 2 transaction from game-engine."
     )
     with pytest.raises(TimeoutError, match=r"No error event of trace .*; arrived: nothing"):
         store.wait_for_error(new_id(), timeout=0)
 
 
-def test_a_transaction_is_awaited_from_a_project(store: Store) -> None:
+def streamed(trace_id: str, *, is_segment: bool) -> bytes:
+    return body(item("span", {"items": [{"trace_id": trace_id, "is_segment": is_segment}]}))
+
+
+def test_a_service_span_is_awaited_from_a_project(store: Store) -> None:
     trace = new_id()
-    store_away(store, transaction(trace), project="game-engine")
-    store_away(store, transaction(trace), project="gateway")
-    assert store.wait_for_transaction(trace, 1, project="gateway").project == "gateway"
-    assert store.wait_for_transaction(trace, 1).project == "game-engine"
+    store_away(store, streamed(trace, is_segment=False), project="payment")
+    store_away(store, streamed(trace, is_segment=True), project="game-engine")
+    store_away(store, transaction(trace), project="gateway")  # as older SDKs send it
+    assert store.wait_for_segment(trace, 1, project="gateway").project == "gateway"
+    assert store.wait_for_segment(trace, 1).project == "game-engine"
+    with pytest.raises(TimeoutError, match="No service span of payment"):
+        store.wait_for_segment(trace, 0, project="payment")
+
+
+def test_who_waits_for_a_trace_is_told_of_profiles(store: Store) -> None:
+    """They name no trace: what belongs to it is told by the profiler's id."""
+    trace = new_id()
+    with store.subscribe(trace) as arrivals:
+        store_away(store, body(item("profile_chunk", {"profiler_id": "p"})), error(new_id()))
+        assert arrivals.get(timeout=0).type == "profile_chunk"
+        with pytest.raises(TimeoutError, match="arrived: nothing"):
+            store.wait_for(trace, lambda item: False, timeout=0)
 
 
 def test_a_batch_keeps_its_order_and_is_there_after_closing(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 import sentry_sdk
 
+from demo_services.trace import start_span
 from kit.course.exercises.leaking_shop import card
 
 from .planting import Secrets, pem
@@ -28,7 +29,7 @@ class Vault:
 def fail(secrets: Secrets, closed_port: int) -> None:
     """Leave secrets wherever code leaves them, and report an error, a message and a log record."""
     new = secrets.new
-    with sentry_sdk.start_transaction(op="task", name="careless"):
+    with start_span(op="task", name="careless"):
         sentry_sdk.add_breadcrumb(
             message=f"asked https://shop.example/?access_token={new('breadcrumb message')}",
             data={"request": [{"headers": {"X-Api-Key": new("breadcrumb data")}}]},
@@ -37,8 +38,9 @@ def fail(secrets: Secrets, closed_port: int) -> None:
         sentry_sdk.set_tag("bearer", f"Bearer {new('tag')}")
         sentry_sdk.set_extra("config", {"db": {"password": new("nested extra")}})
         sentry_sdk.set_user({"id": "1", "session_token": new("user")})
-        with sentry_sdk.start_span(op="db", name=f"AUTH password='{new('span name')}'") as span:
-            span.set_data("login", {"credentials": {"pin": new("span data")}})
+        with start_span(op="db", name=f"AUTH password='{new('span name')}'") as span:
+            span.set_attribute("login.password", new("span attribute"))
+            span.set_attribute("login", {"credentials": {"pin": new("nested span attribute")}})
         call(secrets, closed_port)
         logging.getLogger("careless").error(
             "login of %s failed", "ada", extra={"csrf_token": new("log extra")}

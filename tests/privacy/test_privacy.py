@@ -267,6 +267,8 @@ def default_options(service: Service) -> dict[str, Any]:
         "release": service.release,
         "server_name": service.name,
         "traces_sample_rate": 1.0,
+        # Else their spans, which they open themselves, would be dropped.
+        "trace_lifecycle": "stream",
         "in_app_include": ["demo_services", "__main__"],
     }
 

@@ -28,7 +28,7 @@ from kit.hosting.server import Server, serve_asgi
 from kit.system.clients import open_client, use_client
 
 from .conftest import TOKEN, WAIT_S, Running, is_up
-from .receiver import Receiver
+from .receiver import Receiver, Telemetry
 from .test_crashes import context_fields, frames, summary
 
 Event = dict[str, Any]
@@ -158,9 +158,9 @@ def test_a_spin_is_stored_once(analytics: Running, spins: Any) -> None:
     assert stored == SPIN
     telemetry = analytics.telemetry(response)
     assert telemetry.spans == ["analytics.store", "db"]
-    span = telemetry.transaction["spans"][1]
-    assert span["data"]["db.operation"] == "insert"
-    assert span["data"]["db.mongodb.collection"] == "spins"
+    attributes = telemetry.children[1]["attributes"]
+    assert attributes["db.operation.name"]["value"] == "insert"
+    assert attributes["db.collection.name"]["value"] == "spins"
 
     again = store(analytics)
     assert (again.status_code, again.json()["error"]) == (409, "duplicate-spin")
@@ -341,10 +341,10 @@ def test_crash(analytics: Running, path: str) -> None:
     assert len(queries) == spans.count("db")
     # No value of a document or of a filter goes out with a query.
     assert not [query for query in queries if "hopper" in query["message"]]
-    for span in telemetry.transaction["spans"]:
-        if span["op"] == "db":
-            assert span["data"]["db.mongodb.collection"] == "rehearsals"
-            assert span["data"]["db.operation"] in {"insert", "find", "aggregate"}
+    for span in telemetry.children:
+        if "db.operation.name" in (attributes := span["attributes"]):
+            assert attributes["db.collection.name"]["value"] == "rehearsals"
+            assert attributes["db.operation.name"]["value"] in {"insert", "find", "aggregate"}
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def patient(
     tries = threading.Semaphore(0)
 
     def count(crumb: Event, hint: Any) -> Event:
-        if crumb.get("data", {}).get("db.operation") == "findAndModify":
+        if crumb.get("data", {}).get("db.operation.name") == "findAndModify":
             tries.release()
         return crumb
 
@@ -480,7 +480,8 @@ def test_work_is_cancelled_when_the_caller_hangs_up(patient: Patient, receiver: 
     deadline = telemetry.event["contexts"]["deadline"]
     assert deadline["caller_ms"] == "300"
     assert RETRY_S * 1000 <= deadline["waited_ms"] < LONG_S * 1000
-    assert telemetry.transaction["contexts"]["trace"]["status"] == "deadline_exceeded"
+    assert telemetry.segment["status"] == "error"
+    assert telemetry.attribute("http.response.status_code") == 504
     assert telemetry.spans.count("db") > 1
     assert "analytics.lease" in telemetry.spans
 
@@ -502,23 +503,23 @@ def test_slow_work_raises_nothing_and_shows_in_the_trace(analytics: Running, n: 
 
     slow = analytics.telemetry(response)
     assert slow.events == []
-    assert body["n_plus_one"]["trace_id"] == slow.transaction["contexts"]["trace"]["trace_id"]
+    assert body["n_plus_one"]["trace_id"] == slow.segment["trace_id"]
     assert body["n_plus_one"]["queries"] == n + 1
-    marked = children(slow.transaction, "analytics.n_plus_one")
-    assert [span["data"]["db.operation"] for span in marked] == ["distinct", *["find"] * n]
+    marked = queries_below(slow, "analytics.n_plus_one")
+    assert marked == ["distinct", *["find"] * n]
 
     fast = analytics.receiver.telemetry(body["one_query"]["trace_id"], "analytics")
     assert body["one_query"]["trace_id"] != body["n_plus_one"]["trace_id"]
-    (query,) = children(fast.transaction, "analytics.one_query")
-    assert query["data"]["db.operation"] == "aggregate"
-    assert fast.transaction["tags"]["service"] == "analytics"
+    assert queries_below(fast, "analytics.one_query") == ["aggregate"]
+    assert fast.attribute("server.address") == "analytics"
     assert body["one_query"]["duration_ms"] > 0
     assert body["n_plus_one"]["duration_ms"] > 0
 
 
-def children(transaction: Event, op: str) -> list[Event]:
-    (parent,) = [span for span in transaction["spans"] if span["op"] == op]
-    return [span for span in transaction["spans"] if span["parent_span_id"] == parent["span_id"]]
+def queries_below(telemetry: Telemetry, op: str) -> list[str]:
+    parent = telemetry.children[telemetry.spans.index(op)]["span_id"]
+    below = [span for span in telemetry.children if span["parent_span_id"] == parent]
+    return [span["attributes"]["db.operation.name"]["value"] for span in below]
 
 
 @pytest.mark.parametrize("n", [PLAYERS.minimum - 1, PLAYERS.maximum + 1, "", "x", "1e1", "9" * 99])

@@ -195,7 +195,7 @@ def test_infinite_loop(engine: Running) -> None:
     ]
     assert_tells_the_spin(event, "ada")
     assert telemetry.spans == [*SPIN_SPANS, "game.respin"]
-    (profile,) = telemetry.profiles
+    profile = engine.receiver.profile("game-engine", telemetry.attribute("sentry.profiler_id"))
     profiled = {frame["function"] for frame in profile["profile"]["frames"]}
     assert "respin_until_jackpot" in profiled
 

@@ -3,7 +3,7 @@ import sys
 import threading
 
 import pytest
-from sentry_sdk.profiler import transaction_profiler
+from sentry_sdk.profiler import continuous_profiler
 
 from demo_services import frames, telemetry
 
@@ -32,7 +32,7 @@ def test_the_profiler_reads_stacks_through_it_where_it_must() -> None:
     assert telemetry.sentry_options
     guarded = [
         hasattr(function, "__wrapped__")
-        for function in (sys._current_frames, transaction_profiler.extract_stack)
+        for function in (sys._current_frames, continuous_profiler.extract_stack)
     ]
     assert guarded == [sys.version_info < (3, 12)] * 2
     assert threading.get_ident() in sys._current_frames()

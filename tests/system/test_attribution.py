@@ -22,6 +22,7 @@ def test_hundreds_of_crashes_at_once_are_all_reported_by_their_own_service(
         result = attribution.run(workshop, REQUESTS)
     assert result.requests == REQUESTS
     assert result.errors > REQUESTS / 2
+    assert result.profiles > 0
     assert (result.lost, result.misattributed) == ([], []), result.discarded
 
 

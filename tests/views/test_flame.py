@@ -3,6 +3,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kit.reading.spans import Span
 from kit.views.flame import MAX_FRAMES, active_samples, flame_graph
 
 from .picture import Picture
@@ -80,6 +81,36 @@ def test_a_thread_that_waited_is_not_blamed() -> None:
 
 def test_only_the_thread_of_the_transaction_counts() -> None:
     assert len(active_samples(profile(RESPIN, CHOICES))) == 2
+
+
+def chunk(*stack_ids: int) -> dict[str, Any]:
+    """Return a profile chunk, format 2, with a sample every 20 ms from second 100 on."""
+    given = profile(*stack_ids, version="2", profiler_id="p")
+    del given["transactions"]
+    for sample in given["profile"]["samples"]:
+        sample["timestamp"] = 100 + int(sample.pop("elapsed_since_start_ns")) * 1e-9
+    return given
+
+
+def served(start: float, end: float, thread: str = "1") -> Span:
+    attributes = {"thread.id": thread}
+    return Span("a", "", "engine", "http.server", "spin", start, end, attributes=attributes)
+
+
+def test_of_a_chunk_the_thread_of_the_span_counts_while_it_is_open() -> None:
+    given = chunk(CHOICES, RESPIN, RESPIN, RESPIN, CHOICES)
+    inside = flame_graph(given, served(100.019, 100.079))
+    assert "100 % of 59 ms was spent in respin, 100 % at game/jackpot.py:28." in inside
+    assert len(active_samples(given, served(100.019, 100.081))) == 4
+    assert "nothing but wait" in flame_graph(given, served(100, 101, thread="2"))
+    assert "no sample of the thread that served the request" in flame_graph(given, served(1, 2))
+
+
+def test_of_a_chunk_without_a_span_the_busiest_thread_counts() -> None:
+    given = chunk(RESPIN, RESPIN)
+    given["profile"]["samples"] = [s for s in given["profile"]["samples"] if s["thread_id"] == "1"]
+    # Nobody says when it ended: the last sample may have lasted as long as two.
+    assert "100 % of 60 ms was spent in respin" in flame_graph(given)
 
 
 def test_a_profile_of_javascript_names_its_transaction_alone() -> None:

@@ -25,7 +25,7 @@ KEPT = {
     "the context order": "contexts.order",
     "the breadcrumb's category": "breadcrumbs.values[-1].category",
     "the release": "release",
-    "the transaction's name": "transaction",
+    "the name of the route": "transaction",
     "the level": "level",
 }
 # Of these texts only the secret goes.

@@ -1,11 +1,11 @@
 """Memory and CPU: what an event and a profile tell of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
-from kit.outcome import Event
+from kit.outcome import Event, Profile
 from kit.views.flame import StackSample, active_samples, find_hot_spot
 from kit.widgets.crash_widget import TriggerFunction
 
@@ -14,9 +14,9 @@ CLOSE_MB = 0.05
 CLOSE_PERCENT = 10
 
 
-def guilty_function(profile: Mapping[str, Any]) -> Exercise:
-    """Find the function that the time went into, and who called it, in a profile."""
-    samples = active_samples(profile)
+def guilty_function(profile: Profile) -> Exercise:
+    """Find the function that the time of the profile's span went into, and who called it."""
+    samples = active_samples(profile, profile.span)
     guilty = find_hot_spot(samples)
     assert guilty is not None
     function = guilty.function.frame.function
@@ -28,8 +28,8 @@ def guilty_function(profile: Mapping[str, Any]) -> Exercise:
         compare(answer, {**expected, "percent": shares})
         if not isinstance(shares, int | float) or abs(shares - percent) > CLOSE_PERCENT:
             raise Wrong(
-                f"'percent' is not {shares!r}. Of all samples of the thread that served the "
-                "request, in how many is that function on the stack?"
+                f"'percent' is not {shares!r}. Of the samples that the thread of profile.span has "
+                "while that span was open, in how many is that function on the stack?"
             )
         return f"{function} took {percent:.0f} % of the time. That is where to look first."
 

@@ -2,9 +2,8 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -16,7 +15,9 @@ from pymongo.monitoring import (
 )
 
 from demo_services.analytics.mongo import DEFAULT_DATABASE, Document
+from demo_services.services import ANALYTICS
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
+from kit.reading.spans import Span
 from kit.widgets.crash_widget import TriggerFunction
 
 REPORTS_ON = (6, 11)
@@ -28,39 +29,37 @@ Spins = Collection[Document]
 
 
 def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
-    """Write a function that finds the query that a transaction sends again and again."""
+    """Write a function that finds the query that a service sends again and again."""
 
-    def verify(answer: Callable[[Mapping[str, Any]], object]) -> str:
+    def verify(answer: Callable[[list[Span]], object]) -> str:
         for players in REPORTS_ON:
             outcome = trigger("analytics/performance-issue", n=players)
             assert not outcome.missing, outcome.missing
-            transaction = next(t for t in outcome.trace if t["server_name"] == "analytics")
-            _check_repeated(answer(transaction), *most_repeated(transaction))
+            spans = outcome.trace.of(ANALYTICS.name)
+            _check_repeated(answer(spans), *most_repeated(spans))
         return "Tried on two new traces. Sentry's servers look for the same pattern."
 
     return FunctionExercise(
         "find-n-plus-one",
         verify,
-        'Count the "description" of those in transaction["spans"] whose "op" is "db". '
-        "collections.Counter has most_common().",
+        'Count the name of those spans whose op is "db". collections.Counter has most_common().',
         "from collections import Counter\n\n\n"
-        "def answer(transaction):\n"
-        '    spans = transaction["spans"]\n'
-        '    queries = Counter(span["description"] for span in spans if span["op"] == "db")\n'
+        "def answer(spans):\n"
+        '    queries = Counter(span.name for span in spans if span.op == "db")\n'
         "    return queries.most_common(1)[0]",
         function="repeated",
     )
 
 
-def most_repeated(transaction: Mapping[str, Any]) -> tuple[str, int]:
-    """Return the query that a transaction sent most often, and how often."""
-    queries = Counter(s["description"] for s in transaction["spans"] if s["op"] == "db")
+def most_repeated(spans: Iterable[Span]) -> tuple[str, int]:
+    """Return the query that was sent most often, and how often."""
+    queries = Counter(span.name for span in spans if span.op == "db")
     return queries.most_common(1)[0]
 
 
 def _check_repeated(given: object, query: str, count: int) -> None:
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise Wrong("The function must return a pair: the query's description, and how often.")
+        raise Wrong("The function must return a pair: the name of the query's span, and how often.")
     if given[0] != query:
         raise Wrong(f"{str(given[0])[:80]!r} is not the query that was sent most often.")
     if given[1] != count:

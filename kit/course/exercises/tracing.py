@@ -1,5 +1,6 @@
 """A trace through several services: whether it is whole, and how it gets from one to the next."""
 
+import json
 import time
 import uuid
 from collections import Counter
@@ -8,19 +9,20 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
-import sentry_sdk
 
 from demo_services.services import GAME_ENGINE, GATEWAY
+from demo_services.trace import start_span
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.ingest.store import Store, StoredItem
-from kit.reading.payload import get_path
-from kit.reading.spans import Span, spans
+from kit.reading.payload import as_mapping, as_str
+from kit.reading.spans import Span, segments, spans
 from kit.system.clients import sentry_off
 from kit.widgets.crash_widget import TriggerFunction
 
 DEADLINE_S = 30.0
 CALL = "http.client"
 TRACE, BAGGAGE = "sentry-trace", "baggage"
+HEADER, BODY = "http.request.header.", "http.request.body.data"
 PLAYED = 2
 
 Items = Sequence[StoredItem]
@@ -106,9 +108,9 @@ def carry_on(
     def verify(answer: Carry) -> str:
         for _ in range(PLAYED):
             player = f"carried-{uuid.uuid4().hex[:8]}"
-            with reporting(), sentry_sdk.start_transaction(op="exercise", name="spin") as spin:
+            with reporting(), start_span(op="exercise", name="spin") as spin:
                 _play(gateway, player, _headers(answer()))
-            _check_carry(wait_for_entry(store, player), spin.trace_id)
+            _check_carry(wait_for_entry(store, player), player, spin.trace_id)
         return f"{PLAYED} spins were played: the gateway went on with the trace of each."
 
     return FunctionExercise(
@@ -127,19 +129,31 @@ def carry_on(
 
 
 def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
-    """Return the gateway's transaction of the only spin of a player. Raises TimeoutError."""
+    """Return the item with the gateway's service span of the only spin of a player.
 
-    def is_it(item: StoredItem) -> bool:
-        return bool(get_path(item.payload, ("request", "data", "player")) == player)
-
+    Raises TimeoutError.
+    """
     return store.wait_for(
         None,
-        is_it,
+        lambda item: _entry(item, player) is not None,
         timeout,
-        type="transaction",
+        type="span",
         project=GATEWAY.name,
         what=f"spin of {player}",
     )
+
+
+def _entry(item: StoredItem, player: str) -> Span | None:
+    """Return the service span of the request that a player sent, if it is in the item."""
+    return next((span for span in segments([item]) if _player(span) == player), None)
+
+
+def _player(span: Span) -> object:
+    try:
+        body = json.loads(as_str(span.attributes.get(BODY)))
+    except (ValueError, RecursionError):
+        return None
+    return as_mapping(body).get("player")
 
 
 def _headers(given: Any) -> dict[str, str]:
@@ -162,16 +176,18 @@ def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
     answer.raise_for_status()
 
 
-def _check_carry(item: StoredItem, trace_id: str) -> None:
-    sent = get_path(item.payload, ("request", "headers"))
-    if TRACE not in sent:
+def _check_carry(item: StoredItem, player: str, trace_id: str) -> None:
+    entry = _entry(item, player)
+    assert entry is not None, item
+    trace, baggage = (as_str(entry.attributes.get(HEADER + name)) for name in (TRACE, BAGGAGE))
+    if not trace:
         raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
     if trace_id not in item.trace_ids:
         raise Wrong(
-            f"The gateway got {TRACE}: {sent[TRACE]}. The trace that was under way is {trace_id}."
+            f"The gateway got {TRACE}: {trace}. The trace that was under way is {trace_id}."
         )
-    if f"sentry-trace_id={trace_id}" not in sent.get(BAGGAGE, ""):
+    if f"sentry-trace_id={trace_id}" not in baggage:
         raise Wrong(
-            f"The gateway went on with the trace, but got {BAGGAGE}: {sent.get(BAGGAGE, 'nothing')}"
-            ". Without it nobody downstream knows how the trace was sampled, and by whom."
+            f"The gateway went on with the trace, but got {BAGGAGE}: {baggage or 'nothing'}. "
+            "Without it nobody downstream knows how the trace was sampled, and by whom."
         )

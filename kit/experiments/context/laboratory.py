@@ -247,7 +247,7 @@ class Laboratory:
             with sentry_off():
                 self._http.post(server.url + desk.ROUTE, json=order, headers=headers)
         finally:
-            # Waits for the loop, and so for what comes after the answer: the transaction.
+            # Waits for the loop, and so for what comes after the answer: the spans.
             server.stop()
 
 
@@ -314,6 +314,8 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
         release=GAME_ENGINE.release,
         server_name=GAME_ENGINE.name,
         environment="laboratory",
+        # Like the services.
+        trace_lifecycle="stream",
         in_app_include=["demo_services", "__main__"],
         **options,
     )
@@ -321,6 +323,6 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
 
 def _make_shot(settings: Settings, sent: list[Envelope], trace_id: str) -> Shot:
     items = [item for envelope in sent for item in parse(envelope.serialize()).items]
-    kept = [item for item in items if item.type in ("event", "transaction")]
+    kept = [item for item in items if item.type in ("event", "span")]
     event = next((Event(item.payload) for item in kept if item.type == "event"), None)
     return Shot(settings, event, {item.type: item.length for item in kept}, trace_id)

@@ -155,7 +155,7 @@ SWITCHES = {
         Switch(
             "traces_sample_rate",
             (None, 1.0, 0.0),
-            "The share of transactions that is sent; None switches tracing off.",
+            "The share of requests whose spans are sent; None switches tracing off.",
             f"{OPTIONS}#traces_sample_rate",
         ),
         Switch(

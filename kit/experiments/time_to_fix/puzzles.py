@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import sentry_sdk
 
 from demo_services.game_engine.app import MAX_BODY_BYTES
 from demo_services.game_engine.promotions import PROMOTIONS, log, make_app
+from demo_services.trace import start_span
 from kit.hosting.server import Server, serve_tornado
 from kit.ingest.store import Store
 from kit.outcome import Event
@@ -89,9 +89,9 @@ def _send_all(puzzle: Puzzle, url: str, reporting: Reporting) -> dict[str, bool]
 
     def send(request: Request) -> tuple[str, bool]:
         # A thread of a pool knows nothing of the scopes of who uses it.
-        with reporting(), sentry_sdk.start_transaction(op="ui.action.click", name="promotion") as t:
+        with reporting(), start_span(op="ui.action.click", name="promotion") as span:
             answer = httpx.post(target, json=request, timeout=ANSWER_DEADLINE_S, trust_env=False)
-            return t.trace_id, answer.is_error
+            return span.trace_id, answer.is_error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(pool.map(send, puzzle.requests))

@@ -1,0 +1,144 @@
+"""One profiler for all services of a process: each of them gets what its own threads did.
+
+The SDK has one profiler per process, and hands all that it records to the client that was made
+last, in whose name it then stands there. So the profiler is given to this module, which knows
+which thread reports as which service, and hands the chunks on.
+"""
+
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sentry_sdk import client as sentry_client
+from sentry_sdk.client import SDK_INFO, BaseClient
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.profiler.continuous_profiler import (
+    setup_continuous_profiler,
+    teardown_continuous_profiler,
+)
+
+# Of one thread: how often who it reports as may change while one chunk is recorded.
+_CHANGES = 10_000
+
+Chunk = Mapping[str, Any]
+
+
+class SharedProfiler:
+    """Whom each thread reports for, and the clients that get its part of each chunk.
+
+    A chunk is what the profiler recorded from the first span that was open until none was, at most
+    60 seconds: https://docs.sentry.io/platforms/python/profiling/.
+    """
+
+    def __init__(self) -> None:
+        self._changes: dict[str, deque[tuple[float, BaseClient | None]]] = {}
+        self._changing = threading.Lock()
+
+    @contextmanager
+    def owned(self, options: dict[str, Any]) -> Iterator[None]:
+        """Inside the block the profiler runs with these options of a client, and is nobody else's.
+
+        Any client that is made would take it over, and switch it off if its options say nothing
+        of it.
+        """
+        setup_continuous_profiler(options, SDK_INFO, self._deliver)
+        given = sentry_client.setup_continuous_profiler  # type: ignore[attr-defined]
+        sentry_client.setup_continuous_profiler = _leave_alone  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            sentry_client.setup_continuous_profiler = given  # type: ignore[attr-defined]
+            teardown_continuous_profiler()
+
+    @contextmanager
+    def working_for(self, client: BaseClient) -> Iterator[None]:
+        """Count what this thread does inside the block as the work of that client's service."""
+        before = self._change(client)
+        try:
+            yield
+        finally:
+            self._change(before)
+
+    def _change(self, client: BaseClient | None) -> BaseClient | None:
+        """Note whom this thread works for from now on; return for whom it did before."""
+        thread = str(threading.get_ident())
+        with self._changing:
+            changes = self._changes.setdefault(thread, deque(maxlen=_CHANGES))
+            before = changes[-1][1] if changes else None
+            changes.append((time.time(), client))
+        return before
+
+    def _deliver(self, envelope: Envelope) -> None:
+        """Send each client what its threads did."""
+        for item in envelope.items:
+            chunk = item.payload.json
+            assert chunk is not None, "the profiler hands over what it recorded as objects"
+            for client, samples in self._share(chunk["profile"]["samples"]).items():
+                if client.transport is not None:
+                    part = Envelope()
+                    part.add_profile_chunk(_part(chunk, samples, client))
+                    client.transport.capture_envelope(part)
+
+    def _share(self, samples: list[dict[str, Any]]) -> dict[BaseClient, list[dict[str, Any]]]:
+        with self._changing:
+            changes = {thread: list(each) for thread, each in self._changes.items()}
+            self._forget(before=min((each["timestamp"] for each in samples), default=0.0))
+        shares: dict[BaseClient, list[dict[str, Any]]] = defaultdict(list)
+        for sample in samples:
+            owner = _owner(changes.get(sample["thread_id"], []), sample["timestamp"])
+            if owner is not None:
+                shares[owner].append(sample)
+        return shares
+
+    def _forget(self, *, before: float) -> None:
+        """Drop the changes that a chunk recorded later has no use for."""
+        for thread, changes in list(self._changes.items()):
+            while len(changes) > 1 and changes[1][0] < before:
+                changes.popleft()
+            if len(changes) == 1 and changes[0][1] is None:
+                del self._changes[thread]
+
+
+def _owner(changes: list[tuple[float, BaseClient | None]], at: float) -> BaseClient | None:
+    return next((client for since, client in reversed(changes) if since <= at), None)
+
+
+def _part(chunk: Chunk, samples: list[dict[str, Any]], client: BaseClient) -> dict[str, Any]:
+    """Return a chunk of nothing but these samples, in the name of ``client``."""
+    profile = chunk["profile"]
+    stacks = _Numbers()
+    frames = _Numbers()
+    renumbered = [{**each, "stack_id": stacks.of(each["stack_id"])} for each in samples]
+    used = [[frames.of(frame) for frame in profile["stacks"][stack]] for stack in stacks]
+    threads = {each["thread_id"] for each in samples}
+    names = profile["thread_metadata"]
+    return {
+        **chunk,
+        "chunk_id": uuid.uuid4().hex,
+        "release": client.options["release"],
+        "environment": client.options["environment"],
+        "profile": {
+            "samples": renumbered,
+            "stacks": used,
+            "frames": [profile["frames"][frame] for frame in frames],
+            "thread_metadata": {each: names[each] for each in threads if each in names},
+        },
+    }
+
+
+def _leave_alone(*args: object, **options: object) -> bool:
+    return False
+
+
+PROFILER = SharedProfiler()
+
+
+class _Numbers(dict[int, int]):
+    """New numbers for old ones, counted up from 0 in the order in which they are asked for."""
+
+    def of(self, old: int) -> int:
+        return self.setdefault(old, len(self))
