@@ -124,10 +124,16 @@ class Outcome:
     def profile(self) -> Profile | None:
         """The profile of the service that crashed, or None when there is none."""
         name = self.crash.service.name
-        chunks = (i for i in self.items if (i.type, i.project) == ("profile_chunk", name))
-        profile = next((Profile(item.payload) for item in chunks), None)
-        if profile is not None:
-            profile.span = next((s for s in self.trace.segments if s.service == name), None)
+        span = next((each for each in self.trace.segments if each.service == name), None)
+        if span is None:
+            return None
+        profiler = span.attributes.get("sentry.profiler_id")
+        chunks = (i.payload for i in self.items if (i.type, i.project) == ("profile_chunk", name))
+        chunk = next((each for each in chunks if each.get("profiler_id") == profiler), None)
+        if chunk is None:
+            return None
+        profile = Profile(chunk)
+        profile.span = span
         return profile
 
     @cached_property

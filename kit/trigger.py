@@ -139,7 +139,8 @@ def _collect(
 ) -> Outcome:
     """Return the outcome with what arrives, until nothing is missing.
 
-    Of profiles it takes what ``profiler`` recorded, which runs as long as somebody waits for it.
+    Of profiles it takes what ``profiler`` recorded, which runs as long as somebody waits for it,
+    and what the payment service's own did.
     """
     deadline = time.monotonic() + TELEMETRY_DEADLINE_S
     while outcome.missing:
@@ -151,7 +152,9 @@ def _collect(
             raise WorkshopError(
                 f"{outcome.crash.full_id} happened, but is not kept. {error}"
             ) from error
-        if item.type == "profile_chunk" and item.payload.get("profiler_id") != profiler:
+        if item.type == "profile_chunk" and not (
+            item.payload.get("profiler_id") == profiler or item.project == PAYMENT.name
+        ):
             continue
         outcome = outcome.with_item(item)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):

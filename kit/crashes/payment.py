@@ -424,6 +424,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         ),
         contexts=("process", "express", "payment", "trace"),
         spans=("payment.charge", "payment.reconcile"),
+        profiled="countUnmatched",
         fix="Look entries up in a Set; move work that computes into a worker thread.",
     ),
     CrashType(

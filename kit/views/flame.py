@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from kit.html import render
-from kit.reading.payload import as_list, as_mapping, as_mappings, as_str, get_path, shorten
+from kit.reading.payload import (
+    as_list,
+    as_mapping,
+    as_mappings,
+    as_str,
+    get_path,
+    short_path,
+    shorten,
+)
 from kit.reading.spans import Span, length
 from kit.views.axis import percent, ticks
 
@@ -29,6 +37,9 @@ FOLDED = 3
 
 # A thread whose innermost frame is here waits for the network or for a timer.
 _WAITING = ("selectors", "asyncio.windows_events")
+_IDLE = "(idle)"  # what V8 calls that
+# Whose code a frame is, JavaScript's profiler does not say.
+_NOT_OURS = ("node_modules", "node:")
 _NANOSECOND = 1e-9
 
 _T = TypeVar("_T")
@@ -52,7 +63,7 @@ class ProfileFrame:
     @property
     def is_waiting(self) -> bool:
         """Whether a thread in here waits for the network or for a timer."""
-        return self.module in _WAITING
+        return self.module in _WAITING or self.function == _IDLE
 
     @property
     def where(self) -> str:
@@ -140,7 +151,8 @@ def active_samples(profile: Mapping[str, Any], span: Span | None = None) -> list
     window = _window(profile, span, taken)
     own = sorted(((_time(each), each) for each in taken if window.has(each)), key=lambda t: t[0])
     times = [time for time, _ in own]
-    frames = [_frame(as_mapping(each)) for each in as_list(recorded.get("frames"))]
+    platform = as_str(as_mapping(profile).get("platform"))
+    frames = [_frame(as_mapping(each), platform) for each in as_list(recorded.get("frames"))]
     stacks = [_stack(each, frames) for each in as_list(recorded.get("stacks"))]
     return [
         StackSample(_at(stacks, each.get("stack_id")) or (), seconds)
@@ -188,14 +200,19 @@ def _number(value: Any) -> float:
     return min(max(number, 0.0), 3e19) if math.isfinite(number) else 0.0
 
 
-def _frame(frame: Mapping[str, Any]) -> ProfileFrame:
+def _frame(frame: Mapping[str, Any], platform: str) -> ProfileFrame:
+    path = as_str(frame.get("filename") or frame.get("abs_path"))
     return ProfileFrame(
         function=shorten(as_str(frame.get("function"))).text or "unnamed function",
-        file=shorten(as_str(frame.get("filename") or frame.get("abs_path"))).text or "no file",
+        file=shorten(short_path(path)).text or "no file",
         line=int(min(_number(frame.get("lineno")), 1e9)),
         module=as_str(frame.get("module")),
-        is_ours=frame.get("in_app") is True,
+        is_ours=_is_ours_by_path(path) if platform == "node" else frame.get("in_app") is True,
     )
+
+
+def _is_ours_by_path(path: str) -> bool:
+    return bool(path) and not any(mark in path for mark in _NOT_OURS)
 
 
 def _stack(indices: Any, frames: Sequence[ProfileFrame]) -> tuple[ProfileFrame, ...]:

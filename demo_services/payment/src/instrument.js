@@ -1,6 +1,7 @@
 'use strict';
 
 const Sentry = require('@sentry/node');
+const { nodeProfilingIntegration } = require('@sentry/profiling-node');
 
 const { name } = require('../package.json');
 const { debuggersAttached, watchThreads } = require('./debugger');
@@ -28,6 +29,9 @@ function instrument({ release, environment, learner }) {
     environment,
     serverName: name,
     tracesSampleRate: 1,
+    // The profiler runs as long as a span is open.
+    profileLifecycle: 'trace',
+    profileSessionSampleRate: 1,
     includeLocalVariables: true,
     // What is collected unless one objects: addresses, cookies, the bodies of answers.
     dataCollection: {
@@ -44,6 +48,7 @@ function instrument({ release, environment, learner }) {
       Sentry.onUncaughtExceptionIntegration({ onFatalError: die }),
       // Over 50 in a second, caught ones included, switch it off for ten: a class does that.
       Sentry.localVariablesIntegration({ maxExceptionsPerSecond: 10_000 }),
+      nodeProfilingIntegration(),
       anr,
     ],
   });
