@@ -276,6 +276,13 @@ FACTS = (
     ),
     # Contexts
     Fact(
+        "contexts/profile",
+        "the profiler",
+        "The profiler of this process: it leads to the profile of what ran at that time.",
+        "@sentry/profiling-node/build/cjs/index.js",
+        'core.getGlobalScope().setContext("profile", {',
+    ),
+    Fact(
         "contexts/trace/trace_id",
         "the SDK's tracing",
         "Shared by every service that the request passed through; it came in with the "

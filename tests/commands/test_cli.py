@@ -94,6 +94,7 @@ def test_what_is_missing_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "✗ gateway/panic: missing value at contexts.gateway.luck" in result.stdout
 
 
+@pytest.mark.slow
 def test_serve_runs_until_it_is_told_to_end() -> None:
     command = [sys.executable, "-m", "kit.commands.cli", "serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:

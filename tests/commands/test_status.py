@@ -99,6 +99,7 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
     assert said.startswith(f"No workshop runs on {home}. Run Workshop.start()")
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_not_listed_and_its_note_is_removed(
     served: Served, home: Path
 ) -> None:

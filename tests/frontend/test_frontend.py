@@ -194,6 +194,7 @@ print(shell.showtraceback == type(shell).showtraceback.__get__(shell), [
 """
 
 
+@pytest.mark.slow
 def test_a_stop_leaves_ipython_as_it_was() -> None:
     with kernel() as started:
         before = started.run(UNTOUCHED)

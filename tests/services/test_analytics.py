@@ -603,6 +603,7 @@ def test_without_a_database_spins_are_not_stored(bare: Running) -> None:
     assert "MONGODB_URI" in health.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_is_one_issue_and_no_secret(receiver: Receiver) -> None:
     uri = "mongodb://ada:hunter2@127.0.0.1:9/"
     with Running("analytics", receiver, DEBUG_TOKEN=TOKEN, MONGODB_URI=uri) as away:

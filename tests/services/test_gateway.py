@@ -240,6 +240,7 @@ def mute() -> Iterator[socket.socket]:
         yield mute
 
 
+@pytest.mark.slow
 def test_a_service_that_is_late_is_a_504(receiver: Receiver, mute: socket.socket) -> None:
     url = f"http://127.0.0.1:{mute.getsockname()[1]}"
     with Running(

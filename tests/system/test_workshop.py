@@ -55,12 +55,14 @@ def test_start_is_idempotent(workshop: Workshop) -> None:
     assert [line.split()[1] for line in lines] == [*SERVERS, "database"]
 
 
+@pytest.mark.slow
 def test_it_starts_again_after_a_stop(tmp_path: Path) -> None:
     for _ in range(2):
         with Workshop.start(home=tmp_path, report=silent) as workshop:
             assert not workshop.trigger("game-engine/crash").missing
 
 
+@pytest.mark.slow
 def test_what_was_captured_outlives_the_workshop(tmp_path: Path) -> None:
     with Workshop.start(home=tmp_path, report=silent) as workshop:
         trace_id = workshop.trigger("game-engine/crash").trace_id
@@ -95,13 +97,9 @@ workshop.trigger("game-engine/crash")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "ending",
-    [
-        "",
-        pytest.param("raise SystemExit(0)", marks=pytest.mark.slow),
-        pytest.param("threading.Thread(target=print).start()", marks=pytest.mark.slow),
-    ],
+    "ending", ["", "raise SystemExit(0)", "threading.Thread(target=print).start()"]
 )
 def test_leaving_without_a_stop_blocks_nothing(ending: str) -> None:
     ended = run(LEFT_RUNNING + ending)
@@ -109,6 +107,7 @@ def test_leaving_without_a_stop_blocks_nothing(ending: str) -> None:
     assert ended.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_start_raises_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +122,7 @@ def test_a_service_that_cannot_start_raises_and_leaves_nothing(
         assert workshop.spin()["balance"] >= 0
 
 
+@pytest.mark.slow
 def test_with_a_dsn_everything_is_relayed_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
