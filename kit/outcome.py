@@ -15,7 +15,7 @@ from kit.hosting.process_exit import ProcessExit
 from kit.ingest.store import StoredItem
 from kit.reading.spans import Span, spans
 from kit.views.card import event_card
-from kit.views.flame import flame_graph
+from kit.views.flame import active_samples, flame_graph
 from kit.views.waterfall import waterfall
 
 
@@ -122,17 +122,21 @@ class Outcome:
 
     @property
     def profile(self) -> Profile | None:
-        """The profile of the service that crashed, or None when there is none."""
+        """The profile of the service that crashed, or None when there is none.
+
+        Of several chunks of one profiler, that with most of what the service did for this request.
+        """
         name = self.crash.service.name
         span = next((each for each in self.trace.segments if each.service == name), None)
         if span is None:
             return None
         profiler = span.attributes.get("sentry.profiler_id")
         chunks = (i.payload for i in self.items if (i.type, i.project) == ("profile_chunk", name))
-        chunk = next((each for each in chunks if each.get("profiler_id") == profiler), None)
-        if chunk is None:
+        own = [each for each in chunks if each.get("profiler_id") == profiler]
+        if not own:
             return None
-        profile = Profile(chunk)
+        samples = [len(active_samples(chunk, span)) for chunk in own]
+        profile = Profile(own[samples.index(max(samples))])
         profile.span = span
         return profile
 

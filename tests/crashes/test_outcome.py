@@ -1,4 +1,6 @@
 from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 from jmespath.exceptions import ParseError
@@ -41,6 +43,21 @@ def test_the_line_that_blocks_is_in_the_profile_of_either_language(
             function,
             f"demo_services/{file}",
         )
+
+
+@pytest.mark.parametrize("crash_id", ["game-engine/infinite-loop", "payment/event-loop-block"])
+def test_a_chunk_of_what_came_before_is_not_its_profile(
+    recorded_crashes: Mapping[str, Outcome], crash_id: str
+) -> None:
+    outcome = recorded_crashes[crash_id]
+    assert outcome.profile is not None
+    chunks = (item for item in outcome.items if item.type == "profile_chunk")
+    chunk = next(item for item in chunks if item.payload == outcome.profile)
+    earlier = deepcopy(chunk)
+    for sample in earlier.payload["profile"]["samples"]:
+        sample["timestamp"] -= 60
+    late = replace(outcome, items=(earlier, *outcome.items))
+    assert late.profile == outcome.profile
 
 
 def test_it_is_one_line_in_a_terminal(outcome: Outcome) -> None:
