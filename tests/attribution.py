@@ -137,10 +137,6 @@ def tally(workshop: Workshop, volley: list[Shot], answers: dict[str, str]) -> Ta
         if lost := _lost(shot, errors, segments):
             result.lost.append(_describe_loss(shot, lost, items, answers[shot.trace_id]))
         result.misattributed += _misattributed(shot, errors, segments)
-    result.discarded = dict(discarded(workshop))
-    profiles = workshop.store.items(type="profile_chunk")
-    result.profiles = len(profiles)
-    result.misattributed += [wrong for item in profiles for wrong in foreign_threads(item)]
     return result
 
 
@@ -217,6 +213,10 @@ def run(workshop: Workshop, count: int, deadline_s: float = ARRIVAL_DEADLINE_S) 
     end = time.monotonic() + deadline_s
     while (result := tally(workshop, volley, answers)).lost and time.monotonic() < end:
         time.sleep(0.1)
+    result.discarded = dict(discarded(workshop))
+    profiles = workshop.store.items(type="profile_chunk")
+    result.profiles = len(profiles)
+    result.misattributed += [wrong for item in profiles for wrong in foreign_threads(item)]
     return result
 
 

@@ -112,10 +112,11 @@ def test_what_a_thread_does_for_nobody_is_nobodys(
     client = clients[GATEWAY]
     with use_client(client), start_span(op="test", name="work"):
         spin_for(0.1)
-    # The next one starts when the profiler has ended, and is delivered after it.
+    # The next one is delivered after it.
+    began = time.time()
     work(GATEWAY, client)
     profile_of(client)
     recorder = client.transport
     assert isinstance(recorder, Recorder)
     own = [sample["timestamp"] for each in recorder.chunks for sample in each["profile"]["samples"]]
-    assert max(own) - min(own) < 0.5
+    assert min(own) >= began
