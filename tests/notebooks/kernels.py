@@ -1,5 +1,6 @@
 """Notebooks in real kernels."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,10 +72,10 @@ class Kernel:
 
 
 @contextmanager
-def kernel() -> Iterator[Kernel]:
-    """Start a kernel in the course's folder, and end it."""
+def kernel(**environment: str) -> Iterator[Kernel]:
+    """Start a kernel in the course's folder, and end it; ``environment`` is added to its own."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(COURSE))
+    manager.start_kernel(cwd=str(COURSE), env={**os.environ, **environment})
     client = manager.blocking_client()
     client.start_channels()
     try:

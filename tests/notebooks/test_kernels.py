@@ -1,11 +1,9 @@
-import re
-import socket
+import secrets
 
 import psutil
 import pytest
 
 from tests.notebooks.kernels import DEADLINE_S, START, Kernel, kernel
-from tests.ports import default_ports_taken
 from tests.processes import gone
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -57,15 +55,19 @@ def test_a_click_after_an_interrupt_waits_for_the_press_that_goes_on() -> None:
 
 @pytest.mark.parametrize("ending", ["shutdown", "restart"])
 def test_an_ended_kernel_leaves_nothing(ending: str) -> None:
-    with default_ports_taken(), kernel() as running:
+    mark = secrets.token_hex()
+    with kernel(KERNEL_MARK=mark) as running:
         running.run(START)
         running.run(CRASH)
-        ports = [int(port) for port in re.findall(r":(\d+)", running.run(PORTS))]
         processes = family(running)
+        assert {each.pid for each in processes} <= {each.pid for each in marked(mark)}
         end = {"shutdown": "shutdown_kernel", "restart": "restart_kernel"}[ending]
         getattr(running.manager, end)()
         assert gone(processes, 60)
-        assert [port for port in ports if is_open(port)] == []
+        # Ports end with the process that holds them. So nothing is left when no process is, one
+        # that the kernel started and lost included.
+        kernels = {running.manager.provisioner.pid} if ending == "restart" else set()
+        assert {each.pid for each in marked(mark)} <= kernels
 
 
 def interrupt_when_begun(running: Kernel, code: str) -> None:
@@ -83,6 +85,13 @@ def family(running: Kernel) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the processes that have the mark of a kernel in their environment."""
+
+    def has_mark(process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("KERNEL_MARK") == mark
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if has_mark(process)]
