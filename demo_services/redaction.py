@@ -1,12 +1,14 @@
 """What must not leave: the last look at everything that is about to be sent to Sentry.
 
-Sentry's own scrubber goes by the names of keys. Secrets are also in query strings, in messages, in
-the text of a local variable and in the raw headers that a framework holds. What counts as a secret
-is declared in ``payment/secrets.json``, for the services in both languages.
+Sentry's SDK filters by the names of keys, of headers, cookies, queries and local variables alone.
+Secrets are also in bodies, in messages, in the text of a local variable and in the raw headers that
+a framework holds. What counts as a secret is declared in ``payment/secrets.json``, for the services
+in both languages.
 """
 
 import json
 import re
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -103,9 +105,6 @@ def _redact_attachment(attachment: Attachment) -> Attachment:
     data = attachment.bytes
     if not isinstance(data, bytes) or not (attachment.content_type or "").startswith("text/"):
         return attachment
-    return Attachment(
-        bytes=redact_text(data.decode(errors="replace")).encode(),
-        filename=attachment.filename,
-        content_type=attachment.content_type,
-        add_to_transactions=attachment.add_to_transactions,
-    )
+    redacted = copy(attachment)
+    redacted.bytes = redact_text(data.decode(errors="replace")).encode()
+    return redacted

@@ -6,17 +6,28 @@ that keeps several services in one process passes the same ones to ``sentry_sdk.
 
 from typing import Any
 
-from sentry_sdk.integrations.logging import ignore_logger
-from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
-
 from demo_services import frames
 from demo_services.redaction import redact_event
+from demo_services.sdk import ignore_logger, logging_integration
 from demo_services.services import Service
 
 frames.guard()
 
 # uvicorn logs what the ASGI integration has captured already.
 ignore_logger("uvicorn.error")
+
+# What the SDK collects by itself: https://docs.sentry.io/platforms/python/configuration/options/.
+# Wherever it has names to go by, values whose name has "password", "token" or the like in it are
+# filtered. It has none in bodies and messages, and does not look inside of values: that is what
+# redact_event is for.
+DATA_COLLECTION = {
+    # Neither the addresses of callers, nor on spans and logs who was hit.
+    "user_info": False,
+    "cookies": {"mode": "off"},
+    "database_query_data": False,
+    # Without a mode all local variables go out in clear.
+    "stack_frame_variables": {"mode": "denylist"},
+}
 
 
 def sentry_options(service: Service) -> dict[str, Any]:
@@ -36,11 +47,9 @@ def sentry_options(service: Service) -> dict[str, Any]:
         "profile_session_sample_rate": 1.0,
         # Found from the package, not from the working directory: notebooks run elsewhere.
         "in_app_include": ["demo_services", "__main__"],
-        # The default scrubber looks at top-level keys only and does not know our header.
-        "event_scrubber": EventScrubber(
-            denylist=[*DEFAULT_DENYLIST, "x-debug-token"], recursive=True
-        ),
-        # The scrubber goes by names of keys; these look at every text, too.
+        "integrations": [logging_integration()],
+        "data_collection": DATA_COLLECTION,
+        # What is collected goes by names of keys; these look at every text, too.
         "before_send": redact_event,
         "before_send_span": redact_event,
         "before_send_log": redact_event,

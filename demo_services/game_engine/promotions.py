@@ -13,12 +13,12 @@ from typing import Protocol
 
 import sentry_sdk
 import tornado.web
-from sentry_sdk.integrations.logging import ignore_logger
 
 from demo_services.game_engine.cashback import Cashback
 from demo_services.game_engine.voucher import Voucher
 from demo_services.game_engine.welcome import Welcome
 from demo_services.players import Player, checked_name
+from demo_services.sdk import ignore_logger
 from demo_services.trace import trace_id
 
 LOOK_UP_S = 0.01

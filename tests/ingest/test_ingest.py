@@ -21,11 +21,11 @@ import pytest
 import sentry_sdk
 from sentry_sdk.crons import capture_checkin
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
-from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.profiler.transaction_profiler import PROFILE_MINIMUM_SAMPLES, Profile
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
 import kit.ingest.app
+from demo_services.sdk import logging_integration
+from demo_services.trace import start_span
 from kit.ingest.app import MAX_BODY_BYTES, make_app
 from kit.ingest.envelope import JSON_TYPES, MAX_ITEM_BYTES
 from kit.ingest.store import Received, Store
@@ -367,16 +367,14 @@ def send(client: sentry_sdk.Client, kind: str, payload: dict[str, Any] | bytes) 
     client.transport.capture_envelope(Envelope(items=[Item(data, type=kind)]))
 
 
-@pytest.mark.filterwarnings("ignore:Transaction-based profiling is deprecated")
 def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
     with reporting(
         ingest.dsn,
         traces_sample_rate=1.0,
-        profiles_sample_rate=1.0,
-        integrations=[LoggingIntegration(capture_sentry_logs=True)],
+        trace_lifecycle="stream",
+        integrations=[logging_integration(logs=True)],
     ) as sdk:
-        with sentry_sdk.start_transaction(name="spin") as spin:
-            work_until_sampled(sentry_sdk.get_isolation_scope().profile)
+        with start_span(op="game", name="spin") as spin:
             sentry_sdk.get_current_scope().add_attachment(bytes=b"reels", filename="reels.txt")
             sentry_sdk.capture_exception(ValueError("crash"))
             logging.getLogger("reels").warning("seven")
@@ -384,9 +382,12 @@ def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
         capture_checkin("nightly", status="ok")
         sentry_sdk.start_session()
         sentry_sdk.end_session()
+        of_the_trace = {"contexts": {"trace": {"trace_id": spin.trace_id}}}
         sent_by_hand = {
             "feedback": {"contexts": {"feedback": {"message": "nice"}}},
-            "span": {"items": [{"trace_id": spin.trace_id}]},
+            # As SDKs of before sent them, and those of other languages do.
+            "transaction": of_the_trace,
+            "profile": {"transaction": {"trace_id": spin.trace_id}},
             "profile_chunk": {"profiler_id": new_id()},
             "sessions": {"aggregates": []},
             "client_report": {"discarded_events": []},
@@ -411,15 +412,6 @@ def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
     assert crash.payload["exception"]["values"][0]["value"] == "crash"
     (attachment,) = ingest.store.items(event_id=crash.event_id, type="attachment")
     assert attachment.payload == b"reels"
-
-
-def work_until_sampled(profile: Profile | None) -> None:
-    """Work until a profile has as many samples as it needs to be sent."""
-    assert profile
-    deadline = time.monotonic() + PATIENCE_S
-    while profile.unique_samples < PROFILE_MINIMUM_SAMPLES:
-        assert time.monotonic() < deadline
-        sum(range(1000))
 
 
 def test_a_program_with_spotlight_shows_up_without_a_dsn(ingest: Ingest) -> None:

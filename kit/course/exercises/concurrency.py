@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sentry_sdk
-from sentry_sdk.integrations.logging import LoggingIntegration
 
+from demo_services.sdk import logging_integration
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.course.recording_transport import RecordingTransport
 from kit.outcome import Event
@@ -107,7 +107,7 @@ def _try_with_client(start: Start) -> None:
         "http://key@127.0.0.1/1",
         transport=sent,
         default_integrations=False,
-        integrations=[LoggingIntegration()],
+        integrations=[logging_integration()],
     )
     with use_client(client):
         asyncio.run(_try(start, sent.events))
