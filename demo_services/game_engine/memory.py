@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import os
 import sys
 
 import sentry_sdk
@@ -21,7 +22,7 @@ class ReplayCache:
     def __init__(self, cap_mb: int) -> None:
         self.cap_mb = cap_mb
         self.most_mb = 0
-        self._replays: list[bytearray] = []
+        self._replays: list[bytes] = []
         # Else the first recordings would take what was freed, and the process would not grow.
         give_back()
 
@@ -39,8 +40,9 @@ class ReplayCache:
         needed_mb = self.held_mb + STEP_MB
         if needed_mb > self.cap_mb:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
-        # Not zeros: those the system would hand out without using any memory.
-        self._replays.append(bytearray(b"\x01") * STEP_BYTES)
+        # Not zeros: those the system would hand out without using any memory. And made where other
+        # threads may run, or no profiler could see this line.
+        self._replays.append(2 * os.urandom(STEP_BYTES // 2))
         self.most_mb = needed_mb
 
     def clear(self) -> None:

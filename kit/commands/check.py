@@ -116,5 +116,5 @@ def _summary(captured: list[str]) -> str:
     phrases = [phrase.split(" ", 1) for phrase in captured]
     errors = [name for kind, name in phrases if kind == "event"]
     others = Counter(kind for kind, _ in phrases if kind != "event")
-    counts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(others.items())]
+    counts = [f"{count} × {kind}" for kind, count in sorted(others.items())]
     return ", ".join(errors + counts)

@@ -370,6 +370,7 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         spans=("analytics.n_plus_one", "db"),
+        profiled="query_per_player",
         fix="Ask once: group in the database, or fetch all with $in.",
     ),
 )

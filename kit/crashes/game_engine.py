@@ -224,6 +224,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             ),
             _NO_ANSWER,
         ),
+        profiled="record",
         contexts=(*_ENGINE_CONTEXTS, "memory"),
         spans=("game.spin", "game.replay"),
         fix="Bound every cache: functools.lru_cache(maxsize=…), or a time to live.",

@@ -331,6 +331,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         ),
         contexts=(*_CONTEXTS, "memory"),
         spans=("payment.charge", "payment.archive"),
+        profiled="keep",
         fix="Bound every cache (lru-cache), or give its entries a time to live.",
     ),
     CrashType(

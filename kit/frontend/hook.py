@@ -202,11 +202,7 @@ def mark_reported(error: BaseException) -> None:
 
 def capture_unhandled(error: BaseException) -> None:
     """Send an exception that no code of the notebook caught."""
-    event, hint = event_from_exception(
-        error,
-        client_options=sentry_sdk.get_client().options,
-        mechanism={"type": "notebook", "handled": False},
-    )
+    event, hint = event_from_exception(error, mechanism={"type": "notebook", "handled": False})
     sentry_sdk.capture_event(event, hint=hint)
     mark_reported(error)
 

@@ -48,6 +48,7 @@ from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
 from kit.system.part import Part, read_part, status_line
 from kit.system.profiler import PROFILER
+from kit.system.sdks import sdks_line
 
 INGEST = "ingest"
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
@@ -71,6 +72,7 @@ class System:
         self.relay: Relay | None = None
         self.database = Database(context=sentry_off)
         self.unavailable: dict[str, str] = {}
+        self._node_modules: Path | None = None
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
 
@@ -115,14 +117,15 @@ class System:
         return [self._part(name) for name in names]
 
     def status_lines(self, told: Container[str] = ()) -> list[str]:
-        """Return a line about each part that is not in ``told``, about the learner and the relay.
+        """Return a line about the SDKs, each part not in ``told``, the learner and the relay.
 
         The parts are in the order of the start. What cannot run here comes last, where it is seen.
         """
         order = [*self.servers, self.database.name, *self.unavailable]
         ranks = {name: rank for rank, name in enumerate(order)}
         parts = sorted(self.parts(), key=lambda part: ranks[part.name])
-        return [*(part.line for part in parts if part.name not in told), *self._other_lines()]
+        told_parts = (part.line for part in parts if part.name not in told)
+        return [sdks_line(self._node_modules), *told_parts, *self._other_lines()]
 
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
@@ -181,6 +184,7 @@ class System:
         except ServerError as error:
             self.unavailable[PAYMENT.name] = str(error)
             return
+        self._node_modules = Path((command.env or {})["NODE_PATH"])
         supervisor = Supervisor(
             PAYMENT.name,
             lambda port, _: self._payment_command(command, port),

@@ -182,7 +182,7 @@ def _to_come(crash: CrashType) -> list[Step]:
     ]
 
 
-_NOUNS = {"span": "batch of spans", "profile_chunk": "profile"}
+_NOUNS = {"span": "span envelope", "profile_chunk": "profile"}
 
 
 def _rest(outcome: Outcome) -> str:

@@ -26,23 +26,32 @@ def test_an_outcome_has_all_that_a_trigger_led_to(outcome: Outcome) -> None:
     assert outcome.response_to_stored_ms is not None
 
 
-def test_the_line_that_blocks_is_in_the_profile_of_either_language(
-    recorded_crashes: Mapping[str, Outcome],
+GUILTY = {
+    "game-engine/infinite-loop": ("respin_until_jackpot", "game_engine/jackpot.py"),
+    "analytics/performance-issue": ("query_per_player", "analytics/report.py"),
+    "payment/event-loop-block": ("countUnmatched", "payment/src/debug/reconciliation.js"),
+}
+# Beside the line that keeps it, memory that grows costs time where it is measured and collected.
+LEAKING = {
+    "game-engine/memory-leak": ("ReplayCache.record", "game_engine/memory.py"),
+    "payment/memory-leak": ("keep", "payment/src/debug/receipts.js"),
+}
+
+
+@pytest.mark.parametrize("crash_id", GUILTY | LEAKING)
+def test_the_guilty_line_is_in_the_profile(
+    recorded_crashes: Mapping[str, Outcome], crash_id: str
 ) -> None:
-    guilty = {
-        "game-engine/infinite-loop": ("respin_until_jackpot", "game_engine/jackpot.py"),
-        "payment/event-loop-block": ("countUnmatched", "payment/src/debug/reconciliation.js"),
-    }
-    for crash_id, (function, file) in guilty.items():
-        outcome = recorded_crashes[crash_id]
-        assert outcome.profile is not None
-        assert outcome.profile.span.service == outcome.crash.service.name
-        hot_spot = find_hot_spot(active_samples(outcome.profile, outcome.profile.span))
-        assert hot_spot is not None
-        assert (hot_spot.line.frame.function, hot_spot.line.frame.file) == (
-            function,
-            f"demo_services/{file}",
-        )
+    outcome = recorded_crashes[crash_id]
+    assert outcome.profile is not None
+    assert outcome.profile.span.service == outcome.crash.service.name
+    samples = active_samples(outcome.profile, outcome.profile.span)
+    function, file = (GUILTY | LEAKING)[crash_id]
+    guilty = (function, f"demo_services/{file}")
+    assert guilty in {frame.key for sample in samples for frame in sample.stack}
+    hot_spot = find_hot_spot(samples)
+    assert hot_spot is not None
+    assert crash_id in LEAKING or hot_spot.line.frame.key == guilty
 
 
 @pytest.mark.parametrize("crash_id", ["game-engine/infinite-loop", "payment/event-loop-block"])

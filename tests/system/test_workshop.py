@@ -1,9 +1,11 @@
 import gzip
+import json
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from demo_services import payment
 from kit import Workshop, WorkshopError
 from kit.commands.check import check_crash
 from kit.crashes.catalogue import variants
@@ -49,10 +52,14 @@ def test_each_service_gets_a_line(tmp_path: Path) -> None:
     assert lines[-1].startswith("✓ database")
 
 
-def test_start_is_idempotent(workshop: Workshop) -> None:
+def test_start_is_idempotent_and_says_which_sdks_are_explained(workshop: Workshop) -> None:
     lines: list[str] = []
     assert Workshop.start(report=lines.append) is workshop
-    assert [line.split()[1] for line in lines] == [*SERVERS, "database"]
+    assert [line.split()[1] for line in lines] == ["SDKs", *SERVERS, "database"]
+    # Every notebook starts with it, and so says at its top what it explains.
+    installed = f"sentry-sdk {version('sentry-sdk')}"
+    node = json.loads((payment.HOME / "package.json").read_text())["dependencies"]["@sentry/node"]
+    assert lines[0] == f"✓ SDKs         {installed}, @sentry/node {node}: these are explained here"
 
 
 @pytest.mark.slow
