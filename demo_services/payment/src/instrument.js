@@ -18,6 +18,7 @@ const BLOCK_MS = 700;
  */
 function instrument({ release, environment, learner }) {
   watchThreads();
+  // Deprecated. Its successor, in @sentry/node-native, has no release yet for this version of the SDK.
   const anr = Sentry.anrIntegration({
     anrThreshold: BLOCK_MS,
     captureStackTrace: true,
