@@ -1,5 +1,6 @@
 """One profiler, several services: each gets what its own threads did, and nothing else."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+from sentry_sdk import client as sentry_client
 from sentry_sdk.envelope import Envelope
+from sentry_sdk.profiler import continuous_profiler
 from sentry_sdk.transport import Transport
 
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, Service
@@ -120,3 +123,21 @@ def test_what_a_thread_does_for_nobody_is_nobodys(
     assert isinstance(recorder, Recorder)
     own = [sample["timestamp"] for each in recorder.chunks for sample in each["profile"]["samples"]]
     assert min(own) >= began
+
+
+def test_only_the_stacks_of_threads_with_an_owner_are_read(
+    clients: dict[Service, sentry_sdk.Client],
+) -> None:
+    read = continuous_profiler.sys._current_frames  # type: ignore[attr-defined]
+    assert threading.get_ident() not in read()
+    with PROFILER.working_for(clients[GATEWAY]):
+        assert set(read()) == {threading.get_ident()}
+
+
+def test_the_profiler_is_given_back_as_it_was() -> None:
+    client = make_client(GATEWAY)
+    with PROFILER.owned(client.options):
+        pass
+    assert continuous_profiler.sys is sys  # type: ignore[attr-defined]
+    assert sentry_client.setup_continuous_profiler is continuous_profiler.setup_continuous_profiler  # type: ignore[attr-defined]
+    client.close(timeout=0)
