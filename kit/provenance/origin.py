@@ -41,6 +41,7 @@ UNKNOWN = "unknown"
 Event = Mapping[str, Any]
 Keys = tuple[Key, ...]
 
+_METHOD = "http.request.method"
 _STATUS = "http.response.status_code"
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(-?\d+)\]|([^.\[\]"]+)')
 
@@ -57,7 +58,7 @@ _OURS = {
     "tag": "A tag: indexed, so that Sentry can search and count events by it. Stays on the "
     "scope for every later event of the request.",
     "context": "A context: structured details beside the event. It is shown, not indexed, and "
-    "the scrubber does not look into it; our before_send does.",
+    "the SDK filters nothing in it; our before_send does.",
     "extra": "Extra data: the older form of a context.",
     "user": "Who was hit. Sentry counts the users that an issue affects.",
     "fingerprint": "Overrides the grouping: events with the same fingerprint become one issue.",
@@ -234,8 +235,12 @@ def _breadcrumb(event: Event, path: Keys) -> Origin | None:
 
 
 def _http_client(crumb: Mapping[str, Any]) -> str:
-    # Both integrations write the same keys; only that of httpx knows the status before the URL.
-    ordered = [key for key in as_mapping(crumb.get("data")) if key in ("url", _STATUS)]
+    data = as_mapping(crumb.get("data"))
+    # Where spans are sent as they end, that of http.client names its data like their attributes.
+    if _METHOD in data:
+        return "StdlibIntegration"
+    # Else both integrations write the same keys; only httpx knows the status before the URL.
+    ordered = [key for key in data if key in ("url", _STATUS)]
     return "HttpxIntegration" if ordered[:1] == [_STATUS] else "StdlibIntegration"
 
 
@@ -400,8 +405,9 @@ def _adds(path: Keys) -> bool:
 
 @cache
 def _fact_origin(fact: Fact) -> Origin:
+    who, why = fact.who, fact.why_here
     place = sdk_place(fact.module, fact.statement)
-    return _origin_at_place(fact.who, fact.why, place) if place else Origin(fact.who, fact.why)
+    return _origin_at_place(who, why, place) if place else Origin(who, why)
 
 
 def _origin_at_place(who: str, why: str, place: Place) -> Origin:

@@ -1,11 +1,17 @@
 """What the SDK for Python adds to an event, and the statement in its source that does it.
 
-The tests look every statement up in the SDK that is installed: a fact that an upgrade makes
-untrue fails there.
+The tests look every statement up in the SDK that is installed, of version 2 or 3: a fact that an
+upgrade makes untrue fails there. Where both versions can put a value there in several ways, the
+statement is the one that runs with the options of our services: ``data_collection``, and spans
+that are sent as they end.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from demo_services.sdk import GENERATION
+
+_NOT_IN_3 = "Version 3 of the SDK has no transactions and does not write this: an older one did."
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,8 @@ class Fact:
 
     ``path`` has slashes between its keys, ``*`` is any key, and values below it belong to it.
     ``module`` is one of the SDK for Python, or the path of a file below node_modules.
-    ``framework`` limits it to events of services that use that framework.
+    ``framework`` limits it to events of services that use that framework. ``in_3`` is the
+    ``why`` where version 3 of the SDK is installed; ``only_in_2`` marks what that never does.
     """
 
     path: str
@@ -23,6 +30,20 @@ class Fact:
     module: str
     statement: str
     framework: str | None = None
+    in_3: str | None = None
+    only_in_2: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the SDK that is installed does so no longer."""
+        return self.only_in_2 and GENERATION >= 3
+
+    @property
+    def why_here(self) -> str:
+        """Why the SDK that is installed does so."""
+        if self.is_gone:
+            return f"{self.why} {_NOT_IN_3}"
+        return self.in_3 if self.in_3 and GENERATION >= 3 else self.why
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,21 @@ _TRACING = "the SDK's tracing"
 TORNADO, FASTAPI = "Tornado", "FastAPI"
 _ASGI = "SentryAsgiMiddleware"
 _STACK = "the SDK's stack serializer"
+_COLLECTED = "the option data_collection"
+_COOKIES = "Only with data_collection, unless its cookies are off, as in our services."
+_COOKIES_IN_3 = "Unless cookies of data_collection are off, as in our services."
+_HEADERS = (
+    "All headers. Cookies are filtered, and values named Authorization, X-Debug-Token or the like."
+)
+_QUERY = (
+    "The query, encoded again after values named token or the like were filtered. Secrets under "
+    "other names are left to our before_send."
+)
+_ADDRESS = "The caller's address, unless user_info of data_collection is off, as in our services."
+_BODY = (
+    "The parsed JSON or form body, up to max_request_body_size. The SDK filters nothing in it; "
+    "our before_send does."
+)
 
 FACTS = (
     Fact(
@@ -152,6 +188,7 @@ FACTS = (
         "What the span did. Empty for the first span of a service: the transaction names it.",
         "tracing",
         '"description": self.description,',
+        only_in_2=True,
     ),
     Fact(
         "contexts/trace/origin",
@@ -163,9 +200,10 @@ FACTS = (
     Fact(
         "contexts/trace/status",
         _TRACING,
-        "How the span ended. Often missing here: it is still open when the error is captured.",
+        "How the span ended. Missing here when spans are sent as they end.",
         "tracing",
         'rv["status"] = self.status',
+        only_in_2=True,
     ),
     Fact(
         "contexts/trace/data/thread.id",
@@ -173,6 +211,7 @@ FACTS = (
         "The thread that opened the span; it ties the span to the samples of a profile.",
         "tracing",
         'data["thread.id"] = thread_id',
+        only_in_2=True,
     ),
     Fact(
         "contexts/trace/data/thread.name",
@@ -180,6 +219,7 @@ FACTS = (
         "The name of the thread that opened the span.",
         "tracing",
         'data["thread.name"] = thread_name',
+        only_in_2=True,
     ),
     Fact(
         "contexts/trace/data",
@@ -187,6 +227,7 @@ FACTS = (
         "What was known about the work when the error was captured.",
         "tracing",
         'rv["data"] = data',
+        only_in_2=True,
     ),
     Fact(
         "contexts/trace/dynamic_sampling_context",
@@ -208,6 +249,7 @@ FACTS = (
         "Links to the profile that was recorded while the span was open.",
         "tracing",
         'contexts.update({"profile": profile_context})',
+        only_in_2=True,
     ),
     Fact(
         "contexts/response",
@@ -215,6 +257,7 @@ FACTS = (
         "The status of the HTTP answer; known only once there is one, so on transactions.",
         "tracing",
         'self.set_context("response", {"status_code": http_status})',
+        only_in_2=True,
     ),
     Fact(
         "contexts/flags",
@@ -236,6 +279,8 @@ FACTS = (
         "A message has no exception and so no stack trace, unless attach_stacktrace is on.",
         "scope",
         '"message": message,',
+        in_3="A message has no exception. Its stack trace is that of the thread that sent it: "
+        "attach_stacktrace is on by default.",
     ),
     Fact(
         "logentry",
@@ -244,6 +289,8 @@ FACTS = (
         "Sentry can group by the format.",
         "integrations.logging",
         'event["logentry"] = {',
+        in_3="Off until one asks for it; then records at its event_level and above become events. "
+        "Format and arguments stay apart, so that Sentry can group by the format.",
     ),
     Fact(
         "logger",
@@ -258,6 +305,7 @@ FACTS = (
         "The stack of the running thread, for an event that has no exception.",
         "client",
         'event["threads"] = {',
+        in_3="The stack of the running thread, for an event that has no exception. On by default.",
     ),
     Fact(
         "exception/values/*/mechanism/exception_id",
@@ -265,6 +313,8 @@ FACTS = (
         "Numbers the exceptions of a group, so that the tree can be drawn again.",
         "utils",
         'exception_value["mechanism"]["exception_id"] = exception_id',
+        in_3="Numbers the exceptions of the event, from 0 for the one that was captured, so that "
+        "the tree can be drawn again.",
     ),
     Fact(
         "exception/values/*/mechanism/is_exception_group",
@@ -317,17 +367,23 @@ FACTS = (
     ),
     Fact(
         "exception/values/*/stacktrace/frames/*/vars",
-        "the option include_local_variables",
-        "On by default: repr() of each local, at most 10 items of a collection, 5 levels deep.",
+        _COLLECTED,
+        "stack_frame_variables: repr() of each local, at most 10 items of a collection, 5 levels "
+        "deep. Its mode is denylist in our services: values named password or the like are "
+        "filtered.",
         "utils",
-        "elif include_local_variables:",
+        'rv["vars"] = serialized_variables',
     ),
-    Fact(
-        "exception/values/*/stacktrace/frames/*/context_line",
-        "the option include_source_context",
-        "On by default: the line and five around it, read from the file while it crashes.",
-        "utils",
-        'rv["pre_context"], rv["context_line"], rv["post_context"]',
+    *(
+        Fact(
+            f"exception/values/*/stacktrace/frames/*/{name}",
+            _COLLECTED,
+            "frame_context_lines: the line and, by default, five before and after it, read from "
+            "the file while it crashes.",
+            "utils",
+            'rv["pre_context"], rv["context_line"], rv["post_context"]',
+        )
+        for name in ("pre_context", "context_line", "post_context")
     ),
     Fact(
         "exception/values/*/stacktrace/frames/*/in_app",
@@ -363,7 +419,7 @@ FACTS = (
         "FastApiIntegration",
         "The route's pattern, not the URL: all ids in the path fall into one name.",
         "integrations.fastapi",
-        "scope.set_transaction_name(name, source=source)",
+        "set_transaction_name(",
         FASTAPI,
     ),
     Fact(
@@ -371,7 +427,7 @@ FACTS = (
         "TornadoIntegration",
         "What kind of name it is: component means a method of the code.",
         "integrations.tornado",
-        'event["transaction_info"] = {"source": TransactionSource.COMPONENT}',
+        'event["transaction_info"] = {"source":',
         TORNADO,
     ),
     Fact(
@@ -379,7 +435,7 @@ FACTS = (
         "FastApiIntegration",
         "What kind of name it is: route means a pattern, url a path as it came.",
         "integrations.fastapi",
-        "scope.set_transaction_name(name, source=source)",
+        "set_transaction_name(",
         FASTAPI,
     ),
     Fact(
@@ -407,9 +463,9 @@ FACTS = (
     Fact(
         "request/query_string",
         "TornadoIntegration",
-        "The query as it came. The scrubber does not look into it; our before_send does.",
+        _QUERY,
         "integrations.tornado",
-        'request_info["query_string"] = request.query',
+        'request_info["query_string"] = filtered_query',
         TORNADO,
     ),
     Fact(
@@ -423,7 +479,7 @@ FACTS = (
     Fact(
         "request/env",
         "TornadoIntegration",
-        "The caller's address. Tornado's integration sends it even without send_default_pii.",
+        _ADDRESS,
         "integrations.tornado",
         'request_info["env"] = {"REMOTE_ADDR": request.remote_ip}',
         TORNADO,
@@ -431,7 +487,7 @@ FACTS = (
     Fact(
         "request/headers",
         "TornadoIntegration",
-        "All headers; those that identify people or hold secrets are filtered.",
+        _HEADERS,
         "integrations.tornado",
         'request_info["headers"] = _filter_headers(dict(request.headers))',
         TORNADO,
@@ -439,7 +495,7 @@ FACTS = (
     Fact(
         "request/data",
         "TornadoIntegration",
-        "The parsed JSON or form body, up to max_request_body_size.",
+        _BODY,
         "integrations._wsgi_common",
         'request_info["data"] = data',
         TORNADO,
@@ -447,15 +503,16 @@ FACTS = (
     Fact(
         "request/cookies",
         "TornadoIntegration",
-        "Only with send_default_pii or data_collection.",
+        _COOKIES,
         "integrations._wsgi_common",
         'request_info["cookies"]',
         TORNADO,
+        in_3=_COOKIES_IN_3,
     ),
     Fact(
         "request/data",
         "FastApiIntegration",
-        "The parsed JSON or form body, up to max_request_body_size.",
+        _BODY,
         "integrations.fastapi",
         'request_info["data"] = info["data"]',
         FASTAPI,
@@ -463,10 +520,11 @@ FACTS = (
     Fact(
         "request/cookies",
         "FastApiIntegration",
-        "Only with send_default_pii or data_collection.",
+        _COOKIES,
         "integrations.fastapi",
         'request_info["cookies"] = info["cookies"]',
         FASTAPI,
+        in_3=_COOKIES_IN_3,
     ),
     Fact(
         "request/url",
@@ -487,15 +545,15 @@ FACTS = (
     Fact(
         "request/query_string",
         _ASGI,
-        "The query, decoded. The scrubber does not look into it; our before_send does.",
+        _QUERY,
         "integrations._asgi_common",
-        'request_data["query_string"] = _get_query(asgi_scope)',
+        'request_data["query_string"] = filtered_query',
         FASTAPI,
     ),
     Fact(
         "request/headers",
         _ASGI,
-        "All headers; those that identify people or hold secrets are filtered.",
+        _HEADERS,
         "integrations._asgi_common",
         'request_data["headers"] = _filter_headers(',
         FASTAPI,
@@ -503,18 +561,23 @@ FACTS = (
     Fact(
         "request/env",
         _ASGI,
-        "The caller's address; only with send_default_pii or data_collection.",
+        "The caller's address. Only with data_collection, unless its user_info is off, as in our "
+        "services.",
         "integrations._asgi_common",
         'request_data["env"] = {"REMOTE_ADDR": _get_ip(asgi_scope)}',
         FASTAPI,
+        in_3=_ADDRESS,
     ),
     Fact(
         "user/is_authenticated",
         "TornadoIntegration",
-        "Whether the handler has a current_user.",
+        "Whether the handler has a current_user. Only with data_collection, unless its user_info "
+        "is off, as in our services.",
         "integrations.tornado",
         'event.setdefault("user", {}).setdefault("is_authenticated", True)',
         TORNADO,
+        in_3="Whether the handler has a current_user, unless user_info of data_collection is off, "
+        "as in our services.",
     ),
     Fact(
         "breadcrumbs/values/*/timestamp",
@@ -578,6 +641,7 @@ FACTS = (
         "The finished spans of the transaction.",
         "tracing",
         '"spans": finished_spans,',
+        only_in_2=True,
     ),
     Fact(
         "start_timestamp",
@@ -585,14 +649,23 @@ FACTS = (
         "When the transaction began.",
         "tracing",
         '"start_timestamp": self.start_timestamp,',
+        only_in_2=True,
     ),
-    Fact("type", _TRACING, "A transaction, not an error.", "tracing", '"type": "transaction",'),
+    Fact(
+        "type",
+        _TRACING,
+        "A transaction, not an error.",
+        "tracing",
+        '"type": "transaction",',
+        only_in_2=True,
+    ),
     Fact(
         "measurements",
         _TRACING,
         "Numbers that were measured during the transaction.",
         "tracing",
         'event["measurements"] = self._measurements',
+        only_in_2=True,
     ),
 )
 
@@ -642,21 +715,21 @@ SPANS = {
         "TornadoIntegration",
         "It opens a span for each request, around RequestHandler._execute.",
         "integrations.tornado",
-        "op=OP.HTTP_SERVER,",
+        '"sentry.op": OP.HTTP_SERVER,',
     ),
     "auto.http.starlette": Fact(
         "contexts/trace",
         "SentryAsgiMiddleware, put there by StarletteIntegration",
         "It opens a span for each request, around the whole app.",
         "integrations.asgi",
-        'op="{}.server".format(ty)',
+        'attributes["sentry.op"] = f"{ty}.server"',
     ),
     "auto.http.httpx": Fact(
         "contexts/trace",
         "HttpxIntegration",
         "It opens a span for each call, and adds the headers that carry the trace on.",
         "integrations.httpx",
-        "op=OP.HTTP_CLIENT,",
+        '"sentry.op": OP.HTTP_CLIENT,',
     ),
 }
 
@@ -715,9 +788,11 @@ MECHANISMS = {
     "unraisablehook": Fact(
         "exception/values/*/mechanism",
         "UnraisablehookIntegration",
-        "sys.unraisablehook: Python could not raise it anywhere, as in __del__.",
+        "sys.unraisablehook: Python could not raise it anywhere, as in __del__. It is off unless "
+        "one asks for it.",
         "integrations.unraisablehook",
         'mechanism={"type": "unraisablehook", "handled": False},',
+        in_3="sys.unraisablehook: Python could not raise it anywhere, as in __del__.",
     ),
     "chained": Fact(
         "exception/values/*/mechanism",
