@@ -17,6 +17,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from markupsafe import Markup
 
+from demo_services.redaction import FILTERED
 from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
@@ -447,7 +448,7 @@ class _Card:
 
     def _row(self, name: str, path: Path, value: Any) -> FieldRow:
         text = _text(path, value)
-        remarks = (*text.remarks, *_remarks(self.event, path))
+        remarks = (*text.remarks, *_remarks(self.event, path, value))
         why = tuple(each.why for each, _ in self._captured if self._is_below(each.path, path))
         return FieldRow(name, Text(text.text, remarks), why)
 
@@ -497,8 +498,8 @@ def _names(names: list[str]) -> Text:
     return Text(text.text, (f"{len(unique)}{twice}", *text.remarks))
 
 
-def _remarks(event: Event, path: Path) -> tuple[str, ...]:
-    """Return what the SDK says that it did to a value, from ``_meta``."""
+def _remarks(event: Event, path: Path, value: Any) -> tuple[str, ...]:
+    """Return what was done to a value before it was sent, most of it from ``_meta``."""
     meta = as_mapping(get_path(event, ("_meta", *map(str, path), "")))
     rules = [
         (as_str(get_path(rule, (0,))), get_path(rule, (1,))) for rule in as_list(meta.get("rem"))
@@ -506,10 +507,19 @@ def _remarks(event: Event, path: Path) -> tuple[str, ...]:
     if ("!config", "x") in rules:
         return ("left out by the SDK: larger than max_request_body_size",)
     if any(name.startswith("!config") for name, _ in rules):
-        return ("removed by the scrubber: event_scrubber",)
+        # Only of version 2 without data_collection, and of older SDKs.
+        return ("removed by the SDK's scrubber, because of its name",)
     if isinstance(meta.get("len"), int):
         return (f"cut by the SDK, it was {meta['len']} long",)
-    return ("removed by the SDK",) if rules else ()
+    if rules:
+        return ("removed by the SDK",)
+    # Whatever else filters leaves no note of itself.
+    return (_filtered_by(event),) if value == FILTERED else ()
+
+
+def _filtered_by(event: Event) -> str:
+    collection = "dataCollection" if event.get("platform") == "node" else "data_collection"
+    return f"filtered before it was sent: by {collection} because of its name, or by a hook"
 
 
 def _leaves(value: Any, path: Path) -> Iterable[Path]:

@@ -30,20 +30,20 @@ def test_both_are_fired_by_the_keyboard_alone(screen: Screen) -> None:
         expect(switch(screen, "B", name)).to_have_count(1)
         expect(switch(screen, "A", name)).to_have_value(as_code(SWITCHES[name].default))
     differs = page.get_by_role("status").filter(has_text="differ in")
-    expect(differs).to_contain_text("include_local_variables, user, tags")
-    page.get_by_text("What the 12 switches do").focus()
+    expect(differs).to_contain_text("stack_frame_variables, user, tags")
+    page.get_by_text(f"What the {len(SWITCHES)} switches do").focus()
     page.keyboard.press("Tab")
     expect(switch(screen, "A", next(iter(SWITCHES)))).to_be_focused()
     switch(screen, "B", "fingerprint").focus()
     page.keyboard.press("T")
-    expect(differs).to_contain_text("include_local_variables, user, tags, fingerprint")
+    expect(differs).to_contain_text("stack_frame_variables, user, tags, fingerprint")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Fire both")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text("crashes fired: A and B twice, and each switch alone")).to_be_visible()
     expect(row(screen, "fingerprint").last).to_contain_text("+ added")
     expect(row(screen, ".vars").get_by_role("rowheader")).to_contain_text(
-        "− removed because of include_local_variables"
+        "− removed because of stack_frame_variables"
     )
     expect(page.get_by_role("button", name="Fire both")).to_be_enabled()
 

@@ -247,9 +247,24 @@ def test_grouping_is_said_in_words(fingerprint: list[str] | None, words: str) ->
     assert "in Sentry's servers" in part
 
 
-def test_what_the_scrubber_took_is_said() -> None:
+@pytest.mark.parametrize(
+    ("platform", "collection"), [("python", "data_collection"), ("node", "dataCollection")]
+)
+def test_what_was_filtered_is_said(platform: str, collection: str) -> None:
+    filtered = {key: value for key, value in EVENT.items() if key != "_meta"}
+    request = Page(event_card({**filtered, "platform": platform})).part("Request")
+    assert (
+        f"X-Debug-Token [Filtered] (filtered before it was sent: by {collection} because of its "
+        "name, or by a hook)" in request
+    )
+    assert request.count("filtered before") == 1
+
+
+def test_what_the_scrubber_of_version_2_took_is_said() -> None:
     request = Page(event_card(EVENT)).part("Request")
-    assert "X-Debug-Token [Filtered] (removed by the scrubber: event_scrubber)" in request
+    assert (
+        "X-Debug-Token [Filtered] (removed by the SDK's scrubber, because of its name)" in request
+    )
 
 
 def test_nothing_is_hidden() -> None:

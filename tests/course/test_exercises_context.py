@@ -36,11 +36,14 @@ def test_every_switch_of_the_solution_decides(which_switch: Exercise) -> None:
 @pytest.mark.parametrize(
     ("path", "wrong", "told"),
     [
-        (QUESTIONS[0], "include_source_context", "vars.paid is there"),
+        (QUESTIONS[0], "frame_context_lines", "vars.paid is there"),
         (QUESTIONS[2], "sample_rate", "or the whole event is lost"),
         (QUESTIONS[3], "before_send", "request.data.bet is there"),
-        (QUESTIONS[4], "user", "request.cookies.theme is not there"),
-        (QUESTIONS[5], "locals", "There is no switch 'locals'"),
+        (QUESTIONS[4], "http_headers", "request.cookies.theme is there"),
+        (QUESTIONS[5], "cookies", "request.query_string is there"),
+        (QUESTIONS[6], "user", "request.env.REMOTE_ADDR is there"),
+        (QUESTIONS[7], "user_info", "contexts.trace.op is not there"),
+        (QUESTIONS[7], "locals", "There is no switch 'locals'"),
         (QUESTIONS[1], ..., "is still missing"),
     ],
 )
@@ -75,7 +78,19 @@ def without_spaces(order: Order) -> None:
     sentry_sdk.set_tag("card", order.card_number.replace(" ", ""))
 
 
-LIGHT = {"max_request_body_size": "never"}
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"http_bodies": [], "stack_frame_variables": {"mode": "denylist", "terms": ["order"]}},
+        {"max_request_body_size": "never", "before_send": redact_card},
+    ],
+)
+def test_there_are_several_ways(own_context: Exercise, settings: dict[str, Any]) -> None:
+    result = own_context.check({**answer_of(own_context), **settings})
+    assert result.verdict is Verdict.PASS, result.message
+
+
+LIGHT: dict[str, Any] = {"http_bodies": []}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +103,7 @@ LIGHT = {"max_request_body_size": "never"}
         ({"contexts": constants, "before_send": redact_card}, "leave something out"),
         ({"contexts": constants, "before_send": redact_card, **LIGHT}, "gave the same context"),
         ({"contexts": without_spaces, **LIGHT}, "The number of the card is in tags.card"),
-        ({"contexts": constants, "include_local_variables": False}, "The locals of the line"),
+        ({"contexts": constants, "stack_frame_variables": False}, "The locals of the line"),
         ({"contexts": constants, "before_send": drop_event}, "no event is sent"),
     ],
 )

@@ -7,8 +7,17 @@ import pytest
 import sentry_sdk
 
 from demo_services.game_engine.desk import Order
+from demo_services.redaction import FILTERED
 from kit.experiments.context.laboratory import ORDER, Comparison, Laboratory, is_related
-from kit.experiments.context.switches import SWITCHES, as_code, drop_event, redact_card
+from kit.experiments.context.switches import (
+    SWITCHES,
+    Settings,
+    as_code,
+    complete,
+    drop_event,
+    options,
+    redact_card,
+)
 from kit.workshop import Workshop
 
 CARD = ORDER["card_number"]
@@ -27,20 +36,33 @@ def all_at_once(lab: Laboratory) -> Comparison:
 
 
 VARS = "exception.values[-1].stacktrace.frames[-1].vars"
+CALLER_VARS = "exception.values[-1].stacktrace.frames[-2].vars"
 SOURCE = "exception.values[-1].stacktrace.frames[-1].context_line"
+OFF = {"mode": "off"}
+ORDER_FILTERED = {"mode": "denylist", "terms": ["order"]}
+FORWARDED = {"request": {"mode": "denylist", "terms": ["forwarded", "-ip"]}}
+PAGE = {"mode": "denylist", "terms": ["page"]}
 
 
 @pytest.mark.parametrize(
     ("switch", "value", "what", "path"),
     [
-        ("include_local_variables", False, "removed", f"{VARS}.paid"),
-        ("include_source_context", False, "removed", SOURCE),
+        ("stack_frame_variables", False, "removed", f"{VARS}.paid"),
+        ("stack_frame_variables", ORDER_FILTERED, "changed", f"{CALLER_VARS}.order"),
+        ("frame_context_lines", 0, "removed", SOURCE),
+        ("frame_context_lines", 1, "changed", SOURCE.replace("context_line", "pre_context")),
         ("max_breadcrumbs", 2, "removed", "breadcrumbs.values[-3].message"),
         ("max_breadcrumbs", 0, "changed", "breadcrumbs.values"),
         ("max_request_body_size", "never", "changed", "request.data"),
         ("max_request_body_size", "small", "changed", "request.data"),
-        ("send_default_pii", True, "added", "request.cookies.theme"),
-        ("send_default_pii", True, "changed", 'request.headers."X-Forwarded-For"'),
+        ("http_bodies", [], "removed", "request.data.bet"),
+        ("user_info", False, "removed", "request.env.REMOTE_ADDR"),
+        ("cookies", OFF, "removed", "request.cookies.theme"),
+        ("cookies", {"mode": "allowlist", "terms": ["lang"]}, "changed", "request.cookies.theme"),
+        ("http_headers", {"request": OFF}, "changed", "request.headers"),
+        ("http_headers", FORWARDED, "changed", 'request.headers."X-Forwarded-For"'),
+        ("url_query_params", OFF, "removed", "request.query_string"),
+        ("url_query_params", PAGE, "changed", "request.query_string"),
         ("traces_sample_rate", 1.0, "added", "contexts.trace.op"),
         ("before_send", redact_card, "changed", "request.data.card_number"),
         ("user", True, "added", "user.username"),
@@ -100,18 +122,21 @@ def test_of_many_switches_each_answers_for_its_own(all_at_once: Comparison) -> N
     assert caused_by("fingerprint") == ("fingerprint",)
     assert caused_by("contexts.order") == ("contexts",)
     assert caused_by("breadcrumbs.values[-5].message") == ("max_breadcrumbs",)
-    assert caused_by(SOURCE) == ("include_source_context",)
-    assert caused_by(f"{VARS}.paid") == ("include_local_variables",)
-    assert caused_by("request.cookies.theme") == ("send_default_pii",)
+    assert caused_by(SOURCE) == ("frame_context_lines",)
+    assert caused_by(f"{VARS}.paid") == ("stack_frame_variables",)
+    assert caused_by("request.cookies.theme") == ("cookies",)
+    assert caused_by("request.env.REMOTE_ADDR") == ("user_info",)
+    assert caused_by("request.query_string") == ("url_query_params",)
+    assert caused_by("request.headers.Host") == ("http_headers",)
     assert caused_by("contexts.trace.op") == ("traces_sample_rate",)
     assert caused_by("release") == caused_by("event_id") == ()
 
 
 def test_a_field_that_two_switches_touch_names_both(all_at_once: Comparison) -> None:
-    order = "exception.values[-1].stacktrace.frames[-2].vars.order"
-    assert all_at_once.caused_by(order) == ("include_local_variables", "before_send")
+    assert all_at_once.caused_by(f"{CALLER_VARS}.order") == ("stack_frame_variables", "before_send")
     # The body is away, and what is left of it was not to be redacted.
-    assert set(all_at_once.caused_by("request.data")) == {"max_request_body_size", "before_send"}
+    body = {"max_request_body_size", "http_bodies", "before_send"}
+    assert set(all_at_once.caused_by("request.data")) == body
 
 
 def test_a_field_that_takes_two_switches_names_both(lab: Laboratory) -> None:
@@ -131,10 +156,10 @@ def test_every_difference_is_owed_to_a_switch(all_at_once: Comparison) -> None:
 
 
 def test_what_a_switch_costs_is_weighed(lab: Laboratory, workshop: Workshop) -> None:
-    comparison = lab.compare({}, {"traces_sample_rate": 1.0, "include_local_variables": False})
+    comparison = lab.compare({}, {"traces_sample_rate": 1.0, "stack_frame_variables": False})
     assert comparison.a.sizes.keys() == {"event"}
     assert comparison.b.sizes.keys() == {"event", "span"}
-    alone = comparison.effects["include_local_variables"].shot
+    alone = comparison.effects["stack_frame_variables"].shot
     assert alone.sizes["event"] < comparison.a.sizes["event"]
     assert alone.bytes == alone.sizes["event"]
     assert f"span {comparison.b.sizes['span'] / 1024:.1f} KiB" in comparison.b.weight
@@ -190,9 +215,13 @@ def test_code_of_ones_own_that_fails_says_so(lab: Laboratory, name: str, sent: s
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"locals": False}, "no switch 'locals'; there are: include_local_variables, "),
+        ({"locals": False}, "no switch 'locals'; there are: stack_frame_variables, "),
         ({"max_breadcrumbs": 7}, "max_breadcrumbs is one of 100, 2, 0, not 7"),
         ({"max_breadcrumbs": False}, "is one of 100, 2, 0, not False"),
+        ({"frame_context_lines": True}, "is one of 5, 0, 1, not True"),
+        ({"user_info": {"mode": "off"}}, "user_info is one of True, False, not "),
+        ({"cookies": {"mode": "none"}}, "Invalid collection mode 'none'"),
+        ({"cookies": False}, "cookies is one of {'mode': 'denylist'}, "),
         ({"sample_rate": drop_event}, "sample_rate is one of 1.0, 0.0, not "),
         ({"before_send": True}, "is one of None, redact_card, drop_event, a function, not True"),
     ],
@@ -217,7 +246,7 @@ def test_it_tells_how_far_it_is(lab: Laboratory) -> None:
 
 
 def test_other_services_keep_their_own_options(lab: Laboratory, workshop: Workshop) -> None:
-    lab.fire({"include_local_variables": False, "max_breadcrumbs": 0, "before_send": drop_event})
+    lab.fire({"stack_frame_variables": False, "max_breadcrumbs": 0, "before_send": drop_event})
     outcome = workshop.trigger("game-engine/crash")
     assert not outcome.missing
     assert outcome.event
@@ -240,9 +269,61 @@ def test_nothing_is_left_running(lab: Laboratory) -> None:
 def test_nothing_is_written_into_the_cell(
     lab: Laboratory, workshop: Workshop, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    lab.fire({"send_default_pii": True})
+    lab.fire({"user_info": False})
     assert capfd.readouterr() == ("", "")
     assert any("/api/v1/side-bets" in line for line in workshop.logs("game-engine"))
+
+
+def test_the_default_of_a_switch_is_that_of_the_sdk() -> None:
+    plain = sentry_sdk.Client(**options(complete({}))).options
+    collected = [switch for switch in SWITCHES.values() if switch.collected]
+    assert len(collected) == 7
+    for switch in collected:
+        assert switch.default == plain["data_collection"][switch.name]
+        assert type(switch.default) is type(plain["data_collection"][switch.name])
+    for name in ("max_breadcrumbs", "max_request_body_size", "sample_rate", "traces_sample_rate"):
+        assert SWITCHES[name].default == plain[name]
+
+
+def test_what_is_collected_goes_into_one_option() -> None:
+    chosen = complete({"cookies": OFF, "user_info": False, "max_breadcrumbs": 2, "tags": True})
+    assert options(chosen) == {
+        "max_breadcrumbs": 2,
+        "data_collection": {"user_info": False, "cookies": OFF},
+    }
+    assert options(complete({"user_info": True})) == {"data_collection": {}}
+
+
+def test_names_are_filtered_and_values_are_not(lab: Laboratory) -> None:
+    event = lab.fire().event
+    assert event
+    assert event.find("request.cookies") == {"theme": "dark", "lang": "en", "sessionid": FILTERED}
+    assert event.find("request.query_string") == "page=2&session=%5BFiltered%5D"
+    assert event.find('request.headers."X-Forwarded-For"') == "203.0.113.7"
+    assert CARD in event.find(f"{CALLER_VARS}.order")
+    terms = {"mode": "allowlist", "terms": ["paid", "stake"]}
+    few = lab.fire({"stack_frame_variables": terms}).event
+    assert few
+    assert few.find(f"{VARS}.paid") == event.find(f"{VARS}.paid")
+    assert few.find(f"{VARS}.name") == f"'{FILTERED}'"
+    assert few.find(f"{CALLER_VARS}.order") == f"'{FILTERED}'"
+
+
+def test_a_switch_holds_for_the_span_as_well(lab: Laboratory, workshop: Workshop) -> None:
+    def attributes(settings: Settings) -> dict[str, Any]:
+        shot = lab.fire({"traces_sample_rate": 1.0, "user": True, **settings})
+        (item,) = workshop.store.items(trace_id=shot.trace_id, type="span")
+        (span,) = item.payload["items"]
+        return {name: each["value"] for name, each in span["attributes"].items()}
+
+    plain = attributes({})
+    assert (plain["client.address"], plain["user.name"]) == ("127.0.0.1", "ada")
+    assert plain["url.query"] == "page=2&session=%5BFiltered%5D"
+    assert CARD in plain["http.request.body.data"]
+    bare = attributes({"user_info": False, "http_bodies": [], "url_query_params": OFF})
+    gone = {"client.address", "user.name", "url.query", "http.request.body.data"}
+    assert gone.isdisjoint(bare)
+    assert bare["url.full"] == plain["url.full"].partition("?")[0]
 
 
 def test_the_code_that_is_shown_is_the_code_that_runs() -> None:
@@ -250,6 +331,7 @@ def test_the_code_that_is_shown_is_the_code_that_runs() -> None:
         assert "sentry_sdk." in SWITCHES[name].source
     assert SWITCHES["before_send"].source.count("def ") == 3
     assert SWITCHES["sample_rate"].source == ""
+    assert SWITCHES["cookies"].source == ""
     for switch in SWITCHES.values():
         assert switch.docs.startswith("https://docs.sentry.io/platforms/python/")
 

@@ -13,6 +13,7 @@ import pytest
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from demo_services import analytics, gateway, payment
+from demo_services.sdk import logging_integration
 from demo_services.services import (
     ANALYTICS,
     FRONTEND,
@@ -38,12 +39,15 @@ HERE = Path(__file__).parent
 PATIENCE_S = 60.0
 JAVASCRIPT = re.findall(r"secret\['(JavaScript [^']+)'\]", (HERE / "careless.js").read_text())
 
-# What stays here even with the SDKs' default options: the headers and locals that they know by
-# name, what is nested deeper than they look, and what no code of ours ever puts into an event.
+# What stays here even with the SDKs' default options: headers and cookies that they know by name,
+# JavaScript's locals that they know by name, what is nested deeper than they look, and what no code
+# of ours ever puts into an event. The locals of Python all leave.
 KEPT_BY_DEFAULT = {
     *("header Authorization", "header Proxy-Authorization", "header X-Api-Key"),
-    *("cookie session", "cookie sid", "local password"),
-    *("environment variable", "MONGODB_URI", "log extra"),
+    *("header X-Auth-Token", "header X-Client-Secret", "header X-Csrf-Token"),
+    *("JWT in a header", "debug token", "wrong debug token"),
+    *("cookie session", "cookie sid"),
+    *("environment variable", "MONGODB_URI"),
     *("JavaScript local password", "JavaScript nested local", "JavaScript object"),
     *("JavaScript pair", "JavaScript breadcrumb data"),
 }
@@ -270,6 +274,10 @@ def default_options(service: Service) -> dict[str, Any]:
         # Else their spans, which they open themselves, would be dropped.
         "trace_lifecycle": "stream",
         "in_app_include": ["demo_services", "__main__"],
+        # As in version 3, and in all versions from it on: without, version 2 has other defaults.
+        "data_collection": {},
+        # In version 3 nothing is sent of what is logged unless one asks.
+        "integrations": [logging_integration()],
     }
 
 

@@ -19,6 +19,8 @@ QUESTIONS = (
     "breadcrumbs.values[-4].message",
     "request.data.bet",
     "request.cookies.theme",
+    "request.query_string",
+    "request.env.REMOTE_ADDR",
     "contexts.trace.op",
 )
 OWN_FIELDS = 12
@@ -39,15 +41,17 @@ def which_switch(lab: Laboratory) -> Exercise:
     return Exercise(
         "which-switch",
         verify,
-        "Four of the fields are there in a plain event, and a switch takes them away. Two are not, "
-        "and a switch brings them: a cookie may identify a person, an op belongs to a span.",
+        "All but one of the fields are there in a plain event, and a switch takes them away: each "
+        "kind of data has its own. One is not, and a switch brings it: an op belongs to a span.",
         "answer = {\n"
-        f'    "{VARS}.paid": "include_local_variables",\n'
-        f'    "{QUESTIONS[1]}": "include_source_context",\n'
+        f'    "{VARS}.paid": "stack_frame_variables",\n'
+        f'    "{QUESTIONS[1]}": "frame_context_lines",\n'
         f'    "{QUESTIONS[2]}": "max_breadcrumbs",\n'
-        f'    "{QUESTIONS[3]}": "max_request_body_size",\n'
-        f'    "{QUESTIONS[4]}": "send_default_pii",\n'
-        f'    "{QUESTIONS[5]}": "traces_sample_rate",\n'
+        f'    "{QUESTIONS[3]}": "http_bodies",\n'
+        f'    "{QUESTIONS[4]}": "cookies",\n'
+        f'    "{QUESTIONS[5]}": "url_query_params",\n'
+        f'    "{QUESTIONS[6]}": "user_info",\n'
+        f'    "{QUESTIONS[7]}": "traces_sample_rate",\n'
         "}",
     )
 
@@ -104,7 +108,8 @@ def own_context(lab: Laboratory) -> Exercise:
         verify,
         "Take plain values of the order, each under a name of its own; the card stays out. But it "
         "is in the body, and the locals show the whole order: one switch drops the first, and "
-        "before_send can clean the second. What you drop pays for what you add.",
+        "before_send can clean the second, or terms can filter it. What you drop pays for what "
+        "you add.",
         "import sentry_sdk\n\n"
         "from kit import redact_card\n\n\n"
         "def describe(order):\n"
@@ -116,7 +121,7 @@ def own_context(lab: Laboratory) -> Exercise:
         '    about["at_stake"] = sum(order.side_bets.values())\n'
         '    sentry_sdk.set_context("order", about)\n'
         '    sentry_sdk.set_context("side_bets", order.side_bets)\n\n\n'
-        'answer = {"contexts": describe, "max_request_body_size": "never"}\n'
+        'answer = {"contexts": describe, "http_bodies": []}\n'
         'answer["before_send"] = redact_card',
     )
 

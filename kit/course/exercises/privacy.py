@@ -41,7 +41,7 @@ REST = {
 SOLUTION = """
 import re
 
-NAMES = re.compile(r"password|token|cvv|(api|shop)-key", re.IGNORECASE)
+NAMES = re.compile(r"password|token|cvv|api-key|shop-pin", re.IGNORECASE)
 SHAPES = re.compile(r"\\b(?:sk_live|tkt)_\\w+|\\b4\\d{15}\\b")
 NAMED = re.compile(r"((?:password|token)=)['\\"]?[^&,)'\\"]+['\\"]?")
 
@@ -78,7 +78,7 @@ def keep_it_in() -> Exercise:
         "keep-it-in",
         verify,
         "Walk through the event: dicts, lists, texts. A key may be telling (password, token, cvv, "
-        "x-shop-key), at any depth. Where it is not, the value is: keys begin with sk_live_, "
+        "x-shop-pin), at any depth. Where it is not, the value is: keys begin with sk_live_, "
         "tickets with tkt_, a card is 16 digits that begin with 4, and texts say password=… or "
         "token=….",
         SOLUTION,

@@ -44,7 +44,11 @@ ORDER: dict[str, Any] = {
     "note": "Please pay at the table. " * 40,
 }
 
-ShotKey = tuple[tuple[str, Any], ...]
+# What the SDK filters by its name, and what it does not.
+QUERY = {"page": "2", "session": "0ddba11"}
+COOKIE = "theme=dark; lang=en; sessionid=0ddba11"
+
+ShotKey = tuple[Any, ...]
 OnShot = Callable[[int, int, str], None]
 
 
@@ -216,9 +220,9 @@ class Laboratory:
         plan = _plan(a, b, names)
         shots: dict[ShotKey, Shot] = {}
         varying: set[str] = set()
-        for done, (key, what) in enumerate(plan):
+        for done, (settings, what) in enumerate(plan):
             on_shot(done, len(plan), what)
-            shot = self.fire(dict(key))
+            key, shot = _key(settings), self.fire(settings)
             if key in shots:
                 varying.update(Difference(shots[key].event, shot.event).paths)
             shots[key] = shot
@@ -240,27 +244,30 @@ class Laboratory:
             # Without the flag for sampling: whether to trace is left to the settings.
             "sentry-trace": f"{trace_id}-{secrets.token_hex(8)}",
             "Host": "desk.example",
-            "Cookie": "theme=dark; sessionid=0ddba11",
+            "Cookie": COOKIE,
             "X-Forwarded-For": CALLER,
         }
         try:
             with sentry_off():
-                self._http.post(server.url + desk.ROUTE, json=order, headers=headers)
+                self._http.post(server.url + desk.ROUTE, params=QUERY, json=order, headers=headers)
         finally:
             # Waits for the loop, and so for what comes after the answer: the spans.
             server.stop()
 
 
-def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[ShotKey, str]]:
+def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Settings, str]]:
     """Return the shots to fire: A and B twice, and each switch alone in both."""
-    alone = {_key({**a, name: b[name]}): f"A with {name} of B" for name in names}
-    alone |= {_key({**b, name: a[name]}): f"B with {name} of A" for name in names}
-    ends = [(_key(a), "A"), (_key(b), "B")]
-    return [*ends, *ends, *((key, what) for key, what in alone.items() if key not in dict(ends))]
+    alone = [({**a, name: b[name]}, f"A with {name} of B") for name in names]
+    alone += [({**b, name: a[name]}, f"B with {name} of A") for name in names]
+    ends = [(a, "A"), (b, "B")]
+    # Of several that are the same, the last names it.
+    others = {_key(settings): (settings, what) for settings, what in alone}
+    return [*ends, *ends, *(each for key, each in others.items() if key not in map(_key, (a, b)))]
 
 
 def _key(settings: Settings) -> ShotKey:
-    return tuple(settings.items())
+    """Return what tells settings apart: a value may be a list or a dict."""
+    return tuple(each if callable(each) else repr(each) for each in settings.values())
 
 
 def _effect(

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,8 @@ import sentry_sdk
 
 from demo_services.game_engine.desk import Order
 
-# It is what this is about; its successor is one of many settings, see the link of the switch.
-warnings.filterwarnings("ignore", message="The send_default_pii option is deprecated")
-
 OPTIONS = "https://docs.sentry.io/platforms/python/configuration/options/"
+DATA_COLLECTION = f"{OPTIONS}#data_collection"
 ENRICHING = "https://docs.sentry.io/platforms/python/enriching-events/"
 
 Payload = dict[str, Any]
@@ -25,9 +22,11 @@ Settings = Mapping[str, Any]
 class Switch:
     """One thing that changes what an event carries.
 
-    ``choices`` are the values to choose from, that of a plain ``sentry_sdk.init`` first. A switch
-    with ``code`` is no option of the SDK: set to True it runs that function for every request.
-    ``takes_code`` says that a function of one's own is a value, too.
+    ``choices`` are the values to choose from, first the one that counts when nothing is set. A
+    switch that is ``collected`` is a field of the option ``data_collection``; where one of its
+    choices is a dict, any other dict is a value, too: with a mode and terms. A switch with ``code``
+    is no option of the SDK: set to True it runs that function for every request. ``takes_code``
+    says that a function of one's own is a value, too.
     """
 
     name: str
@@ -36,11 +35,17 @@ class Switch:
     docs: str
     code: Callable[[Order], None] | None = None
     takes_code: bool = False
+    collected: bool = False
 
     @property
     def default(self) -> Any:
         """The value without any setting."""
         return self.choices[0]
+
+    @property
+    def takes_terms(self) -> bool:
+        """Whether the learner may write modes and terms."""
+        return self.collected and any(isinstance(each, dict) for each in self.choices)
 
     @property
     def source(self) -> str:
@@ -52,6 +57,9 @@ class Switch:
         """Raise ValueError when ``value`` is none to choose."""
         # By type as well: 1 is True, and 1.0 is 1.
         if any(value == each and type(value) is type(each) for each in self.choices):
+            return
+        # The SDK raises ValueError itself for a mode that it does not know.
+        if self.takes_terms and isinstance(value, dict):
             return
         if not (self.takes_code and callable(value)):
             known = [*map(as_code, self.choices), *["a function"] * self.takes_code]
@@ -113,20 +121,25 @@ def drop_event(event: Payload, hint: dict[str, Any]) -> None:
     """Send nothing at all."""
 
 
+DENYLIST, OFF = {"mode": "denylist"}, {"mode": "off"}
+
 SWITCHES = {
     switch.name: switch
     for switch in (
         Switch(
-            "include_local_variables",
-            (True, False),
-            "The local variables of every function on the stack.",
-            f"{OPTIONS}#include_local_variables",
+            "stack_frame_variables",
+            (True, False, {"mode": "denylist", "terms": ["order"]}),
+            "The local variables of every function on the stack; with a mode they are filtered by "
+            "their names.",
+            DATA_COLLECTION,
+            collected=True,
         ),
         Switch(
-            "include_source_context",
-            (True, False),
-            "The lines of source around each line of the stack.",
-            f"{OPTIONS}#include_source_context",
+            "frame_context_lines",
+            (5, 0, 1),
+            "How many lines of source are sent before and after each line of the stack.",
+            DATA_COLLECTION,
+            collected=True,
         ),
         Switch(
             "max_breadcrumbs",
@@ -141,10 +154,43 @@ SWITCHES = {
             f"{OPTIONS}#max_request_body_size",
         ),
         Switch(
-            "send_default_pii",
-            (False, True),
-            "What may identify a person: cookies and some headers. Deprecated for data_collection.",
-            f"{OPTIONS}#send_default_pii",
+            "http_bodies",
+            (["incoming_request", "outgoing_request", "outgoing_response"], []),
+            "Whose bodies are sent: of requests that come in, and of those that go out.",
+            DATA_COLLECTION,
+            collected=True,
+        ),
+        Switch(
+            "user_info",
+            (True, False),
+            "What the SDK finds out about the caller: the address and, on spans, the user.",
+            DATA_COLLECTION,
+            collected=True,
+        ),
+        Switch(
+            "cookies",
+            (DENYLIST, OFF, {"mode": "allowlist", "terms": ["lang"]}),
+            "The cookies of the request, filtered by their names.",
+            DATA_COLLECTION,
+            collected=True,
+        ),
+        Switch(
+            "http_headers",
+            (
+                {"request": DENYLIST},
+                {"request": OFF},
+                {"request": {"mode": "denylist", "terms": ["forwarded", "-ip"]}},
+            ),
+            "The headers of the request, filtered by their names.",
+            DATA_COLLECTION,
+            collected=True,
+        ),
+        Switch(
+            "url_query_params",
+            (DENYLIST, OFF, {"mode": "denylist", "terms": ["page"]}),
+            "The query of the URL, filtered by the names of its parameters.",
+            DATA_COLLECTION,
+            collected=True,
         ),
         Switch(
             "sample_rate",
@@ -211,12 +257,18 @@ def complete(settings: Settings) -> dict[str, Any]:
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """Return what is passed to the SDK: the options that are not at their default."""
-    return {
+    """Return what is passed to the SDK: the options that are not at their default.
+
+    ``data_collection`` is always among them: without it version 2 has defaults of its own.
+    """
+    chosen = {
         name: value
         for name, value in settings.items()
-        if not SWITCHES[name].code and value is not SWITCHES[name].default
+        if not SWITCHES[name].code and value != SWITCHES[name].default
     }
+    fields = {name: value for name, value in chosen.items() if SWITCHES[name].collected}
+    plain = {name: value for name, value in chosen.items() if name not in fields}
+    return {**plain, "data_collection": fields}
 
 
 def describe(settings: Settings) -> Callable[[Order], None]:

@@ -12,7 +12,7 @@ from kit.widgets.press import Press, failure_html
 from kit.widgets.static import Static
 
 # What the columns show at first: something that vanishes, and something that appears.
-AT_FIRST = {"include_local_variables": "False", "user": "True", "tags": "True"}
+AT_FIRST = {"stack_frame_variables": "False", "user": "True", "tags": "True"}
 
 Choices = dict[str, ipywidgets.Dropdown]
 
