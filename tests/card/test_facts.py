@@ -108,8 +108,8 @@ def test_our_data_collection_goes_by_names_and_leaves_out_who_it_was(framework: 
     assert request["query_string"] == "color=red&token=%5BFiltered%5D"
     headers = {name.lower(): value for name, value in request["headers"].items()}
     assert headers["x-debug-token"] == headers["authorization"] == headers["cookie"] == FILTERED
-    assert local_variables(event) == {"password": repr(FILTERED), "color": "'red'"}
-    # Neither a body nor a context: those are for our before_send.
+    # Neither locals nor a body nor a context: those are for our before_send.
+    assert local_variables(event) == {"password": repr(SECRET), "color": "'red'"}
     assert request["data"] == event["contexts"]["order"] == {"password": SECRET}
 
 
