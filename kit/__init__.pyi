@@ -15,6 +15,9 @@ from .course.exercises.blind_spots import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
 
 # One to mend by a line.
 from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
+
+# One to migrate to SDK 3.
+from .course.exercises.generations import OLD_SERVICE as OLD_SERVICE
 from .course.exercises.relaying import fake_sentry as fake_sentry
 from .course.exercises.slowness import temporary_collection as temporary_collection
 from .course.exercises.teaching import three_hours as three_hours

@@ -24,6 +24,7 @@ from kit.crashes.crash_type import CrashType
 from kit.experiments.blind_spots.blind_spot import BlindSpot
 from kit.experiments.blind_spots.table import Findings, fire_all, select
 from kit.experiments.context.laboratory import Laboratory
+from kit.experiments.generations.side_by_side import SideBySide, find_generations
 from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import run_puzzles
 from kit.frontend.gateway import GatewayClient
@@ -238,6 +239,15 @@ class Workshop:
         """Return the context laboratory: one crash, fired with two settings and compared."""
         dsn = self._system.clients[GAME_ENGINE.name].client.options["dsn"]
         return Laboratory(dsn, self._gateway.http, self._system.learner)
+
+    def sdk_generations(self, report: Report = print) -> SideBySide:
+        """Return both generations of Sentry's Python SDK, to run programs with in child processes.
+
+        The one that is not installed in this environment is installed into the workshop folder,
+        once. ``report`` is given a line about that, or about why it cannot be: then the other is
+        shown alone.
+        """
+        return find_generations(self._system.home, report)
 
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one.

@@ -11,6 +11,7 @@ from kit.course.exercises import (
     database,
     events,
     evidence,
+    generations,
     grouping,
     guarding,
     missions,
@@ -60,6 +61,7 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "own-context": context.own_context,
     "predict-captured": blind_spots.predict_captured,
     "the-one-line": blind_spots.the_one_line,
+    "migrate-a-service": generations.migrate_a_service,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
