@@ -369,10 +369,9 @@ FACTS = (
         "exception/values/*/stacktrace/frames/*/vars",
         _COLLECTED,
         "stack_frame_variables: repr() of each local, at most 10 items of a collection, 5 levels "
-        "deep. Its mode is denylist in our services: values named password or the like are "
-        "filtered.",
+        "deep. Our before_send filters what has the name of a secret.",
         "utils",
-        'rv["vars"] = serialized_variables',
+        'rv["vars"] = serialize(',
     ),
     *(
         Fact(
