@@ -2,7 +2,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from sentry_sdk.consts import VERSION
 
+from demo_services.sdk import GENERATION
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises.blind_spots import SIX_BLIND_SPOTS, predict_captured
 from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
@@ -36,7 +38,18 @@ def fails(exercise: Exercise, answer: object, word: str) -> None:
 
 
 def test_the_right_predictions_agree_with_what_arrives(predictions: Exercise) -> None:
-    assert predictions.check(solved(predictions)).verdict is Verdict.PASS
+    result = predictions.check(solved(predictions))
+    assert result.verdict is Verdict.PASS
+    assert f"sentry-sdk {VERSION}" in result.message
+    other = 2 if GENERATION >= 3 else 3
+    said = f"the other way for sentry-sdk {other}, and not fired here: python/logged-exception."
+    assert said in result.message
+
+
+def test_one_of_them_goes_by_the_version_of_the_sdk(predictions: Exercise) -> None:
+    flips = [spot for spot in SIX_BLIND_SPOTS if spot.flips]
+    assert [spot.id for spot in flips] == ["python/logged-exception"]
+    assert flips[0].captured is (GENERATION == 2)
 
 
 @pytest.mark.parametrize("spot", SIX_BLIND_SPOTS, ids=lambda spot: spot.id)
@@ -85,13 +98,22 @@ def test_its_failures_are_not_in_the_table() -> None:
 @pytest.mark.parametrize(
     "right",
     [
-        "sentry_sdk.capture_exception()",
-        '  logging.exception("bad ticket")  ',
-        'logging.error("bad ticket", exc_info=True)',
+        "  sentry_sdk.capture_exception()  ",
+        'sentry_sdk.capture_message(f"bad ticket {ticket!r}", level="error")',
     ],
 )
 def test_a_line_that_captures_every_bad_ticket_passes(line: Exercise, right: str) -> None:
     assert line.check(right).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "logs", ['logging.exception("bad ticket")', 'logging.error("bad ticket", exc_info=True)']
+)
+def test_a_line_that_logs_is_judged_by_the_default_of_the_sdk(line: Exercise, logs: str) -> None:
+    if GENERATION >= 3:
+        fails(line, logs, "Nothing tells of the ticket 'ten'. Arrived: nothing")
+    else:
+        assert line.check(logs).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -102,7 +124,10 @@ def test_a_line_that_captures_every_bad_ticket_passes(line: Exercise, right: str
         ('print("bad ticket")', "Arrived: nothing"),
         ("capture_exception()", "Arrived: NameError"),
         ("sentry_sdk.capture_exception(", "no line of Python"),
-        ('sentry_sdk.capture_exception(); logging.error(f"no {ticket!r}")', "4 events arrived"),
+        (
+            'sentry_sdk.capture_exception(); sentry_sdk.capture_message(f"no {ticket!r}")',
+            "4 events arrived",
+        ),
         ("pass\nsentry_sdk.capture_exception()", "several lines"),
         (None, "as a string"),
     ],

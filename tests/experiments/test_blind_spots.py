@@ -4,16 +4,31 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from sentry_sdk.consts import VERSION
 
-from kit.experiments.blind_spots.blind_spot import BlindSpot, DiffLine
+from demo_services.sdk import GENERATION
+from kit.experiments.blind_spots.blind_spot import BlindSpot, DiffLine, SdkVerdict
 from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
 from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
 from kit.experiments.blind_spots.run import FiringError
 from kit.experiments.blind_spots.table import Findings, select
+from kit.outcome import Event
 from kit.workshop import Workshop
 from tests.processes import command_line
 
 IDS = [spot.id for spot in BLIND_SPOTS]
+OTHER = 2 if GENERATION >= 3 else 3
+IN_OTHER_GENERATION = [
+    spot.in_other_generation for spot in BLIND_SPOTS if spot.in_other_generation is not None
+]
+# Whether version 2 of the Python SDK captures it by default. Version 3 does the contrary.
+CAPTURED_IN_2 = {
+    "python/task-forgotten": True,
+    "python/raw-thread": False,
+    "python/del": False,
+    "python/logged-error": True,
+    "tornado/callback": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +48,40 @@ def test_it_is_captured_as_declared(findings: Findings, name: str) -> None:
     firings = [finding.before, *([finding.after] if finding.blind_spot.line else [])]
     told = [firing and (firing.captured, firing.event) for firing in firings]
     assert finding.holds, told
+
+
+@pytest.mark.slow
+def test_the_version_of_the_sdk_turns_five_verdicts_round(findings: Findings) -> None:
+    fired = {each.blind_spot.id: bool(each.before and each.before.captured) for each in findings}
+    expected = {id: captured is (GENERATION == 2) for id, captured in CAPTURED_IN_2.items()}
+    assert {id: fired[id] for id in expected} == expected
+    assert [each.blind_spot.id for each in findings.flips] == list(expected)
+
+
+@pytest.mark.slow
+def test_the_parts_of_the_sdk_that_are_named_have_noticed(findings: Findings) -> None:
+    """The explanations name the logging integration and the unraisable hook."""
+    noticed = {"task-forgotten": "logging", "raw-thread": "unraisablehook", "del": "unraisablehook"}
+    for name, mechanism in noticed.items():
+        finding = findings[f"python/{name}"]
+        shown = [firing.event for firing in (finding.before, finding.after) if firing]
+        (event,) = [event for event in shown if event]
+        assert event.find("exception.values[-1].mechanism.type") == mechanism
+    callback = findings["tornado/callback"]
+    firing = callback.before if GENERATION == 2 else callback.after
+    assert firing is not None
+    assert firing.event is not None
+    assert firing.event["logger"] == "tornado.application"
+
+
+@pytest.mark.slow
+def test_a_start_that_is_logged_twice_makes_more_events_in_version_2(findings: Findings) -> None:
+    start = findings["fastapi/start-up"].before
+    assert start is not None
+    assert [event.get("logger") for event in start.events].count("uvicorn.error") == (
+        2 if GENERATION == 2 else 0
+    )
+    assert len(start.events) == (3 if GENERATION == 2 else 1)
 
 
 @pytest.mark.slow
@@ -87,7 +136,11 @@ def test_no_process_is_left(workshop: Workshop, findings: Findings) -> None:
 # How it is declared
 
 
-@pytest.mark.parametrize("spot", BLIND_SPOTS, ids=IDS)
+@pytest.mark.parametrize(
+    "spot",
+    [*BLIND_SPOTS, *IN_OTHER_GENERATION],
+    ids=[*IDS, *(f"{spot.id}-in-{OTHER}" for spot in IN_OTHER_GENERATION)],
+)
 def test_it_differs_in_one_line(spot: BlindSpot) -> None:
     marks = [line.mark for line in spot.lines]
     assert set(marks) <= {" ", "+", "-"}
@@ -101,6 +154,20 @@ def test_it_differs_in_one_line(spot: BlindSpot) -> None:
 
 def test_ids_are_unique() -> None:
     assert len(set(IDS)) == len(IDS)
+
+
+def test_five_verdicts_differ_between_the_generations() -> None:
+    other = {spot.id: spot.captured for spot in IN_OTHER_GENERATION}
+    here = {spot.id: spot.captured for spot in BLIND_SPOTS if spot.in_other_generation}
+    in_2, in_3 = (here, other) if GENERATION == 2 else (other, here)
+    assert {id: captured for id, captured in in_2.items() if captured != in_3[id]} == CAPTURED_IN_2
+    assert {spot.id for spot in BLIND_SPOTS if spot.flips} == set(CAPTURED_IN_2)
+
+
+def test_the_code_for_the_other_generation_is_python() -> None:
+    for spot in IN_OTHER_GENERATION:
+        for code in (spot.before, spot.after):
+            compile(code, spot.id, "exec")
 
 
 CAUGHT = BlindSpot(
@@ -133,6 +200,30 @@ def test_code_without_a_line_is_one_piece() -> None:
     assert spot.line is None
 
 
+def test_two_generations_are_declared_side_by_side() -> None:
+    spot = BlindSpot.per_generation(
+        "python/mine",
+        "Mine",
+        """
+        + ...
+          1 / 0
+        """,
+        in_2=SdkVerdict(captured=True, line="two()", why="Two."),
+        in_3=SdkVerdict(captured=False, line="three()", why="Three."),
+        error="ZeroDivisionError",
+    )
+    assert spot.flips
+    assert spot.in_other_generation is not None
+    declared = {GENERATION: spot, OTHER: spot.in_other_generation}
+    assert [(each.captured, each.line, each.why) for _, each in sorted(declared.items())] == [
+        (True, "two()", "Two."),
+        (False, "three()", "Three."),
+    ]
+    assert {each.error for each in declared.values()} == {"ZeroDivisionError"}
+    # Another line is another failure, of which nothing is declared.
+    assert not spot.with_line("raise").flips
+
+
 # Failures of one's own
 
 
@@ -161,6 +252,62 @@ def test_code_that_never_began_reports_nothing(workshop: Workshop) -> None:
     assert second.after is not None
     assert not second.before.events
     assert not second.after.events
+
+
+ONE_FOR_BOTH = """\
+  sentry_sdk.init(integrations=[
+      LoggingIntegration(event_level=logging.ERROR), UnraisablehookIntegration()])
+"""
+
+
+def test_what_is_asked_for_is_the_same_in_both_generations(workshop: Workshop) -> None:
+    logged, unraisable = workshop.blind_spots(
+        BlindSpot("python/a", "A", ONE_FOR_BOTH + "  logging.error('a')", "A.", "a", True),
+        BlindSpot(
+            "python/b",
+            "B",
+            ONE_FOR_BOTH + "  class Session:\n      def __del__(self): int('ten')\n  Session()",
+            "B.",
+            captured=True,
+        ),
+    )
+    assert logged.holds
+    assert unraisable.holds
+
+
+def test_a_log_record_is_a_breadcrumb_where_the_integration_is_on(workshop: Workshop) -> None:
+    spot = BlindSpot(
+        "python/crumb",
+        "Mine",
+        """
+        + sentry_sdk.init(integrations=[LoggingIntegration(event_level=logging.ERROR)])
+          logging.getLogger("shop").warning("few coins")
+          sentry_sdk.capture_message("next")
+        """,
+        "A message.",
+    )
+    (finding,) = workshop.blind_spots(spot)
+    crumbs = [
+        firing and firing.event and firing.event.find("breadcrumbs.values[*].message")
+        for firing in (finding.before, finding.after)
+    ]
+    assert crumbs == [["few coins"] if GENERATION == 2 else [], ["few coins"]]
+
+
+def test_what_one_failure_does_to_its_process_does_not_reach_the_next(workshop: Workshop) -> None:
+    careless = BlindSpot(
+        "python/careless",
+        "Mine",
+        """
+          sys.excepthook = sys.__excepthook__
+          sys.unraisablehook = sys.__unraisablehook__
+          warnings.simplefilter("error")
+        """,
+        "No error.",
+    )
+    careful = ("python/uncaught", "python/raw-thread", "python/del", "python/warning")
+    findings = workshop.blind_spots(careless, *careful)
+    assert not findings.surprising
 
 
 def test_a_process_that_ends_on_its_own_is_an_error(workshop: Workshop) -> None:
@@ -214,6 +361,12 @@ def test_the_table_says_all_of_it(findings: Findings) -> None:
     for spot in BLIND_SPOTS:
         for said in (spot.fails, spot.id, spot.why, spot.line or ""):
             assert " ".join(said.split()) in text
+    for spot in IN_OTHER_GENERATION:
+        for said in (spot.why, spot.line or ""):
+            assert " ".join(said.split()) in text
+    assert re.search(rf"Fired with @sentry/node \d[\d.]+ and sentry-sdk {VERSION}\.", text)
+    assert f"With sentry-sdk {OTHER}, 5 of them go the other way (declared, not fired here)" in text
+    assert text.count(f"sentry-sdk {OTHER} (declared, not fired here)") == len(IN_OTHER_GENERATION)
     assert text.count("✗ not captured") == sum(
         1
         for each in findings
@@ -249,6 +402,27 @@ def test_what_failures_hold_is_escaped() -> None:
     shown = Findings([BlindSpotFinding(evil, Firing(evil, "r", evil.before))])._repr_html_()
     for tag in ("<script>", "<img>", "<i>why", "<b>:"):
         assert tag not in shown.replace("<b>Python</b>:", "")
+    both = replace(CAUGHT, in_other_generation=replace(evil, captured=True))
+    event = Event({"sdk": {"packages": [{"name": "pypi:<u>"}], "version": "<s>"}})
+    firing = Firing(both, "r", both.before, events=(event,))
+    shown = Findings([BlindSpotFinding(both, firing)])._repr_html_()
+    assert "&lt;u&gt; &lt;s&gt;" in shown
+    for tag in ("<script>", "<img>", "<i>why", "<u>", "<s>"):
+        assert tag not in shown
+
+
+def test_the_table_says_for_which_version_of_the_sdk_it_speaks(workshop: Workshop) -> None:
+    findings = workshop.blind_spots("python/del", "python/thread")
+    assert findings.sdks == [f"sentry-sdk {VERSION}"]
+    text = words(findings._repr_html_())
+    assert f"Fired with sentry-sdk {VERSION}." in text
+    said = f"With sentry-sdk {OTHER}, 1 of them goes the other way (declared, not fired here): "
+    assert f"{said}python/del ." in text
+    other = "captured" if GENERATION == 2 else "not captured"
+    assert f"sentry-sdk {OTHER} (declared, not fired here): {other} ." in text
+    same = words(findings[1:]._repr_html_())
+    assert f"Fired with sentry-sdk {VERSION}." in same
+    assert "declared, not fired here" not in same
 
 
 def test_what_went_otherwise_is_marked(workshop: Workshop) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
-from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.blind_spot import OTHER_GENERATION, BlindSpot, SdkVerdict
 from kit.experiments.blind_spots.table import Findings
 from kit.reading.grouping import title
 
@@ -22,7 +22,7 @@ SIX_BLIND_SPOTS = (
         """,
         "Suppressed is caught.",
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/logged-exception",
         "An exception that is caught and logged",
         """
@@ -31,8 +31,16 @@ SIX_BLIND_SPOTS = (
           except ValueError:
               logging.exception("no number")
         """,
-        "It logs at the level ERROR, with the exception.",
-        captured=True,
+        in_2=SdkVerdict(
+            captured=True,
+            why="It logs at the level ERROR, with the exception. The logging integration makes an "
+            "event of it.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            why="It logs at the level ERROR, with the exception. The logging integration is off "
+            "by default.",
+        ),
     ),
     BlindSpot(
         "tornado/http-503",
@@ -112,16 +120,25 @@ def predict_captured(fire: Fire) -> Exercise:
                 event = finding.before.event
                 became = f"{title(event)} arrived" if event else "no event arrived"
                 raise Wrong(f"{finding.blind_spot.id} was fired, and {became}.")
-        return f"All {len(findings)} were fired, and went as you said."
+        fired = f"All {len(findings)} were fired with {' and '.join(findings.sdks)}"
+        return f"{fired}, and went as you said.{_in_other_generation(findings)}"
 
     right = "".join(f'    "{spot.id}": {spot.captured},\n' for spot in SIX_BLIND_SPOTS)
     return Exercise(
         "predict-captured",
         verify,
-        "Who catches it last? An except, a log record, an integration, or nobody. And what does a "
+        "Who catches it last? An except, a log record, an integration, or nobody. Which "
+        "integrations are on by default depends on the version of the SDK. And what does a "
         "framework take for an answer?",
         f"answer = {{\n{right}}}",
     )
+
+
+def _in_other_generation(findings: Findings) -> str:
+    if not (flips := [finding.blind_spot.id for finding in findings.flips]):
+        return ""
+    ids = " and ".join(flips)
+    return f" Declared the other way for sentry-sdk {OTHER_GENERATION}, and not fired here: {ids}."
 
 
 def _require_predictions(answer: Any) -> None:
@@ -160,6 +177,6 @@ def the_one_line(fire: Fire) -> Exercise:
         "the-one-line",
         verify,
         "The exception is at hand where it is caught. To raise it again would hold up the "
-        "tickets after it.",
+        "tickets after it. A log record is an event only where the logging integration is on.",
         'answer = "sentry_sdk.capture_exception()"',
     )

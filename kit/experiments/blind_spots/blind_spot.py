@@ -6,6 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from demo_services.sdk import GENERATION
+
+# Of the Python SDK: the one whose verdicts are declared, but not fired here.
+OTHER_GENERATION = 2 if GENERATION >= 3 else 3
+# It keeps a logger from leaving events and breadcrumbs.
+IGNORE_LOGGER = "ignore_logger_for_events" if GENERATION >= 3 else "ignore_logger"
+
 RUNTIMES = {
     "python": "Python",
     "tornado": "Tornado",
@@ -15,21 +22,21 @@ RUNTIMES = {
 }
 
 # What stands above every piece of code of a runtime. The DSN is in the environment.
-PYTHON = """\
+PYTHON = f"""\
 import asyncio, gc, logging, os, subprocess, sys, threading, warnings, weakref, _thread
 from concurrent.futures import ThreadPoolExecutor
 import sentry_sdk
 from sentry_sdk.integrations.asyncio import enable_asyncio_integration
-from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+from sentry_sdk.integrations.logging import LoggingIntegration, {IGNORE_LOGGER}
 from sentry_sdk.integrations.sys_exit import SysExitIntegration
 from sentry_sdk.integrations.unraisablehook import UnraisablehookIntegration
 sentry_sdk.init()
 async def fail(): int("ten")
 """
-TORNADO = """\
+TORNADO = f"""\
 import logging
 import sentry_sdk
-from sentry_sdk.integrations.logging import ignore_logger
+from sentry_sdk.integrations.logging import LoggingIntegration, {IGNORE_LOGGER}
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler
 sentry_sdk.init()
@@ -77,6 +84,17 @@ class DiffLine(NamedTuple):
     text: str
 
 
+class SdkVerdict(NamedTuple):
+    """What one generation of the Python SDK makes of a failure, and why.
+
+    ``line`` is the one that changes it. It takes the place of the ``...`` that is marked ``+``.
+    """
+
+    captured: bool
+    why: str
+    line: str = ""
+
+
 @dataclass(frozen=True)
 class BlindSpot:
     """A failure that Sentry may not see.
@@ -86,6 +104,8 @@ class BlindSpot:
     line after a mark, which is ``+`` for at most one line and ``-`` for at most one. ``error`` is
     what the title of its event holds. ``captured`` declares whether that event arrives without the
     line; with it, the contrary. Code that is ``alone`` ends its process, so it gets one of its own.
+    All of it is about the SDK that is installed. ``in_other_generation`` is the same failure as it
+    is declared for the other generation of the Python SDK, where that differs.
     """
 
     id: str
@@ -95,6 +115,31 @@ class BlindSpot:
     error: str = "ValueError"
     captured: bool = False
     alone: bool = False
+    in_other_generation: "BlindSpot | None" = None
+
+    @classmethod
+    def per_generation(
+        cls,
+        id: str,
+        fails: str,
+        difference: str,
+        *,
+        in_2: SdkVerdict,
+        in_3: SdkVerdict,
+        error: str = "ValueError",
+    ) -> "BlindSpot":
+        """Declare a failure of which versions 2 and 3 of the Python SDK make different things."""
+        here, other = (
+            cls(id, fails, difference, verdict.why, error, verdict.captured).with_line(verdict.line)
+            for verdict in ((in_3, in_2) if GENERATION >= 3 else (in_2, in_3))
+        )
+        return replace(here, in_other_generation=other)
+
+    @property
+    def flips(self) -> bool:
+        """Whether the other generation of the Python SDK is declared to capture the contrary."""
+        other = self.in_other_generation
+        return other is not None and other.captured != self.captured
 
     @property
     def runtime(self) -> str:
@@ -134,7 +179,7 @@ class BlindSpot:
         lines = [
             f"{mark} {_indent(text) + given if mark == '+' else text}" for mark, text in self.lines
         ]
-        return replace(self, difference="\n".join(lines))
+        return replace(self, difference="\n".join(lines), in_other_generation=None)
 
     def _without(self, mark: str) -> str:
         return "\n".join(line.text for line in self.lines if line.mark != mark) + "\n"

@@ -16,6 +16,7 @@ import json
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -24,6 +25,7 @@ from typing import Any
 
 import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
+from sentry_sdk.integrations.unraisablehook import UnraisablehookIntegration
 
 FLUSH_S = 20.0
 ANSWER_S = 20.0
@@ -34,13 +36,19 @@ KEPT: list[dict[str, Any]] = []
 def run_jobs(path: str) -> None:
     """Run all jobs of the file at ``path``."""
     say, sys.stdout = sys.stdout, sys.stderr
+    # The SDK puts its hooks in place once in a process. From then on a hook asks the client of the
+    # job whether its integration is on.
+    sentry_sdk.init(integrations=[UnraisablehookIntegration()])
+    hooks = sys.excepthook, sys.unraisablehook
     for job in json.loads(Path(path).read_text("utf-8")):
         os.environ["SENTRY_RELEASE"] = job["release"]
         # Code that fails before it has set up the SDK must not report as the job before.
         sentry_sdk.get_global_scope().set_client(None)
         # A context of its own: nothing that one job leaves on its scopes meets the next.
-        status = contextvars.Context().run(RUN[job["runtime"]], job["path"])
-        gc.collect()
+        with warnings.catch_warnings():
+            status = contextvars.Context().run(RUN[job["runtime"]], job["path"])
+            gc.collect()
+        sys.excepthook, sys.unraisablehook = hooks
         # What is left stays: to look through it again after every job would take longest of all.
         gc.freeze()
         _send_all(job["release"])

@@ -1,6 +1,11 @@
 """Failures of plain Python."""
 
-from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.blind_spot import BlindSpot, SdkVerdict
+
+# What version 2 has by default, asked for in version 3; and the other way round.
+EVENTS_OF_LOGS = "sentry_sdk.init(integrations=[LoggingIntegration(event_level=logging.ERROR)])"
+EVENTS_OF_WARNINGS = EVENTS_OF_LOGS.replace("ERROR", "WARNING")
+UNRAISABLE_HOOK = "sentry_sdk.init(integrations=[UnraisablehookIntegration()])"
 
 PYTHON = (
     BlindSpot(
@@ -65,20 +70,29 @@ PYTHON = (
         "asyncio tells of a task's error when nobody asked for it and the task is thrown away. "
         "This one never is. The integration watches each task that is made from then on.",
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/task-forgotten",
         "A task that failed and is thrown away",
         """
-        + ignore_logger("asyncio")
+        + ...
           async def main():
               asyncio.create_task(fail())
               await asyncio.sleep(0)
           asyncio.run(main())
           gc.collect()
         """,
-        "asyncio logs an error, 'Task exception was never retrieved', and the logging integration "
-        "makes an event of it: as late as the garbage collector comes by.",
-        captured=True,
+        in_2=SdkVerdict(
+            captured=True,
+            line='ignore_logger("asyncio")',
+            why="asyncio logs an error, 'Task exception was never retrieved', as late as the "
+            "garbage collector comes by. The logging integration makes an event of it.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            line=EVENTS_OF_LOGS,
+            why="asyncio logs an error, 'Task exception was never retrieved'. The logging "
+            "integration, which would make an event of it, is off by default.",
+        ),
     ),
     BlindSpot(
         "python/pool",
@@ -101,11 +115,11 @@ PYTHON = (
         "The threading integration, on by default, stands in the run() of every thread.",
         captured=True,
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/raw-thread",
         "A thread that was started below threading",
         """
-        + sentry_sdk.init(integrations=[UnraisablehookIntegration()])
+        + ...
           def job():
               int("ten")
           over = threading.Event()
@@ -113,21 +127,42 @@ PYTHON = (
           _thread.start_new_thread(job, ())
           del job; over.wait()
         """,
-        "Python hands its error to sys.unraisablehook. The integration that stands there is not "
-        "among the default ones.",
+        in_2=SdkVerdict(
+            captured=False,
+            line=UNRAISABLE_HOOK,
+            why="Python hands its error to sys.unraisablehook. The integration that stands there "
+            "is off by default.",
+        ),
+        in_3=SdkVerdict(
+            captured=True,
+            line="sentry_sdk.init(default_integrations=False)",
+            why="Python hands its error to sys.unraisablehook. The integration that stands there "
+            "is on by default.",
+        ),
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/del",
         "An error in __del__",
         """
-        + sentry_sdk.init(integrations=[UnraisablehookIntegration()])
+        + ...
           class Session:
               def __del__(self):
                   int("ten")
           Session()
           gc.collect()
         """,
-        "There is no caller to raise it to: Python hands it to sys.unraisablehook and goes on.",
+        in_2=SdkVerdict(
+            captured=False,
+            line=UNRAISABLE_HOOK,
+            why="There is no caller to raise it to: Python hands it to sys.unraisablehook and goes "
+            "on. By default the SDK does not stand there.",
+        ),
+        in_3=SdkVerdict(
+            captured=True,
+            line="sys.unraisablehook = sys.__unraisablehook__",
+            why="There is no caller to raise it to: Python hands it to sys.unraisablehook, where "
+            "the SDK stands. Code that sets the hook later takes the SDK's place.",
+        ),
     ),
     BlindSpot(
         "python/exit",
@@ -186,35 +221,64 @@ PYTHON = (
         "A warning is printed. The filter 'error' raises it instead, which is good in tests.",
         error="RuntimeWarning",
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/printed",
         "An error that is printed",
         """
         - print("ERROR: no more coins", file=sys.stderr)
-        + logging.error("no more coins")
+        + ...
         """,
-        "The SDK reads log records, and no output.",
+        in_2=SdkVerdict(
+            captured=False,
+            line='logging.error("no more coins")',
+            why="The SDK reads log records, and no output.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            line='sentry_sdk.capture_message("no more coins", level="error")',
+            why="The SDK reads no output, and no log records either unless it is asked to.",
+        ),
         error="no more coins",
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/logged-warning",
         "A log record below ERROR",
         """
-        + sentry_sdk.init(integrations=[LoggingIntegration(event_level=logging.WARNING)])
+        + ...
           logging.getLogger("shop").warning("few coins")
         """,
-        "It becomes a breadcrumb of the next event. event_level says from where on it is an event.",
+        in_2=SdkVerdict(
+            captured=False,
+            line=EVENTS_OF_WARNINGS,
+            why="It becomes a breadcrumb of the next event. event_level says from where on it is "
+            "an event.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            line=EVENTS_OF_WARNINGS,
+            why="The logging integration is off by default: the record is not even a breadcrumb. "
+            "Where it is on, event_level says from where on a record is an event.",
+        ),
         error="few coins",
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "python/logged-error",
         "A log record of level ERROR",
         """
-        + ignore_logger("vault")
+        + ...
           logging.getLogger("vault").error("door open")
         """,
-        "The logging integration makes an event of it. An ignored logger leaves none.",
+        in_2=SdkVerdict(
+            captured=True,
+            line='ignore_logger("vault")',
+            why="The logging integration makes an event of it. An ignored logger leaves none.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            line=EVENTS_OF_LOGS,
+            why="The logging integration is off by default. Where it is on, it makes events only "
+            "from event_level on.",
+        ),
         error="door open",
-        captured=True,
     ),
 )

@@ -11,12 +11,18 @@ from IPython.core.getipython import get_ipython
 from markupsafe import Markup
 from sentry_sdk.client import BaseClient
 
-from kit.experiments.blind_spots.blind_spot import PRELUDES, RUNTIMES, BlindSpot
+from kit.experiments.blind_spots.blind_spot import (
+    OTHER_GENERATION,
+    PRELUDES,
+    RUNTIMES,
+    BlindSpot,
+)
 from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
 from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
 from kit.experiments.blind_spots.run import run_blind_spots
 from kit.html import render
 from kit.ingest.store import Store
+from kit.reading.payload import as_str
 from kit.widgets.static import Static, Step
 
 # On screen only; as data all events are there.
@@ -64,6 +70,26 @@ class Findings(Sequence[BlindSpotFinding]):
     def surprising(self) -> "Findings":
         """Those that went otherwise than declared: the SDK has changed since then."""
         return Findings([each for each in self._findings if each.holds is False])
+
+    @property
+    def flips(self) -> "Findings":
+        """Those that the other generation of the Python SDK is declared to turn round.
+
+        They were not fired with it: ``blind_spot.in_other_generation`` is the declaration.
+        """
+        return Findings([each for each in self._findings if each.blind_spot.flips])
+
+    @property
+    def sdks(self) -> list[str]:
+        """The SDKs that sent what arrived, with their versions: ``sentry-sdk 2.75.0``."""
+        packages = {
+            (as_str(event.find("sdk.packages[0].name")), as_str(event.find("sdk.version")))
+            for finding in self._findings
+            for firing in (finding.before, finding.after)
+            for event in (firing.events if firing else ())
+        }
+        # The package is named with its registry: pypi:sentry-sdk.
+        return sorted(f"{name.partition(':')[2]} {version}" for name, version in packages if name)
 
     def __repr__(self) -> str:
         return f"<Findings: {len(self.captured)} captured by default, {len(self.missed)} not>"
@@ -144,7 +170,12 @@ class RuntimeGroup:
 
 def findings_table(findings: Findings) -> Markup:
     """Return a table for each runtime, all but the first folded."""
-    return render("blind_spots.html", findings=findings, groups=list(_runtime_groups(findings)))
+    return render(
+        "blind_spots.html",
+        findings=findings,
+        groups=list(_runtime_groups(findings)),
+        other_sdk=f"sentry-sdk {OTHER_GENERATION}",
+    )
 
 
 def _runtime_groups(findings: Findings) -> Iterator[RuntimeGroup]:

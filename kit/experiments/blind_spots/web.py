@@ -1,6 +1,7 @@
 """Failures behind an HTTP request, in Tornado and in FastAPI."""
 
-from kit.experiments.blind_spots.blind_spot import BlindSpot
+from kit.experiments.blind_spots.blind_spot import BlindSpot, SdkVerdict
+from kit.experiments.blind_spots.python import EVENTS_OF_LOGS
 
 TORNADO = (
     BlindSpot(
@@ -63,18 +64,27 @@ TORNADO = (
         "The caller has a 200 and knows nothing. The handler is watched to its end all the same.",
         captured=True,
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "tornado/callback",
         "A callback of the event loop",
         """
-        + ignore_logger("tornado.application")
+        + ...
           class Handler(RequestHandler):
               def get(self):
                   IOLoop.current().add_callback(int, "ten")
         """,
-        "Tornado logs it as an error, and the logging integration makes an event of that. The "
-        "Tornado integration has no part in it.",
-        captured=True,
+        in_2=SdkVerdict(
+            captured=True,
+            line='ignore_logger("tornado.application")',
+            why="Tornado logs it as an error, and the logging integration makes an event of that. "
+            "The Tornado integration has no part in it.",
+        ),
+        in_3=SdkVerdict(
+            captured=False,
+            line=EVENTS_OF_LOGS,
+            why="Tornado logs it as an error. The Tornado integration has no part in it, and the "
+            "logging integration is off by default.",
+        ),
     ),
 )
 
@@ -204,7 +214,7 @@ FASTAPI = (
         error="ZeroDivisionError",
         captured=True,
     ),
-    BlindSpot(
+    BlindSpot.per_generation(
         "fastapi/start-up",
         "An application that cannot start",
         """
@@ -214,8 +224,15 @@ FASTAPI = (
               yield
           app = FastAPI(lifespan=lifespan)
         """,
-        "The SDK's middleware sees the start, too. uvicorn logs it twice, which makes two more "
-        "events.",
-        captured=True,
+        in_2=SdkVerdict(
+            captured=True,
+            why="The SDK's middleware sees the start, too. uvicorn logs it twice, which makes two "
+            "more events.",
+        ),
+        in_3=SdkVerdict(
+            captured=True,
+            why="The SDK's middleware sees the start, too. uvicorn logs it twice, which makes no "
+            "events: the logging integration is off by default.",
+        ),
     ),
 )
