@@ -2,14 +2,17 @@
 
 from demo_services.analytics.report import PLAYERS
 from demo_services.services import GATEWAY
-from kit.crashes.common import NO_LOAD, local
-from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
-
-_NO_FIRST = NotCaptured(
-    "Who caused it first",
-    "The event is of the request that failed, not of the one that made it fail.",
-    "Search for the id that the event names, in logs and traces.",
+from kit.crashes.common import NO_ADDRESS, NO_LOAD, local
+from kit.crashes.crash_type import (
+    Assertion,
+    Captured,
+    CrashType,
+    ExpectedError,
+    NotCaptured,
+    Parameter,
 )
+from kit.crashes.pages import ALERTS, N_PLUS_ONE
+
 _ANALYTICS_CONTEXTS = ("process", "fastapi", "mongodb", "trace", "runtime")
 
 ANALYTICS_CRASHES: tuple[CrashType, ...] = (
@@ -66,11 +69,14 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
                 "The error",
                 "FastAPI's integration captures what becomes a 5xx. A 422 is an answer.",
                 "Report it in the handler of RequestValidationError, when callers are your own.",
+                asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
                 "That it happens a hundred times an hour",
-                "Without an event there is no issue, no count and no alert.",
+                "Without an event there is no issue, and so nothing to alert on.",
                 "Look at the service spans: http.response.status_code is 422.",
+                asserted=Assertion.NO_OTHER_EVENT,
+                servers=ALERTS,
             ),
         ),
         fix="Nothing, if callers are strangers. Else fix the caller, or publish a schema.",
@@ -173,10 +179,20 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         ),
         captured=(
             Captured("contexts.database_error.code", "The code stays when messages are reworded."),
-            Captured('tags."mongodb.code"', "The same as a tag, to search and alert by."),
+            Captured(
+                'tags."mongodb.code"', "The same as a tag: a name and a value, to count events by."
+            ),
             local("delivered", "The spin that came again."),
         ),
-        not_captured=(_NO_FIRST, NO_LOAD),
+        not_captured=(
+            NotCaptured(
+                "Which request delivered the spin first",
+                "The event names one trace: that of the request which failed.",
+                "Search for the id that the event names, in logs and traces.",
+                "contexts.*.trace_id | [1]",
+            ),
+            NO_LOAD,
+        ),
         contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "database_error"),
         spans=("analytics.store", "db"),
         fix="Make delivery idempotent: answer a repetition like the first time.",
@@ -216,13 +232,16 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             ),
             NotCaptured(
                 "Why the server is down",
-                "The service sees its own side only.",
-                "Look at the server, at the time of the first event of the issue.",
+                "The service sees its own side only: nothing of the server's process or its log.",
+                "Look at the server, at the time of the first event. Alert on the issue, not on "
+                "each event.",
+                "contexts.stderr.last_lines",
+                servers=ALERTS,
             ),
         ),
         contexts=_ANALYTICS_CONTEXTS,
         spans=("analytics.report",),
-        fix="Answer 503 with Retry-After, and alert on the issue, not on each event.",
+        fix="Answer 503 with Retry-After, and let the caller retry.",
     ),
     CrashType(
         id="analytics/database-error",
@@ -286,7 +305,7 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             Captured("contexts.database_error.code", "40324, whatever the message says."),
             local("pipeline", "The pipeline, as it was sent."),
         ),
-        not_captured=(_NO_FIRST, NO_LOAD),
+        not_captured=(NO_ADDRESS, NO_LOAD),
         contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "aggregation", "database_error"),
         spans=("analytics.aggregate", "db"),
         fix="Run each pipeline in a test, against a real server.",
@@ -328,14 +347,17 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         ),
         not_captured=(
             NotCaptured(
-                "Anything, when the work is not cancelled",
-                "A service that works on for a caller that is gone raises nothing.",
-                "Pass the deadline on, and cancel at it; or look for gaps in the trace.",
+                "The caller's side of it",
+                "Each service reports what it saw itself: the gateway, which hung up, has an event "
+                "of its own.",
+                "Read the gateway's event, in the same trace.",
+                "contexts.gateway",
             ),
             NotCaptured(
                 "The process that died with the lease",
                 "It could not say anything: it was killed.",
                 "Let a lease expire, and report that it did.",
+                asserted=Assertion.NO_OTHER_EVENT,
             ),
         ),
         contexts=("process", "fastapi", "mongodb", "deadline", "trace", "runtime"),
@@ -362,11 +384,14 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
                 "An error",
                 "Nothing fails. A slow answer is an answer.",
                 "Trace, and alert on the duration of service spans.",
+                asserted=Assertion.NO_OTHER_EVENT,
+                servers=ALERTS,
             ),
             NotCaptured(
                 "The words N+1",
                 "Sentry's servers find the pattern in the spans; no SDK does.",
                 "Count the db spans of a service span that look alike.",
+                documented=N_PLUS_ONE,
             ),
         ),
         spans=("analytics.n_plus_one", "db"),

@@ -1,15 +1,18 @@
 """What a crash type declares: how to cause it, and the telemetry that it must produce.
 
 What a crash type claims is asserted against a real event: ``captured`` must be found in it,
-``not_captured`` must not, and ``errors`` says exactly which error events arrive.
+``not_captured`` must not, and ``errors`` says exactly which error events arrive. What cannot be
+asserted here names the page of documentation that says it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from demo_services.bounds import Bounds
 from demo_services.services import FRONTEND, GATEWAY, SERVICES, Service
+from kit.crashes.pages import Page
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class ExpectedError:
 
     ``chain`` names the exception types from the one that was raised last to its root cause.
     ``mechanism`` and ``handled`` are those of the exception raised last; ``handled`` is None where
-    the event does not say. Without a ``fingerprint`` Sentry groups by stack trace. ``service`` is
+    the event does not say. ``fingerprint`` is None where the event has none. ``service`` is
     who reports it, when that is not the service that crashes.
     """
 
@@ -61,18 +64,31 @@ class Captured:
     why: str
 
 
+class Assertion(StrEnum):
+    """What is asserted of an absence that is not one of a field, in words for the reader."""
+
+    NO_OTHER_EVENT = "no other error event arrives"
+    NO_SERVICE_SPAN = "the service that crashed sends no service span"
+
+
 @dataclass(frozen=True)
 class NotCaptured:
-    """Something that one might look for in vain.
+    """Something that one might look for and not find.
 
-    ``path`` is a JMESPath that finds nothing in the event; None where absence has no path.
-    ``instead`` says what to do when one needs it.
+    How that is known is one of three: ``path`` is a JMESPath that finds nothing in an event, that
+    of the error of this index in ``errors``; ``asserted`` is what is asserted instead; and what is
+    not shown here at all is ``documented``. ``instead`` says what to do when one needs it.
+    ``servers`` is the page for what ``why`` or ``instead`` say about Sentry's servers.
     """
 
     what: str
     why: str
     instead: str
     path: str | None = None
+    error: int = 0
+    asserted: Assertion | None = None
+    documented: Page | None = None
+    servers: Page | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jmespath
 
-from kit.crashes.crash_type import CrashType, ExpectedError
+from kit.crashes.crash_type import Assertion, CrashType, ExpectedError
 from kit.ingest.store import StoredItem
 from kit.reading.spans import spans
 
@@ -98,8 +98,10 @@ def _missing_errors(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[s
             yield f"error event {' ← '.join(error.chain)}"
         else:
             yield from (f"{error.type}: {lack}" for lack in _differences(crash, error, event))
-    if pairs and (event := pairs[0][1]) is not None:
-        yield from _false_claims(crash, event)
+    events = [event for _, event in pairs]
+    if events and events[0] is not None:
+        yield from _false_claims(crash, events[0])
+    yield from _false_absences(crash, events)
 
 
 def _differences(crash: CrashType, error: ExpectedError, event: Event) -> Iterator[str]:
@@ -125,8 +127,11 @@ def _false_claims(crash: CrashType, event: Event) -> Iterator[str]:
     for claim in crash.captured:
         if jmespath.search(claim.path, event) is None:
             yield f"value at {claim.path}"
+
+
+def _false_absences(crash: CrashType, events: Sequence[Event | None]) -> Iterator[str]:
     for absence in crash.not_captured:
-        if absence.path and jmespath.search(absence.path, event) is not None:
+        if absence.path and jmespath.search(absence.path, events[absence.error]) is not None:
             yield f"absence of {absence.path}"
 
 
@@ -135,6 +140,9 @@ def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Itera
     for service in crash.segments:
         if service not in passed:
             yield f"service span of {service}"
+    is_silent = any(each.asserted is Assertion.NO_SERVICE_SPAN for each in crash.not_captured)
+    if is_silent and crash.service.name in passed:
+        yield f"absence of a service span of {crash.service.name}"
     operations = {span.op for span in spans(items)}
     for operation in crash.spans:
         if operation not in operations:

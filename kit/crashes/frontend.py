@@ -2,8 +2,14 @@
 
 from demo_services.game_engine.reels import TABLE_LIMIT
 from demo_services.services import GAME_ENGINE
-from kit.crashes.common import NO_GLOBALS, local
-from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashes.common import local, no_globals
+from kit.crashes.crash_type import (
+    Assertion,
+    Captured,
+    CrashType,
+    ExpectedError,
+    NotCaptured,
+)
 
 FRONTEND_CRASHES: tuple[CrashType, ...] = (
     CrashType(
@@ -36,6 +42,7 @@ FRONTEND_CRASHES: tuple[CrashType, ...] = (
                 "What the game engine thought of it",
                 "A refusal is an answer, not an error: the game engine reports nothing.",
                 "Follow the trace: the service spans of gateway and game engine say 422.",
+                asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
                 "A request",
@@ -43,7 +50,7 @@ FRONTEND_CRASHES: tuple[CrashType, ...] = (
                 "Read the breadcrumb of type http.",
                 "request",
             ),
-            NO_GLOBALS,
+            no_globals("announce", "hook._cells"),
         ),
         contexts=("process", "jupyter", "spin", "upstream", "trace", "runtime"),
         spans=("http.client",),

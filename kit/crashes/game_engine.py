@@ -1,8 +1,16 @@
 """The crash types of the game engine."""
 
 from demo_services.game_engine.debug import LEAK_MB, LOOP_SECONDS
-from kit.crashes.common import NO_ADDRESS, NO_GLOBALS, local
-from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+from kit.crashes.common import NO_ADDRESS, local, no_globals
+from kit.crashes.crash_type import (
+    Assertion,
+    Captured,
+    CrashType,
+    ExpectedError,
+    NotCaptured,
+    Parameter,
+)
+from kit.crashes.pages import ALERTS, FUTURES, SIGNALS
 
 _NO_ANSWER = NotCaptured(
     "The HTTP answer",
@@ -14,6 +22,7 @@ _NO_CALLER = NotCaptured(
     "Who called the function that caught it",
     "A traceback begins where the exception is caught; a handled one has no frames above that.",
     "Read the event's transaction, the name of the request's span, and the breadcrumbs.",
+    "exception.values[-1].stacktrace.frames[?function=='get'] | [0]",
 )
 _ENGINE_CONTEXTS = ("process", "tornado", "spin", "trace", "runtime")
 _SPIN = Captured("contexts.spin.stage", "How far the spin had come when it broke.")
@@ -77,7 +86,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             _SPIN,
             _REELS,
         ),
-        not_captured=(_NO_ANSWER, NO_ADDRESS, NO_GLOBALS),
+        not_captured=(_NO_ANSWER, NO_ADDRESS, no_globals("ODDS", "self.machine")),
         contexts=_ENGINE_CONTEXTS,
         spans=("game.spin", "game.reels"),
         fix="Walk over a copy, list(open_bets.items()), or collect the paid ones first.",
@@ -214,13 +223,16 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         not_captured=(
             NotCaptured(
                 "Which objects take the memory",
-                "No SDK walks the heap: it would take longer than the process has.",
+                "The cache is in the event as its repr. The SDK does not follow what it holds.",
                 "Reproduce it under tracemalloc or memray, with the steps from the breadcrumbs.",
+                "exception.values[-1].stacktrace.frames[].vars.cache._replays | [0]",
             ),
             NotCaptured(
                 "The end by the system's own hand",
-                "The out-of-memory killer sends SIGKILL: no code runs any more, so no event.",
-                "Watch the process from outside, and alert on memory before the limit.",
+                "The out-of-memory killer sends SIGKILL, which no process can catch: no code runs "
+                "any more, so no event.",
+                "Watch the process from outside, and its memory before the limit.",
+                documented=SIGNALS,
             ),
             _NO_ANSWER,
         ),
@@ -260,12 +272,15 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
                 "A loop that nobody cuts",
                 "An endless loop raises nothing: there is no event until something ends it.",
                 "Set a deadline on every request, and look at the profiles of slow service spans.",
+                asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
                 "The requests that waited",
                 "They are only slow, and even their service spans begin when the wait is over: the "
                 "gap shows only against the caller's span.",
                 "Alert on what callers wait for, not on errors alone.",
+                "contexts.*.keys(@)[] | [?contains(@, 'wait') || contains(@, 'queue')] | [0]",
+                servers=ALERTS,
             ),
         ),
         contexts=_ENGINE_CONTEXTS,
@@ -311,11 +326,13 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
                 "asyncio's integration reports every task that fails, and Tornado's the group: "
                 "its members arrive twice.",
                 "Give members and group one fingerprint, or drop the group in before_send.",
+                "fingerprint",
             ),
             NotCaptured(
                 "The task that was cancelled",
                 "A TaskGroup cancels the tasks that are left. CancelledError is no error.",
                 "Leave a breadcrumb where a task is cancelled.",
+                "exception.values[?type=='CancelledError'] | [0]",
             ),
             _NO_ANSWER,
         ),
@@ -348,11 +365,14 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
                 "A future whose result nobody reads",
                 "An error in a pool is kept in the future until someone asks for the result.",
                 "Ask for it, or add a done callback that reports the exception.",
+                documented=FUTURES,
             ),
             NotCaptured(
                 "Who started the thread",
                 "A thread's stack begins with the thread. The line that started it is not on it.",
                 "Name your threads, and leave a breadcrumb where you start one.",
+                "exception.values[-1].stacktrace.frames[?function=='report_round'] | [0]",
+                error=1,
             ),
             _NO_ANSWER,
         ),

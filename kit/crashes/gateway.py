@@ -19,7 +19,7 @@ GATEWAY_CRASHES: tuple[CrashType, ...] = (
         captured=(
             local("available", "An empty list: the reason, without a line of logging."),
             Captured("contexts.gateway.upstreams", "What the gateway believed to be out there."),
-            Captured('tags."http.route"', "The route as a tag: Sentry can count and filter by it."),
+            Captured('tags."http.route"', "The route as a tag: the same for every player."),
         ),
         not_captured=(
             NO_ADDRESS,

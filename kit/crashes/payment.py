@@ -3,7 +3,15 @@
 from demo_services.payment import BLOCK_MS, LEAK_MB
 from demo_services.services import GATEWAY, PAYMENT
 from kit.crashes.common import local
-from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured, Parameter
+from kit.crashes.crash_type import (
+    Assertion,
+    Captured,
+    CrashType,
+    ExpectedError,
+    NotCaptured,
+    Parameter,
+)
+from kit.crashes.pages import ALERTS, HEAP_SNAPSHOTS
 
 _NO_ANSWER = NotCaptured(
     "The HTTP answer",
@@ -119,12 +127,14 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
                 "That the process died",
                 "The event is written before it does. It says fatal, not how the process ended.",
                 "Watch the process from outside: the supervisor reports the exit code.",
+                "contexts.process.exit_code",
             ),
             NotCaptured(
                 "The span of the request",
                 "A span is sent when it ends, and this one never does. The charge before it "
                 "arrived, and hangs in the trace below a span that is missing.",
                 "Look at the caller's span: it has the failed call.",
+                asserted=Assertion.NO_SERVICE_SPAN,
             ),
             _NO_ADDRESS,
         ),
@@ -168,7 +178,7 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         "house-out-of-funds",
         local("account", "The account, and what was left in it."),
         _NO_INSIDES,
-        "Alert on the balance of the account before it runs dry.",
+        "Watch the balance of the account, and fill it up before it runs dry.",
     ),
     _error_type(
         "type",
@@ -236,6 +246,8 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
                 "That the request failed",
                 "It did not: its span ended well before.",
                 "Alert on the error, not on the status.",
+                "[contexts.response] | [?status_code >= `400`] | [0]",
+                servers=ALERTS,
             ),
             _NO_ADDRESS,
         ),
@@ -318,8 +330,10 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         not_captured=(
             NotCaptured(
                 "Which objects take the memory",
-                "No SDK walks the heap: it would take longer than the process has.",
+                "The SDK does not walk the heap: that can stop the process for more than a minute, "
+                "and double its memory.",
                 "Take two heap snapshots (node --inspect) and compare them.",
+                documented=HEAP_SNAPSHOTS,
             ),
             NotCaptured(
                 "The pictures themselves",
@@ -362,11 +376,14 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
                 "Running out of heap is no exception: V8 aborts, without running any handler.",
                 "Watch the process from outside: the supervisor sees the signal, and reports it "
                 "with the last lines that V8 wrote.",
+                asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
-                "Every span of the request, and what else was not sent yet",
+                "The span of the request, and what else was not sent yet",
                 "Spans and events wait in memory for a moment. That memory is gone.",
                 "Alert on the heap (heap_used_mb of heap_limit_mb) before it is full.",
+                asserted=Assertion.NO_SERVICE_SPAN,
+                servers=ALERTS,
             ),
         ),
         fix="Let the cursor advance; stream what is large; set --max-old-space-size on purpose.",
@@ -400,8 +417,10 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         not_captured=(
             NotCaptured(
                 "How long it was blocked",
-                "The watchdog reports after 0.7 s, while the block goes on.",
+                "The watchdog reports after 0.7 s, while the block goes on. It can only say: for "
+                "at least 700 ms.",
                 "Look at the span: it has the whole time.",
+                "exception.values[?!contains(value, 'at least 700 ms')] | [0]",
             ),
             NotCaptured(
                 "The request",

@@ -4,9 +4,12 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from kit.crashes import pages
 from kit.crashes.expectation import WATCHDOG, is_watchdog
 from kit.outcome import Event, Outcome
 
+# The only addresses that leave the card: those that crash types declare.
+DOCUMENTATION = [page.url for page in vars(pages).values() if isinstance(page, pages.Page)]
 ELEMENTS = {
     *("section", "header", "style", "h3", "h4", "p", "div", "span", "small", "b", "i", "code"),
     *("pre", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
@@ -18,7 +21,9 @@ ATTRIBUTES = {
     "open": re.compile(""),
     "type": re.compile("button"),
     "style": re.compile(r"margin-left: [\d.]+%; width: [\d.]+%"),
-    "href": re.compile("#trace-[0-9a-fA-F]{32}"),
+    "href": re.compile("|".join(["#trace-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])),
+    "target": re.compile("_blank"),
+    "rel": re.compile("noopener"),
     "id": re.compile("trace-[0-9a-fA-F]{32}"),
     "data-event-id": re.compile(".*", re.S),
     "data-trace-id": re.compile("([0-9a-fA-F]{32})?"),

@@ -1,12 +1,14 @@
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashes.crash_type import Assertion, Captured, CrashType, ExpectedError, NotCaptured
+from kit.crashes.pages import ALERTS
 from kit.reading.payload import MAX_TEXT
 from kit.views.card import event_card
 
@@ -230,6 +232,36 @@ def test_the_crash_type_says_what_values_are_good_for() -> None:
     assert "What went well." in page.part("Breadcrumbs")
     assert "The answer It was not sent yet. Read the trace." in page.part("What was not captured")
     assert "Never shown." not in event_card(EVENT, crash=CRASH)
+
+
+DOCUMENTED = replace(ALERTS, title="Docs: <b>Alerts</b>")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"path": "user.<b>"}, "Not sent yet. checked: nothing at user.<b> Wait."),
+        (
+            {"asserted": Assertion.NO_OTHER_EVENT},
+            "Not sent yet. checked: no other error event arrives Wait.",
+        ),
+        (
+            {"documented": DOCUMENTED},
+            "Not sent yet. documented, not shown: Docs: <b>Alerts</b>, read 2026-11 Wait.",
+        ),
+        (
+            {"path": "user", "servers": DOCUMENTED},
+            "checked: nothing at user Wait. documented, not shown: Docs: <b>Alerts</b>, read",
+        ),
+    ],
+    ids=["path", "asserted", "documented", "servers"],
+)
+def test_it_is_said_how_an_absence_is_known(given: dict[str, Any], sentence: str) -> None:
+    absence = NotCaptured("The answer", "Not sent yet.", "Wait.", **given)
+    page = Page(event_card(EVENT, crash=replace(CRASH, not_captured=(absence,))))
+    assert sentence in page.part("What was not captured")
+    links = [each.attributes["href"] for each in page.all("a")]
+    assert links[1:] == [ALERTS.url] * (DOCUMENTED in given.values())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""The pages of documentation that the crash types name.
+
+What Sentry's servers do cannot be fired here, and neither can every absence. A statement about
+them names the page that says it, and the month in which that page was read.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of documentation; ``read`` is the month of the last look at it, as 2026-11."""
+
+    title: str
+    url: str
+    read: str
+
+
+ALERTS = Page("Sentry docs: Alerts", "https://docs.sentry.io/product/alerts/", "2026-11")
+FUTURES = Page(
+    "Python docs: concurrent.futures",
+    "https://docs.python.org/3/library/concurrent.futures.html",
+    "2026-11",
+)
+HEAP_SNAPSHOTS = Page(
+    "Node.js docs: Using Heap Snapshot",
+    "https://nodejs.org/en/learn/diagnostics/memory/using-heap-snapshot",
+    "2026-11",
+)
+N_PLUS_ONE = Page(
+    "Sentry docs: N+1 Queries",
+    "https://docs.sentry.io/product/issues/issue-details/performance-issues/n-one-queries/",
+    "2026-11",
+)
+SIGNALS = Page(
+    "Linux man-pages: sigaction(2)",
+    "https://www.man7.org/linux/man-pages/man2/sigaction.2.html",
+    "2026-11",
+)
