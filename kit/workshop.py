@@ -41,7 +41,10 @@ from kit.system.learner import learner
 from kit.system.links import Link, link
 from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
+from kit.views.check_ins import CheckIns, read_check_ins
 from kit.views.gauges import THIS_PROCESS, WatchTarget
+from kit.views.release_health import ReleaseHealth, read_release_health
+from kit.views.sent_and_dropped import SentAndDropped, read_sent_and_dropped
 from kit.warm_up import warm_up
 from kit.widgets.crash_widget import CrashWidget
 from kit.widgets.panel import Panel
@@ -234,6 +237,29 @@ class Workshop:
         FingerprintError when that fails, ValueError when ``last`` is not positive.
         """
         return read_issues(self.store, fingerprint, last=last)
+
+    def release_health(self, since: float = 0.0) -> ReleaseHealth:
+        """Return how the sessions ended that arrived ``since`` a time: a table, and numbers.
+
+        ``since`` is in seconds since the epoch. SDKs send sessions once a minute, and when they
+        are flushed. Raises StoreError.
+        """
+        return read_release_health(self.store, since)
+
+    def check_ins(self, now: float | None = None) -> CheckIns:
+        """Return the jobs that checked in, and which of their runs are late: tables, and states.
+
+        What is late is simulated. ``now``, in seconds since the epoch, sets the clock by which that
+        is decided. Raises StoreError.
+        """
+        return read_check_ins(self.store, now)
+
+    def sent_and_dropped(self, since: float = 0.0) -> SentAndDropped:
+        """Return what each service sent, and what its SDK dropped and why: a table, and numbers.
+
+        ``since`` is in seconds since the epoch. Raises StoreError.
+        """
+        return read_sent_and_dropped(self.store, since)
 
     def laboratory(self) -> Laboratory:
         """Return the context laboratory: one crash, fired with two settings and compared."""

@@ -8,7 +8,7 @@ shows less instead of raising.
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import islice
 from typing import Any
@@ -310,8 +310,28 @@ class _Card:
         has_words = set(as_mapping(get_path(self.event, _STDERR[:-1]))) == {"last_lines"}
         own_part = {"trace", "stderr"} if has_words and self.stderr_tail.text else {"trace"}
         names = [name for name in as_mapping(self.event.get("contexts")) if name not in own_part]
-        tables = [self._table(name, ("contexts", name)) for name in names]
+        tables = [self._context(name) for name in names]
         return [table if table.rows else self._empty(table.title) for table in tables]
+
+    def _context(self, name: str) -> Table:
+        table = self._table(name, ("contexts", name))
+        return self._with_flags(table) if name == "flags" else table
+
+    def _with_flags(self, table: Table) -> Table:
+        """Return a row for each feature flag; the table as it was when they have another shape."""
+        path: Path = ("contexts", "flags", "values")
+        flags = as_mapping(get_path(self.event, path[:-1]))
+        values = as_list(flags.get("values"))
+        told = [each for each in as_mappings(values) if {"flag", "result"} <= each.keys()]
+        if set(flags) != {"values"} or len(told) < len(values):
+            return table
+        # The newest are last, and the most telling.
+        first = max(len(told) - MAX_ROWS, 0)
+        rows = tuple(
+            self._row(shorten(as_str(each["flag"])).text, (*path, number, "result"), each["result"])
+            for number, each in enumerate(told[first:], first)
+        )
+        return replace(table, rows=rows, remark=f"{first} more in the raw JSON." if first else "")
 
     def _empty(self, context: str) -> Table:
         return Table(context, (), self._why([("contexts", context)]), "It is empty.")

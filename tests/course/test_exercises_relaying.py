@@ -1,10 +1,11 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises.relaying import ANSWERS
+from kit.course.exercises.relaying import ANSWERS, LOSSES, REPORTED, SILENT, fake_sentry
 from kit.workshop import Workshop
 
 RIGHT = {
@@ -122,3 +123,37 @@ def test_code_that_raises_is_told_its_error(take_a_dsn_apart: Exercise) -> None:
     result = take_a_dsn_apart.check(lambda dsn: (dsn.url, dsn.key))
     assert result.verdict is Verdict.EXCEPTION
     assert result.message.startswith("AttributeError: ")
+
+
+# What the SDK loses
+
+
+@pytest.fixture
+def reported_or_silent(workshop: Workshop) -> Exercise:
+    return workshop.exercise("reported-or-silent")
+
+
+def test_what_is_reported_is_found_by_losing_it(reported_or_silent: Exercise) -> None:
+    right = answer_of(reported_or_silent)
+    assert reported_or_silent.check(right).verdict is Verdict.PASS
+    assert reported_or_silent.check(dict.fromkeys(LOSSES, ...)).verdict is Verdict.UNATTEMPTED
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_loss_counts(reported_or_silent: Exercise, name: str) -> None:
+    right = answer_of(reported_or_silent)
+    wrong = SILENT if right[name] == REPORTED else REPORTED
+    result = reported_or_silent.check({**right, name: wrong})
+    assert result.verdict is Verdict.FAIL
+    assert repr(name) in result.message
+    assert reported_or_silent.check({**right, name: "lost"}).verdict is Verdict.FAIL
+
+
+def test_a_limit_is_sent_with_a_429_only() -> None:
+    with fake_sentry(429, 503, limits="60:error:key") as (dsn, bodies):
+        url = f"{dsn.replace('key@', '').removesuffix('1')}api/1/envelope/"
+        answers = [httpx.post(url, content=b"{}\n", trust_env=False) for _ in range(3)]
+    limits = [answer.headers.get("X-Sentry-Rate-Limits") for answer in answers]
+    assert [answer.status_code for answer in answers] == [429, 503, 200]
+    assert limits == ["60:error:key", None, None]
+    assert bodies == [b"{}\n"] * 3

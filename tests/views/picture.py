@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 ELEMENTS = {
-    *("section", "style", "h3", "p", "div", "span", "b", "i", "code", "details", "summary"),
+    *("section", "style", "h3", "h4", "p", "div", "span", "b", "i", "code", "details", "summary"),
     *("table", "thead", "tbody", "tr", "th", "td"),
     *("svg", "polygon", "polyline"),
 }

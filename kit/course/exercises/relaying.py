@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+import sentry_sdk
 from sentry_sdk.utils import Dsn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,8 +15,9 @@ from starlette.routing import Route
 
 from kit.course.exercise import Exercise, FunctionExercise, NotTried, Wrong, require_choices
 from kit.hosting.server import Server, serve_asgi
+from kit.ingest.envelope import parse
 from kit.ingest.relay import Relay
-from kit.system.clients import sentry_off
+from kit.system.clients import open_client, sentry_off, use_client
 
 DELIVERED, AGAIN, DROPPED = "delivered", "sent again", "dropped"
 # What Sentry's servers say with each: https://develop.sentry.dev/sdk/foundations/transport/
@@ -23,16 +26,21 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def fake_sentry(*answers: int, port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
+def fake_sentry(
+    *answers: int, port: int = 0, limits: str = ""
+) -> Iterator[tuple[str, list[bytes]]]:
     """Run a server that answers as told, then with 200; give its DSN and the bodies it was sent.
 
-    Only pretends to be a Sentry: it looks at nothing, and the bodies stay compressed.
+    Only pretends to be a Sentry: it looks at nothing, and the bodies stay compressed. With each 429
+    it sends ``limits`` as the header X-Sentry-Rate-Limits, such as ``60:error:key``.
     """
     left, bodies = list(answers), list[bytes]()
 
     async def envelope(request: Request) -> Response:
         bodies.append(await request.body())
-        return Response(status_code=left.pop(0) if left else 200)
+        status = left.pop(0) if left else 200
+        told = {"X-Sentry-Rate-Limits": limits} if status == 429 and limits else {}
+        return Response(status_code=status, headers=told)
 
     routes = [Route("/api/1/envelope/", envelope, methods=["POST"])]
     make_app = serve_asgi(lambda: Starlette(routes=routes))
@@ -82,6 +90,71 @@ def again_or_dropped() -> Exercise:
         '    "413": "dropped",\n'
         '    "429": "sent again",\n'
         '    "503": "sent again",\n'
+        "}",
+    )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A way in which the last of some errors is lost: options of the SDK, and the answers to it."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    answers: tuple[int, ...] = ()
+    errors: int = 1
+
+    def is_reported(self) -> bool:
+        """Let an SDK lose it, and return whether a client report came that counts an error."""
+        with fake_sentry(*self.answers, limits="60:error:key") as (dsn, bodies):
+            # The bodies are read here, so they are not compressed.
+            plain = {"transport_compression_level": 0}
+            client = open_client(dsn=dsn, _experiments=plain, **self.options)
+            with use_client(client):
+                for number in range(self.errors):
+                    sentry_sdk.capture_exception(ArithmeticError(f"error {number}"))
+                    client.flush(timeout=PATIENCE_S)
+            client.close(timeout=PATIENCE_S)
+            items = [item for body in bodies for item in parse(body).items]
+        reports = [item.payload for item in items if item.type == "client_report"]
+        return any(each["category"] == "error" for r in reports for each in r["discarded_events"])
+
+
+REPORTED, SILENT = "reported", "silent"
+LOSSES = {
+    "before_send": Loss({"before_send": lambda event, hint: None}),
+    "sample_rate": Loss({"sample_rate": 0.0}),
+    "ignore_errors": Loss({"ignore_errors": [ArithmeticError]}),
+    "answered with 429": Loss(answers=(429,)),
+    "after the 429": Loss(answers=(429,), errors=2),
+    "answered with 503": Loss(answers=(503,)),
+}
+
+
+def reported_or_silent() -> Exercise:
+    """Predict which lost errors the SDK counts in a client report; it is let to lose each."""
+
+    def verify(answer: Mapping[str, Any]) -> str:
+        require_choices(answer, LOSSES, (REPORTED, SILENT))
+        for name, loss in LOSSES.items():
+            seen = REPORTED if loss.is_reported() else SILENT
+            if answer[name] != seen:
+                raise Wrong(
+                    f"{name!r} is not {answer[name]!r}: it was tried just now. Who knows of the "
+                    "loss, the SDK alone or the server as well, and which option is no callback?"
+                )
+        return f"Each of the {len(LOSSES)} was lost on purpose, and reported or not as you said."
+
+    return Exercise(
+        "reported-or-silent",
+        verify,
+        "The SDK reports what it alone knows of. An error that the server refused with 429 is "
+        "counted there. And one option makes the SDK look away, without counting.",
+        "answer = {\n"
+        '    "before_send": "reported",\n'
+        '    "sample_rate": "reported",\n'
+        '    "ignore_errors": "silent",\n'
+        '    "answered with 429": "silent",\n'
+        '    "after the 429": "reported",\n'
+        '    "answered with 503": "reported",\n'
         "}",
     )
 
