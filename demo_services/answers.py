@@ -6,12 +6,13 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from demo_services.refused import Refused, not_found
+from demo_services.refused import Refused, log_refusal, not_found
 
 
 async def answer_refused(request: Request, error: Exception) -> JSONResponse:
     """Answer the caller's mistake."""
     assert isinstance(error, Refused)
+    log_refusal(error)
     return JSONResponse(error.body(), error.status, error.headers)
 
 

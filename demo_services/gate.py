@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo_services.guard import TOKEN_HEADER, Guard
-from demo_services.refused import Refused
+from demo_services.refused import Refused, log_refusal
 from demo_services.services import Service
 
 
@@ -36,6 +36,7 @@ class DebugGate:
                 # Without a route it would be named by its URL, whatever a stranger tries.
                 name = f"{self._service.debug_base}/*"
                 sentry_sdk.get_current_scope().set_transaction_name(name, source="route")
+                log_refusal(refused)
                 answer = JSONResponse(refused.body(), refused.status, refused.headers)
                 return answer(scope, receive, send)
         return self._app(scope, receive, send)

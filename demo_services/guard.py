@@ -47,6 +47,7 @@ class Guard:
         # As bytes: compare_digest refuses text that is not ASCII.
         if not hmac.compare_digest((token or "").encode(), self._expected.encode()):
             self._wrong.append(datetime.now(UTC))
+            sentry_sdk.metrics.count("guard.wrong_token", 1)
             raise Refused(401, "debug-token", f"Debug routes need the {TOKEN_HEADER} header.")
         self._leave_breadcrumbs()
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import sentry_sdk
+from sentry_sdk import logger
+
 
 class Refused(Exception):
     """A clear 4xx: ``status``, a short ``error`` code and a ``detail`` sentence.
 
-    It is an answer, not a failure, so the services never report it to Sentry.
+    It is an answer, not a failure: the services log and count it, and make no event of it.
     """
 
     def __init__(
@@ -21,6 +24,17 @@ class Refused(Exception):
     def body(self) -> dict[str, str]:
         """The JSON body of the answer."""
         return {"error": self.error, "detail": self.detail}
+
+
+def log_refusal(refused: Refused) -> None:
+    """Log and count a refusal that is about to be answered."""
+    logger.info(
+        "refused: {error}",
+        error=refused.error,
+        attributes={"http.response.status_code": refused.status},
+    )
+    # By its code: the detail names bets and balances, and would be a series for each.
+    sentry_sdk.metrics.count("requests.refused", 1, attributes={"error": refused.error})
 
 
 def not_found(path: str) -> Refused:

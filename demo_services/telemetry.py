@@ -51,6 +51,7 @@ def sentry_options(service: Service) -> dict[str, Any]:
         "before_send": redact_event,
         "before_send_span": redact_event,
         "before_send_log": redact_event,
+        "before_send_metric": redact_event,
         # A workshop fires bursts: by default 100 queued envelopes drop the rest, and a full
         # queue halves the sample rate.
         "transport_queue_size": 5000,

@@ -1,5 +1,6 @@
 """What one trigger of a crash type led to."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,14 +10,20 @@ import httpx
 import jmespath
 from markupsafe import Markup
 
+from demo_services.services import PAYMENT
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
-from kit.ingest.store import StoredItem
+from kit.ingest.store import Store, StoredItem
+from kit.reading.logs import LogEntry, read_logs
 from kit.reading.spans import Span, spans
 from kit.views.card import event_card
 from kit.views.flame import active_samples, flame_graph
+from kit.views.logs import log_explorer
 from kit.views.waterfall import waterfall
+
+# The payment service is a process of its own, and sends its logs a tenth of a second later.
+PAYMENT_LOGS_S = 1.0
 
 
 class Event(dict[str, Any]):
@@ -66,6 +73,63 @@ class Trace(list[Span]):
     def _repr_html_(self) -> Markup:
         # Event cards link to it.
         return Markup('<div id="trace-{}">{}</div>').format(self.trace_id, waterfall(self.items))
+
+
+class TraceLogs(list[LogEntry]):
+    """The logs of one trace, the earliest first; shown in a notebook as the log explorer."""
+
+    trace_id: str = ""
+    items: tuple[StoredItem, ...] = ()
+
+    def of(self, service: str) -> list[LogEntry]:
+        """Return the logs of one service, the earliest first."""
+        return [entry for entry in self if entry.service == service]
+
+    def __repr__(self) -> str:
+        return f"<TraceLogs of {len(self)} lines>"
+
+    def _repr_html_(self) -> Markup:
+        # Event cards link to it.
+        explorer = log_explorer(self.items, self.trace_id)
+        return Markup('<div id="logs-{}">{}</div>').format(self.trace_id, explorer)
+
+
+def read_trace_logs(store: Store, trace_id: str) -> TraceLogs:
+    """Return the logs of a trace, waiting for those of the payment service. Raises StoreError.
+
+    What Python services still hold they must have sent.
+    """
+    items = _wait_for_payment(store, trace_id)
+    logs = TraceLogs(read_logs(items, trace_id))
+    logs.trace_id, logs.items = trace_id, tuple(items)
+    return logs
+
+
+def _wait_for_payment(store: Store, trace_id: str) -> list[StoredItem]:
+    """Return the items of a trace once all calls are answered, or after ``PAYMENT_LOGS_S``."""
+    deadline = time.monotonic() + PAYMENT_LOGS_S
+    with store.subscribe(trace_id) as arrivals:
+        while True:
+            items = store.items(trace_id=trace_id)
+            if _has_all_logs(items, trace_id):
+                return items
+            try:
+                arrivals.get(deadline - time.monotonic())
+            except TimeoutError:
+                return items
+
+
+def _has_all_logs(items: list[StoredItem], trace_id: str) -> bool:
+    """Whether each call has the service span that answered it, and the payment service's a log.
+
+    For each request it logs a line at least.
+    """
+    found = spans(items)
+    answered = {span.parent_id for span in found if span.is_segment}
+    requests = sum(span.is_segment and span.service == PAYMENT.name for span in found)
+    logged = sum(entry.service == PAYMENT.name for entry in read_logs(items, trace_id))
+    calls = (span for span in found if span.op == "http.client")
+    return logged >= requests and all(call.id in answered for call in calls)
 
 
 class Profile(dict[str, Any]):

@@ -35,7 +35,7 @@ from kit.hosting.server import Report
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
-from kit.outcome import Outcome
+from kit.outcome import Outcome, TraceLogs, read_trace_logs
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
@@ -158,6 +158,14 @@ class Workshop:
     def logs(self, service: str | None = None) -> list[str]:
         """Return the last log lines of one service, or of all, oldest first."""
         return self._system.log.lines(service)
+
+    def trace_logs(self, trace_id: str) -> TraceLogs:
+        """Return the structured logs of a trace, of all services: a log explorer, and a sequence.
+
+        The services send what they still hold first.
+        """
+        self.flush()
+        return read_trace_logs(self.store, trace_id)
 
     def spin(self, player: str = "ada", bet: int = 10) -> dict[str, Any]:
         """Play one spin through the gateway and return its result.

@@ -11,11 +11,12 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
+from sentry_sdk import logger
 from starlette.exceptions import HTTPException
 
 from demo_services.analytics import stats
 from demo_services.analytics.debug import make_debug_router
-from demo_services.analytics.mongo import SPINS, Collection, Mongo
+from demo_services.analytics.mongo import SPINS, Collection, Mongo, measured
 from demo_services.analytics.spin import Spin
 from demo_services.answers import answer_http_exception, answer_refused
 from demo_services.gate import DebugGate
@@ -83,6 +84,11 @@ def make_app(settings: Settings) -> FastAPI:
         with start_span(op="analytics.store", name="store a spin"):
             spins = await mongo.collection(SPINS)
             await insert(spins, spin)
+        logger.info(
+            "spin of {player} stored",
+            player=spin.player,
+            attributes={"spin.id": spin.spin_id, "player.tier": player.tier},
+        )
         return {"stored": spin.spin_id}
 
     @app.get("/api/v1/stats")
@@ -101,7 +107,8 @@ def make_app(settings: Settings) -> FastAPI:
 async def insert(spins: Collection, spin: Spin) -> None:
     """Store a spin once. Raises ``Refused`` (409) when it is stored already."""
     try:
-        await spins.insert_one({**spin.model_dump(), "stored_at": datetime.now(UTC)})
+        with measured("insert", SPINS):
+            await spins.insert_one({**spin.model_dump(), "stored_at": datetime.now(UTC)})
     except DuplicateKeyError:
         # The reason holds the whole spin: the caller has it already.
         raise Refused(409, "duplicate-spin", f"{spin.spin_id} is stored already.") from None
@@ -127,6 +134,7 @@ async def answer_unreachable(request: Request, error: Exception) -> JSONResponse
         # The message holds addresses, durations and an id of this very attempt.
         scope.fingerprint = ["analytics", "database-unreachable"]
         sentry_sdk.capture_exception(error)
+    logger.error("the database cannot be reached")
     body = {
         "error": "database-unreachable",
         "detail": "The database cannot be reached; the error has been reported.",

@@ -7,6 +7,7 @@ import sentry_sdk
 from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sentry_sdk import logger
 
 from demo_services.analytics.deadline import DEADLINE_HEADER, while_caller_waits
 from demo_services.analytics.failures import (
@@ -136,6 +137,7 @@ def report_cut(error: TimeoutError, request: Request, waited_ms: int, *, gone: b
         message="the caller has gone, the report is cut" if gone else "the report is cut",
         level="warning",
     )
+    logger.warning("the report is cut after {waited_ms} ms", waited_ms=waited_ms)
     with sentry_sdk.new_scope() as scope:
         scope.set_level("warning")
         # It is cut wherever it happens to wait: by stack trace it could be several issues.

@@ -9,7 +9,7 @@ import sentry_sdk
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from demo_services.analytics.mongo import MAX_TIME_MS, REHEARSALS, Document, Mongo
+from demo_services.analytics.mongo import MAX_TIME_MS, REHEARSALS, Document, Mongo, measured
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
 from demo_services.trace import start_span
 
@@ -35,6 +35,7 @@ async def store_twice(mongo: Mongo, player: str) -> None:
     )
     with (
         start_span(op="analytics.store", name="store the spin again"),
+        measured("insert", REHEARSALS),
         code_noted(),
     ):
         await batch.spins.insert_one(delivered)
@@ -119,6 +120,7 @@ async def run(
     )
     with (
         start_span(op="analytics.aggregate", name="aggregate a batch"),
+        measured("aggregate", REHEARSALS),
         code_noted(),
     ):
         cursor = await batch.spins.aggregate(pipeline, maxTimeMS=max_time_ms)

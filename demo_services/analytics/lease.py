@@ -3,6 +3,7 @@
 import asyncio
 
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.analytics.mongo import LEASES, Collection, Mongo
 from demo_services.trace import start_span
@@ -32,4 +33,6 @@ async def take(leases: Collection, holder: str) -> int:
         )
         if lease is not None:
             return tries
+        if tries == 1:
+            logger.warning("waiting for the lease {lease}", lease=REPORT)
         await asyncio.sleep(RETRY_S)

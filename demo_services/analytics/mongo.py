@@ -1,7 +1,9 @@
 """The database: one connection pool, its collections, and what Sentry is told about it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pymongo
@@ -15,6 +17,7 @@ from pymongo.monitoring import (
     ServerListener,
     ServerOpeningEvent,
 )
+from sentry_sdk import logger
 
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
@@ -131,6 +134,24 @@ class Mongo:
         secantus = info.get("secantusVersion")
         self.product = "SecantusDB" if secantus else "MongoDB"
         self.version = secantus or info["version"]
+
+
+@contextmanager
+def measured(query: str, collection: str) -> Iterator[None]:
+    """Log and time what the block asks of the database, also when that fails."""
+    began = time.perf_counter()
+    result = "error"
+    try:
+        yield
+        result = "ok"
+    finally:
+        took_ms = round((time.perf_counter() - began) * 1000, 1)
+        about = {"db.operation.name": query, "db.collection.name": collection, "result": result}
+        say = logger.info if result == "ok" else sentry_sdk.logger.warning
+        say("{query} took {took_ms} ms", query=query, took_ms=took_ms, attributes=about)
+        sentry_sdk.metrics.distribution(
+            "analytics.query_time", took_ms, unit="millisecond", attributes=about
+        )
 
 
 class Absence(ServerListener):

@@ -2,7 +2,7 @@
 
 import sentry_sdk
 
-from demo_services.analytics.mongo import MAX_TIME_MS, Document, Mongo
+from demo_services.analytics.mongo import MAX_TIME_MS, REHEARSALS, Document, Mongo, measured
 from demo_services.analytics.rehearsal import Batch, rehearse, spin
 from demo_services.trace import start_span
 
@@ -43,8 +43,9 @@ async def sums_by_symbol(batch: Batch) -> list[Document]:
         },
         {"$sort": {"won": 1}},
     ]
-    cursor = await batch.spins.aggregate(pipeline, maxTimeMS=MAX_TIME_MS)
-    rows = await cursor.to_list()
+    with measured("aggregate", REHEARSALS):
+        cursor = await batch.spins.aggregate(pipeline, maxTimeMS=MAX_TIME_MS)
+        rows = await cursor.to_list()
     sentry_sdk.set_context(
         "aggregation",
         {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sentry_sdk
 
-from demo_services.analytics.mongo import REHEARSALS, Collection, Document, Mongo
+from demo_services.analytics.mongo import REHEARSALS, Collection, Document, Mongo, measured
 from demo_services.trace import start_span
 
 
@@ -38,7 +38,10 @@ async def rehearse(mongo: Mongo, documents: list[Document]) -> Batch:
         "rehearsal",
         {"batch": batch, "spins": len(stored), "player": stored[0]["player"]},
     )
-    with start_span(op="analytics.store", name="store a batch of spins"):
+    with (
+        start_span(op="analytics.store", name="store a batch of spins"),
+        measured("insert", REHEARSALS),
+    ):
         await spins.insert_many(stored)
     sentry_sdk.add_breadcrumb(
         category="analytics",

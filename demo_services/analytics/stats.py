@@ -5,7 +5,7 @@ from typing import Any
 import sentry_sdk
 from pydantic import BaseModel
 
-from demo_services.analytics.mongo import MAX_TIME_MS, Collection, Document
+from demo_services.analytics.mongo import MAX_TIME_MS, SPINS, Collection, Document, measured
 from demo_services.trace import start_span
 
 TOP_PLAYERS = 20
@@ -74,7 +74,10 @@ async def compute(spins: Collection) -> Stats:
         "aggregation",
         {"pipeline": list(PIPELINE[0]["$facet"]), "stages": 1, "max_time_ms": MAX_TIME_MS},
     )
-    with start_span(op="analytics.aggregate", name="aggregate all spins"):
+    with (
+        start_span(op="analytics.aggregate", name="aggregate all spins"),
+        measured("aggregate", SPINS),
+    ):
         cursor = await spins.aggregate(PIPELINE, maxTimeMS=MAX_TIME_MS)
         (facets,) = await cursor.to_list()
     (everything,) = facets["all"] or [{}]

@@ -6,7 +6,14 @@ from typing import Protocol
 
 import httpx
 import sentry_sdk
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from sentry_sdk import logger
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
 
 from demo_services.players import Player
 from demo_services.refused import Refused
@@ -35,8 +42,7 @@ class House:
     async def charge(self, player: Player, amount: int, spin_id: str) -> int:
         """Take a bet. Raises ``Refused`` (409) when the balance is too low."""
         if amount > player.balance:
-            detail = f"The bet is {amount}, the balance {player.balance}."
-            raise Refused(409, TOO_LOW, detail)
+            raise too_low(player, f"The bet is {amount}, the balance {player.balance}.")
         return player.balance - amount
 
     async def pay(self, player: Player, amount: int, spin_id: str) -> int:
@@ -78,7 +84,7 @@ class PaymentService:
                         headers=headers,
                     )
             if answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
-                raise Refused(409, TOO_LOW, answer.json()["detail"])
+                raise too_low(player, answer.json()["detail"])
             answer.raise_for_status()
             balance: int = answer.json()["balance"]
         except httpx.HTTPError as error:
@@ -92,11 +98,24 @@ def retrying() -> AsyncRetrying:
         retry=retry_if_exception_type(httpx.TransportError),
         stop=stop_after_delay(RETRY_S),
         wait=wait_exponential(multiplier=0.05, max=0.4),
-        before_sleep=lambda state: sentry_sdk.add_breadcrumb(
-            category="payment", message=f"no answer, attempt {state.attempt_number}"
-        ),
+        before_sleep=note_retry,
         reraise=True,
     )
+
+
+def note_retry(state: RetryCallState) -> None:
+    """Tell the events of this spin that a call got no answer, and log and count it."""
+    sentry_sdk.add_breadcrumb(
+        category="payment", message=f"no answer, attempt {state.attempt_number}"
+    )
+    logger.warning("payment did not answer, attempt {attempt}", attempt=state.attempt_number)
+    sentry_sdk.metrics.count("game.payment_retries", 1)
+
+
+def too_low(player: Player, detail: str) -> Refused:
+    """Count a bet that the player cannot pay, which is daily business; return what is answered."""
+    sentry_sdk.metrics.count("game.bets_refused", 1, attributes={"player.tier": player.tier})
+    return Refused(409, TOO_LOW, detail)
 
 
 def unpaid(kind: str, error: httpx.HTTPError) -> Refused:
@@ -105,5 +124,6 @@ def unpaid(kind: str, error: httpx.HTTPError) -> Refused:
         scope.set_level("error")
         scope.fingerprint = ["game-engine", "payment-failed", kind]
         sentry_sdk.capture_exception(error)
+    logger.error("{kind} failed: {reason}", kind=kind, reason=repr(error))
     detail = f"The payment service did not do the {kind}: {error or type(error).__name__}."
     return Refused(503, "payment-failed", detail, {"Retry-After": "1"})

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.game_engine.reels import PAYTABLE, STRIP, Spin
 from demo_services.players import Player
@@ -31,6 +32,8 @@ def redeem_coupon(spin: Spin) -> str:
             scope.set_level("info")
             scope.fingerprint = ["game-engine", "bad-coupon"]
             sentry_sdk.capture_exception(error)
+        logger.info("coupon {coupon} ignored", coupon=coupon, attributes={"spin.id": spin.spin_id})
+        sentry_sdk.metrics.count("game.coupons_ignored", 1, attributes={"reason": "no-number"})
         percent = 0
     return f"Coupon {coupon} was ignored; the win stays {spin.win * (100 + percent) // 100}."
 

@@ -15,7 +15,7 @@ from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import Reels
 from demo_services.guard import TOKEN_HEADER, Guard
 from demo_services.process import ProcessGauge
-from demo_services.refused import Refused, not_found
+from demo_services.refused import Refused, log_refusal, not_found
 from demo_services.services import GAME_ENGINE
 from demo_services.trace import trace_id
 
@@ -93,6 +93,7 @@ class Handler(RequestHandler):
             )
 
     def _answer(self, refused: Refused) -> None:
+        log_refusal(refused)
         self.set_status(refused.status)
         for name, value in refused.headers.items():
             self.set_header(name, value)

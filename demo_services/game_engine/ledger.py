@@ -2,6 +2,7 @@
 
 import httpx
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.game_engine.reels import Spin
 from demo_services.trace import start_span
@@ -33,3 +34,9 @@ class Ledger:
                     message=f"spin was not stored: {error or type(error).__name__}",
                     level="warning",
                 )
+                logger.warning(
+                    "spin was not stored: {reason}",
+                    reason=repr(error),
+                    attributes={"spin.id": spin.spin_id},
+                )
+                sentry_sdk.metrics.count("game.spins_not_stored", 1)

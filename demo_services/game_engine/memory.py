@@ -6,6 +6,7 @@ import os
 import sys
 
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.process import ProcessGauge
 from demo_services.trace import start_span
@@ -42,7 +43,7 @@ class ReplayCache:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
         # Not zeros: those the system would hand out without using any memory. And made where other
         # threads may run, or no profiler could see this line.
-        self._replays.append(2 * os.urandom(STEP_BYTES // 2))
+        self._replays.append(os.urandom(STEP_BYTES))
         self.most_mb = needed_mb
 
     def clear(self) -> None:
@@ -69,11 +70,13 @@ async def record_replays(cap_mb: int, gauge: ProcessGauge) -> None:
     scope.fingerprint = ["game-engine", "out-of-memory"]
     cache = ReplayCache(cap_mb)
     start_rss_mb = peak_rss_mb = gauge.rss_mb
+    logger.info("recording replays, at most {cap_mb} MB", cap_mb=cap_mb)
     try:
         with start_span(op="game.replay", name="record replays"):
             while True:
                 cache.record()
                 peak_rss_mb = max(peak_rss_mb, gauge.rss_mb)
+                sentry_sdk.metrics.gauge("game.replay_cache", cache.held_mb, unit="mebibyte")
                 sentry_sdk.set_context(
                     "memory",
                     {

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.game_engine.cashier import Cashier
 from demo_services.players import START_BALANCE, Player, checked_name
@@ -86,6 +87,12 @@ class Reels:
         Raises ``Refused`` when the cashier does not take the bet, or does not pay the win.
         """
         spin = Spin(player.name, bet)
+        logger.info(
+            "{player} bets {bet}",
+            player=player.name,
+            bet=bet,
+            attributes={"spin.id": spin.spin_id, "player.tier": player.tier},
+        )
         with start_span(op="game.spin", name="play one round"):
             await self._charge(player, spin, cashier)
             self._turn(spin)
@@ -100,6 +107,12 @@ class Reels:
             sentry_sdk.set_tag("bet.size", "high" if spin.bet > TABLE_LIMIT // 2 else "small")
             sentry_sdk.add_breadcrumb(
                 category="spin", message=f"bet of {spin.bet} charged", data={"spin": spin.spin_id}
+            )
+            logger.info(
+                "bet of {bet} charged, balance {balance}",
+                bet=spin.bet,
+                balance=spin.balance,
+                attributes={"spin.id": spin.spin_id},
             )
 
     def _turn(self, spin: Spin) -> None:
@@ -121,6 +134,21 @@ class Reels:
             sentry_sdk.add_breadcrumb(
                 category="spin", message=f"win of {spin.win} paid, balance {spin.balance}"
             )
+        log_result(spin, player.tier)
+
+
+def log_result(spin: Spin, tier: str) -> None:
+    """Log how a spin ended, and count it."""
+    logger.info(
+        "reels stopped at {reels}, win {win}",
+        reels=" ".join(spin.reels),
+        win=spin.win,
+        attributes={"spin.id": spin.spin_id, "player.tier": tier},
+    )
+    result = "win" if spin.win else "loss"
+    sentry_sdk.metrics.count("game.spins", 1, attributes={"result": result, "player.tier": tier})
+    if spin.win:
+        sentry_sdk.metrics.distribution("game.win", spin.win, attributes={"player.tier": tier})
 
 
 def multiplier(reels: list[str]) -> int:

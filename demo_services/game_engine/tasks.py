@@ -3,6 +3,7 @@
 import asyncio
 
 import sentry_sdk
+from sentry_sdk import logger
 
 from demo_services.game_engine.reels import Spin
 from demo_services.trace import start_span
@@ -51,6 +52,12 @@ async def grant_bonus(spin: Spin) -> None:
                 scope.set_level("warning")
                 scope.fingerprint = ["game-engine", "bonus-timeout"]
                 sentry_sdk.capture_exception(error)
+            logger.warning(
+                "no bonus within {seconds} s",
+                seconds=BONUS_DEADLINE_S,
+                attributes={"spin.id": spin.spin_id},
+            )
+            sentry_sdk.metrics.count("game.bonus_timeouts", 1)
     sentry_sdk.add_breadcrumb(category="task", message="no bonus in time, going on without")
 
 

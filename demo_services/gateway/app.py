@@ -1,5 +1,6 @@
 """The routes of the gateway."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from demo_services.gateway.health import health
 from demo_services.gateway.proxy import forward, make_client
 from demo_services.gateway.routing import choose_instance
 from demo_services.gateway.target import find_target
+from demo_services.gateway.traffic import Traffic, log_answer
 from demo_services.guard import Guard
 from demo_services.players import Player, checked_name
 from demo_services.process import ProcessGauge
@@ -30,6 +32,7 @@ def make_app(settings: Settings) -> FastAPI:
     """Return the gateway."""
     client = make_client()
     gauge = ProcessGauge()
+    traffic = Traffic()
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
@@ -93,7 +96,11 @@ def make_app(settings: Settings) -> FastAPI:
         sentry_sdk.add_breadcrumb(
             category="routing", message=f"{target.path} goes to {target.service.name}"
         )
-        return await forward(request, target, client, settings)
+        began = time.perf_counter()
+        with traffic.in_flight(target):
+            response = await forward(request, target, client, settings)
+        log_answer(request, target, response, began)
+        return response
 
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)

@@ -9,6 +9,7 @@ import httpx
 import sentry_sdk
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from sentry_sdk import logger
 
 from demo_services.gateway.target import Target
 from demo_services.refused import Refused
@@ -133,6 +134,9 @@ def report_unreachable(service: Service, error: httpx.TransportError) -> None:
     sentry_sdk.add_breadcrumb(
         category="upstream", message=f"{service.name} cannot be reached", level="error"
     )
+    logger.error(
+        "{upstream} cannot be reached: {reason}", upstream=service.name, reason=repr(error)
+    )
     with sentry_sdk.new_scope() as scope:
         scope.set_level("error")
         scope.fingerprint = ["gateway", "upstream-unreachable", service.name]
@@ -143,6 +147,7 @@ def report_late(service: Service, error: TimeoutError) -> None:
     """Tell Sentry that a service is late."""
     sentry_sdk.set_tag("upstream.failed", service.name)
     sentry_sdk.add_breadcrumb(category="upstream", message=f"{service.name} is late", level="error")
+    logger.warning("{upstream} is late, gave up", upstream=service.name)
     with sentry_sdk.new_scope() as scope:
         scope.set_level("warning")
         scope.fingerprint = ["gateway", "upstream-late", service.name]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+from sentry_sdk import logger
 
 from demo_services.services import GAME_ENGINE
 from kit.actionable import WorkshopError
@@ -34,12 +35,20 @@ class GatewayClient:
         sent = {"X-Debug-Token": self._token, **(headers or {})}
         url = self._url + path
         try:
-            return self.http.request(method, url, headers=sent, **options)
+            response = self.http.request(method, url, headers=sent, **options)
         except (httpx.HTTPError, RuntimeError) as error:
             raise WorkshopError(
                 f"{method} {url} got no answer: {type(error).__name__}: {error}. "
                 "Run workshop.stop() and Workshop.start() to start the system anew."
             ) from error
+        logger.info(
+            "{method} {path} answered with {status}",
+            method=method,
+            path=path,
+            status=response.status_code,
+            attributes={"duration_ms": round(1000 * response.elapsed.total_seconds(), 1)},
+        )
+        return response
 
     def spin(self, player: str, bet: int) -> httpx.Response:
         """Return the answer to a spin of a player. Raises WorkshopError without one."""

@@ -21,7 +21,7 @@ ATTRIBUTES = {
     "open": re.compile(""),
     "type": re.compile("button"),
     "style": re.compile(r"margin-left: [\d.]+%; width: [\d.]+%"),
-    "href": re.compile("|".join(["#trace-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])),
+    "href": re.compile("|".join(["#(?:trace|logs)-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])),
     "target": re.compile("_blank"),
     "rel": re.compile("noopener"),
     "id": re.compile("trace-[0-9a-fA-F]{32}"),

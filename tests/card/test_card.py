@@ -324,7 +324,12 @@ def test_a_log_record_and_a_message_are_cards_too() -> None:
 def test_no_address_becomes_a_link() -> None:
     url = "javascript:alert(1)"
     page = Page(event_card(event(request={"url": url}, tags={"url": url})))
-    assert [each.attributes["href"] for each in page.all("a")] == [f"#trace-{TRACE}"]
+    links = [each.attributes["href"] for each in page.all("a")]
+    assert links == [f"#trace-{TRACE}", f"#logs-{TRACE}"]
+
+
+def test_the_card_says_how_to_see_the_logs_of_its_trace() -> None:
+    assert f'workshop.trace_logs("{TRACE}")' in event_card(EVENT)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ function fail() {
   const name = `AUTH password='${secret['JavaScript span name']}'`;
   const attributes = { 'login.secret': secret['JavaScript span attribute'] };
   Sentry.startSpan({ op: 'db', name, attributes }, () => {});
+  Sentry.logger.info(`login with password=${secret['JavaScript structured log']}`, {
+    api_key: secret['JavaScript attribute of a log'],
+  });
+  const counted = { attributes: { token: secret['JavaScript attribute of a metric'] } };
+  Sentry.metrics.count('logins', 1, counted);
   try {
     login();
   } catch (error) {

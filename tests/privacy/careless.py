@@ -46,6 +46,11 @@ def fail(secrets: Secrets, closed_port: int) -> None:
             "login of %s failed", "ada", extra={"csrf_token": new("log extra")}
         )
         logging.getLogger("careless").warning("password=%s is too weak", new("log message"))
+        sentry_sdk.logger.info(
+            f"login with password={new('structured log')}",
+            attributes={"api_key": new("attribute of a log")},
+        )
+        sentry_sdk.metrics.count("logins", 1, attributes={"token": new("attribute of a metric")})
         try:
             locals_of_all_kinds(secrets)
         except RuntimeError:

@@ -2,6 +2,8 @@
 
 const { STATUS_CODES } = require('node:http');
 
+const Sentry = require('@sentry/node');
+
 const { Refused, notFound } = require('./refused');
 const { traceOfRequest } = require('./trace');
 
@@ -38,7 +40,10 @@ function answerError(error, req, res, next) {
   // Half an answer is out: Express ends the connection, so that nobody takes it for a whole one.
   if (res.headersSent) return next(error);
   const refused = asRefused(error);
-  if (refused) return res.status(refused.status).set(refused.headers).json(refused.body());
+  if (refused) {
+    logRefusal(refused);
+    return res.status(refused.status).set(refused.headers).json(refused.body());
+  }
   // Not the error itself: Sentry hangs local variables on it, which would be printed too.
   console.error(error.stack);
   res.status(500).json({
@@ -46,6 +51,12 @@ function answerError(error, req, res, next) {
     detail: 'The payment service failed; the error has been reported.',
     trace_id: traceOfRequest().trace_id,
   });
+}
+
+/** @param {Refused} refused */
+function logRefusal({ error, status }) {
+  Sentry.logger.info(Sentry.logger.fmt`refused: ${error}`, { 'http.response.status_code': status });
+  Sentry.metrics.count('requests.refused', 1, { attributes: { error } });
 }
 
 /**

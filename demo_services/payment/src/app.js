@@ -1,5 +1,6 @@
 'use strict';
 
+const Sentry = require('@sentry/node');
 const express = require('express');
 
 const { name } = require('../package.json');
@@ -82,6 +83,7 @@ function settle(ledger, kind) {
 function balance(ledger) {
   return function showBalance(req, res) {
     const player = ledger.player(req.params.player);
+    Sentry.logger.info(Sentry.logger.fmt`balance of ${player.name} is ${player.balance}`);
     res.json({ player: player.name, balance: player.balance, tier: player.tier });
   };
 }

@@ -9,6 +9,7 @@ const { die } = require('./end');
 const { redactEnvelope } = require('./redaction');
 
 const BLOCK_MS = 700;
+const LOGS_WAIT_MS = 100;
 
 /**
  * Report to the DSN in SENTRY_DSN; to nobody without one.
@@ -34,6 +35,8 @@ function instrument({ release, environment, learner }) {
     profileLifecycle: 'trace',
     profileSessionSampleRate: 1,
     includeLocalVariables: true,
+    // Logs and metrics wait five seconds by default: too long for someone who watches.
+    _flushInterval: LOGS_WAIT_MS,
     // What is collected unless one objects: addresses, cookies, the bodies of answers.
     dataCollection: {
       userInfo: false,

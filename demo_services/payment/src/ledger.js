@@ -63,7 +63,7 @@ class Ledger {
    */
   settle(kind, order, key) {
     const earlier = this.#payments.get(key);
-    if (earlier) return { payment: sameOrder(earlier, kind, order), replayed: true };
+    if (earlier) return { payment: repeated(sameOrder(earlier, kind, order)), replayed: true };
     const payment = new Payment(kind, order);
     this.#move(payment);
     this.#payments.set(key, payment);
@@ -90,8 +90,27 @@ class Ledger {
         message: `${payment.kind} of ${payment.amount} booked, balance ${payment.balance}`,
         data: { payment: payment.id, spin: payment.spin_id },
       });
+      logBooked(payment, player.tier);
     });
   }
+}
+
+/**
+ * @param {Payment} payment
+ * @param {string} tier of the player
+ */
+function logBooked({ id, kind, amount, balance, spin_id }, tier) {
+  const message = Sentry.logger.fmt`${kind} of ${amount} booked, balance ${balance}`;
+  Sentry.logger.info(message, { 'payment.id': id, 'spin.id': spin_id, 'player.tier': tier });
+  Sentry.metrics.count('payment.booked', 1, { attributes: { kind, 'player.tier': tier } });
+  Sentry.metrics.distribution('payment.amount', amount, { attributes: { kind } });
+}
+
+/** @param {Payment} payment that an earlier request made */
+function repeated(payment) {
+  const ids = { 'payment.id': payment.id, 'spin.id': payment.spin_id };
+  Sentry.logger.info(Sentry.logger.fmt`${payment.kind} repeated, nothing moved`, ids);
+  return payment;
 }
 
 /**

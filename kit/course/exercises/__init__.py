@@ -21,6 +21,7 @@ from kit.course.exercises import (
     relaying,
     resources,
     slowness,
+    telemetry,
     tracing,
     validation,
 )
@@ -58,6 +59,7 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "suspect-flag": flags.suspect_flag,
     "log-line": evidence.log_line,
     "carry-on": tracing.carry_on,
+    "right-kind": telemetry.right_kind,
     "guard-a-route": guarding.guard_a_route,
     "keep-it-in": privacy.keep_it_in,
     "which-switch": context.which_switch,

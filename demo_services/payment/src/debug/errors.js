@@ -42,6 +42,8 @@ function payByCard(payment) {
   } catch (error) {
     if (!(error instanceof CardDeclined)) throw error;
     Sentry.captureException(error, { level: 'info', fingerprint: ['payment', 'card-declined'] });
+    Sentry.logger.info('card declined, the balance pays', { 'payment.id': payment.id });
+    Sentry.metrics.count('payment.cards_declined', 1);
   }
   return `The card was declined; the balance of ${payment.balance} has paid.`;
 }
