@@ -15,13 +15,16 @@ ELEMENTS = {
     *("pre", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
+OWN_ANCHOR = "#(?:trace|logs)-[0-9a-fA-F]{32}"
 ATTRIBUTES = {
     "class": re.compile(r"[a-zA-Z0-9_ -]+"),
     "scope": re.compile("row|col"),
     "open": re.compile(""),
     "type": re.compile("button"),
     "style": re.compile(r"margin-left: [\d.]+%; width: [\d.]+%"),
-    "href": re.compile("|".join(["#(?:trace|logs)-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])),
+    "href": re.compile(
+        "|".join(["#(?:trace|logs)-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])
+    ),
     "target": re.compile("_blank"),
     "rel": re.compile("noopener"),
     "id": re.compile("trace-[0-9a-fA-F]{32}"),
