@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kit.crashes.analytics import ANALYTICS_CRASHES
@@ -43,8 +44,9 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
 def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
     """Return the crash type and its query parameters, defaults filled in.
 
-    ``type`` among the parameters picks a variant. Raises UnknownCrashType, or ValueError for a
-    parameter that it does not have or that is out of bounds.
+    ``type`` among the parameters picks a variant. With less work than by default no profile is
+    expected: it may be over before the profiler has looked. Raises UnknownCrashType, or ValueError
+    for a parameter that it does not have or that is out of bounds.
     """
     given = dict(parameters)
     variant = given.pop("type", None)
@@ -57,4 +59,6 @@ def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType,
     if given:
         known = ", ".join(query) or "none"
         raise ValueError(f"{crash.full_id} has no parameter {', '.join(given)}; it has {known}.")
+    if any(query[p.name] < p.bounds.default for p in crash.parameters):
+        crash = replace(crash, profiled=None)
     return crash, query

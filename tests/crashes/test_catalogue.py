@@ -133,3 +133,9 @@ def test_a_notebook_shows_it(crash_id: str) -> None:
         f"No notebook has {crash_id}. Add a section with a cell "
         f'workshop.crash("{crash_id}"), and one that asserts on what was captured.'
     )
+
+
+def test_less_work_than_by_default_need_not_be_profiled() -> None:
+    small, _ = find_crash("analytics/performance-issue", {"n": 5})
+    usual, _ = find_crash("analytics/performance-issue", {"n": 100})
+    assert (small.profiled, usual.profiled) == (None, "query_per_player")

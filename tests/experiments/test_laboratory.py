@@ -255,6 +255,7 @@ def test_other_services_keep_their_own_options(lab: Laboratory, workshop: Worksh
     assert outcome.event["environment"] == "workshop"
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(lab: Laboratory) -> None:
     lab.fire()
     before = set(threading.enumerate())

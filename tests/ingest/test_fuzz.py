@@ -146,6 +146,7 @@ big = st.sampled_from([MAX_BODY_BYTES - 100, MAX_BODY_BYTES + 1, 2 * MAX_BODY_BY
 encodings = st.sampled_from(sorted(COMPRESSORS))
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(st.one_of(*[bodies] * 9, big), encodings, encodings, st.integers(0, 12), st.booleans())
 def test_any_encoding_is_answered(

@@ -1,6 +1,5 @@
 import asyncio
 import gzip
-import logging
 import os
 import socket
 import sqlite3
@@ -24,7 +23,6 @@ from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
 import kit.ingest.app
-from demo_services.sdk import logging_integration
 from demo_services.trace import start_span
 from kit.ingest.app import MAX_BODY_BYTES, make_app
 from kit.ingest.envelope import JSON_TYPES, MAX_ITEM_BYTES
@@ -372,12 +370,11 @@ def test_every_item_type_of_the_sdk_is_kept(ingest: Ingest) -> None:
         ingest.dsn,
         traces_sample_rate=1.0,
         trace_lifecycle="stream",
-        integrations=[logging_integration(logs=True)],
     ) as sdk:
         with start_span(op="game", name="spin") as spin:
             sentry_sdk.get_current_scope().add_attachment(bytes=b"reels", filename="reels.txt")
             sentry_sdk.capture_exception(ValueError("crash"))
-            logging.getLogger("reels").warning("seven")
+            sentry_sdk.logger.warning("seven")
             sentry_sdk.metrics.count("spins", 1)
         capture_checkin("nightly", status="ok")
         sentry_sdk.start_session()

@@ -543,6 +543,7 @@ def test_a_bad_player_is_refused(analytics: Running) -> None:
     assert analytics.telemetry(response).events == []
 
 
+@pytest.mark.slow
 def test_crashes_at_the_same_time_report_the_same_as_alone(analytics: Running) -> None:
     paths = list(CRASHES) * 4
     # More would keep the database so busy that others run out of time as well.

@@ -222,6 +222,7 @@ def test_async_error(engine: Running) -> None:
     assert telemetry.spans == [*SPIN_SPANS, "game.bonus", "game.settle"]
 
 
+@pytest.mark.slow
 def test_async_error_reports_the_same_each_time(engine: Running) -> None:
     with ThreadPoolExecutor(5) as pool:
         responses = list(pool.map(engine.call, ["/debug/async-error"] * 50))

@@ -372,6 +372,7 @@ def test_the_gateway_does_not_open_what_is_closed(
         assert (answer.status, json.loads(answer.body)["error"]) == (404, "not-found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ROUTED)
 def test_the_gateway_passes_on_how_long_to_wait(
     in_front: Callable[..., Service], prefix: str

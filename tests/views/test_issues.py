@@ -223,6 +223,7 @@ def test_nothing_that_an_event_carries_runs(store: Store) -> None:
         assert "&lt;script&gt;" in html
 
 
+@pytest.mark.slow
 def test_the_page_stays_small(store: Store) -> None:
     long = {"value": "x" * 300_000}
     send(store, *(failed(f"Error{n}", extra=long) for n in range(MAX_SHOWN + 5)))
