@@ -21,12 +21,14 @@ def ignore_logger(name: str) -> None:
         logging_integrations.ignore_logger(name)
 
 
-def logging_integration() -> LoggingIntegration:
+def logging_integration(*, logs: bool = False) -> LoggingIntegration:
     """Return what makes events of logged errors, and breadcrumbs of what else is logged.
 
     Version 2 does so by default. In version 3 nothing of ``logging`` arrives unless one asks.
-    No record is sent as a structured log in either.
+    With ``logs`` each record is sent as a structured log, too; in version 2 by every client of the
+    process.
     """
     if GENERATION >= 3:
-        return LoggingIntegration(level=None, event_level=logging.ERROR)
-    return LoggingIntegration(capture_sentry_logs=False)
+        level = logging.INFO if logs else None
+        return LoggingIntegration(level=level, event_level=logging.ERROR)
+    return LoggingIntegration(capture_sentry_logs=logs)
