@@ -1,7 +1,6 @@
 """What the crash types say is asserted, or names the page of documentation that says it."""
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,7 @@ from kit.crashes.crash_type import Assertion, Captured, CrashType, NotCaptured
 from kit.crashes.expectation import find_missing, find_unexpected
 from kit.crashes.pages import ALERTS, Page
 from kit.outcome import Outcome
-from kit.reading.spans import spans
+from kit.reading.spans import Span, spans
 from kit.workshop import Workshop
 
 # Of a loop that holds the game engine for a second.
@@ -221,22 +220,22 @@ def test_a_request_that_waited_for_the_loop_shows_it_only_against_its_caller(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         looping = pool.submit(workshop.trigger, "game-engine/infinite-loop")
-        slowest, trace_id = 0.0, ""
-        while not looping.done() and slowest < LONG_S:
-            began = time.monotonic()
+        traces = []
+        while not looping.done():
             with workshop.reporting(), start_span(op="test", name="spin") as span:
                 assert workshop._gateway.spin("ada", 10).is_success
-            slowest, trace_id = max((slowest, trace_id), (time.monotonic() - began, span.trace_id))
+            traces.append(span.trace_id)
         assert looping.result().missing == []
-    assert slowest > LONG_S
-    caller, engine = (
-        next(
-            each
-            for each in spans([workshop.store.wait_for_segment(trace_id, PATIENCE_S, service)])
-            if each.is_segment
-        )
-        for service in ("gateway", "game-engine")
+
+    def segment(trace_id: str, service: str) -> Span:
+        item = workshop.store.wait_for_segment(trace_id, PATIENCE_S, service)
+        return next(each for each in spans([item]) if each.is_segment)
+
+    pairs = [(segment(each, "gateway"), segment(each, "game-engine")) for each in traces]
+    # On a busy machine others are slow as well, for reasons of their own.
+    assert any(
+        caller.duration > LONG_S
+        and engine.start - caller.start > LONG_S / 2
+        and engine.duration < caller.duration / 2
+        for caller, engine in pairs
     )
-    assert caller.duration > LONG_S
-    assert engine.start - caller.start > LONG_S / 2
-    assert engine.duration < caller.duration / 2

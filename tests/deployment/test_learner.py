@@ -190,7 +190,8 @@ def test_every_service_names_the_learner(tmp_path: Path, monkeypatch: pytest.Mon
         if found := names(item.payload):
             named.setdefault((item.project, item.type), set()).update(found)
     services = {"gateway", "game-engine", "analytics", "payment", "frontend"}
-    kinds = {(service, kind) for service in services for kind in ("event", "span")}
+    kinds = {(service, kind) for service in services for kind in ("event", "span", "log")}
+    kinds |= {(service, "trace_metric") for service in services - {"frontend"}}
     assert named == {kind: {"Ada"} for kind in kinds}
 
 

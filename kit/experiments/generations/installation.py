@@ -4,6 +4,7 @@ That of the environment is used as it is. The other is installed once, into a fo
 that only child processes import from.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -103,7 +104,10 @@ def _install(version: str, folder: Path, report: Report) -> None:
 
 def _run_pip(arguments: Sequence[str], said: IO[str]) -> int:
     """Run pip until its end or the deadline; return its exit code."""
-    pip = child.start(Command([sys.executable, *PIP_INSTALL, *arguments]), stdout=said, stderr=said)
+    # Constraints are those of this environment, which has the other version.
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
+    command = Command([sys.executable, *PIP_INSTALL, *arguments], env=environment)
+    pip = child.start(command, stdout=said, stderr=said)
     try:
         return pip.wait(INSTALL_DEADLINE_S)
     except subprocess.TimeoutExpired:
