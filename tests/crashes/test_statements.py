@@ -1,6 +1,7 @@
 """What the crash types say is asserted, or names the page of documentation that says it."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,7 @@ from kit.crashes.crash_type import Assertion, Captured, CrashType, NotCaptured
 from kit.crashes.expectation import find_missing, find_unexpected
 from kit.crashes.pages import ALERTS, Page
 from kit.outcome import Outcome
-from kit.reading.spans import Span, spans
+from kit.reading.spans import spans
 from kit.workshop import Workshop
 
 # Of a loop that holds the game engine for a second.
@@ -218,24 +219,31 @@ def test_an_error_event_that_was_said_not_to_arrive_is_named(
 def test_a_request_that_waited_for_the_loop_shows_it_only_against_its_caller(
     workshop: Workshop,
 ) -> None:
+    # On a busy machine another spin may be slow before that, for reasons of its own.
+    assert any(waited_for_the_loop(workshop) for _ in range(3))
+
+
+def waited_for_the_loop(workshop: Workshop) -> bool:
+    """Spin until a spin is slow, while the loop is blocked; say whether its spans show that."""
     with ThreadPoolExecutor(1) as pool:
         looping = pool.submit(workshop.trigger, "game-engine/infinite-loop")
-        traces = []
-        while not looping.done():
+        slowest, trace_id = 0.0, ""
+        while not looping.done() and slowest < LONG_S:
+            began = time.monotonic()
             with workshop.reporting(), start_span(op="test", name="spin") as span:
                 assert workshop._gateway.spin("ada", 10).is_success
-            traces.append(span.trace_id)
+            slowest, trace_id = max((slowest, trace_id), (time.monotonic() - began, span.trace_id))
         assert looping.result().missing == []
-
-    def segment(trace_id: str, service: str) -> Span:
-        item = workshop.store.wait_for_segment(trace_id, PATIENCE_S, service)
-        return next(each for each in spans([item]) if each.is_segment)
-
-    pairs = [(segment(each, "gateway"), segment(each, "game-engine")) for each in traces]
-    # On a busy machine others are slow as well, for reasons of their own.
-    assert any(
+    caller, engine = (
+        next(
+            each
+            for each in spans([workshop.store.wait_for_segment(trace_id, PATIENCE_S, service)])
+            if each.is_segment
+        )
+        for service in ("gateway", "game-engine")
+    )
+    return (
         caller.duration > LONG_S
         and engine.start - caller.start > LONG_S / 2
         and engine.duration < caller.duration / 2
-        for caller, engine in pairs
     )

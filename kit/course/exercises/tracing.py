@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from demo_services.sdk import GENERATION
 from demo_services.services import GAME_ENGINE, GATEWAY
 from demo_services.trace import start_span
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
@@ -46,6 +47,12 @@ def torn_calls(found: Sequence[Span]) -> list[Span]:
     """Return the calls that no span of the service that was called belongs to."""
     parents = {span.parent_id for span in found}
     return [span for span in found if span.op == CALL and span.id not in parents]
+
+
+def _header(span: Span, name: str) -> str:
+    """Return a header of a request: version 3 of the SDK keeps a list of its values."""
+    value = span.attributes.get(HEADER + name)
+    return as_str(value[0] if isinstance(value, list) and value else value)
 
 
 def _is_whole(found: list[Span]) -> bool:
@@ -133,14 +140,20 @@ def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> St
 
     Raises TimeoutError.
     """
-    return store.wait_for(
+    # The gateway passes bodies on unread, and version 3 of the SDK keeps what an application read.
+    reader = GATEWAY if GENERATION < 3 else GAME_ENGINE
+    item = store.wait_for(
         None,
         lambda item: _entry(item, player) is not None,
         timeout,
         type="span",
-        project=GATEWAY.name,
+        project=reader.name,
         what=f"spin of {player}",
     )
+    if reader is GATEWAY:
+        return item
+    (trace_id,) = item.trace_ids
+    return store.wait_for_segment(trace_id, timeout, GATEWAY.name)
 
 
 def _entry(item: StoredItem, player: str) -> Span | None:
@@ -177,9 +190,8 @@ def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
 
 
 def _check_carry(item: StoredItem, player: str, trace_id: str) -> None:
-    entry = _entry(item, player)
-    assert entry is not None, item
-    trace, baggage = (as_str(entry.attributes.get(HEADER + name)) for name in (TRACE, BAGGAGE))
+    entry = _entry(item, player) or segments([item])[0]
+    trace, baggage = (_header(entry, name) for name in (TRACE, BAGGAGE))
     if not trace:
         raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
     if trace_id not in item.trace_ids:
