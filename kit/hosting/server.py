@@ -8,6 +8,7 @@ import asyncio
 import socket
 import threading
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +32,10 @@ NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Report = Callable[[str], object]  # is given a line for a person
 Parser = Literal["h11", "httptools"]
 State = Literal["up", "starting", "restarting", "down"]
+
+# FastAPI silences this while it builds an application, in a way that two threads which build one
+# at the same time undo for each other; the remark then stands in a learner's cell.
+warnings.filterwarnings("ignore", message=r"The 'alias' attribute with value")
 
 
 class ServerError(ActionableError, RuntimeError):
