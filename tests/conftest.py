@@ -13,8 +13,10 @@ from xdist.scheduler import LoadFileScheduling
 
 from kit.crashes.catalogue import CRASHES
 from kit.hosting.database import Database
+from kit.ingest.store import Store
 from kit.outcome import Outcome
 from kit.workshop import Workshop
+from tests.ingest.sending import Ingest, running
 
 TESTS = Path(__file__).parent
 DATABASE = Database()
@@ -173,3 +175,18 @@ def recorded_crashes(
             recording.write_bytes(pickle.dumps(outcomes))
         recorded: Mapping[str, Outcome] = pickle.loads(recording.read_bytes())
     return recorded
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of captured events, empty."""
+    store = Store(tmp_path / "captured.sqlite3")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ingest(store: Store) -> Iterator[Ingest]:
+    """An ingest that keeps what it is sent in the store."""
+    with running(store) as ingest:
+        yield ingest

@@ -147,7 +147,7 @@ def measured(query: str, collection: str) -> Iterator[None]:
     finally:
         took_ms = round((time.perf_counter() - began) * 1000, 1)
         about = {"db.operation.name": query, "db.collection.name": collection, "result": result}
-        say = logger.info if result == "ok" else sentry_sdk.logger.warning
+        say = logger.info if result == "ok" else logger.warning
         say("{query} took {took_ms} ms", query=query, took_ms=took_ms, attributes=about)
         sentry_sdk.metrics.distribution(
             "analytics.query_time", took_ms, unit="millisecond", attributes=about

@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from demo_services.services import SERVICES
 from kit.html import render
 from kit.ingest.store import StoredItem
 from kit.reading.logs import MAX_LOGS, LogEntry, read_logs
@@ -30,7 +29,7 @@ from kit.reading.payload import (
 )
 from kit.reading.spans import Span, length, spans
 from kit.views.axis import percent, seconds_ticks
-from kit.views.waterfall import COLOURS
+from kit.views.waterfall import service_colours
 from kit.words import count_noun
 
 MAX_LINES = 200
@@ -96,7 +95,8 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
     found, entries = spans(items), read_logs(items, trace_id)
     errors = [as_mapping(item.payload) for item in items if item.type == "event"]
     axis = _axis(found, entries)
-    colours = _colours([*(span.service for span in found), *(entry.service for entry in entries)])
+    served = [*(span.service for span in found), *(entry.service for entry in entries)]
+    colours = service_colours(served)
     by_id = {span.id: span for span in found if span.id}
     timed = [
         *((entry.time, _log_row(entry, axis, colours, by_id)) for entry in entries),
@@ -121,12 +121,6 @@ def _axis(found: Sequence[Span], entries: Sequence[LogEntry]) -> _Axis:
     start = min(starts, default=0.0)
     # A trace without any length still needs an axis that has one.
     return _Axis(start, max(ends, default=start) - start or 0.001)
-
-
-def _colours(services: Sequence[str]) -> dict[str, int]:
-    """Return the colour of each service, the same as in all waterfalls."""
-    known = dict.fromkeys([*SERVICES, *services])
-    return {name: number % COLOURS for number, name in enumerate(known)}
 
 
 def _log_row(

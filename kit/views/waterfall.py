@@ -309,9 +309,15 @@ class _DrawnRow:
     marks: list[str]
 
 
+def service_colours(services: Iterable[str]) -> dict[str, int]:
+    """Return the number of the colour of each service, the same in all traces and views."""
+    # The system's own first.
+    known = dict.fromkeys([*SERVICES, *services])
+    return {name: number % COLOURS for number, name in enumerate(known)}
+
+
 def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[_DrawnRow]:
-    # The system's own first, so that a service has one colour in all traces.
-    services = list(dict.fromkeys([*SERVICES, *(row.service for row in rows)]))
+    colours = service_colours(row.service for row in rows)
 
     def place_all(intervals: Iterable[Interval]) -> list[tuple[str, str]]:
         return [(percent(a - start, total), percent(b - a, total)) for a, b in intervals]
@@ -319,7 +325,7 @@ def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[
     for row in rows:
         yield _DrawnRow(
             row=row,
-            colour=services.index(row.service) % COLOURS,
+            colour=colours[row.service],
             name=_LOOPBACK.sub("", row.what),
             bars=place_all((span.start, span.end) for span in row.spans),
             critical=place_all(row.critical),

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -29,13 +28,6 @@ UP = [Part("gateway", "up")]
 DEADLINE_S = 60.0
 
 MakePanel = Callable[..., Panel]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "captured.sqlite3")
-    yield store
-    store.close()
 
 
 @pytest.fixture
