@@ -64,6 +64,7 @@ from .ingest.relay import Relay as Relay
 from .outcome import Event as Event
 from .reading.grouping import by_default as by_default
 from .reading.grouping import simulated_issue as simulated_issue
+from .reading.server.cuts import server_cuts as server_cuts
 from .reading.spans import segments as segments
 from .reading.spans import spans as spans
 from .system.clients import sentry_off as sentry_off

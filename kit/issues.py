@@ -12,7 +12,9 @@ from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
 from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue, title
-from kit.reading.payload import as_mapping, as_str, truncate
+from kit.reading.payload import as_str, truncate
+from kit.reading.server.references import NOT_IMITATED, STATS, USERS
+from kit.reading.server.users import has_user, user_key
 from kit.views.card import event_card
 from kit.words import count_noun
 
@@ -25,10 +27,10 @@ MAX_CHANGES = 6
 BARS = 24
 
 _LEVELS = ("fatal", "error", "warning", "info", "debug")
-_USER = ("id", "email", "username", "ip_address")
 
 Key = tuple[str, ...]
-Load = Callable[[str], Event | None]
+# By the id of an event and the project that has it.
+Load = Callable[[str, str], Event | None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Issue:
 
     ``title``, ``culprit`` and ``level`` are those of the latest event. ``reason`` says why these
     events are one issue. ``times`` are when they were received, in seconds since the epoch, the
-    latest first; ``users`` counts the different users among them. ``regrouped`` says that a rule
-    gave the latest one its fingerprint.
+    latest first. ``users`` counts the different users among them, ``uncounted_users`` the events
+    whose user has nothing that Sentry counts users by. ``regrouped`` says that a rule gave the
+    latest one its fingerprint.
     """
 
     key: Key
@@ -59,6 +62,7 @@ class Issue:
     reason: str
     regrouped: bool
     users: int
+    uncounted_users: int
     times: tuple[float, ...]
     event_ids: tuple[str, ...] = field(repr=False)
     load: Load = field(repr=False)
@@ -81,12 +85,15 @@ class Issue:
     @property
     def events(self) -> list[Event]:
         """Its events, the latest first, read from the store again. Raises StoreError."""
-        return [event for event in map(self.load, self.event_ids) if event is not None]
+        return list(filter(None, map(self._load, self.event_ids)))
 
     @property
     def latest(self) -> Event | None:
         """Its latest event; None when the store has it no more. Raises StoreError."""
-        return next(filter(None, map(self.load, self.event_ids[:1])), None)
+        return next(filter(None, map(self._load, self.event_ids[:1])), None)
+
+    def _load(self, event_id: str) -> Event | None:
+        return self.load(event_id, self.service)
 
     def __repr__(self) -> str:
         return f"<Issue {self.title} ({count_noun(self.count, 'event')})>"
@@ -96,18 +103,25 @@ class Issues(Sequence[Issue]):
     """Issues, the one with the newest event first; shown in a notebook as a table.
 
     Those that a rule regrouped come before all others. ``events`` is how many events they are of,
-    ``complete`` whether those are all that are stored, ``as_sent`` how many issues it would be
-    without a rule. ``changes`` says what a rule merged and split, a sentence each; it is None
-    without one.
+    ``complete`` whether those are all that are stored, ``duplicates`` how many arrived again and
+    are not counted, ``as_sent`` how many issues it would be without a rule. ``changes`` says what
+    a rule merged and split, a sentence each; it is None without one.
     """
 
     def __init__(
-        self, issues: Sequence[Issue], *, complete: bool, as_sent: int, changes: list[str] | None
+        self,
+        issues: Sequence[Issue],
+        *,
+        complete: bool,
+        as_sent: int,
+        changes: list[str] | None,
+        duplicates: int = 0,
     ) -> None:
         self._issues = tuple(sorted(issues, key=lambda issue: not issue.regrouped))
         self.complete = complete
         self.as_sent = as_sent
         self.changes = changes
+        self.duplicates = duplicates
         self.events = sum(issue.count for issue in issues)
 
     @overload
@@ -130,24 +144,41 @@ class Issues(Sequence[Issue]):
 def read_issues(store: Store, rule: Rule | None = None, *, last: int = LAST) -> Issues:
     """Group the ``last`` error events that are stored; ``rule`` may give them fingerprints.
 
+    An event that arrived again, with its id in the same project, counts once, as in Sentry.
     ``rule`` is given each event, and returns its fingerprint or None to leave it as it was sent.
     Raises FingerprintError when it fails, ValueError when ``last`` is not positive, and StoreError.
     """
     if last < 1:
         raise ValueError(f"last is {last}; it is a number of events, at least 1.")
 
-    def load(event_id: str) -> Event | None:
-        items = store.items(event_id=event_id, type="event", limit=1)
-        return Event(items[0].payload) if items else None
+    def load(event_id: str, project: str) -> Event | None:
+        items = store.items(event_id=event_id, project=project, type="event")
+        # Of duplicates the first one counts, as in Sentry.
+        return Event(items[-1].payload) if items else None
 
-    items = store.items(type="event", limit=last)
+    stored = store.items(type="event", limit=last)
+    items = without_duplicates(stored)
     seen = [_look(item, rule) for item in items]
     return Issues(
         group(seen, load, by="your function" if rule else ""),
-        complete=len(items) < last,
+        complete=len(stored) < last,
         as_sent=len({each.sent for each in seen}),
         changes=changes(seen) if rule else None,
+        duplicates=len(stored) - len(items),
     )
+
+
+def without_duplicates(items: Sequence[StoredItem]) -> list[StoredItem]:
+    """Return events, the latest first, without those that arrived again with an id they had.
+
+    An id is one of a project: two projects may have events of the same id.
+    """
+    firsts = {(item.project, item.event_id): item.id for item in items}
+    return [
+        item
+        for item in items
+        if not item.event_id or firsts[item.project, item.event_id] == item.id
+    ]
 
 
 def _look(item: StoredItem, rule: Rule | None) -> Seen:
@@ -184,16 +215,14 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
         level=level if level in _LEVELS else "error",
         reason=reason(event, len(members), by=by if regrouped else ""),
         regrouped=regrouped,
-        users=len({user for each in members if (user := _user(each.event))}),
+        users=len({user for each in members if (user := user_key(each.event))}),
+        uncounted_users=len(
+            [each for each in members if has_user(each.event) and not user_key(each.event)]
+        ),
         times=tuple(each.item.received_at for each in members),
         event_ids=tuple(each.item.event_id for each in members if each.item.event_id),
         load=load,
     )
-
-
-def _user(event: Raw) -> str:
-    user = as_mapping(event.get("user"))
-    return next((f"{name} {as_str(user[name])}" for name in _USER if user.get(name)), "")
 
 
 def changes(seen: Sequence[Seen]) -> list[str]:
@@ -250,6 +279,9 @@ def issue_list(issues: Issues) -> Markup:
         more_changes=max(len(made) - MAX_CHANGES, 0),
         span=[_utc(moment) for moment in span],
         bar_count=BARS,
+        not_imitated=NOT_IMITATED,
+        stats=STATS,
+        users=USERS,
     )
 
 

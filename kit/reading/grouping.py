@@ -9,12 +9,11 @@ https://github.com/getsentry/sentry/tree/master/src/sentry/grouping
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from kit.actionable import ActionableError
 from kit.reading.payload import (
-    as_list,
     as_mapping,
     as_mappings,
     as_str,
@@ -23,31 +22,18 @@ from kit.reading.payload import (
     get_path,
     truncate,
 )
+from kit.reading.server.exception_groups import counted_exceptions
+from kit.reading.server.fingerprint import DEFAULT, fingerprint_of, is_variable, resolve
+from kit.reading.server.messages import without_values
 
-DEFAULT = "{{ default }}"
 # What is longer is generated or minified code, and left out of the grouping.
 MAX_LINE = 120
-MAX_MESSAGE = 2000
 
 Raw = Mapping[str, Any]
 Rule = Callable[[Any], Any]
 
 _SHOWN_PART, _SHOWN_PARTS, _SHOWN_CALLS, _SHOWN_TYPES = 60, 6, 4, 3
-_IS_DEFAULT = re.compile(r"\{\{\s*default\s*\}\}")
 _FOLDERS = re.compile(r"[/\\]")
-# The first that fits wins: what is written like a number may be part of something else.
-_VALUES = re.compile(
-    r"""(?P<email>\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)
-    | (?P<url>\b(?:https?|wss?|ftp|mongodb)://\S+)
-    | (?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)
-    | (?P<date>\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b)
-    | (?P<ip>\b\d{1,3}(?:\.\d{1,3}){3}\b)
-    | (?P<duration>\b\d+(?:\.\d+)?m?s\b)
-    | (?P<float>(?<!\w)-?\d+\.\d+\b)
-    | (?P<int>(?<!\w)-?\d{1,7}\b)
-    | (?P<hex>\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{8,128}\b)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 
 
 class FingerprintError(ActionableError, ValueError):
@@ -57,14 +43,16 @@ class FingerprintError(ActionableError, ValueError):
 def simulated_issue(event: Raw, project: str = "") -> tuple[str, ...]:
     """Return a key that two events share when Sentry would make them one issue. Simulated.
 
-    The documented rule: the fingerprint, else exception types and frames of ours. In a fingerprint
-    ``{{ default }}`` stands for what the event would be grouped by without one. Sentry's servers
-    look closer: https://docs.sentry.io/concepts/data-management/event-grouping/
+    The documented rule: the fingerprint, else exception types and in-app frames. In a fingerprint
+    ``{{ default }}`` stands for what the event would be grouped by without one, and a variable
+    such as ``{{ transaction }}`` for its value.
+    https://docs.sentry.io/concepts/data-management/event-grouping/
     """
     # Issues belong to a project; here every service has its own.
     key = [project or as_str(event.get("server_name"))]
     for part in fingerprint_of(event) or [DEFAULT]:
-        key += by_default(event) if part == DEFAULT else [part]
+        value = resolve(part, event)
+        key += by_default(event) if value == DEFAULT else [value]
     return tuple(key)
 
 
@@ -72,32 +60,29 @@ def by_default(event: Raw) -> Iterator[str]:
     """Yield what an event is grouped by without a fingerprint. Simulated.
 
     All exceptions of a chain count, each with its type and its frames, or without frames its
-    message.
+    message. Of a group of exceptions each different one counts once.
     """
-    errors = exceptions(event)
+    errors = counted_exceptions(event, _counted_parts)
     for error in errors:
-        yield as_str(error.get("type"))
-        yield from calls(error) or [without_values(as_str(error.get("value")))]
+        yield from _counted_parts(error)
     if not errors:
         yield from calls(_thread(event)) or [without_values(_template(event))]
+
+
+def _counted_parts(error: Raw) -> tuple[str, ...]:
+    # An SDK makes a synthetic exception only to get a stack trace: its type says nothing.
+    kind = [] if _is_synthetic(error) else [as_str(error.get("type"))]
+    return (*kind, *(calls(error) or [without_values(as_str(error.get("value")))]))
+
+
+def _is_synthetic(error: Raw) -> bool:
+    return get_path(error, ("mechanism", "synthetic")) is True
 
 
 def calls(raised: Raw) -> list[str]:
     """Return the frames that count, oldest first: those of ours, or all when there are none."""
     # A function that calls itself counts once, however deep it went.
     return [call for call, _ in groupby(map(_call, _grouping_frames(raised)))]
-
-
-def without_values(text: str) -> str:
-    """Return a message with numbers, ids, dates and addresses replaced by what they are."""
-    lines = (line for line in text[:MAX_MESSAGE].splitlines() if line.strip())
-    return _VALUES.sub(lambda found: f"<{found.lastgroup}>", "\n".join(islice(lines, 2)))
-
-
-def fingerprint_of(event: Raw) -> list[str]:
-    """Return the fingerprint that an event carries; empty when it has none."""
-    parts = [as_str(part) for part in as_list(event.get("fingerprint"))]
-    return [DEFAULT if _IS_DEFAULT.fullmatch(part) else part for part in parts]
 
 
 def ask(rule: Rule, event: Raw) -> list[str] | None:
@@ -152,27 +137,35 @@ def reason(event: Raw, count: int, *, by: str = "") -> str:
     if all(part == DEFAULT for part in parts):
         return f"{'Same' if count > 1 else 'The only event with this'} {_basis(event)}."
     subject = f"All {count} were" if count > 1 else "Only this event was"
-    given = f"{subject} given the fingerprint {_list_parts(parts)}{by and f' by {by}'}."
+    given = f"{subject} given the fingerprint {_list_parts(parts, event)}{by and f' by {by}'}."
     return f"{given} {DEFAULT} stands for {_basis(event)}." if DEFAULT in parts else given
 
 
-def _list_parts(parts: Sequence[str]) -> str:
-    shown = [truncate(part, _SHOWN_PART) for part in parts[:_SHOWN_PARTS]]
+def _list_parts(parts: Sequence[str], event: Raw) -> str:
+    shown = [_part(part, event) for part in parts[:_SHOWN_PARTS]]
     return " / ".join(shown) + (" / …" if len(parts) > _SHOWN_PARTS else "")
+
+
+def _part(part: str, event: Raw) -> str:
+    shown = truncate(part, _SHOWN_PART)
+    if not is_variable(part):
+        return shown
+    return f"{shown} = {truncate(resolve(part, event), _SHOWN_PART)}"
 
 
 def _basis(event: Raw) -> str:
     """Return what ``by_default`` looked at, as a noun."""
-    errors = exceptions(event)
+    counted = counted_exceptions(event, _counted_parts)
+    errors = [each for each in exceptions(event) if any(each is one for one in counted)]
     stackless = {} if errors else _thread(event)
     raised = next((each for each in reversed(errors) if calls(each)), stackless)
-    types = [as_str(each.get("type")) for each in reversed(errors)]
+    types = [as_str(each.get("type")) for each in reversed(errors) if not _is_synthetic(each)]
     what = f"{_types(types)} and " if types else ""
     if not calls(raised):
         message = as_str(errors[-1].get("value")) if errors else _template(event)
         return f"{what}message, values aside: “{truncate(without_values(message), 120)}”"
     ours = any(frame.get("in_app") is True for frame in _grouping_frames(raised))
-    return f"{what}{'in-app frames' if ours else 'frames, none of them ours'}: {_walk(raised)}"
+    return f"{what}{'in-app frames' if ours else 'frames, none of them in-app'}: {_walk(raised)}"
 
 
 def _types(types: list[str]) -> str:
@@ -207,18 +200,18 @@ def _call(frame: Raw) -> str:
 
 def _thread(event: Raw) -> Raw:
     """Return what has the stack trace of an event without an exception."""
-    found = [
-        each for each in as_mappings(get_path(event, ("threads", "values"))) if "stacktrace" in each
-    ]
-    crashed = [each for each in found if each.get("crashed") is True]
-    # Of several threads none is to blame unless one is said to have crashed.
-    known = crashed or found
-    return known[0] if len(known) == 1 else event
+    found = as_mappings(get_path(event, ("threads", "values")))
+    # Of several threads none is to blame, unless one alone crashed or was the current one.
+    for name in ("crashed", "current"):
+        marked = [each for each in found if each.get(name) is True]
+        found = marked if len(marked) == 1 else found
+    return found[0] if len(found) == 1 and "stacktrace" in found[0] else event
 
 
 def _template(event: Raw) -> str:
     """Return the message before its parameters were put in, where the SDK sent it."""
-    return as_str(as_mapping(event.get("logentry")).get("message")) or event_message(event)
+    entry = as_mapping(event.get("logentry")) or as_mapping(event.get("message"))
+    return as_str(entry.get("message")) or event_message(event)
 
 
 def _place(rule: Rule, error: Exception) -> str:

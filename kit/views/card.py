@@ -46,6 +46,7 @@ from kit.reading.payload import (
     to_json,
     trace_id,
 )
+from kit.views.server_cuts import server_cuts_part
 from kit.views.stack import FieldRow, Raised, chain, threads
 
 Event = Mapping[str, Any]
@@ -425,13 +426,17 @@ class _Card:
                 "splits further by the other values."
             )
         return (
-            "A custom fingerprint: all events that carry exactly these values become one issue, "
-            "whatever their stack traces."
+            "A custom fingerprint: all events with these values, variables filled in, become one "
+            "issue, whatever their stack traces."
         )
 
     @property
     def why_grouping(self) -> tuple[Why, ...]:
         return self._why([("fingerprint",)] if self.fingerprint else [])
+
+    @property
+    def server_cuts(self) -> Markup:
+        return server_cuts_part(self.event)
 
     @property
     def raw(self) -> Markup:

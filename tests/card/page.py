@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 from kit.crashes import pages
 from kit.crashes.expectation import WATCHDOG, is_watchdog
 from kit.outcome import Event, Outcome
+from kit.reading.server import references
 
-# The only addresses that leave the card: those that crash types declare.
-DOCUMENTATION = [page.url for page in vars(pages).values() if isinstance(page, pages.Page)]
+# The only addresses that leave the card: those that crash types and the simulated server declare.
+DOCUMENTATION = [
+    *(page.url for page in vars(pages).values() if isinstance(page, pages.Page)),
+    *(each.url for each in vars(references).values() if isinstance(each, references.Reference)),
+]
 ELEMENTS = {
     *("section", "header", "style", "h3", "h4", "p", "div", "span", "small", "b", "i", "code"),
     *("pre", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),

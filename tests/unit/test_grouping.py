@@ -1,19 +1,22 @@
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sentry_sdk.utils import event_from_exception
 
 from kit.reading.grouping import (
-    DEFAULT,
     FingerprintError,
     ask,
     culprit,
     reason,
     simulated_issue,
     title,
-    without_values,
 )
+from kit.reading.server.fingerprint import DEFAULT
+from kit.reading.server.messages import without_values
 
 
 def frame(function: str, code: str = "", *, in_app: bool | None = True) -> dict[str, Any]:
@@ -110,6 +113,119 @@ def test_without_a_stack_trace_other_words_are_another_issue() -> None:
     assert simulated_issue(one) != simulated_issue(other)
 
 
+def test_a_message_of_any_form_is_grouped_without_its_parameters() -> None:
+    one, other = ({"message": {"message": "%s failed", "params": [who]}} for who in ("ada", "bob"))
+    assert simulated_issue(one) == simulated_issue(other) == ("", "%s failed")
+
+
+@pytest.mark.parametrize(
+    ("threads", "counted"),
+    [
+        ([raised("", frame("watch"))], "shop.watch"),
+        ([raised("", frame("a")), raised("", frame("b"))], "closed"),
+        ([raised("", frame("a")), raised("", frame("b")) | {"crashed": True}], "shop.b"),
+        ([raised("", frame("a")), raised("", frame("b")) | {"current": True}], "shop.b"),
+        (
+            [raised("", frame(name)) | {"crashed": True, "current": name == "a"} for name in "ab"],
+            "shop.a",
+        ),
+        (
+            [
+                raised("", frame(name)) | {"crashed": name != "c", "current": name == "c"}
+                for name in "abc"
+            ],
+            "shop.c",
+        ),
+        ([raised("", frame(name)) | {"crashed": True} for name in "ab"], "closed"),
+        ([raised("") | {"crashed": True}, raised("", frame("b"))], "closed"),
+    ],
+)
+def test_a_thread_counts_that_alone_crashed_or_is_current(threads: Any, counted: str) -> None:
+    sent = {"message": "closed", "threads": {"values": threads}}
+    assert simulated_issue(sent) == ("", counted)
+
+
+def test_the_type_of_a_synthetic_exception_does_not_count() -> None:
+    synthetic = {"mechanism": {"type": "generic", "synthetic": True}}
+    one, other = (event(raised(kind, frame("pay")) | synthetic) for kind in ("Error", "Signal"))
+    assert simulated_issue(one) == simulated_issue(other) == ("shop", "shop.pay")
+    assert reason(one, 2) == "Same in-app frames: pay."
+
+
+# Groups of exceptions
+
+
+def failing(*kinds: type[Exception]) -> Iterator[Exception]:
+    for kind in kinds:
+        try:
+            raise kind("broken")
+        except kind as error:
+            yield error
+
+
+def group_of(*kinds: type[Exception]) -> dict[str, Any]:
+    """Return what the SDK makes of a group of exceptions, each raised at the same place."""
+    try:
+        raise ExceptionGroup("several", list(failing(*kinds)))
+    except ExceptionGroup as group:
+        made: dict[str, Any] = json.loads(json.dumps(event_from_exception(group)[0]))
+    return {**made, "platform": "python", "sdk": {"version": "2.75.0"}}
+
+
+def test_members_of_a_group_that_are_equal_count_as_one() -> None:
+    keys = [group_of(*[KeyError] * number) for number in (1, 2, 5)]
+    assert len({simulated_issue(each) for each in keys}) == 1
+    # As the member alone would be: the group itself does not count.
+    (alone,) = (each for each in keys[0]["exception"]["values"] if each["type"] == "KeyError")
+    assert simulated_issue(keys[0]) == simulated_issue({"exception": {"values": [alone]}})
+    assert reason(keys[2], 2).startswith("Same exception type and ")
+
+
+def test_each_different_member_of_a_group_counts_once_and_the_group_too() -> None:
+    pair, more = group_of(KeyError, OSError), group_of(OSError, KeyError, KeyError, OSError)
+    assert simulated_issue(pair) == simulated_issue(more)
+    assert {"ExceptionGroup", "KeyError", "OSError"} < set(simulated_issue(pair))
+    assert simulated_issue(pair) != simulated_issue(group_of(KeyError, ValueError))
+    assert "3 exception types (ExceptionGroup, " in reason(more, 2)
+
+
+def test_an_event_of_sdk_3_is_grouped_by_all_members() -> None:
+    one, two = group_of(KeyError), group_of(KeyError, KeyError)
+    for made in (one, two):
+        made["sdk"] = {"version": "3.0.0"}
+    assert simulated_issue(one) != simulated_issue(two)
+    assert simulated_issue(two).count("KeyError") == 2
+
+
+def numbered(kind: str, number: Any, above: Any = None, *, group: bool = False) -> dict[str, Any]:
+    mechanism = {"exception_id": number, "parent_id": above, "is_exception_group": group}
+    return raised(kind) | {"mechanism": mechanism}
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        # Two of one id, one below itself, one without an id, no root, a circle, only groups.
+        [numbered("A", 1, 0), numbered("B", 1, 0), numbered("G", 0, group=True)],
+        [numbered("A", 1, 1), numbered("G", 0, group=True)],
+        [numbered("A", None, 0), numbered("G", 0, group=True)],
+        [numbered("A", 2, 1), numbered("G", 1, group=True)],
+        [numbered("A", 1, 0, group=True), numbered("G", 0, 1, group=True)],
+        [numbered("B", 2, 0), numbered("A", 1, 0, group=True), numbered("G", 0, 1, group=True)],
+        [numbered("A", 1, 0, group=True), numbered("G", 0, group=True)],
+    ],
+)
+def test_of_a_broken_group_all_exceptions_count(chain: list[dict[str, Any]]) -> None:
+    kinds = [part for part in simulated_issue(event(*chain)) if part in "ABG"]
+    assert kinds == [each["type"] for each in chain]
+
+
+def test_a_group_in_a_group_is_looked_into() -> None:
+    inner = numbered("B", 3, 2), numbered("G2", 2, 0, group=True)
+    chain = event(*inner, numbered("A", 1, 0), numbered("G1", 0, group=True))
+    assert simulated_issue(chain) == ("shop", "B", "broken", "A", "broken", "G1", "broken")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -152,7 +268,7 @@ def test_what_differs_from_event_to_event_is_left_out_of_a_message(text: str, sh
         (
             event(raised("ValueError", frame("loads", in_app=None))),
             2,
-            "Same exception type and frames, none of them ours: loads.",
+            "Same exception type and frames, none of them in-app: loads.",
         ),
         (
             event(raised("ValueError", value="spin 7")),

@@ -18,6 +18,7 @@ from kit.issues import (
     read_issues,
 )
 from kit.reading.grouping import FingerprintError
+from kit.reading.server.references import NOT_IMITATED
 from kit.workshop import Workshop
 from tests.card.page import Page
 from tests.ingest.sending import store_away
@@ -82,6 +83,60 @@ def test_only_the_last_events_are_looked_at(store: Store) -> None:
     for last in (0, -1):
         with pytest.raises(ValueError, match="at least 1"):
             read_issues(store, last=last)
+
+
+def test_an_event_that_arrives_twice_counts_once_in_its_project(store: Store) -> None:
+    one, other = {"event_id": "a" * 32}, {"event_id": "b" * 32}
+    send(store, failed("KeyError", user={"id": 1}, extra={"try": 1}, **one))
+    send(store, failed("KeyError", **other))
+    send(store, failed("KeyError", user={"id": 2}, extra={"try": 2}, **one))
+    issues = read_issues(store)
+    (issue,) = issues
+    assert (issue.count, issue.users, issues.events, issues.duplicates) == (2, 1, 2, 1)
+    assert issue.event_ids == ("b" * 32, "a" * 32)
+    assert issue.events[1]["extra"] == {"try": 1}
+    assert "1 more event had the id of an earlier one, and does not count" in text(issues)
+    send(store, failed("KeyError", extra={"try": 3}, **one), project="gateway")
+    here, there = read_issues(store)
+    assert (here.service, here.count, there.count) == ("gateway", 1, 2)
+    assert here.events[0]["extra"] == {"try": 3}
+    assert there.events[1]["extra"] == {"try": 1}
+
+
+def test_events_without_an_id_are_no_duplicates(store: Store) -> None:
+    send(store, *(failed("KeyError", event_id=None) for _ in range(3)))
+    assert (read_issues(store)[0].count, read_issues(store).duplicates) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("users", "different", "uncounted"),
+    [
+        ([{"id": 7}, {"id": "7"}, {"id": "7", "email": "ada@example.org"}], 1, 0),
+        ([{"id": 7}, {"username": "7"}, {"email": "7"}, {"ip_address": "7"}], 4, 0),
+        ([{"id": "", "username": "ada"}, {"username": "ada", "email": "a@b.c"}], 1, 0),
+        ([{"email": "a@b.c", "username": "ada"}, {"username": "ada"}], 1, 0),
+        ([{"id": 0}, {"id": "0"}, {"id": True}, {"id": "True"}], 2, 0),
+        ([{"name": "Ada"}, {"data": {"plan": "vip"}}, {"name": ""}, {}], 0, 2),
+        ([{"id": []}, "ada", 7, None, ["id", 7]], 0, 0),
+    ],
+)
+def test_users_are_counted_by_the_first_id_that_they_have(
+    store: Store, users: list[Any], different: int, uncounted: int
+) -> None:
+    send(store, *(failed("KeyError", user=user) for user in users))
+    (issue,) = issues = read_issues(store)
+    assert (issue.users, issue.uncounted_users) == (different, uncounted)
+    assert ("Sentry does not count that user" in text(issues)) is bool(uncounted)
+
+
+def test_the_list_says_what_it_does_not_imitate_each_with_its_page(store: Store) -> None:
+    send(store, failed("KeyError"))
+    page = View(read_issues(store)._repr_html_())
+    folded = page.one("details", "cw-not-imitated")
+    links = [each.attributes["href"] for each in page.all("a") if folded in each.parents]
+    assert links == [reference.url for _, reference in NOT_IMITATED]
+    for what, reference in NOT_IMITATED:
+        assert f"{what} ({reference.title}, read {reference.read})" in " ".join(folded.text.split())
 
 
 # A rule that is tried
@@ -193,7 +248,7 @@ def test_a_row_has_all_that_a_list_of_issues_shows(store: Store) -> None:
     assert "Issues simulated 2 events are 1 issue. Issue Level Over time Events Users" in shown
     assert "KeyError: broken game-engine /pay ✖ error 2 events 2 users first" in shown
     assert "Same exception type and in-app frames: pay. Latest event" in shown
-    assert "The servers of Sentry do more" in shown
+    assert "Not imitated: what the servers of Sentry do beyond that" in shown
 
 
 def test_the_bars_are_told_in_words_too(store: Store) -> None:
@@ -259,7 +314,7 @@ def test_issues_are_a_sequence(store: Store) -> None:
 def test_an_event_that_the_store_has_no_more_is_left_out(store: Store) -> None:
     send(store, failed("KeyError"))
     (issue,) = read_issues(store)
-    gone = replace(issue, load=lambda event_id: None)
+    gone = replace(issue, load=lambda event_id, project: None)
     assert (gone.events, gone.latest, gone.count) == ([], None, 1)
 
 

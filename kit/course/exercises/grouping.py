@@ -10,7 +10,8 @@ from sentry_sdk.utils import event_from_exception
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, each_answer
 from kit.outcome import Event
-from kit.reading.grouping import DEFAULT, simulated_issue
+from kit.reading.grouping import simulated_issue
+from kit.reading.server.fingerprint import DEFAULT
 
 NO_OPINION: tuple[object, ...] = (None, [], [DEFAULT])
 
