@@ -1,7 +1,7 @@
 """What one trigger of a crash type led to."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,10 @@ from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
 from kit.ingest.store import Store, StoredItem
 from kit.reading.logs import LogEntry, read_logs
+from kit.reading.profiles import active_samples
 from kit.reading.spans import Span, spans
 from kit.views.card import event_card
-from kit.views.flame import active_samples, flame_graph
+from kit.views.flame import flame_graph
 from kit.views.logs import log_explorer
 from kit.views.waterfall import waterfall
 
@@ -75,6 +76,13 @@ class Trace(list[Span]):
         return Markup('<div id="trace-{}">{}</div>').format(self.trace_id, waterfall(self.items))
 
 
+def make_trace(items: Sequence[StoredItem], trace_id: str) -> Trace:
+    """Return the trace that these items are of."""
+    trace = Trace(spans(items))
+    trace.trace_id, trace.items = trace_id, tuple(items)
+    return trace
+
+
 class TraceLogs(list[LogEntry]):
     """The logs of one trace, the earliest first; shown in a notebook as the log explorer."""
 
@@ -92,6 +100,14 @@ class TraceLogs(list[LogEntry]):
         # Event cards link to it.
         explorer = log_explorer(self.items, self.trace_id)
         return Markup('<div id="logs-{}">{}</div>').format(self.trace_id, explorer)
+
+
+def read_trace(store: Store, trace_id: str) -> Trace:
+    """Return a trace, waiting for what the payment service sends. Raises StoreError.
+
+    What Python services still hold they must have sent.
+    """
+    return make_trace(_wait_for_payment(store, trace_id), trace_id)
 
 
 def read_trace_logs(store: Store, trace_id: str) -> TraceLogs:
@@ -141,7 +157,7 @@ class Profile(dict[str, Any]):
     span: Span | None = None
 
     def __repr__(self) -> str:
-        return f"<Profile of {len(self['profile']['samples'])} samples>"
+        return f"<Profile of {len(active_samples(self, self.span))} samples>"
 
     def _repr_html_(self) -> Markup:
         return flame_graph(self, self.span)
@@ -180,9 +196,7 @@ class Outcome:
     @cached_property
     def trace(self) -> Trace:
         """The spans of the trace, the earliest first."""
-        trace = Trace(spans(self.items))
-        trace.trace_id, trace.items = self.trace_id, self.items
-        return trace
+        return make_trace(self.items, self.trace_id)
 
     @property
     def profile(self) -> Profile | None:

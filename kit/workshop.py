@@ -35,7 +35,7 @@ from kit.hosting.server import Report
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
-from kit.outcome import Outcome, TraceLogs, read_trace_logs
+from kit.outcome import Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
@@ -159,6 +159,14 @@ class Workshop:
         """Return the last log lines of one service, or of all, oldest first."""
         return self._system.log.lines(service)
 
+    def trace(self, trace_id: str) -> Trace:
+        """Return what is stored of a trace: a waterfall, and a sequence of its spans.
+
+        The services send what they still hold first.
+        """
+        self.flush()
+        return read_trace(self.store, trace_id)
+
     def trace_logs(self, trace_id: str) -> TraceLogs:
         """Return the structured logs of a trace, of all services: a log explorer, and a sequence.
 
@@ -265,7 +273,8 @@ class Workshop:
     def sent_and_dropped(self, since: float = 0.0) -> SentAndDropped:
         """Return what each service sent, and what its SDK dropped and why: a table, and numbers.
 
-        ``since`` is in seconds since the epoch. Raises StoreError.
+        Below the table is everything that is stored, by item type, the newest of each as it was
+        sent. ``since`` is in seconds since the epoch. Raises StoreError.
         """
         return read_sent_and_dropped(self.store, since)
 

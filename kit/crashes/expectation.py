@@ -7,6 +7,7 @@ import jmespath
 
 from kit.crashes.crash_type import Assertion, CrashType, ExpectedError
 from kit.ingest.store import StoredItem
+from kit.reading.profiles import profiled_functions
 from kit.reading.spans import spans
 
 Event = Mapping[str, Any]
@@ -152,5 +153,5 @@ def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Itera
 
 
 def _is_profiled(function: str, profiles: Sequence[Mapping[str, Any]]) -> bool:
-    frames = (frame for item in profiles for frame in item["profile"]["frames"])
-    return any(frame.get("function", "").rpartition(".")[2] == function for frame in frames)
+    found = (name for profile in profiles for name in profiled_functions(profile))
+    return any(name.rpartition(".")[2] == function for name in found)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, count
 from typing import Any
 
@@ -19,6 +20,8 @@ MAX_DEPTH = 128
 
 CONTAINERS = frozenset({"log", "span", "trace_metric"})
 PROFILES = frozenset({"profile", "profile_chunk"})
+# What names no trace itself: it belongs to that of what it is sent with.
+ACCOMPANYING = frozenset({"attachment", "replay_recording", "replay_video", "user_report"})
 JSON_TYPES = (
     CONTAINERS
     | PROFILES
@@ -95,7 +98,7 @@ def parse(body: bytes) -> Envelope:
     """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
     reader = _Reader(body)
     headers = _object(reader.line(), "the envelope header")
-    return Envelope(body, headers, tuple(_items(reader, headers)))
+    return Envelope(body, headers, _with_shared_traces(tuple(_items(reader, headers))))
 
 
 def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
@@ -143,7 +146,7 @@ def _items(reader: _Reader, envelope_headers: dict[str, Any]) -> Iterator[Item]:
             raise TooLarge(f"the envelope has over {MAX_ITEMS} items; send several envelopes")
         headers, payload = _split(reader, f"item {number}")
         kind = headers["type"]
-        claims = _claims(payload, f"item {number}") if kind in JSON_TYPES else _Claims()
+        claims = _claims_of(kind, payload, f"item {number}")
         yield Item(
             type=kind,
             event_id=hex_id(claims.event_id) or hex_id(envelope_headers.get("event_id")),
@@ -152,6 +155,19 @@ def _items(reader: _Reader, envelope_headers: dict[str, Any]) -> Iterator[Item]:
             offset=offset,
             length=reader.offset - offset,
         )
+
+
+def _with_shared_traces(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Give an attachment or a recording the traces of the items that it was sent with."""
+    if not any(item.type in ACCOMPANYING and not item.trace_ids for item in items):
+        return items
+    shared = frozenset[str]().union(*(item.trace_ids for item in items))
+    return tuple(
+        replace(item, trace_ids=shared)
+        if item.type in ACCOMPANYING and not item.trace_ids
+        else item
+        for item in items
+    )
 
 
 def _at_end(reader: _Reader) -> bool:
@@ -202,6 +218,7 @@ class _Claims(msgspec.Struct):
     contexts: Any = None
     transaction: Any = None
     trace_id: Any = None
+    trace_ids: Any = None
     items: Any = None
 
 
@@ -209,6 +226,17 @@ _READ_CLAIMS = msgspec.json.Decoder(_Claims).decode
 # What the standard library's reader takes and msgspec refuses: NaN and Infinity, numbers beyond
 # a double, lone surrogates, bytes that are not UTF-8.
 _REFUSED_BY_MSGSPEC = (msgspec.MsgspecError, UnicodeError)
+
+
+def _claims_of(kind: str, payload: bytes, what: str) -> _Claims:
+    """Return what a payload says about where it belongs; those of other types say nothing."""
+    if kind in JSON_TYPES:
+        return _claims(payload, what)
+    if kind == "replay_event":
+        # Kept as bytes, whatever it is.
+        with suppress(BadEnvelope):
+            return _claims(payload, what)
+    return _Claims()
 
 
 def _claims(payload: bytes, what: str) -> _Claims:
@@ -295,6 +323,8 @@ def _claimed_traces(kind: str, claims: _Claims) -> Iterable[Any]:
         return [claims.trace_id]
     if kind == "profile":
         return [_dig(claims.transaction, "trace_id")]
+    if kind == "replay_event" and isinstance(claims.trace_ids, list):
+        return claims.trace_ids
     return [_dig(claims.contexts, "trace", "trace_id")]
 
 

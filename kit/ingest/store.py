@@ -18,6 +18,7 @@ from kit.actionable import ActionableError
 from kit.ingest.checkpoint import Checkpointer
 from kit.ingest.encoding import IDENTITY, Encoded, decode
 from kit.ingest.envelope import Envelope, Item, parse_item
+from kit.ingest.members import sent_spans
 from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
 
@@ -111,6 +112,11 @@ _SOURCES: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset(), "items", "items.id"),
 )
 
+_COUNT_TYPES = """
+SELECT type, count(*) FROM items CROSS JOIN envelopes ON envelopes.id = items.envelope
+WHERE received_at >= :since GROUP BY type ORDER BY type
+"""
+
 
 class StoreError(ActionableError):
     """The store cannot take or give items; the message says why and what to do."""
@@ -141,8 +147,7 @@ class StoredItem:
         """
         if self.type == "transaction":
             return True
-        batch = self.payload.get("items") if self.type == "span" else None
-        spans = batch if isinstance(batch, list) else []
+        spans = sent_spans(self.payload) if self.type == "span" else []
         return any(isinstance(span, dict) and span.get("is_segment") is True for span in spans)
 
 
@@ -275,6 +280,12 @@ class Store:
         with self._as_store_error("read"), self._reading:
             rows = self._reader.execute(_select(wanted), wanted | {"limit": limit}).fetchall()
         return [_make_item(*row) for row in rows]
+
+    def count_types(self, since: float = 0.0) -> dict[str, int]:
+        """Return how many items of each type were received ``since`` a time. Raises StoreError."""
+        with self._as_store_error("read"), self._reading:
+            rows = self._reader.execute(_COUNT_TYPES, {"since": since}).fetchall()
+        return dict(rows)
 
     @property
     def deleted(self) -> Deleted:

@@ -1,22 +1,30 @@
 """What each service sent, beside what its SDK dropped and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from markupsafe import Markup
 
 from kit.html import render
-from kit.ingest.store import MOST, Store
+from kit.ingest.store import MOST, Store, StoredItem
 from kit.reading.client_reports import REASONS, SENT_TYPES, ServiceTelemetry, count_telemetry
+from kit.reading.items import ItemGroup, count_items
 
 MAX_ROWS = 12
 MAX_KINDS = 12
 
 
 class SentAndDropped(Mapping[str, ServiceTelemetry]):
-    """What was sent and dropped, by service; shown in a notebook as a table."""
+    """What was sent and dropped, by service; shown in a notebook as a table.
 
-    def __init__(self, services: Mapping[str, ServiceTelemetry]) -> None:
+    ``stored`` is all that is stored, by item type, of whichever services.
+    """
+
+    def __init__(
+        self, services: Mapping[str, ServiceTelemetry], stored: Sequence[ItemGroup] = ()
+    ) -> None:
         self._services = dict(sorted(services.items()))
+        self.stored = list(stored)
 
     def __getitem__(self, service: str) -> ServiceTelemetry:
         return self._services[service]
@@ -56,13 +64,17 @@ class SentAndDropped(Mapping[str, ServiceTelemetry]):
 def read_sent_and_dropped(store: Store, since: float = 0.0) -> SentAndDropped:
     """Return what arrived ``since`` a time, in seconds since the epoch, and what did not.
 
-    Only the last ``MOST`` items of each type are looked at. Raises StoreError.
+    By service, only the last ``MOST`` items of each type are looked at. Raises StoreError.
     """
-    return SentAndDropped(
-        count_telemetry(
-            item
-            for kind in (*SENT_TYPES, "client_report")
-            for item in store.items(type=kind, limit=MOST)
-            if item.received_at >= since
-        )
+    telemetry = count_telemetry(
+        item
+        for kind in (*SENT_TYPES, "client_report")
+        for item in store.items(type=kind, limit=MOST)
+        if item.received_at >= since
     )
+    counts = store.count_types(since)
+    return SentAndDropped(telemetry, count_items(counts, partial(_newest, store)))
+
+
+def _newest(store: Store, kind: str) -> list[StoredItem]:
+    return store.items(type=kind, limit=1)

@@ -15,9 +15,29 @@ from markupsafe import Markup
 
 from demo_services.services import SERVICES
 from kit.html import render
-from kit.ingest.store import StoredItem
-from kit.reading.payload import as_mapping, as_str, exceptions, get_path, parse_time, shorten
-from kit.reading.spans import MAX_SPANS, Span, length, spans
+from kit.ingest.store import MOST, StoredItem
+from kit.reading.items import ItemGroup, group_items, raw_value
+from kit.reading.payload import (
+    as_mapping,
+    as_str,
+    event_message,
+    exceptions,
+    get_path,
+    parse_time,
+    shorten,
+    truncate,
+)
+from kit.reading.spans import (
+    MAX_SPANS,
+    MAX_TRACE_S,
+    Span,
+    SpanLink,
+    SpanReading,
+    UnplacedSpan,
+    length,
+    read_spans,
+    span_id,
+)
 from kit.views.axis import percent, seconds_ticks
 from kit.words import count_noun
 
@@ -25,7 +45,11 @@ MAX_ROWS = 80
 # As many equal siblings in a row share one: fifty queries are one staircase, not fifty rows.
 GROUPED = 5
 COLOURS = 6
-
+# So many spans whose times cannot be are named, and so many without a place shown raw.
+MAX_NAMED = 8
+_MAX_LABEL = 80
+# What the drawing shows.
+_DRAWN = ("event", "span", "transaction")
 
 _TICKS = 5
 # Says nothing in a picture that has the service beside it.
@@ -36,10 +60,14 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class ErrorMark:
-    """An error event: when it happened, in seconds since the epoch, and its type."""
+    """An error event: when it happened, in seconds since the epoch, and its type.
+
+    Where that cannot be, ``at`` is the end of its span, and ``is_guess``.
+    """
 
     at: float
     type: str
+    is_guess: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,12 +109,23 @@ class WaterfallRow:
     def what(self) -> str:
         """The operation and the name, with how many there are."""
         count = f"{len(self.spans)} × " if len(self.spans) > 1 else ""
-        return count + (f"{self.spans[0].op} {self.spans[0].name}".strip() or "unnamed span")
+        return count + self.spans[0].label
 
     @property
     def took(self) -> str:
         """The duration in words."""
         return length(self.seconds) + (" in all" if len(self.spans) > 1 else "")
+
+    @property
+    def links(self) -> list[SpanLink]:
+        """The spans that its own name as belonging together."""
+        return [link for span in self.spans for link in span.links]
+
+    @property
+    def remark(self) -> str:
+        """What is wrong with the times of its spans; empty when nothing is."""
+        found = dict.fromkeys(span.remark for span in self.spans if span.remark)
+        return "; ".join(list(found)[:MAX_NAMED])
 
     @property
     def critical_took(self) -> str:
@@ -122,10 +161,12 @@ class _SpanTree:
 def waterfall(items: Sequence[StoredItem]) -> Markup:
     """Return the spans of a trace as a waterfall, with its errors and its critical path.
 
-    ``items`` are those of one trace, of any type. A trace of more than ``MAX_ROWS`` rows is cut
-    to the longest and to those with errors, and says so.
+    ``items`` are those of one trace, of any type: what is not drawn is named, and shown raw. A
+    trace of more than ``MAX_ROWS`` rows is cut to the longest and to those with errors, and says
+    so.
     """
-    found = spans(items)
+    reading = read_spans(items)
+    found = reading.spans
     marks, astray = _marks(items, found)
     rows = list(_rows(_tree(found), marks))
     shown = _longest(rows)
@@ -139,7 +180,8 @@ def waterfall(items: Sequence[StoredItem]) -> Markup:
         ticks=seconds_ticks(axis, _TICKS),
         rows=[(row, length(row.start - start)) for row in shown],
         summary=_summary(rows, found, total),
-        notes=list(_notes(rows, shown, found, astray)),
+        notes=[*_notes(rows, shown, astray), *_reading_notes(items, reading, rows)],
+        undrawn=[*_unplaced_group(reading.unplaced), *_undrawn(items)],
     )
 
 
@@ -233,19 +275,40 @@ def _marks(
     marks: dict[int, list[ErrorMark]] = defaultdict(list)
     astray = []
     for event in (as_mapping(item.payload) for item in items if item.type == "event"):
-        span = by_id.get(as_str(get_path(event, ("contexts", "trace", "span_id"))))
+        span = by_id.get(span_id(get_path(event, ("contexts", "trace", "span_id"))))
         if span is None:
             astray.append(_type(event))
         else:
-            then = parse_time(event.get("timestamp"))
-            marks[id(span)].append(ErrorMark(then.timestamp() if then else span.end, _type(event)))
+            marks[id(span)].append(_mark(event, span))
     return marks, astray
+
+
+def _mark(event: Mapping[str, Any], span: Span) -> ErrorMark:
+    then = parse_time(event.get("timestamp"))
+    at = then.timestamp() if then else None
+    if at is None or abs(at - span.end) > MAX_TRACE_S:
+        return ErrorMark(span.end, _type(event), is_guess=True)
+    return ErrorMark(at, _type(event))
 
 
 def _type(event: Mapping[str, Any]) -> str:
     values = exceptions(event)
-    found = as_str(values[-1].get("type")) if values else as_str(event.get("message"))
+    found = as_str(values[-1].get("type")) if values else event_message(event)
     return shorten(found).text or "error"
+
+
+# What is not drawn
+
+
+def _undrawn(items: Sequence[StoredItem]) -> list[ItemGroup]:
+    return group_items(item for item in items if item.type not in _DRAWN)
+
+
+def _unplaced_group(unplaced: Sequence[UnplacedSpan]) -> Iterator[ItemGroup]:
+    """Yield the spans without a place as one group: which they are, why, and as they were sent."""
+    if unplaced:
+        raw = tuple(raw_value(span.sent) for span in unplaced[:MAX_NAMED])
+        yield ItemGroup("span without a place", len(unplaced), "", raw)
 
 
 # Words
@@ -276,18 +339,43 @@ def _summary(rows: Sequence[WaterfallRow], found: Sequence[Span], total: float) 
 
 
 def _notes(
-    rows: Sequence[WaterfallRow],
-    shown: Sequence[WaterfallRow],
-    found: Sequence[Span],
-    astray: Sequence[str],
+    rows: Sequence[WaterfallRow], shown: Sequence[WaterfallRow], astray: Sequence[str]
 ) -> Iterator[str]:
     if len(shown) < len(rows):
         yield f"{len(shown)} of {len(rows):,} rows are shown: those with errors, and the longest."
-    if len(found) == MAX_SPANS:
-        yield f"Only the first {MAX_SPANS:,} spans are counted."
     if astray:
-        kinds = ", ".join(_times(*each) for each in Counter(astray[:MAX_ROWS]).items())
-        yield f"Outside every span of this trace: {kinds}."
+        kinds = [_times(*each) for each in Counter(astray).items()]
+        yield f"Outside every span of this trace: {_some(kinds, MAX_ROWS, ', ')}."
+
+
+def _reading_notes(
+    items: Sequence[StoredItem], reading: SpanReading, rows: Sequence[WaterfallRow]
+) -> Iterator[str]:
+    if len(items) == MOST:
+        yield f"Only the newest {MOST:,} items are read."
+    if reading.more:
+        yield (
+            f"Only the first {MAX_SPANS:,} spans are counted and shown; "
+            f"{count_noun(reading.more, 'more span')} arrived."
+        )
+    if reading.remark:
+        yield reading.remark
+    if reading.unplaced:
+        named = [f"{_name(each)} {each.reason}" for each in reading.unplaced]
+        yield f"{count_noun(len(named), 'span')} not on the time axis: {_some(named)}."
+    if remarks := [f"{_name(span)} {span.remark}" for span in reading.spans if span.remark]:
+        yield f"{count_noun(len(remarks), 'span')} with a time that cannot be: {_some(remarks)}."
+    if guessed := [mark.type for row in rows for mark in row.marks if mark.is_guess]:
+        yield f"Errors without a time that can be, at the end of their span: {_some(guessed)}."
+
+
+def _name(span: Span | UnplacedSpan) -> str:
+    return f"{truncate(span.label, _MAX_LABEL)} of {truncate(span.service, _MAX_LABEL)}"
+
+
+def _some(phrases: Sequence[str], most: int = MAX_NAMED, separator: str = "; ") -> str:
+    more = [f"{len(phrases) - most:,} more"] if len(phrases) > most else []
+    return separator.join([*phrases[:most], *more])
 
 
 def _times(name: str, number: int) -> str:

@@ -6,7 +6,8 @@ import pytest
 from jmespath.exceptions import ParseError
 
 from kit.outcome import Event, Outcome
-from kit.views.flame import active_samples, find_hot_spot
+from kit.reading.profiles import active_samples
+from kit.views.flame import find_hot_spot
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from sentry_sdk.envelope import Envelope as SdkEnvelope
 from sentry_sdk.envelope import Item as SdkItem
 
 from kit.ingest.envelope import (
+    ACCOMPANYING,
     JSON_TYPES,
     MAX_DEPTH,
     MAX_ITEM_BYTES,
@@ -190,6 +191,27 @@ def test_a_container_may_belong_to_several_traces() -> None:
 def test_a_span_of_its_own_knows_its_trace() -> None:
     (only,) = parse(one("span", {"trace_id": TRACE})).items
     assert only.trace_ids == {TRACE}
+
+
+@pytest.mark.parametrize("kind", sorted(ACCOMPANYING))
+def test_what_names_no_trace_belongs_to_that_of_what_it_came_with(kind: str) -> None:
+    event = item("event", {"contexts": {"trace": {"trace_id": TRACE}}})
+    both = parse(body(item(kind, b"x"), event, item("session", {}), item("statsd", b"a:1|c")))
+    assert [each.trace_ids for each in both.items] == [{TRACE}, {TRACE}, set(), set()]
+    (only,) = parse(one(kind, b"x")).items
+    assert only.trace_ids == frozenset()
+
+
+def test_a_replay_names_several_traces() -> None:
+    (only,) = parse(one("replay_event", {"trace_ids": [TRACE, OTHER, 3]})).items
+    assert only.trace_ids == {TRACE, OTHER}
+
+
+@pytest.mark.parametrize("sent", [b"\x00\xff", b"[" * 1000, {"trace_ids": TRACE}, b"[]"])
+def test_a_replay_of_any_shape_is_kept_as_bytes(sent: object) -> None:
+    (only,) = parse(one("replay_event", sent, trace={"trace_id": OTHER})).items
+    assert isinstance(only.payload, bytes)
+    assert only.trace_ids == {OTHER}
 
 
 @pytest.mark.parametrize("trace_id", [None, 1, "", "xyz", ["a"], "\ud800" * 32])

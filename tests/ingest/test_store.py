@@ -167,6 +167,15 @@ def test_a_service_span_is_awaited_from_a_project(store: Store) -> None:
         store.wait_for_segment(trace, 0, project="payment")
 
 
+def test_a_service_span_that_is_an_item_by_itself_is_awaited(store: Store) -> None:
+    trace = new_id()
+    store_away(store, body(item("span", {"trace_id": trace, "is_segment": False})))
+    with pytest.raises(TimeoutError):
+        store.wait_for_segment(trace, 0)
+    store_away(store, body(item("span", {"trace_id": trace, "is_segment": True})))
+    assert store.wait_for_segment(trace, 0).payload["is_segment"] is True
+
+
 def test_who_waits_for_a_trace_is_told_of_profiles(store: Store) -> None:
     """They name no trace: what belongs to it is told by the profiler's id."""
     trace = new_id()

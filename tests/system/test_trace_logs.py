@@ -1,5 +1,6 @@
 """What the services log and count, found by its trace."""
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -95,6 +96,15 @@ def test_the_explorer_can_be_linked_to(workshop: Workshop, spin: Spin) -> None:
     assert f'id="logs-{logs.trace_id}"' in logs._repr_html_()
     assert "bets 10" in logs._repr_html_()
     assert f"{len(logs)} lines" in repr(logs)
+
+
+def test_a_trace_is_shown_by_its_id_with_what_is_not_drawn(workshop: Workshop, spin: Spin) -> None:
+    trace = workshop.trace(spin(10).trace_id)
+    assert {GATEWAY.name, GAME_ENGINE.name} <= {span.service for span in trace.segments}
+    html = trace._repr_html_()
+    assert f'id="trace-{trace.trace_id}"' in html
+    assert re.search(r"not drawn: \d+ log items?, \d+ trace_metric items?<", html)
+    assert "No span of this trace" in workshop.trace(uuid.uuid4().hex)._repr_html_()
 
 
 def test_a_trace_without_logs_is_empty(workshop: Workshop) -> None:

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 ELEMENTS = {
     *("section", "style", "h3", "h4", "p", "div", "span", "b", "i", "code", "details", "summary"),
-    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("table", "thead", "tbody", "tr", "th", "td", "pre"),
     *("svg", "polygon", "polyline"),
 }
 VOID = {"polygon", "polyline"}

@@ -1,6 +1,7 @@
 """What a browser makes of the drawings: at any width, in both themes, on paper."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -179,6 +180,49 @@ def test_the_table_is_opened_with_the_keyboard(page: Page) -> None:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         assert page.locator("table").is_visible()
+
+
+# JupyterLab's own, of outputs.
+LAB = """.jp-RenderedHTMLCommon table { font-size: 12px; table-layout: fixed; margin: 0 auto 1em; }
+.jp-RenderedHTMLCommon :is(td, th, tr) { padding: .5em; line-height: normal; max-width: none; }"""
+
+
+@pytest.mark.parametrize("width", [813, 1280])
+def test_the_table_has_room_for_whole_names_in_jupyterlab(page: Page, width: int) -> None:
+    address = "POST http://127.0.0.1:3580/api/v1/analytics/spins"
+    call = {**span("call it", 30, 60, "query", "http.client"), "description": address}
+    items = [FRONTEND, GATEWAY, transaction("payment", 40, 70, call, parent="query")]
+    html = waterfall([*items, error("TimeoutError", "query", 42)])
+    show(page, f"<div class='jp-RenderedHTMLCommon'>{html}</div>", width, LAB)
+    page.locator("summary").first.click()
+    scroll = page.locator(".cw-scroll")
+    assert scroll.evaluate("each => each.scrollWidth <= each.clientWidth")
+    heads = page.locator("thead th")
+    assert not any(
+        heads.evaluate_all("all => all.map(each => each.scrollWidth > each.clientWidth)")
+    )
+    cell = page.get_by_role("cell", name=address)
+    assert cell.inner_text() == f"http.client {address}"
+    box = cell.bounding_box()
+    assert box
+    assert box["width"] >= 160
+    assert box["height"] <= 90
+    assert page.get_by_role("cell", name="✖ TimeoutError").evaluate("e => e.clientHeight") <= 60
+
+
+def test_no_label_of_the_axis_is_written_over_another(page: Page) -> None:
+    for width in (813, 1280):
+        show(page, pictures()["waterfall"], width)
+        labels = page.locator(".cw-ticks span").evaluate_all(
+            """all => all.filter(e => getComputedStyle(e).color !== "rgba(0, 0, 0, 0)").map(e => {
+              const range = document.createRange();
+              range.selectNodeContents(e);
+              const box = range.getBoundingClientRect();
+              return [box.left, box.right];
+            })"""
+        )
+        assert len(labels) >= 5
+        assert all(a[1] <= b[0] for a, b in pairwise(labels))
 
 
 def test_text_is_selected_as_it_is_read(page: Page) -> None:

@@ -3,8 +3,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kit.reading.profiles import active_samples
 from kit.reading.spans import Span
-from kit.views.flame import MAX_FRAMES, active_samples, flame_graph
+from kit.views.flame import MAX_FRAMES, flame_graph
 
 from .picture import Picture
 from .traces import ANYTHING, HOSTILE

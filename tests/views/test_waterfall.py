@@ -73,6 +73,9 @@ def test_the_critical_path_is_as_long_as_the_trace() -> None:
 def test_a_span_that_ended_before_it_began_took_no_time() -> None:
     items = [transaction("engine", 0, 10, span("back", 5, 3, "engine"))]
     assert column(items, "Duration") == ["10.0 ms", "0.0 ms"]
+    assert column(items, "Span")[1] == "work back ends 2.0 ms before it starts"
+    words = Picture(waterfall(items)).words
+    assert "1 span with a time that cannot be: work back of engine ends 2.0 ms before" in words
 
 
 def test_an_error_is_marked_at_its_span() -> None:
@@ -157,7 +160,8 @@ def test_a_long_trace_is_cut_and_says_so() -> None:
 def test_spans_are_bounded() -> None:
     inside = [span(f"step {n}", n, n + 2, "engine") for n in range(MAX_SPANS + 10)]
     assert len(spans([transaction("engine", 0, 4000, *inside)])) == MAX_SPANS
-    assert "Only the first 5,000 spans" in waterfall([transaction("engine", 0, 4000, *inside)])
+    html = waterfall([transaction("engine", 0, 4000, *inside)])
+    assert "Only the first 5,000 spans are counted and shown; 11 more spans arrived." in html
 
 
 def test_a_deep_trace_is_drawn() -> None:
@@ -174,7 +178,29 @@ def test_spans_that_are_each_others_parents_are_all_shown() -> None:
 @pytest.mark.parametrize("items", [[], [item("log", {}), item("transaction", {})]])
 def test_without_spans_it_says_so(items: list[StoredItem]) -> None:
     picture = Picture(waterfall(items))
-    assert picture.words == "Trace No span of this trace has arrived."
+    assert picture.words.startswith("Trace No span of this trace has arrived.")
+    assert ("1 log item" in picture.words) is bool(items)
+
+
+def test_a_log_record_is_named_by_its_message() -> None:
+    logged = item(
+        "event",
+        {
+            "logentry": {"message": "paid %s", "formatted": "paid 10"},
+            "contexts": {"trace": {"span_id": "call"}},
+        },
+    )
+    assert "✖ paid 10" in column([FRONTEND, logged], "Errors")
+
+
+@pytest.mark.parametrize("milliseconds", [-(10**12), 10**12, 10**15])
+def test_an_error_without_a_time_that_can_be_stands_at_the_end_of_its_span(
+    milliseconds: int,
+) -> None:
+    late = error("KeyError", "query", milliseconds)
+    picture = Picture(waterfall([FRONTEND, GATEWAY, late]))
+    assert picture.styles["cw-mark"] == ["--start: 70.00%"]
+    assert "Errors without a time that can be, at the end of their span: KeyError." in picture.words
 
 
 def test_a_long_label_is_there_as_a_whole() -> None:
@@ -197,7 +223,7 @@ def test_hostile_names_stay_text() -> None:
     assert "<img" not in html
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(ITEMS)
 def test_any_items_become_a_harmless_picture(items: list[StoredItem]) -> None:
     Picture(waterfall(items))

@@ -6,7 +6,8 @@ from typing import Any
 
 from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
 from kit.outcome import Event, Profile
-from kit.views.flame import StackSample, active_samples, find_hot_spot
+from kit.reading.profiles import StackSample, active_samples
+from kit.views.flame import find_hot_spot
 from kit.widgets.crash_widget import TriggerFunction
 
 LEAKS_MB = (24, 48)

@@ -1,0 +1,139 @@
+"""Items by their types: how many there are, which view shows them, and how they were sent.
+
+What has no view of its own is shown as it was sent, so that nothing that is stored is invisible.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kit.ingest.store import StoredItem
+from kit.reading.payload import truncate
+from kit.words import count_noun
+
+MAX_TYPES = 30
+# Of each type, the newest; of each of them, so many characters.
+MAX_RAW = 2
+MAX_RAW_TEXT = 2000
+MAX_RAW_BYTES = 64
+_MAX_TYPE = 60
+
+# Where one sees the items of a type.
+VIEWS = {
+    "event": "event cards and workshop.issues()",
+    "transaction": "the waterfall of its trace, workshop.trace(trace_id)",
+    "span": "the waterfall of its trace, workshop.trace(trace_id)",
+    "log": "the log explorer, workshop.trace_logs(trace_id)",
+    "session": "workshop.release_health()",
+    "sessions": "workshop.release_health()",
+    "check_in": "workshop.check_ins()",
+    "client_report": "workshop.sent_and_dropped()",
+    "profile_chunk": "a flame graph, outcome.profile",
+}
+
+
+@dataclass(frozen=True)
+class RawItem:
+    """An item as it was sent, cut to a readable length, and what is not shown of it."""
+
+    text: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class ItemGroup:
+    """Items of one type. ``view`` is where else one sees them; empty where it is only here, raw."""
+
+    noun: str
+    count: int
+    view: str
+    raw: tuple[RawItem, ...]
+
+    @property
+    def phrase(self) -> str:
+        """How many there are, of what."""
+        return count_noun(self.count, self.noun)
+
+    @property
+    def unshown(self) -> int:
+        """How many are not among those that are shown raw."""
+        return self.count - len(self.raw)
+
+
+def group_items(items: Iterable[StoredItem]) -> list[ItemGroup]:
+    """Return items by type, the newest of each type raw."""
+    by_type: dict[str, list[StoredItem]] = {}
+    for item in items:
+        by_type.setdefault(item.type, []).append(item)
+    counts = {kind: len(some) for kind, some in sorted(by_type.items())}
+    return count_items(counts, lambda kind: _newest(by_type[kind]))
+
+
+def count_items(
+    counts: Mapping[str, int], newest: Callable[[str], Sequence[StoredItem]]
+) -> list[ItemGroup]:
+    """Return how many items of each type there are, and the newest of each type raw.
+
+    ``newest`` returns those, given the type. It is called for the first ``MAX_TYPES`` types.
+    """
+    return [
+        ItemGroup(
+            item_noun(kind),
+            count,
+            VIEWS.get(kind, ""),
+            tuple(map(raw_item, newest(kind))) if number < MAX_TYPES else (),
+        )
+        for number, (kind, count) in enumerate(counts.items())
+    ]
+
+
+def item_noun(kind: str) -> str:
+    """Return what items of a type are called."""
+    return f"{truncate(kind, _MAX_TYPE)} item"
+
+
+def raw_item(item: StoredItem) -> RawItem:
+    """Return an item as it was sent: its header, then its payload."""
+    header = raw_value(item.headers or {"type": item.type})
+    payload = raw_value(item.payload)
+    return RawItem(f"{header.text}\n{payload.text}", payload.remark)
+
+
+def raw_value(value: Any) -> RawItem:
+    """Return a value as JSON, or bytes as text where they are text; it may be cut."""
+    if isinstance(value, bytes):
+        return _raw_bytes(value)
+    text = ""
+    try:
+        # Piece by piece: a profile has megabytes, and a page needs the first lines.
+        for piece in json.JSONEncoder(ensure_ascii=False, indent=1, default=repr).iterencode(value):
+            text += piece[: MAX_RAW_TEXT + 1]
+            if len(text) > MAX_RAW_TEXT:
+                return RawItem(text[:MAX_RAW_TEXT] + "…", _cut_after(MAX_RAW_TEXT))
+    except (RecursionError, ValueError):
+        return RawItem(text, "The rest cannot be printed as JSON.")
+    return RawItem(text)
+
+
+def _raw_bytes(value: bytes) -> RawItem:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if any(not each.isprintable() and each not in "\n\r\t" for each in islice(text, MAX_RAW_TEXT)):
+        some = value[:MAX_RAW_BYTES].hex(" ")
+        first = f", the first {MAX_RAW_BYTES} in hex" if len(value) > MAX_RAW_BYTES else ", in hex"
+        return RawItem(some, f"{count_noun(len(value), 'byte')} that are no text{first}.")
+    if len(text) > MAX_RAW_TEXT:
+        return RawItem(text[:MAX_RAW_TEXT] + "…", _cut_after(MAX_RAW_TEXT))
+    return RawItem(text)
+
+
+def _newest(items: Sequence[StoredItem]) -> list[StoredItem]:
+    return sorted(items, key=lambda item: -item.received_at)[:MAX_RAW]
+
+
+def _cut_after(characters: int) -> str:
+    return f"Cut after {characters:,} characters. All of it is in workshop.store.items()."
