@@ -1,7 +1,8 @@
-"""Renders the templates of ``kit/templates``; every value is escaped."""
+"""Renders the templates of ``kit/templates``, every value escaped, and shows widgets with them."""
 
 from typing import Any
 
+from IPython.display import HTML, display
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -12,6 +13,7 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+LIVE = "cw-live"  # the CSS class of what display_live() shows
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -21,3 +23,16 @@ def render(template: str, **values: Any) -> Markup:
     """
     html = ENVIRONMENT.get_template(template).render(**values)
     return Markup(html.encode("utf-8", "replace").decode())  # noqa: S704 - escaped by Jinja
+
+
+def display_live(widget: Any) -> None:
+    """Show a widget that says so when its kernel has ended, instead of a button that is dead.
+
+    JupyterLab marks widgets whose kernel was restarted, and shows a text of its own in place of
+    those that no kernel knows; the style sheet of ``live.html`` finds both. nbconvert takes the
+    HTML instead of the widget.
+    """
+    widget.add_class(LIVE)
+    display(HTML(render("live.html")))
+    instead = {"text/plain": "<a widget>", "text/html": render("live_instead.html")}
+    display({**widget._repr_mimebundle_(), **instead}, raw=True)

@@ -29,6 +29,7 @@ from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import run_puzzles
 from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
+from kit.frontend.interrupt import shorten_interrupts
 from kit.frontend.slot_machine import SlotMachine
 from kit.home import course_folder, default_home
 from kit.hosting.server import Report
@@ -75,6 +76,7 @@ class Workshop:
         ``report`` is given a line per service. With ``SENTRY_DSN`` set, the learner is asked for a
         name, once a folder. Raises ServerError with the reason when a service cannot start.
         """
+        shorten_interrupts(get_ipython())
         with cls._starting:
             if cls._running is None:
                 home = home or default_home()

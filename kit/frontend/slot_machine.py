@@ -12,14 +12,13 @@ from typing import Any
 import httpx
 import ipywidgets
 import sentry_sdk
-from IPython.display import display
 
 from demo_services.game_engine.cashier import TOO_LOW
 from demo_services.game_engine.reels import TABLE_LIMIT
 from demo_services.players import Player
 from demo_services.trace import start_span, trace_id
 from kit.frontend.hook import Hook, mark_reported
-from kit.html import render
+from kit.html import display_live, render
 
 AUTOPLAY_EVERY_S = 1.0
 REMEMBERED_ROUNDS = 10
@@ -130,7 +129,7 @@ class SlotMachine:
         self.autoplay.value = False
 
     def _ipython_display_(self) -> None:
-        display(self.cabinet)
+        display_live(self.cabinet)
 
     def _build_cabinet(self) -> ipywidgets.VBox:
         play = ipywidgets.Box([self.button, self.autoplay])

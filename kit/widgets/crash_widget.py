@@ -1,5 +1,6 @@
 """What the learner presses: a button that crashes something and shows what was captured."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ipywidgets
-from IPython.display import DisplayHandle
 from markupsafe import Markup
 
 from kit.crashes.crash_type import CrashType, Parameter
-from kit.html import render
+from kit.html import display_live, render
 from kit.outcome import Event, Outcome
 from kit.reading.spans import length
 from kit.views.gauges import Recording, WatchTarget, gauges
 from kit.widgets.controls import make_button, make_number_box
 from kit.widgets.press import Press, failure_html
-from kit.widgets.static import Static, Step
+from kit.widgets.static import FollowedStatic, Step
 from kit.words import count_noun
 
 
@@ -32,7 +32,7 @@ class CrashWidget:
     """A crash type, or the variants of one, with its button and what a press of it captured.
 
     Only the controls are widgets. All else is static HTML in the cell's output, which outlives
-    the kernel and is kept by nbconvert.
+    the kernel and is kept by nbconvert. What it shows is always of the variant that is chosen.
     """
 
     def __init__(
@@ -45,13 +45,15 @@ class CrashWidget:
         self._trigger = trigger
         self._watch_target = watch_target
         self._kind = _variant_choice(list(self._variants))
-        self._kind.observe(lambda _: self._describe(), "value")
+        self._kind.observe(lambda _: self._change_variant(), "value")
         self._parameters = {each.name: _number_box(each) for each in variants[0].parameters}
         self.button = _crash_button()
         self._press = Press(self.button, self._crash_it, self._show_failure)
-        self._head, self._state, self._chart, self._cards, self._trace = (
-            Static() for _ in range(5)
-        )
+        self._showing = threading.Lock()
+        self._pressed = self._crash
+        self._head = FollowedStatic()
+        self._results = [FollowedStatic() for _ in range(4)]
+        self._state, self._chart, self._cards, self._trace = self._results
         self._describe()
 
     def click(self) -> Outcome:
@@ -73,56 +75,70 @@ class CrashWidget:
         )
         controls.add_class("cw-w-controls")
         self._head.display()
-        DisplayHandle().display(controls)
-        for static in (self._state, self._chart, self._cards, self._trace):
-            static.display()
+        copies = [result.copy for result in self._results]
+        display_live(ipywidgets.VBox([self._head.copy, controls, *copies]))
+        for result in self._results:
+            result.display()
 
     def _describe(self) -> None:
         self._head.show(render("crash.html", crash=self._crash))
 
+    def _change_variant(self) -> None:
+        with self._showing:
+            self._describe()
+            for result in self._results:
+                result.show("")
+
     def _crash_it(self) -> Outcome:
+        crash = self._pressed = self._crash
         self._show_state()
         values = {name: box.value for name, box in self._parameters.items()}
-        with self._charting():
+        with self._charting(crash):
             outcome = self._trigger(
-                self._crash.full_id, on_answer=self._show_state, on_event=self._show_cards, **values
+                crash.full_id, on_answer=self._show_state, on_event=self._show_cards, **values
             )
         self._show_outcome(outcome)
         return outcome
 
-    def _charting(self) -> AbstractContextManager[object]:
+    def _charting(self, crash: CrashType) -> AbstractContextManager[object]:
         """Show what the process uses meanwhile, where the crash is about that."""
-        if not self._crash.charted:
+        if not crash.charted:
             return nullcontext()
         return Recording(
-            self._watch_target(), lambda recording: self._chart.show(gauges(recording))
+            self._watch_target(), lambda recording: self._put(self._chart, gauges(recording))
         )
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.
-        self._cards.show(cards(outcome.events))
+        self._put(self._cards, cards(outcome.events))
         self._show_state(outcome)
 
     def _show_outcome(self, outcome: Outcome) -> None:
         # Those of an incomplete outcome, or of more than was declared, were not shown yet.
         if len(outcome.events) != len(outcome.crash.errors):
-            self._cards.show(cards(outcome.events))
+            self._put(self._cards, cards(outcome.events))
         # What raises nothing can only be seen in where the time went.
         is_slow = outcome.crash.profiled or not outcome.events
         profile = outcome.profile if is_slow else None
         views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
         shown = Markup("").join(views)
-        self._trace.show(render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
+        self._put(self._trace, render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
         # Last: what it says is complete is then on the page.
         self._show_state(outcome, done=True)
 
     def _show_failure(self, error: BaseException) -> None:
-        self._cards.show("")
-        self._trace.show("")
-        self._state.show(failure_html(error))
+        self._put(self._cards, "")
+        self._put(self._trace, "")
+        self._put(self._state, failure_html(error))
 
     def _show_state(self, outcome: Outcome | None = None, *, done: bool = False) -> None:
-        self._state.show(render("state.html", steps=steps(self._crash, outcome, done)))
+        self._put(self._state, render("state.html", steps=steps(self._pressed, outcome, done)))
+
+    def _put(self, place: FollowedStatic, html: str) -> None:
+        """Show a part of the result, unless another variant was chosen since the press."""
+        with self._showing:
+            if self._pressed is self._crash:
+                place.show(html)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from typing import Any
 
 import ipywidgets
 from IPython.core.getipython import get_ipython
-from IPython.display import display
 
 from demo_services.services import FRONTEND, SERVICES, Service
 from kit.crashes.catalogue import UnknownCrashType
 from kit.crashes.crash_type import CrashType
-from kit.html import render
+from kit.html import display_live, render
 from kit.ingest.store import Store, StoredItem, StoreError, Subscription
 from kit.outcome import Outcome
 from kit.reading.payload import trace_id
@@ -61,8 +60,8 @@ class Panel:
     What is pressed runs in a thread, so the kernel stays free and several can run at once. What is
     pressed while a cell runs waits for its end: Jupyter tells a kernel of both in one queue.
     ``parts`` returns the parts of the system as they are now, ``unavailable`` why a crash type
-    cannot be triggered here. The feed shows what this process stores, and before that the last
-    events of the folder.
+    cannot be triggered here. The feed follows the folder: it also shows what other
+    processes store there, for example the kernel of another notebook.
     """
 
     def __init__(
@@ -131,7 +130,7 @@ class Panel:
 
     def _ipython_display_(self) -> None:
         self._watch()
-        display(self.box)
+        display_live(self.box)
         cell = _cell_id()
         before = _in_cells.get(cell) if cell else None
         if cell:
@@ -269,13 +268,11 @@ class Panel:
     def _follow(self) -> None:
         try:
             with self._store.subscribe() as arrivals:
-                earlier = self._store.items(type="event", limit=MAX_ENTRIES)
-                self._feed.add(earlier[::-1])
-                known = {item.id for item in earlier}
+                stored = _StoredEvents(self._store)
+                self._feed.add(stored.news())
                 while not self._closing.is_set():
                     self._show_parts([*self._read_parts(), NOTEBOOK])
-                    items = _take(arrivals)
-                    self._feed.add([i for i in items if i.type == "event" and i.id not in known])
+                    self._feed.add(stored.note(_take(arrivals)) or stored.news())
                     self._closing.wait(REST_S)
         except StoreError as error:
             self._show_ended("The workshop was stopped." if self._is_stopped() else str(error))
@@ -309,6 +306,32 @@ class Panel:
         watcher = self._watcher
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join(timeout=END_S)
+
+
+class _StoredEvents:
+    """Which events of the store the feed has, and which it has not: what others store, too."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: set[int] = set()
+        # Whether an older one than the newest may be missing.
+        self._unsure = True
+
+    def note(self, items: Sequence[StoredItem]) -> list[StoredItem]:
+        """Return the events among items that are not known, and remember them."""
+        fresh = [item for item in items if item.type == "event" and item.id not in self._known]
+        self._known.update(item.id for item in fresh)
+        self._unsure = self._unsure or bool(fresh)
+        return fresh
+
+    def news(self) -> list[StoredItem]:
+        """Return the last events of the store that are not known, the oldest first."""
+        newest = self._store.items(type="event", limit=1)
+        if not self._unsure and {item.id for item in newest} <= self._known:
+            return []
+        fresh = self.note(self._store.items(type="event", limit=MAX_ENTRIES)[::-1])
+        self._unsure = False
+        return fresh
 
 
 def _take(arrivals: Subscription) -> list[StoredItem]:

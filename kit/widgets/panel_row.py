@@ -67,7 +67,7 @@ class PanelRow:
         self.button = make_button(label(crash), classes=f"cw-p-press cw-p-{crash.severity}")
         self.button.tooltip = reason or f"{crash.severity}: {crash.title}"
         self.button.disabled = reason is not None
-        self._press = Press(self.button, self._fire, self._show_failure, keeps_focus=True)
+        self._press = Press(self.button, self._fire, self._show_failure)
         self.parameters = {
             each.name: make_number_box(each, "cw-p-number") for each in crash.parameters
         }

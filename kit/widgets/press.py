@@ -11,6 +11,7 @@ import ipywidgets
 from kit.html import render
 
 THREAD = "workshop-press"
+BUSY = "cw-busy"
 
 Value = TypeVar("Value")
 
@@ -19,8 +20,8 @@ class Press(Generic[Value]):
     """Does ``work`` when ``button`` is pressed, once at a time.
 
     In a thread of its own: the kernel stays free, and other buttons work. ``on_failure`` gets what
-    ``work`` raised. The button is disabled meanwhile, unless ``keeps_focus``: a button that is
-    disabled loses the keyboard's focus.
+    ``work`` raised. Meanwhile the button has the CSS class ``BUSY``. It is not disabled: that
+    would take the keyboard's focus from it.
     """
 
     def __init__(
@@ -28,11 +29,8 @@ class Press(Generic[Value]):
         button: ipywidgets.Button,
         work: Callable[[], Value],
         on_failure: Callable[[BaseException], object],
-        *,
-        keeps_focus: bool = False,
     ) -> None:
         self._button, self._work, self._on_failure = button, work, on_failure
-        self._keeps_focus = keeps_focus
         self._starting = threading.Lock()
         self._result: Future[Value] | None = None
         button.on_click(lambda _: self.start())
@@ -51,29 +49,25 @@ class Press(Generic[Value]):
         with self._starting:
             if self._result is None or self._result.done():
                 self._result = Future()
-                self._enable(False)
+                self._button.add_class(BUSY)
                 threading.Thread(
                     target=self._run, args=(self._result,), name=THREAD, daemon=True
                 ).start()
             return self._result
 
     def _run(self, pressed: Future[Value]) -> None:
-        # Re-enable the button before waking the caller of click().
+        # Free the button before waking the caller of click().
         try:
             value = self._work()
         except BaseException as error:  # whatever it is, click() waits for it
             try:
                 self._on_failure(error)
             finally:
-                self._enable(True)
+                self._button.remove_class(BUSY)
                 pressed.set_exception(error)
         else:
-            self._enable(True)
+            self._button.remove_class(BUSY)
             pressed.set_result(value)
-
-    def _enable(self, is_enabled: bool) -> None:
-        if not self._keeps_focus:
-            self._button.disabled = not is_enabled
 
 
 def failure_html(error: BaseException) -> str:

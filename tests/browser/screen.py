@@ -37,7 +37,7 @@ WRONG = {
     "a dialog": ".jp-Dialog",
 }
 # What JupyterLab says of itself on a busy machine.
-SLOW_START = re.compile(r"Plugin @jupyterlab/\S+ .*(taking too long|took [\d.]+ms) to activate")
+SLOW_START = re.compile(r"Plugin @jupyter\S+ .*(taking too long|took [\d.]+ms) to activate")
 # A callback's error is shown in no cell: the kernel's own messages tell of it.
 KERNEL_ERROR = re.compile(rb'"msg_type": ?"error"')
 

@@ -9,6 +9,14 @@ from tests.browser.screen import DARK, LIGHT, Screen
 
 ROOT = COURSE.parent
 START = "00_start_here.ipynb"
+# JupyterLab has then written what the kernel says of itself into the notebook.
+KERNEL_IS_NOTED = """() => {
+  const shown = window.jupyterapp.shell.currentWidget;
+  return shown.sessionContext.session.kernel.info.then(
+    info => shown.content.model.getMetadata("language_info").version === info.language_info.version
+  );
+}"""
+IS_DIRTY = "() => jupyterapp.shell.currentWidget.context.model.dirty"
 FONTS = (
     "code => new Set([...code.querySelectorAll('*')].map(e => getComputedStyle(e).fontFamily)).size"
 )
@@ -86,3 +94,14 @@ def keep_pictures(screen: Screen, button: Locator) -> None:
 def cell_of(inside: Locator) -> Locator:
     """Return the cell that something is in."""
     return inside.locator("xpath=ancestor::*[contains(@class, 'jp-Cell ')][1]")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [START, "90_instructor_guide.ipynb"])
+def test_a_notebook_is_not_changed_by_being_opened(
+    name: str, lab: Lab, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(lab.address(name))
+    screen.page.wait_for_function(KERNEL_IS_NOTED)
+    assert not screen.page.evaluate(IS_DIRTY)
+    assert (lab.course / name).read_bytes() == (COURSE / name).read_bytes()

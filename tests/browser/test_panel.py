@@ -35,6 +35,12 @@ BEYOND = """() => [...document.querySelectorAll(".cw-p-root, .cw-p-root *")]
     .getBoundingClientRect().right + 1 && !each.closest(".cw-card pre, .cw-scroll"))
   .map(each => each.outerHTML.slice(0, 200))"""
 
+PLACE_OF_FIRE = """() => {
+  const [panel, fire] = [".cw-p-root", ".cw-p-fire"]
+    .map(each => document.querySelector(each).getBoundingClientRect());
+  return [fire.left - panel.left, fire.top - panel.top, fire.width, fire.height];
+}"""
+
 
 @pytest.fixture
 def open_panel(show_cells: ShowCells) -> OpenPanel:
@@ -154,9 +160,12 @@ def test_it_is_used_by_the_keyboard_alone(open_panel: OpenPanel) -> None:
 
 def test_it_fits_a_narrow_screen(open_panel: OpenPanel) -> None:
     screen = open_panel(SHOW, width=600)
+    places = place_of_fire(screen)
     screen.press(screen.page.locator(".cw-p-fire"))
     expect(screen.page.locator(".cw-p-progress")).to_contain_text(f" of {len(CRASHES)}")
     expect(screen.page.locator(".cw-p-fire")).to_have_text("Stop")
+    # A second press hits what the first one did, whatever the progress says.
+    assert place_of_fire(screen) == places
     expect(screen.page.locator(".cw-p-entry")).not_to_have_count(0)
     screen.press(screen.page.locator(".cw-p-fire"))
     expect(screen.page.locator(".cw-p-progress")).to_contain_text("as declared")
@@ -167,6 +176,16 @@ def test_it_fits_a_narrow_screen(open_panel: OpenPanel) -> None:
         screen.theme(theme)
         screen.show_at_top(screen.page.locator(".cw-p-root"))
         screen.keep(f"panel-600-{theme.split()[-1]}")
+
+
+def place_of_fire(screen: Screen) -> list[object]:
+    """Return where the button that fires all is in the panel, at several widths."""
+    places = []
+    for width in (1280, 900, 600):
+        screen.page.set_viewport_size({"width": width, "height": 900})
+        screen.draw()
+        places.append(screen.page.evaluate(PLACE_OF_FIRE))
+    return places
 
 
 COUNT = """import threading

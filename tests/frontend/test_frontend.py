@@ -75,6 +75,34 @@ def in_app(event: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+INTERRUPT = "lambda outcome: signal.raise_signal(signal.SIGINT)"
+
+
+@pytest.mark.parametrize(
+    ("call", "function"),
+    [
+        (f"workshop.trigger('game-engine/crash', on_answer={INTERRUPT})", "Workshop.trigger"),
+        (
+            "with patch.object(workshop._gateway, 'spin', lambda *_: signal.raise_signal(2)):\n"
+            "    workshop.spin()",
+            "Workshop.spin",
+        ),
+    ],
+)
+def test_an_interrupt_is_one_line(call: str, function: str, notebook: Notebook) -> None:
+    status, (error,) = notebook.cell(f"import signal\nfrom unittest.mock import patch\n{call}")
+    assert (status, error["ename"]) == ("error", "KeyboardInterrupt")
+    assert error["traceback"] == [
+        f"KeyboardInterrupt: {function}() was interrupted. To repeat it, run the cell again."
+    ]
+    # It was the user, not a failure.
+    assert all(
+        event["exception"]["values"][-1]["type"] != error["ename"] for event in notebook.events()
+    )
+    assert notebook.kernel.run("print(workshop.trigger('gateway/panic').missing)") == "[]\n"
+    notebook.events()
+
+
 def test_what_a_cell_raises_is_reported_with_its_source(notebook: Notebook) -> None:
     status, shown = notebook.cell("def spin(bet):\n    return bet / 0\n\nspin(10)")
     (event,) = notebook.events()

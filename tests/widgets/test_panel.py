@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -335,6 +336,24 @@ def test_the_feed_begins_with_what_was_captured_before(make_panel: MakePanel, st
     panel._ipython_display_()
     entries = await_entries(panel, 3)
     assert [words(entry) for entry in entries] == [f"Oops: number {n}" for n in (2, 1, 0)]
+
+
+def test_the_feed_shows_what_another_process_stores(
+    make_panel: MakePanel, store: Store, tmp_path: Path
+) -> None:
+    panel = make_panel(())
+    panel._ipython_display_()
+    other = Store(tmp_path / "captured.sqlite3")
+    capture(other, error("of the other"))
+    await_newest(panel, "of the other")
+    # Each event once, also one that is stored just before an own one.
+    capture(other, error("of the other again"))
+    capture(store, error("own"))
+    entries = await_entries(panel, 3)
+    other.close()
+    assert {words(entry) for entry in entries} == {
+        f"Oops: {each}" for each in ("of the other", "of the other again", "own")
+    }
 
 
 def test_the_feed_is_bounded(make_panel: MakePanel, store: Store) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import ipywidgets
-from IPython.display import DisplayHandle
 
 from kit.experiments.context.switches import SWITCHES, Switch, as_code
-from kit.html import render
+from kit.html import display_live, render
 from kit.widgets.press import Press, failure_html
-from kit.widgets.static import Static
+from kit.widgets.static import FollowedStatic
 
 # What the columns show at first: something that vanishes, and something that appears.
 AT_FIRST = {"stack_frame_variables": "False", "user": "True", "tags": "True"}
@@ -40,7 +39,7 @@ class LaboratoryWidget:
             self.b[name].value = value
         self.button = ipywidgets.Button(description="Fire both", button_style="danger")
         self._says = ipywidgets.HTML()
-        self._state, self._result = Static(), Static()
+        self._state, self._result = FollowedStatic(), FollowedStatic()
         self._press = Press(self.button, self._fire, self._show_failure)
         for box in (*self.a.values(), *self.b.values()):
             box.observe(lambda _: self._tell(), "value")
@@ -51,7 +50,8 @@ class LaboratoryWidget:
         return self._press.click()
 
     def _ipython_display_(self) -> None:
-        DisplayHandle().display(self._build_view())
+        view, copies = self._build_view(), (self._state.copy, self._result.copy)
+        display_live(ipywidgets.VBox([view, *copies]))
         self._state.display()
         self._result.display()
 

@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 import ipywidgets
-from IPython.display import display
 
-from kit.html import render
+from kit.html import display_live, render
 from kit.widgets.controls import make_button
 
 TICK_S = 1.0
@@ -92,7 +91,7 @@ class Stopwatch:
         self.view.close()
 
     def _ipython_display_(self) -> None:
-        display(self.view)
+        display_live(self.view)
 
     def _build_view(self) -> ipywidgets.VBox:
         bar = ipywidgets.Box([self.start_button, self._clock, self.give_up_button])
