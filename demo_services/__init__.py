@@ -6,3 +6,26 @@ Each service also runs alone, as it would in production::
 
 Nothing here imports ``kit``.
 """
+
+import contextlib
+import importlib
+import os
+
+
+def _load_opentelemetry() -> None:
+    """Load the part of OpenTelemetry that FastAPI imports, with its defaults.
+
+    It reads its variables as it is imported. A shell may name propagators there which only another
+    program has; FastAPI could not be imported then.
+    """
+    names = [name for name in os.environ if name.startswith("OTEL_")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        if hidden:
+            with contextlib.suppress(ImportError):
+                importlib.import_module("opentelemetry.propagate")
+    finally:
+        os.environ.update(hidden)
+
+
+_load_opentelemetry()

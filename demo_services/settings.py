@@ -1,10 +1,17 @@
 """What a service is told at its start."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import limits
+
 from demo_services.services import ROUTED
+
+
+class SettingsError(ValueError):
+    """A variable has a value that means nothing; the message says what would."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +38,42 @@ class Settings:
         """Read the variables of the same names, and ``<SERVICE>_URL`` for each upstream.
 
         Upstreams without a variable are left out, or with ``needs_all`` expected at their
-        default ports.
+        default ports. Raises SettingsError.
         """
         urls = {service: variable(f"{service.name}_URL") for service in ROUTED.values()}
         if needs_all:
             urls = {service: url or service.default_url for service, url in urls.items()}
         return cls(
             debug_token=variable("DEBUG_TOKEN"),
-            debug_rate=os.environ.get("DEBUG_RATE", cls.debug_rate),
-            deadline_s=float(os.environ.get("DEADLINE_S", cls.deadline_s)),
+            debug_rate=_rate("DEBUG_RATE", cls.debug_rate),
+            deadline_s=_seconds("DEADLINE_S", cls.deadline_s),
             mongodb_uri=variable("MONGODB_URI"),
             upstreams={service.name: url for service, url in urls.items() if url},
         )
+
+
+def _rate(name: str, default: str) -> str:
+    given = variable(name) or default
+    try:
+        limits.parse(given)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name} is {given!r}; it must be like {default}. Correct it, or unset it."
+        ) from error
+    return given
+
+
+def _seconds(name: str, default: float) -> float:
+    given = variable(name)
+    try:
+        seconds = float(given) if given else default
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise SettingsError(
+            f"{name} is {given!r}; it must be a number of seconds. Correct it, or unset it."
+        )
+    return seconds
 
 
 def variable(name: str) -> str | None:

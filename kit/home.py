@@ -1,10 +1,13 @@
 """Where the course is, and where a workshop keeps its files."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 
+from kit.actionable import WorkshopError
 from kit.private import is_mine
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
@@ -29,4 +32,22 @@ def default_home() -> Path:
     course = (folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir())
     own = COURSE.parent if COURSE.is_dir() else here
     beside = next(course, own) / ".workshop"
-    return beside if is_mine(beside) else platformdirs.user_data_path("crash-workshop")
+    if is_mine(beside):
+        return beside
+    with naming_the_variable("WORKSHOP_HOME"):
+        return platformdirs.user_data_path("crash-workshop")
+
+
+@contextmanager
+def naming_the_variable(name: str) -> Iterator[None]:
+    """Turn the lack of a home directory, inside the block, into an error that says what to set.
+
+    A container may run as a user who is in no list, and has no HOME.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:  # of pathlib, and of Python's list of users
+        raise WorkshopError(
+            "This user has no home directory: HOME is not set, and the system does not know the "
+            f"user. Set {name}, or HOME, to a folder that you can write to, and start again."
+        ) from error

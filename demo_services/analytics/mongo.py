@@ -39,6 +39,16 @@ HEARTBEAT_MS = 500
 HEALTH_S = 0.7
 
 
+class _Client(AsyncMongoClient[Document]):
+    """A client that a forked child process leaves alone.
+
+    The driver would look for the server again there, in an event loop that does not run in a child.
+    """
+
+    def _after_fork(self) -> None:
+        pass
+
+
 class Mongo:
     """The MongoDB at ``uri``. Nothing is connected before the first use.
 
@@ -48,7 +58,7 @@ class Mongo:
     def __init__(self, uri: str | None) -> None:
         self._client: AsyncMongoClient[Document] | None = None
         if uri:
-            self._client = AsyncMongoClient(
+            self._client = _Client(
                 uri,
                 serverSelectionTimeoutMS=SELECTION_MS,
                 heartbeatFrequencyMS=HEARTBEAT_MS,

@@ -19,7 +19,7 @@ async def serve(sock: socket.socket) -> None:
     app = make_app(Settings.from_environment(needs_all=True))
     # Nobody is in front of it who could be believed about the address of a caller.
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, proxy_headers=False, http="h11"
+        app, log_level="warning", access_log=False, proxy_headers=False, http="h11", workers=1
     )
     server = uvicorn.Server(config)
     standalone.announce(GATEWAY, sock)

@@ -110,7 +110,8 @@ def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> Non
         _collect_node_packages(made / installer.NODE, platform)
     shutil.copyfile(installer.__file__, made / INSTALLER)
     pairs = [{"platform": target.platform, "python": target.python} for target in wanted]
-    manifest = {"targets": pairs}
+    # Last, so that a folder with it has all the rest.
+    manifest = {"targets": pairs, "files": installer.digests(made)}
     (made / installer.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 

@@ -1,12 +1,13 @@
 """The ``workshop`` command."""
 
+import io
 import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +26,13 @@ FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 class WorkshopGroup(click.Group):
     """Commands whose errors are one line where that says what to do."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the program, also where its output goes to a file or pipe in a legacy encoding."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""

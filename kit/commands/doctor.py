@@ -84,12 +84,21 @@ def _node() -> Iterator[Diagnosis]:
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Diagnosis(True, f"Node.js {found.version}: {given}")
-    modules = node.node_modules(payment.HOME, found)
-    if modules.is_dir():
+    try:
+        modules = node.node_modules(payment.HOME, found)
+    except ServerError as error:
+        yield Diagnosis(False, "packages of payment: no folder for them", str(error))
+        return
+    missing = node.missing_packages(payment.HOME, found)
+    if not missing:
         yield Diagnosis(True, f"packages of payment: in {modules}")
+        return
+    if modules.is_dir():
+        state = f"not complete, without {missing[0]}: the next start repairs them over the network"
     else:
-        yield Diagnosis(True, "packages of payment: not yet: the first start needs a network")
-        yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
+        state = "not yet: the first start needs a network"
+    yield Diagnosis(True, f"packages of payment: {state}")
+    yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
 
 
 def _ports() -> Iterator[Diagnosis]:

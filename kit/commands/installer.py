@@ -11,6 +11,7 @@ again repairs an installation, and keeps what was written in the notebooks.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -18,9 +19,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "bundle.json"
 WHEELS, COURSE, NODE = "wheels", "course", "node"
+NOTEBOOK = ".ipynb"
+COMPLETE = "crash-workshop-complete"  # in the environment, once all packages are there
 OLDEST = (3, 11)
 
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
@@ -67,6 +71,7 @@ def install(bundle: Path, folder: Path) -> int:
     """Install a bundle into ``folder``; return what ``workshop doctor`` ends with there."""
     _check_machine(bundle)
     _check_folder(folder)
+    _check_bundle(bundle)
     _step(f"The course, into {folder}")
     _copy_course(bundle / COURSE, folder)
     _step("A Python environment of its own, with all packages; this takes a minute")
@@ -90,7 +95,7 @@ def _check_machine(bundle: Path) -> None:
             f"This is Python {this_python()}. The workshop needs Python 3.11 or newer; "
             "start install.py with one."
         )
-    targets = json.loads((bundle / MANIFEST).read_text("utf-8"))["targets"]
+    targets = _manifest(bundle)["targets"]
     if {"platform": this_platform(), "python": this_python()} in targets:
         return
     made_for = ", ".join(f"Python {each['python']} on {each['platform']}" for each in targets)
@@ -101,6 +106,45 @@ def _check_machine(bundle: Path) -> None:
     )
 
 
+def digests(bundle: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a bundle but its manifest, by its path there."""
+    found = {}
+    for path in sorted(bundle.rglob("*")):
+        name = path.relative_to(bundle).as_posix()
+        if path.is_file() and name != MANIFEST:
+            found[name] = _digest(path)
+    return found
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_bundle(bundle: Path) -> None:
+    """Refuse a bundle that was not copied to its end, before anything is installed from it."""
+    expected = _manifest(bundle)["files"]
+    for name, digest in expected.items():
+        path = bundle / name
+        state = "is missing" if not path.is_file() else "is damaged"
+        if state == "is missing" or _digest(path) != digest:
+            raise InstallError(f"{path} {state}. Copy the whole bundle again, and start again.")
+
+
+def _manifest(bundle: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((bundle / MANIFEST).read_text("utf-8"))
+        return {"targets": manifest["targets"], "files": manifest["files"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InstallError(
+            f"{bundle / MANIFEST} is missing or damaged. Copy the whole bundle again, and start "
+            "again."
+        ) from error
+
+
 def _check_folder(folder: Path) -> None:
     is_ours = (folder / "kit").is_dir()
     if folder.exists() and not is_ours and any(folder.iterdir()):
@@ -108,22 +152,26 @@ def _check_folder(folder: Path) -> None:
 
 
 def _copy_course(course: Path, folder: Path) -> None:
-    """Copy what is not there yet: what is may hold a learner's answers."""
+    """Copy what is not there yet, or not as it should be; a notebook may hold answers and stays."""
     # What tells an installation from a folder of something else comes first.
     (folder / "kit").mkdir(parents=True, exist_ok=True)
     for path in sorted(course.rglob("*")):
         target = folder / path.relative_to(course)
         if path.is_dir():
             target.mkdir(exist_ok=True)
-        elif not target.exists():
+        elif not target.exists() or (path.suffix != NOTEBOOK and _digest(path) != _digest(target)):
             part = target.with_name(target.name + ".part")
             shutil.copyfile(path, part)
             part.replace(target)
 
 
 def _make_environment(folder: Path) -> Path:
+    # An installation that was interrupted is not repaired: pip takes for installed what has its
+    # name there already.
+    fresh = [] if (folder / COMPLETE).is_file() else ["--clear"]
     # Without pip: Debian's Python has none to give. The bundle's own does the work.
-    _run([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
+    _run([sys.executable, "-m", "venv", "--without-pip", *fresh, folder], folder.parent)
+    (folder / COMPLETE).unlink(missing_ok=True)
     return _program(folder, "python")
 
 
@@ -134,6 +182,7 @@ def _install_packages(python: Path, wheels: Path, project: Path) -> None:
     # Python compiles what is imported; most of it never is.
     options: list[str | Path] = ["--no-index", "--find-links", wheels, "--no-compile", "--quiet"]
     _run([python, pip / "pip", "install", *options, "pip", "--editable", project], project)
+    (python.parent.parent / COMPLETE).touch()
 
 
 def _program(environment: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from kit.hosting import child
 from kit.hosting.child import Command
+from kit.hosting.environment import python_environment
 from kit.hosting.server import HOST, Context, ServerError
 from kit.hosting.supervisor import Supervisor
 
@@ -106,7 +107,8 @@ def _secantus(port: int, end: threading.Event) -> Command:
     """Return how to run SecantusDB on a port; it keeps nothing on disk."""
     # -P: a file of the same name in the working directory must not be taken for a module.
     program = [sys.executable, "-P", "-m", SECANTUS, "--port", str(port), "--host", HOST]
-    return Command([*program, "--storage-path", ":memory:", "--standalone", "--cache-size", "256M"])
+    options = ["--storage-path", ":memory:", "--standalone", "--cache-size", "256M"]
+    return Command([*program, *options], env=python_environment(os.environ))
 
 
 def ping(uri: str, timeout_ms: int) -> str:

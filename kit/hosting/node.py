@@ -17,6 +17,8 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +26,12 @@ from pathlib import Path
 import filelock
 import platformdirs
 
-from kit.hosting import child
+from kit.actionable import WorkshopError
+from kit.home import naming_the_variable
+from kit.hosting import child, lock_file
 from kit.hosting.child import Command
-from kit.hosting.server import HOST, Report, ServerError
+from kit.hosting.environment import npm_environment, service_environment
+from kit.hosting.server import Report, ServerError
 
 OLDEST_MAJOR = 22
 INSTALL_DEADLINE_S = 180.0
@@ -42,7 +47,11 @@ NPM_CLI = Path("node_modules", "npm", "bin", "npm-cli.js")
 # No scripts of packages. A lost network is reported within seconds, not after npm's minute.
 NPM_CI = (
     *("ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"),
-    *("--loglevel=error", "--logs-max=0"),
+    # What a user's .npmrc files may say otherwise, for packages of their own.
+    *("--no-dry-run", "--no-global", "--location=project", "--include=prod", "--include=optional"),
+    *("--include=peer", "--install-strategy=hoisted", "--no-install-links", "--package-lock"),
+    *("--no-package-lock-only", "--no-legacy-peer-deps", "--no-engine-strict", "--no-workspaces"),
+    *("--loglevel=error", "--logs-max=0", "--no-color"),
     *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"),
 )
 NO_NETWORK = re.compile(
@@ -111,6 +120,11 @@ def node_modules(package: Path, node: Node) -> Path:
     return _packages_home(package, node) / "node_modules"
 
 
+def missing_packages(package: Path, node: Node) -> list[str]:
+    """Return which packages of a service are not installed, by their paths; none if all are."""
+    return lock_file.absent_entries(package, _packages_home(package, node))
+
+
 def install_packages(
     package: Path, node: Node, report: Report, end: threading.Event | None = None
 ) -> Path:
@@ -123,10 +137,12 @@ def install_packages(
     end = end or threading.Event()
     home = _packages_home(package, node)
     try:
-        if not home.is_dir():
+        if missing_packages(package, node):
             home.parent.mkdir(parents=True, exist_ok=True)
             with _install_lock(package, report, end):
-                if not home.is_dir():
+                # Another workshop may have done it meanwhile.
+                if missing_packages(package, node):
+                    _remove_incomplete(package, home, report)
                     _install(package, node, home, report, end)
     except OSError as error:
         raise ServerError(
@@ -154,15 +170,26 @@ def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) 
 def unpack_packages(package: Path, node: Node, archive: Path, report: Report) -> Path:
     """Install what a service needs from an archive, unless it is there; return ``node_modules``.
 
-    Raises ServerError, OSError, and shutil.ReadError for what is no archive.
+    Raises ServerError, and OSError.
     """
     home = _packages_home(package, node)
     home.parent.mkdir(parents=True, exist_ok=True)
     with _install_lock(package, report, threading.Event()):
-        if not home.is_dir():
+        if missing_packages(package, node):
+            _remove_incomplete(package, home, report)
             with _staging_folder(home, package) as folder:
-                shutil.unpack_archive(archive, folder, "zip")
+                _unpack(archive, folder)
+                _verify(package, folder)
     return home / "node_modules"
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        shutil.unpack_archive(archive, folder, "zip")
+    except (shutil.ReadError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ServerError(
+            f"{archive} is damaged ({error}). Copy the whole bundle again, and start again."
+        ) from error
 
 
 def node_command(
@@ -181,7 +208,7 @@ def node_command(
     return Command(
         [str(node.path), *options],
         cwd=package,
-        env={**_node_environment(), "NODE_PATH": str(modules), **variables},
+        env={**service_environment(os.environ), "NODE_PATH": str(modules), **variables},
     )
 
 
@@ -192,14 +219,6 @@ def _start_script(package: Path) -> list[str]:
     if node != "node":
         raise ServerError(f"The start script of {package.name} does not run node: {script}")
     return options
-
-
-def _node_environment() -> dict[str, str]:
-    """Return this process's environment without what would change how Node.js works."""
-    own = {k: v for k, v in os.environ.items() if k.upper() not in ("NODE_OPTIONS", "NODE_PATH")}
-    # A proxy cannot reach this machine's loopback. Sentry's SDK reads the name in lower case.
-    exempt = ",".join(filter(None, [own.get("no_proxy") or own.get("NO_PROXY"), HOST, "localhost"]))
-    return {**own, "NO_PROXY": exempt, "no_proxy": exempt}
 
 
 def _node_from_environment() -> Path | None:
@@ -215,7 +234,11 @@ def _node_from_environment() -> Path | None:
 def _version(path: Path) -> str:
     try:
         said = subprocess.run(  # noqa: S603 - the user chose it, or it came with the workshop
-            [path, "--version"], env=_node_environment(), capture_output=True, text=True, timeout=30
+            [path, "--version"],
+            env=service_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=30,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise ServerError(f"Node.js cannot be run: {error}. {NEXT_STEP}") from error
@@ -234,8 +257,13 @@ def _packages_home(package: Path, node: Node) -> Path:
 
 
 def _cache() -> Path:
-    given = os.environ.get("WORKSHOP_CACHE")
-    return Path(given or platformdirs.user_cache_path("crash-workshop")).absolute()
+    if given := os.environ.get("WORKSHOP_CACHE"):
+        return Path(given).absolute()
+    try:
+        with naming_the_variable("WORKSHOP_CACHE"):
+            return platformdirs.user_cache_path("crash-workshop").absolute()
+    except WorkshopError as error:
+        raise ServerError(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -291,6 +319,27 @@ def _install_into(
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(package / name, folder / name)
     _npm_ci(package, node, folder, end, options)
+    _verify(package, folder)
+
+
+def _verify(package: Path, folder: Path) -> None:
+    """Raise ServerError when ``folder`` has not all that ``package`` declares."""
+    if missing := lock_file.absent_entries(package, folder):
+        raise ServerError(
+            f"The packages of {package.name} are not complete: {missing[0]} is missing"
+            f"{f', and {len(missing) - 1} more' if missing[1:] else ''}. Look for settings in "
+            ".npmrc files of yours, and start again."
+        )
+
+
+def _remove_incomplete(package: Path, home: Path, report: Report) -> None:
+    """Remove what is there, and is not all: nothing could run with it. Raises OSError."""
+    if home.is_dir():
+        report(f"{package.name}: its packages are not complete; they are installed again")
+        # With another name first: what is removed half way would be in the way.
+        doomed = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{package.name}-", suffix=".tmp"))
+        home.rename(doomed / home.name)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _remove_unused(cache: Path, name: str) -> None:
@@ -308,8 +357,7 @@ def _npm_ci(
 ) -> None:
     deadline = time.monotonic() + INSTALL_DEADLINE_S
     arguments = [str(node.path), str(node.npm), *NPM_CI, *options]
-    # Corporate proxies re-sign TLS with a CA that the OS and pip trust but Node.js does not.
-    npm_ci = Command(arguments, folder, {"NODE_USE_SYSTEM_CA": "1", **_node_environment()})
+    npm_ci = Command(arguments, folder, npm_environment(os.environ))
     with (folder.parent / "npm.txt").open("w+", encoding="utf-8", errors="replace") as said:
         npm = child.start(npm_ci, stderr=said)
         try:

@@ -21,6 +21,7 @@ from tornado.web import Application
 
 from demo_services.standalone import bind
 from kit.actionable import ActionableError
+from kit.threads import report_thread_failure
 
 HOST = "127.0.0.1"
 START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
@@ -172,6 +173,9 @@ class BackgroundServer(ABC):
             expected = isinstance(error, ServerError)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
             self._become_down(reason, error)
+            # Of one that was never ready, the caller of wait() is told.
+            if self._start_count > self._starts_before and not self._end.is_set():
+                report_thread_failure()
         else:
             self._become_down("it was stopped")
 
@@ -220,7 +224,10 @@ class Server(BackgroundServer):
     def _run_until_end(self) -> None:
         assert self._listener is not None
         # An open listener of a dead server still accepts, and its clients hang.
-        with self._listener as listener, asyncio.Runner(loop_factory=self._new_loop) as runner:
+        # No debug mode, which PYTHONASYNCIODEBUG and PYTHONDEVMODE would switch on: it is slow, and
+        # what it logs would be among the breadcrumbs.
+        loop = asyncio.Runner(debug=False, loop_factory=self._new_loop)
+        with self._listener as listener, loop as runner:
             runner.run(self._main(listener))
         if not self._end.is_set():
             raise ServerError("it ended" if self._is_ready else "it ended before it was ready")
@@ -275,6 +282,8 @@ def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serv
             access_log=False,
             # By default any caller on this machine is believed about its address.
             proxy_headers=False,
+            # By default those of WEB_CONCURRENCY, and what that says must be a number.
+            workers=1,
             lifespan="on",
             http=http,
             timeout_graceful_shutdown=1,

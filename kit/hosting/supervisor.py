@@ -24,6 +24,7 @@ from kit.hosting import child
 from kit.hosting.child import Command
 from kit.hosting.process_exit import InFlightRequest, ProcessExit
 from kit.hosting.server import BackgroundServer, Context, ServerError
+from kit.threads import report_thread_failure
 
 READY_DEADLINE_S = 30.0
 MAX_FAILED_STARTS = 5
@@ -107,7 +108,7 @@ class Supervisor(BackgroundServer):
         """Start the program again and again, until that is no longer wanted or of use."""
         failed_starts = 0
         while (run := self._start(self._prepare(self.port, self._end))) is not None:
-            code = run.follow()
+            code = run.follow(self.name)
             # Without the lock, so that readers know at once.
             self._is_ready = False
             if self._end.is_set():
@@ -182,13 +183,13 @@ class _Run:
         pid = (self._ready or {}).get("pid")
         return pid if isinstance(pid, int) else None
 
-    def follow(self) -> int:
+    def follow(self, name: str) -> int:
         """Read what the process says until its end; return its exit code, or minus its signal."""
         readers = [
-            threading.Thread(target=_read_lines, args=each, daemon=True)
+            threading.Thread(target=_read_lines, args=each[1:], name=each[0], daemon=True)
             for each in (
-                (self.process.stdout, self._use_stdout),
-                (self.process.stderr, self._use_stderr),
+                (f"{name}-stdout", self.process.stdout, self._use_stdout),
+                (f"{name}-stderr", self.process.stderr, self._use_stderr),
             )
         ]
         for reader in readers:
@@ -264,7 +265,11 @@ def _read_lines(stream: IO[str], use: Callable[[str], None]) -> None:
     """Call ``use`` with each line, in pieces when it is long, until the stream ends."""
     with stream:
         for line in iter(partial(stream.readline, MAX_LINE_CHARS), ""):
-            use(line.rstrip())
+            try:
+                use(line.rstrip())
+            except Exception:
+                # It goes on: a program whose output is not read hangs once the pipe is full.
+                report_thread_failure()
 
 
 def _json_object(line: str) -> dict[str, Any]:

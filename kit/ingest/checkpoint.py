@@ -4,6 +4,8 @@ import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 
+from kit.threads import report_thread_failure
+
 # Rarely, and much at once: it waits for the disk.
 _EVERY_BYTES = 16 * 1024 * 1024
 
@@ -34,6 +36,10 @@ class Checkpointer:
             self._thread.shutdown()
 
     def _checkpoint(self) -> None:
-        # Another process may be at it; what is left is moved the next time.
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        try:
+            # Another process may be at it; what is left is moved the next time.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except BaseException:
+            report_thread_failure()  # the pool would keep it for a caller that does not ask
+            raise

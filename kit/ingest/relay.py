@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import os
 import queue
+import re
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,12 +16,20 @@ from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 from tenacity.wait import wait_random_exponential
 
+from kit.threads import report_thread_failure
+
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
 GIVE_UP_AFTER_S = 300.0
 _TIMEOUT_S = 10.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 # A proxy cannot reach this machine's loopback.
 _NOT_PROXIED = dict.fromkeys(["all://localhost", "all://127.0.0.1", "all://[::1]"])
+
+
+class RelayError(Exception):
+    """What keeps the relay from sending anything, and what to do."""
 
 
 class Relay:
@@ -104,9 +114,29 @@ class Relay:
         self._queue.put(None)
 
     def _run(self) -> None:
-        with httpx.Client(timeout=_TIMEOUT_S, headers=self._headers, mounts=_NOT_PROXIED) as client:
-            while (raw := self._queue.get()) is not None:
-                self._settle(raw, self._deliver(client, raw))
+        client: httpx.Client | None = None
+        while (raw := self._queue.get()) is not None:
+            is_delivered = False
+            try:
+                client = client or self._connect()
+                is_delivered = self._deliver(client, raw)
+            except RelayError as error:
+                self._last_error = str(error)
+            except Exception as error:
+                # It goes on: had the thread ended, whatever is queued would wait for ever.
+                self._last_error = f"{type(error).__name__}: {error}"
+                report_thread_failure()
+            finally:
+                self._settle(raw, is_delivered)
+        if client is not None:
+            client.close()
+
+    def _connect(self) -> httpx.Client:
+        """Return the client for all requests. Raises RelayError."""
+        try:
+            return httpx.Client(timeout=_TIMEOUT_S, headers=self._headers, mounts=_NOT_PROXIED)
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+            raise RelayError(_explain_settings(error)) from error
 
     def _deliver(self, client: httpx.Client, raw: bytes) -> bool:
         if self._abandon.is_set():
@@ -148,6 +178,24 @@ class Relay:
             else:
                 self._dropped += 1
             self._counting.notify_all()
+
+
+def _explain_settings(error: Exception) -> str:
+    """Return which variable keeps a client from being made, and what to do."""
+    if isinstance(error, OSError):  # a file of certificates; the error does not name it
+        files = (f"{k}={v}" for k, v in os.environ.items() if k.lower() in _CERTIFICATES)
+        return f"cannot read {', '.join(files)}: {error}. Correct it, or unset it, and start again"
+    # The address of a proxy may hold a password.
+    given = (name for name in os.environ if name.lower() in _PROXIES and os.environ[name])
+    names = ", ".join(sorted(given)) or "The proxy of this machine"
+    return (
+        f"{names}: {_without_addresses(str(error))}. Use the http:// address of the proxy, or "
+        "unset it, and start again"
+    )
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r"\w+://[^\s'\"]+", "…", text.partition(". ")[0].rstrip("."))
 
 
 def _is_temporary(error: BaseException) -> bool:

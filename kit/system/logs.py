@@ -1,8 +1,13 @@
-"""Keeps what the services log, so that no server traceback spills into a notebook cell."""
+"""Keeps what the services log, so that no server traceback spills into a notebook cell.
+
+And what failed in threads of the kit, which nothing else would tell.
+"""
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
+from types import TracebackType
 from typing import NamedTuple
 
 import sentry_sdk
@@ -10,6 +15,9 @@ import sentry_sdk
 # Handlers are set on these; levels stay, because a record that is not emitted never reaches
 # Sentry's logging integration either.
 LOGGERS = ("uvicorn", "tornado", "asyncio", "demo_services")
+KIT = __name__.partition(".")[0]
+# What starts threads: its frames come first in their tracebacks.
+_STARTERS = ("threading", "concurrent", "sentry_sdk", "contextlib")
 
 
 class _LoggerSetup(NamedTuple):
@@ -23,10 +31,19 @@ class ServiceLog(logging.Handler):
     """The last ``size`` lines logged by the services, oldest first.
 
     Records from elsewhere, for example of a learner's own asyncio code, take their usual way.
+    ``ended`` says, by the name of a thread of the kit, what failed in it; ``on_end`` then.
     """
 
-    def __init__(self, names: frozenset[str], size: int = 2000) -> None:
+    def __init__(
+        self,
+        names: frozenset[str],
+        size: int = 2000,
+        *,
+        on_end: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__()
+        self.ended: dict[str, str] = {}
+        self._on_end = on_end
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._names = names
         self._replaced: dict[str, _LoggerSetup] = {}
@@ -78,11 +95,25 @@ class ServiceLog(logging.Handler):
         # The hook runs outside of the thread's scopes: its name is what is left to tell by.
         thread = args.thread.name if args.thread else ""
         service = next((name for name in self._names if thread.startswith(name)), None)
-        if service is None or args.exc_value is None:
+        is_ours = _is_of_kit(args.exc_traceback)
+        if args.exc_value is None or (service is None and not is_ours):
             self._excepthook(args)
             return
         exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
         record = logging.LogRecord(
             "threading", logging.ERROR, __file__, 0, f"in thread {thread}", None, exc_info
         )
-        self._lines.append((service, self.format(record)))
+        self._lines.append((service or thread, self.format(record)))
+        if is_ours:
+            self.ended[thread] = f"{args.exc_type.__name__}: {args.exc_value}".rstrip(": ")
+            self._on_end()
+
+
+def _is_of_kit(traceback: TracebackType | None) -> bool:
+    """Say whether a thread began in the kit, and not in a service or in a learner's cell."""
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] not in _STARTERS:
+            return module.partition(".")[0] == KIT
+        traceback = traceback.tb_next
+    return False

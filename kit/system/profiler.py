@@ -24,6 +24,8 @@ from sentry_sdk.profiler.continuous_profiler import (
     teardown_continuous_profiler,
 )
 
+from kit.threads import report_thread_failure
+
 # Of one thread: how often who it reports as may change while one chunk is recorded.
 _CHANGES = 10_000
 
@@ -86,7 +88,14 @@ class SharedProfiler:
         return changes is not None and changes[-1][1] is not None
 
     def _deliver(self, envelope: Envelope) -> None:
-        """Send each client what its threads did."""
+        """Send each client what its threads did; called in the profiler's thread, or a caller's."""
+        try:
+            self._deliver_items(envelope)
+        except Exception:
+            # The next chunk may be all right.
+            report_thread_failure()
+
+    def _deliver_items(self, envelope: Envelope) -> None:
         for item in envelope.items:
             chunk = item.payload.json
             assert chunk is not None, "the profiler hands over what it recorded as objects"

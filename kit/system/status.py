@@ -52,15 +52,19 @@ class Running:
 def publish(home: Path, running: Running) -> Iterator[None]:
     """Leave the note inside the block, readable by its owner alone; remove notes of the dead."""
     find_running(home)
-    note = home / f"running-{running.pid}.json"
-    # Without its note a workshop works as well.
-    with contextlib.suppress(OSError):
-        _write_note(note, json.dumps(asdict(running)))
+    publish_change(home, running)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            note.unlink()
+            _note(home, running).unlink()
+
+
+def publish_change(home: Path, running: Running) -> None:
+    """Write the note again, in the block of ``publish``."""
+    # Without its note a workshop works as well.
+    with contextlib.suppress(OSError):
+        _write_note(_note(home, running), json.dumps(asdict(running)))
 
 
 def find_running(home: Path) -> list[Running]:
@@ -76,6 +80,10 @@ def find_running(home: Path) -> list[Running]:
             with contextlib.suppress(OSError):
                 note.unlink()
     return sorted(found, key=lambda running: running.since)
+
+
+def _note(home: Path, running: Running) -> Path:
+    return home / f"running-{running.pid}.json"
 
 
 def _write_note(note: Path, text: str) -> None:

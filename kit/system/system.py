@@ -22,7 +22,7 @@ from demo_services.services import (
     SERVICES,
     Service,
 )
-from demo_services.settings import Settings
+from demo_services.settings import Settings, SettingsError
 from kit.hosting import node
 from kit.hosting.child import Command
 from kit.hosting.database import Database
@@ -40,10 +40,11 @@ from kit.hosting.server import (
 from kit.hosting.supervisor import Supervisor
 from kit.ingest import app as ingest
 from kit.ingest.relay import Relay
-from kit.ingest.retention import Retention
+from kit.ingest.retention import Retention, SettingError
 from kit.ingest.store import Store
 from kit.system import status
 from kit.system.clients import ServiceClient, sentry_off
+from kit.system.environment import hide_telemetry_settings
 from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
 from kit.system.part import Part, read_part, status_line
@@ -51,6 +52,7 @@ from kit.system.profiler import PROFILER
 from kit.system.sdks import sdks_line
 
 INGEST = "ingest"
+START_AGAIN = "Run workshop.stop() and Workshop.start() to start it again."
 INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
 
 
@@ -65,14 +67,18 @@ class System:
         self.home = home
         self.learner = learner
         self.retention = Retention.from_environment()
+        _check_settings()
         self.token = secrets.token_urlsafe(16)
-        self.log = ServiceLog(frozenset({INGEST, *SERVICES}))
+        self.log = ServiceLog(frozenset({INGEST, *SERVICES}), on_end=self._publish_change)
         self.clients: dict[str, ServiceClient] = {}
         self.servers: dict[str, BackgroundServer] = {}
         self.relay: Relay | None = None
         self.database = Database(context=sentry_off)
         self.unavailable: dict[str, str] = {}
         self._node_modules: Path | None = None
+        self._hidden: list[str] = []
+        self._published: status.Running | None = None
+        self._pid = os.getpid()
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
         self._undo = contextlib.ExitStack()
 
@@ -91,8 +97,10 @@ class System:
         ``meanwhile`` is called while the processes start. Raises ServerError when a server does not
         start; those that did are stopped then.
         """
+        report = _say_in_any_encoding(report)
         with contextlib.ExitStack() as undo:
             self._undo = undo
+            self._hidden = undo.enter_context(hide_telemetry_settings(os.environ))
             self.log.install()
             undo.callback(self.log.uninstall)
             with sentry_off():
@@ -105,23 +113,27 @@ class System:
             self._await_database(report)
             for line in self.status_lines(told=self.servers):
                 report(line)
-            undo.enter_context(status.publish(self.home, self._running()))
+            self._published = self._running()
+            undo.enter_context(status.publish(self.home, self._published))
+            undo.callback(setattr, self, "_published", None)
             self._undo = undo.pop_all()
 
     def parts(self) -> list[Part]:
         """Return how each part is at the moment: the services, then what serves them.
 
-        The frontend is no part of it: that is the notebook, or whatever else calls.
+        The frontend is no part of it: that is the notebook, or whatever else calls. A thread of the
+        kit is one once its work has failed.
         """
         names = (*(name for name in SERVICES if name != FRONTEND.name), INGEST, self.database.name)
-        return [self._part(name) for name in names]
+        ended = (name for name in list(self.log.ended) if name not in names)
+        return [*map(self._part, names), *map(self._ended_part, ended)]
 
     def status_lines(self, told: Container[str] = ()) -> list[str]:
         """Return a line about the SDKs, each part not in ``told``, the learner and the relay.
 
         The parts are in the order of the start. What cannot run here comes last, where it is seen.
         """
-        order = [*self.servers, self.database.name, *self.unavailable]
+        order = [*self.servers, self.database.name, *self.unavailable, *self.log.ended]
         ranks = {name: rank for rank, name in enumerate(order)}
         parts = sorted(self.parts(), key=lambda part: ranks[part.name])
         told_parts = (part.line for part in parts if part.name not in told)
@@ -129,12 +141,14 @@ class System:
 
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
-        self._undo.close()
+        # A forked process has the files, but none of the threads; they are its parent's.
+        if os.getpid() == self._pid:
+            self._undo.close()
 
     def _running(self) -> status.Running:
         """Return what other processes may know; ``workshop status`` shows it."""
-        parts = {part.name: part.address or part.remark for part in self.parts()}
-        if self.relay:
+        parts = {part.name: _where(part) for part in self.parts()}
+        if self.relay and "relay" not in parts:
             parts["relay"] = f"to {self.relay.host}"
         return status.Running(parts, self.token)
 
@@ -142,6 +156,15 @@ class System:
         if reason := self.unavailable.get(name):
             return Part(name, "down", remark=reason)
         return read_part(self.database if name == self.database.name else self.servers[name])
+
+    def _ended_part(self, name: str) -> Part:
+        return Part(name, "down", remark=f"failed: {self.log.ended[name]}. {START_AGAIN}")
+
+    def _publish_change(self) -> None:
+        """Tell other processes that a part is down."""
+        if published := self._published:
+            now = replace(published, parts=self._running().parts)
+            status.publish_change(self.home, now)
 
     def _launch_ingest(self) -> None:
         keep, path = self.retention, self.home / "captured.sqlite3"
@@ -271,12 +294,41 @@ class System:
         return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
 
     def _other_lines(self) -> Iterator[str]:
+        if self._hidden:
+            names = ", ".join(self._hidden)
+            yield status_line("shell", f"{names}: not used; all parts have settings of their own")
         if self.learner:
             yield status_line("learner", f"{self.learner}, in every event")
         if any(self.store.deleted):
             yield status_line("store", self.retention.describe(self.store.deleted))
         if self.relay:
             yield _relay_line(self.relay)
+
+
+def _say_in_any_encoding(report: Report) -> Report:
+    """Return ``report``, which may print to a file or pipe whose encoding lacks the marks."""
+
+    def say(line: str) -> None:
+        try:
+            report(line)
+        except UnicodeEncodeError:
+            report(line.encode("ascii", "replace").decode())
+
+    return say
+
+
+def _where(part: Part) -> str:
+    """Return where a part answers, or why it does not."""
+    is_down = part.state == "down" or part.address is None
+    return part.remark if is_down and part.remark else part.address or ""
+
+
+def _check_settings() -> None:
+    """Raise SettingError for a variable that no service can use: here, and not in its thread."""
+    try:
+        Settings.from_environment()
+    except SettingsError as error:
+        raise SettingError(str(error)) from error
 
 
 class Upstreams(Mapping[str, str]):

@@ -20,6 +20,7 @@ from kit.ingest.store import Store, StoredItem, StoreError, Subscription
 from kit.outcome import Outcome
 from kit.reading.payload import trace_id
 from kit.system.part import Part
+from kit.threads import report_thread_failure
 from kit.views.card import event_card
 from kit.widgets.controls import make_button, set_classes
 from kit.widgets.crash_widget import TriggerFunction
@@ -278,6 +279,7 @@ class Panel:
             self._show_ended("The workshop was stopped." if self._is_stopped() else str(error))
         except Exception as error:
             # Whatever it is: a panel that stands still would show what is no longer so.
+            report_thread_failure()
             self._show_ended(f"{type(error).__name__}: {error}")
 
     def _is_stopped(self) -> bool:

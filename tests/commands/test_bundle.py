@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -249,7 +249,7 @@ def stick(tmp_path: Path) -> Path:
     course = tmp_path / "stick" / "course"
     (course / "notebooks").mkdir(parents=True)
     (course / "notebooks" / "00_start_here.ipynb").write_text("...")
-    manifest = {"targets": [{"platform": "amiga-68000", "python": "3.12"}]}
+    manifest = {"targets": [{"platform": "amiga-68000", "python": "3.12"}], "files": {}}
     (tmp_path / "stick" / "bundle.json").write_text(json.dumps(manifest))
     shutil.copyfile(installer.__file__, tmp_path / "stick" / "install.py")
     return tmp_path / "stick"
@@ -265,13 +265,71 @@ def test_a_bundle_for_another_machine_says_so(stick: Path) -> None:
 
 
 def test_a_folder_of_something_else_stays_as_it_is(stick: Path, tmp_path: Path) -> None:
-    manifest = {"targets": [{"platform": this_platform(), "python": this_python()}]}
+    manifest = {"targets": [{"platform": this_platform(), "python": this_python()}], "files": {}}
     (stick / "bundle.json").write_text(json.dumps(manifest))
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "draft.txt").touch()
     with pytest.raises(installer.InstallError, match="is not empty"):
         installer.install(stick, tmp_path / "thesis")
     assert len(list((tmp_path / "thesis").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda stick: (stick / "wheels" / "shop.whl").write_bytes(b"PK"), r"shop\.whl is damaged"),
+        (lambda stick: (stick / "wheels" / "shop.whl").unlink(), r"shop\.whl is missing"),
+        (lambda stick: shutil.rmtree(stick / "course" / "notebooks"), r"\.ipynb is missing"),
+        (lambda stick: (stick / "bundle.json").unlink(), r"bundle\.json is missing or damaged"),
+        (lambda stick: (stick / "bundle.json").write_text('{"targ'), "is missing or damaged"),
+    ],
+    ids=["torn wheel", "no wheel", "no course", "no manifest", "torn manifest"],
+)
+def test_a_bundle_that_was_not_copied_to_its_end_installs_nothing(
+    stick: Path, tmp_path: Path, harm: Callable[[Path], object], words: str
+) -> None:
+    (stick / "wheels").mkdir()
+    (stick / "wheels" / "shop.whl").write_bytes(b"PK and more")
+    targets = [{"platform": this_platform(), "python": this_python()}]
+    manifest = {"targets": targets, "files": installer.digests(stick)}
+    (stick / "bundle.json").write_text(json.dumps(manifest))
+    installer._check_bundle(stick)
+    harm(stick)
+    with pytest.raises(installer.InstallError, match=f"{words}.*Copy the whole bundle again"):
+        installer.install(stick, tmp_path / "laptop")
+    assert not (tmp_path / "laptop").exists()
+
+
+def test_an_environment_that_was_not_finished_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(installer, "_run", lambda command, folder: ran.append(command))
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "pip-1-py3-none-any.whl").touch()
+    environment = tmp_path / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    is_cleared = []
+    for _ in range(3):
+        python = installer._make_environment(environment)
+        is_cleared.append("--clear" in ran[-1])
+        if len(is_cleared) > 1:  # the first is interrupted here
+            installer._install_packages(python, tmp_path / "wheels", tmp_path)
+    assert is_cleared == [True, True, False]
+
+
+def test_a_copy_that_was_interrupted_is_completed(stick: Path, tmp_path: Path) -> None:
+    course, laptop = stick / "course", tmp_path / "laptop"
+    (course / "kit").mkdir()
+    for name in ("whole.py", "torn.py", "absent.py"):
+        (course / "kit" / name).write_text(f"print('{name}')")
+    installer._copy_course(course, laptop)
+    (laptop / "kit" / "torn.py").write_text("")
+    (laptop / "kit" / "absent.py").unlink()
+    (laptop / "kit" / "absent.py.part").write_text("print(")
+    installer._copy_course(course, laptop)
+    found = {path.name: path.read_text() for path in (laptop / "kit").iterdir()}
+    assert found == {path.name: path.read_text() for path in (course / "kit").iterdir()}
 
 
 def test_a_second_installation_keeps_the_answers(stick: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -145,3 +146,12 @@ def get_when_up(url: str) -> httpx.Response:
             except httpx.ConnectError:
                 assert time.monotonic() < end, f"nothing listens at {url}"
                 time.sleep(0.1)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii"])
+def test_a_legacy_encoding_gets_a_replacement_mark(encoding: str, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "kit.commands.cli", "progress"]
+    own = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(program, env=own, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "solved, in" in done.stdout.decode(encoding)

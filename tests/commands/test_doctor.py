@@ -10,6 +10,7 @@ from kit.commands import doctor
 from kit.commands.cli import COURSE, main
 from kit.hosting import node
 from kit.hosting.server import HOST
+from tests.hosting.installed import write_installed
 
 
 def findings(home: Path, course: Path = COURSE) -> dict[str, doctor.Diagnosis]:
@@ -77,6 +78,9 @@ def test_node_and_the_packages_of_payment_are_said(
     assert said[f"Node.js {node.find_node().version}: came with the workshop"].ok
     assert said["packages of payment: not yet: the first start needs a network"].ok
     modules.mkdir(parents=True)
+    (said_of_half,) = (what for what in findings(tmp_path) if "packages of payment" in what)
+    assert "not complete, without node_modules/.package-lock.json" in said_of_half
+    write_installed(payment.HOME, modules)
     assert findings(tmp_path)[f"packages of payment: in {modules}"].ok
 
 

@@ -12,6 +12,7 @@ from kit.hosting import node
 from kit.hosting.server import ServerError
 from kit.ingest.store import Store
 from kit.private import private_file
+from tests.hosting.installed import write_installed
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
 USER_DATA = Path("user", "data")
@@ -91,7 +92,7 @@ def no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_complete_cache_of_the_class_needs_no_writing(no_npm: Path) -> None:
     found = node.find_node()
-    node.node_modules(payment.HOME, found).mkdir(parents=True)
+    write_installed(payment.HOME, node.node_modules(payment.HOME, found))
     assert node.install_packages(payment.HOME, found, print) == node.node_modules(
         payment.HOME, found
     )

@@ -279,6 +279,81 @@ def test_it_can_be_abandoned(package: Path, cache: Path, registry: Registry) -> 
     assert children() <= before
 
 
+def test_what_looks_installed_and_is_not_is_installed_again(package: Path, cache: Path) -> None:
+    # As an older workshop left it: named, and empty.
+    node.node_modules(package, find_node()).mkdir(parents=True)
+    said: list[str] = []
+    assert greeting(install(package, said))
+    assert said[0] == "shop: its packages are not complete; they are installed again"
+    assert node.missing_packages(package, find_node()) == []
+    assert left_over(cache) == []
+
+
+USERS_NPMRC = """
+dry-run=true
+global=true
+location=global
+prefix=/nowhere
+omit[]=optional
+include[]=dev
+install-strategy=linked
+package-lock=false
+package-lock-only=true
+engine-strict=true
+workspaces=true
+color=always
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["environment", "npmrc"])
+def test_npm_settings_of_the_user_change_nothing(
+    package: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    if at == "npmrc":
+        (tmp_path / "npmrc").write_text(USERS_NPMRC)
+        monkeypatch.setenv("npm_config_userconfig", str(tmp_path / "npmrc"))
+    else:
+        for line in USERS_NPMRC.split():
+            name, value = line.replace("[]", "").replace("-", "_").split("=")
+            monkeypatch.setenv(f"npm_config_{name}", value)
+            monkeypatch.setenv(f"NPM_CONFIG_{name.upper()}", value)
+        monkeypatch.setenv("NODE_ENV", "production")
+        monkeypatch.setenv("NODE_OPTIONS", "--require=./missing.js")
+    said: list[str] = []
+    assert greeting(install(package, said))
+    assert len(said) == 2, said
+    assert node.missing_packages(package, find_node()) == []
+
+
+def test_an_install_that_leaves_something_out_is_not_kept(
+    package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "NPM_CI", (*node.NPM_CI, "--dry-run"))
+    with pytest.raises(ServerError, match=r"shop are not complete: .*is missing.*\.npmrc"):
+        install(package)
+    assert not node.node_modules(package, find_node()).parent.exists()
+    assert left_over(cache) == []
+
+
+def test_a_torn_archive_installs_nothing_and_a_whole_one_does(
+    package: Path, cache: Path, tmp_path: Path
+) -> None:
+    whole, archive = tmp_path / "whole.zip", tmp_path / "torn.zip"
+    node.pack(package, find_node(), whole)
+    content = whole.read_bytes()
+    third = len(content) // 3
+    # The list of a ZIP archive is at its end: what is lost in the middle is not seen at once.
+    holed = content[:third] + bytes(99) + content[third + 99 :]
+    for torn in (b"", content[:third], holed):
+        archive.write_bytes(torn)
+        with pytest.raises(ServerError, match=r"torn\.zip is damaged .*Copy the whole bundle"):
+            node.unpack_packages(package, find_node(), archive, print)
+        assert not node.node_modules(package, find_node()).exists()
+        assert left_over(cache) == []
+    assert greeting(node.unpack_packages(package, find_node(), whole, print))
+
+
 def test_two_kernels_install_once(package: Path, registry: Registry) -> None:
     registry.generous.clear()
     said: Queue[str] = Queue()

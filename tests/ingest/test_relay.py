@@ -1,4 +1,5 @@
 import gzip
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -175,3 +176,56 @@ def test_this_machine_is_not_looked_for_behind_a_proxy(
         relay(b"{}")
         assert relay.wait(PATIENCE_S), relay.last_error
     assert upstream.bodies() == [b"{}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ALL_PROXY", "socks://user:hunter2@127.0.0.1:1", r"^ALL_PROXY: .*http:// address"),
+        ("https_proxy", "socks5://127.0.0.1:1", r"^https_proxy: .*http:// address"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", r"^cannot read SSL_CERT_FILE=/nowhere/ca\.pem"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_and_what_waits_is_counted(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in ("http_proxy", "https_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(each, raising=False)
+        monkeypatch.delenv(each.upper(), raising=False)
+    upstream = Upstream()
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        with monkeypatch.context() as shell:
+            shell.setenv(name, value)
+            relay(error(new_id()))
+            assert relay.wait(PATIENCE_S)
+        assert (relay.delivered, relay.dropped) == (0, 1)
+        assert re.search(words, relay.last_error)
+        assert relay.last_error.endswith("and start again")
+        assert "hunter2" not in relay.last_error
+        # It goes on, once the setting is gone.
+        relay(error(new_id()))
+        assert relay.wait(PATIENCE_S)
+        assert (relay.delivered, relay.dropped) == (1, 1)
+
+
+def test_what_nobody_expected_costs_one_envelope(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: said.append(str(args.exc_value)))
+    upstream, compress = Upstream(), gzip.compress
+    failing = iter([True])
+
+    def fail_once(raw: bytes, compresslevel: int) -> bytes:
+        if next(failing, False):
+            raise MemoryError("too large")
+        return compress(raw, compresslevel)
+
+    monkeypatch.setattr(kit.ingest.relay.gzip, "compress", fail_once)
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        relay(error(new_id()))
+        relay(error(new_id()))
+        assert relay.wait(PATIENCE_S)
+        assert (relay.delivered, relay.dropped) == (1, 1)
+        assert relay.last_error == "MemoryError: too large"
+    assert said == ["too large"]

@@ -1,0 +1,81 @@
+"""What child processes inherit of the learner's shell: all but what would change what they do.
+
+A shell is set up for other work: its variables choose proxies and npm's folders, switch debuggers
+on, and say in which cloud a program runs, which Sentry's SDK for Node.js then reports.
+"""
+
+from collections.abc import Mapping
+
+from kit.hosting.server import HOST
+
+# Read by Node.js, by Express, and by the SDK: its own settings, and in which cloud it runs.
+_NODE_SETTINGS = (
+    *("NODE_", "NPM_", "SENTRY_", "OTEL_", "UV_", "DEBUG", "FORCE_COLOR", "NO_COLOR"),
+    *("AWS_", "LAMBDA_", "VERCEL", "NETLIFY", "CF_PAGES", "GCP_PROJECT", "K_SERVICE", "DYNO"),
+    *("FUNCTIONS_WORKER_RUNTIME", "ALIYUN_REGION_ID", "WEBSITE_SITE_NAME", "REGION_NAME"),
+    *("IBM_CLOUD_REGION", "TENCENTCLOUD_", "FLY_REGION"),
+)
+# How npm reaches its registry, whom it trusts and where it keeps what it downloaded. All else that
+# matters is on its command line, which goes before .npmrc files, too.
+_NPM_CONNECTION = frozenset(
+    (
+        *("registry", "proxy", "http_proxy", "https_proxy", "noproxy", "no_proxy"),
+        *("cafile", "ca", "cert", "key", "certfile", "keyfile", "strict_ssl"),
+        *("local_address", "maxsockets", "userconfig", "globalconfig"),
+        *("cache", "offline", "prefer_offline", "prefer_online"),
+    )
+)
+# Certificates and proxies, and the password that .npmrc files take from the environment.
+_NODE_CONNECTION = frozenset(
+    (
+        *("NODE_EXTRA_CA_CERTS", "NODE_USE_SYSTEM_CA", "NODE_TLS_REJECT_UNAUTHORIZED"),
+        *("NODE_USE_ENV_PROXY", "NODE_AUTH_TOKEN"),
+    )
+)
+# Where Python finds its modules; all else changes how it runs.
+_PYTHON_PLACES = frozenset(
+    ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPLATLIBDIR")
+)
+_NPM_CONFIG = "NPM_CONFIG_"
+
+
+def service_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a service in JavaScript, which is then given its own variables."""
+    own = {k: v for k, v in environment.items() if not k.upper().startswith(_NODE_SETTINGS)}
+    return _without_proxy_here(own)
+
+
+def npm_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of npm: of its settings, those by which it reaches a registry."""
+    own = {name: value for name, value in environment.items() if _is_for_npm(name)}
+    # Corporate proxies re-sign TLS with a CA that the OS and pip trust but Node.js does not.
+    return {"NODE_USE_SYSTEM_CA": "1", **_without_proxy_here(own)}
+
+
+def python_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a program in Python that has the same modules as this one."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.upper().startswith("PYTHON") or name.upper() in _PYTHON_PLACES
+    }
+
+
+def _without_proxy_here(environment: Mapping[str, str]) -> dict[str, str]:
+    """Exempt this machine's loopback, which a proxy cannot reach, from proxies."""
+    given = environment.get("no_proxy") or environment.get("NO_PROXY")
+    exempt = ",".join(filter(None, [given, HOST, "localhost"]))
+    # Sentry's SDK reads the name in lower case.
+    return {**environment, "NO_PROXY": exempt, "no_proxy": exempt}
+
+
+def _is_for_npm(name: str) -> bool:
+    upper = name.upper()
+    if upper.startswith(_NPM_CONFIG):
+        setting = name[len(_NPM_CONFIG) :]
+        # Those of one registry have its address or its scope in the name: //host/:_authToken.
+        is_of_one = setting.startswith(("//", "@", "_auth"))
+        return is_of_one or setting.lower().replace("-", "_") in _NPM_CONNECTION
+    if upper.startswith("NODE_"):
+        return upper in _NODE_CONNECTION
+    return upper != "FORCE_COLOR"  # npm's reasons are read

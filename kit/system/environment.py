@@ -1,0 +1,38 @@
+"""The variables of the learner's shell that would change what the services report.
+
+The services run in the learner's own process. Each has the settings that the course explains; a
+shell that is set up for another project must not add to them. Options go before variables, but
+some variables have no option: SENTRY_TRACE makes all that is captured part of another trace.
+FastAPI has telemetry of its own, which OpenTelemetry's variables and one of FastAPI's switch on.
+"""
+
+import contextlib
+from collections.abc import Iterator, MutableMapping
+
+PREFIXES = ("SENTRY_", "OTEL_", "FASTAPI_OTEL_")
+# The relay's address; and what the SDK does not read, but sentry-cli, which a learner may run.
+KEPT = frozenset(
+    (
+        *("SENTRY_DSN", "SENTRY_AUTH_TOKEN", "SENTRY_ORG", "SENTRY_PROJECT", "SENTRY_URL"),
+        "SENTRY_PROPERTIES",
+    )
+)
+
+
+@contextlib.contextmanager
+def hide_telemetry_settings(environment: MutableMapping[str, str]) -> Iterator[list[str]]:
+    """Take these variables out of an environment inside the block; give their names.
+
+    Child processes do not inherit them either.
+    """
+    hidden = {name: environment.pop(name) for name in sorted(environment) if _is_hidden(name)}
+    try:
+        yield list(hidden)
+    finally:
+        for name, value in hidden.items():
+            # What was set meanwhile, in a cell, is newer.
+            environment.setdefault(name, value)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(PREFIXES) and name not in KEPT
