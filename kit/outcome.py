@@ -15,6 +15,7 @@ from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
 from kit.ingest.store import Store, StoredItem
+from kit.reading.event import headline
 from kit.reading.logs import LogEntry, read_logs
 from kit.reading.profiles import active_samples
 from kit.reading.spans import Span, spans
@@ -36,8 +37,7 @@ class Event(dict[str, Any]):
     @property
     def title(self) -> str:
         """The type of the exception raised last, or the message of an event without one."""
-        types = expectation.exception_types(self)
-        return types[0] if types else str(self.get("message", "message"))
+        return headline(self).name
 
     def find(self, path: str) -> Any:
         """Return the value at a JMESPath, for example ``contexts.spin.bet``; None if none.
@@ -252,7 +252,7 @@ class Outcome:
         return event
 
     def __repr__(self) -> str:
-        captured = ", ".join(expectation.exception_types(event)[0] for event in self.events)
+        captured = ", ".join(event.title for event in self.events)
         lacks = f", missing {self.missing}" if self.missing else ""
         return (
             f"<Outcome {self.crash.full_id}: HTTP {self.response.status_code}, "

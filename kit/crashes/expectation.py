@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jmespath
-
 from kit.crashes.crash_type import Assertion, CrashType, ExpectedError
 from kit.ingest.store import StoredItem
+from kit.reading.event import canonical, find_value, headline
+from kit.reading.payload import as_list, as_mapping, as_str, exceptions, get_path
 from kit.reading.profiles import profiled_functions
 from kit.reading.spans import spans
 
@@ -31,9 +31,12 @@ def find_unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     _, left_over = _match(crash, items)
     undeclared = [item for item in left_over if not is_watchdog(item.payload)]
     return [
-        f"undeclared error event {' ← '.join(exception_types(item.payload))} of {item.project}"
-        for item in undeclared
+        f"undeclared error event {_chain(item.payload)} of {item.project}" for item in undeclared
     ]
+
+
+def _chain(event: Event) -> str:
+    return " ← ".join(exception_types(event)) or headline(event).name
 
 
 def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
@@ -48,8 +51,7 @@ def passed_through(item: StoredItem) -> str | None:
 
 def exception_types(event: Event) -> list[str]:
     """Return the exception types of an error event, the one raised last first."""
-    values = (event.get("exception") or {}).get("values") or []
-    return [value.get("type", "") for value in reversed(values)]
+    return [as_str(raised.get("type")) for raised in reversed(exceptions(event))]
 
 
 def is_watchdog(event: Event) -> bool:
@@ -59,7 +61,8 @@ def is_watchdog(event: Event) -> bool:
 
 def context_fields(event: Event) -> int:
     """Return the number of leaves under contexts, user, tags and request."""
-    return sum(1 for part in CONTEXT_PARTS for _ in _leaves(event.get(part)))
+    read = canonical(event)
+    return sum(1 for part in CONTEXT_PARTS for _ in _leaves(read.get(part)))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -106,19 +109,19 @@ def _missing_errors(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[s
 
 
 def _differences(crash: CrashType, error: ExpectedError, event: Event) -> Iterator[str]:
-    mechanism = event["exception"]["values"][-1].get("mechanism") or {}
+    mechanism = as_mapping(get_path(exceptions(event), (-1, "mechanism")))
     found = {
         "mechanism": mechanism.get("type"),
         "handled": mechanism.get("handled"),
         "level": event.get("level"),
-        "fingerprint": tuple(event["fingerprint"]) if event.get("fingerprint") else None,
+        "fingerprint": tuple(as_list(event.get("fingerprint"))) or None,
     }
     for name, value in found.items():
         declared = getattr(error, name)
         if value != declared:
             yield f"{name} {declared!r}, found {value!r}"
     for name in crash.contexts if error.service is None else ():
-        if name not in event.get("contexts", {}):
+        if name not in as_mapping(canonical(event).get("contexts")):
             yield f"context {name!r}"
     if (count := context_fields(event)) < CONTEXT_FIELDS:
         yield f"{CONTEXT_FIELDS} context fields, found {count}"
@@ -126,14 +129,18 @@ def _differences(crash: CrashType, error: ExpectedError, event: Event) -> Iterat
 
 def _false_claims(crash: CrashType, event: Event) -> Iterator[str]:
     for claim in crash.captured:
-        if jmespath.search(claim.path, event) is None:
+        if find_value(event, claim.path) is None:
             yield f"value at {claim.path}"
 
 
 def _false_absences(crash: CrashType, events: Sequence[Event | None]) -> Iterator[str]:
     for absence in crash.not_captured:
-        if absence.path and jmespath.search(absence.path, events[absence.error]) is not None:
+        if absence.path and _is_there(events[absence.error], absence.path):
             yield f"absence of {absence.path}"
+
+
+def _is_there(event: Event | None, path: str) -> bool:
+    return event is not None and find_value(event, path) is not None
 
 
 def _missing_performance(crash: CrashType, items: Sequence[StoredItem]) -> Iterator[str]:

@@ -5,6 +5,7 @@ functions answer with something empty instead of raising.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,35 @@ MAX_TEXT = 600
 MAX_ROWS = 60
 MAX_DEPTH = 5
 MAX_LEAF = 20
+# More bytes than any memory or file has.
+MAX_BYTES = 2**64
+# A time before or after is that of a clock which was not set, or is not in seconds.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Key = str | int
 Path = tuple[Key, ...]
 
+# What SDKs called the parts of an event before 2018. Sentry still reads these names.
+LEGACY_NAMES = {
+    "exception": "sentry.interfaces.Exception",
+    "logentry": "sentry.interfaces.Message",
+    "stacktrace": "sentry.interfaces.Stacktrace",
+    "threads": "sentry.interfaces.Threads",
+    "breadcrumbs": "sentry.interfaces.Breadcrumbs",
+    "request": "sentry.interfaces.Http",
+    "user": "sentry.interfaces.User",
+    "contexts": "sentry.interfaces.Contexts",
+    "debug_meta": "sentry.interfaces.DebugMeta",
+    "template": "sentry.interfaces.Template",
+}
+_EMPTY: tuple[Any, ...] = (None, "", [], {}, {"values": None}, {"values": []})
+# They reorder the text around them, so that code reads as something else.
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
+# Only these: a width or a precision could make a text of gigabytes.
+_PLACEHOLDER = re.compile(
+    r"%(?P<percent>%)|%(?:\((?P<name>[^()]*)\))?[sdifr]|\{(?P<field>[^{}]*)\}"
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +106,33 @@ def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from leaves(child, (*path, key))
 
 
+def get_part(event: Any, name: str) -> Any:
+    """Return a part of an event, under its present name or else its legacy one."""
+    present = get_path(event, (name,))
+    legacy = get_path(event, (LEGACY_NAMES.get(name, name),))
+    return legacy if present in _EMPTY and legacy is not None else present
+
+
+def as_entries(value: Any) -> list[Mapping[str, Any]]:
+    """Return the entries of a list of the protocol, without those that are null.
+
+    It may be written as ``{"values": […]}``, as a plain list, or as its only entry.
+    """
+    if isinstance(value, Mapping) and "values" in value:
+        value = value["values"]
+    if isinstance(value, Mapping):
+        return [value] if value else []
+    return as_mappings(value)
+
+
 def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the exceptions of an event, the one raised last at the end."""
-    return as_mappings(get_path(event, ("exception", "values")))
+    return as_entries(get_part(event, "exception"))
+
+
+def stack_frames(raised: Any) -> list[Mapping[str, Any]]:
+    """Return the frames of an exception, a thread or an event, the newest at the end."""
+    return as_mappings(get_path(get_part(raised, "stacktrace"), ("frames",)))
 
 
 def is_javascript(event: Mapping[str, Any]) -> bool:
@@ -114,7 +163,7 @@ def short_path(file: str) -> str:
 
 def trace_id(event: Mapping[str, Any]) -> str:
     """Return the trace that an event or transaction belongs to; empty when it names none."""
-    found = as_str(get_path(event, ("contexts", "trace", "trace_id")))
+    found = as_str(get_path(get_part(event, "contexts"), ("trace", "trace_id")))
     return found if _TRACE_ID.fullmatch(found) else ""
 
 
@@ -149,10 +198,42 @@ def truncate(text: str, room: int = 80) -> str:
 
 def event_message(event: Mapping[str, Any]) -> str:
     """Return the message of an event: of its log entry, else its own; empty without one."""
-    entry = event.get("logentry") or event.get("message")
-    if isinstance(entry, Mapping):
-        entry = entry.get("formatted") or entry.get("message")
-    return as_str(entry)
+    texts = map(_message_text, (get_part(event, "logentry"), event.get("message")))
+    return next(filter(None, texts), "")
+
+
+def _message_text(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        return "" if entry in _EMPTY else as_str(entry)
+    template = as_str(entry.get("message"))
+    return as_str(entry.get("formatted")) or _with_params(template, entry.get("params"))
+
+
+def _with_params(template: str, params: Any) -> str:
+    """Return a message with its parameters put in, as Sentry does when no SDK has done it.
+
+    A placeholder without a parameter stays as it is.
+    """
+    if not isinstance(params, Mapping | list) or not params:
+        return template
+    waiting = iter(params if isinstance(params, list) else ())
+
+    def fill(found: re.Match[str]) -> str:
+        if found["percent"]:
+            return "%"
+        name = found["name"] or found["field"]
+        if not name:
+            return as_text(next(waiting, found[0]))
+        key: Key = int(name) if len(name) < 4 and name.isdecimal() else name
+        value = get_path(params, (key,)) if isinstance(params, list) else params.get(name)
+        return found[0] if value is None else as_text(value)
+
+    return _PLACEHOLDER.sub(fill, template)
+
+
+def escape_bidi(text: str) -> str:
+    """Return text with characters that reorder it written as JSON escapes them."""
+    return _BIDI.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def to_json(value: Any) -> str:
@@ -164,22 +245,51 @@ def to_json(value: Any) -> str:
         return json.dumps(value, indent=2, default=repr)
     except RecursionError:
         return "This value is nested too deeply to be printed."
+    except ValueError:
+        return "This value holds a number too long to be printed."
     return text
 
 
 def parse_time(value: Any) -> datetime | None:
     """Return a time of the protocol, ISO 8601 or Unix seconds; None when it is neither."""
+    if isinstance(value, bool):
+        return None
     try:
         if isinstance(value, str):
-            parsed = datetime.fromisoformat(value)
-            return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+            return _parse_text(value)
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         return None
 
 
+def _parse_text(text: str) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(float(text), UTC)
+    return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+
+
+def plausible_time(value: Any) -> datetime | None:
+    """Return a time of the protocol at which something can have happened; None for others."""
+    then = parse_time(value)
+    return then if then is not None and EARLIEST <= then < LATEST else None
+
+
+def describe_time(value: Any) -> Text:
+    """Return a time as text, with a remark when it is not plausible; what is no time as it is."""
+    then = parse_time(value)
+    if then is None:
+        given = shorten(as_str(value), 60).text
+        return Text(given, ("not a time",) if given else ())
+    text = f"{then:%d %b} {then.year:04}, {then:%H:%M:%S}.{then.microsecond // 1000:03} UTC"
+    return Text(text, () if plausible_time(value) else ("not a plausible time",))
+
+
 def format_bytes(number: float) -> str:
-    """Return a number of bytes in the unit that reads best."""
+    """Return a number of bytes in the unit that reads best; one that is no size as it is."""
+    if not 0 <= number < MAX_BYTES:
+        return f"{shorten(as_text(number), 60).text} bytes"
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if number >= 1024**power:
             return f"{number / 1024**power:.1f} {unit}"
@@ -187,7 +297,11 @@ def format_bytes(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the unit that reads best."""
+    """Return a length of time in the unit that reads best; a number that is none as it is."""
+    if not _is_finite(seconds):
+        return f"{shorten(as_text(seconds), 60).text} s"
+    if seconds < 0:
+        return "−" + duration(-seconds)
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 1:
@@ -197,14 +311,21 @@ def duration(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond those that a float can hold
+        return False
+
+
 def offset(value: Any, error: Any) -> str:
     """Return how long before (minus) or after (plus) the error something happened.
 
-    When the time of the error is not known, return the time of day.
+    When the time of the error is not known, return the time of day; what is no time as it is.
     """
-    then, crashed = parse_time(value), parse_time(error)
+    then, crashed = plausible_time(value), plausible_time(error)
     if then is None:
-        return "?"
+        return describe_time(value).text or "?"
     if crashed is None:
         return f"{then:%H:%M:%S}"
     seconds = (then - crashed).total_seconds()

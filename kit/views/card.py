@@ -13,8 +13,6 @@ from html import escape
 from itertools import islice
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
 from markupsafe import Markup
 
 from demo_services.redaction import FILTERED
@@ -22,32 +20,36 @@ from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
 from kit.provenance.origin import Origin, is_death, keys, origin_at
+from kit.reading.event import canonical, find_value, headline
 from kit.reading.payload import (
+    MAX_BYTES,
     MAX_ROWS,
     MAX_TEXT,
     Key,
     Path,
     Text,
+    as_entries,
     as_list,
     as_mapping,
     as_mappings,
     as_str,
     as_text,
     crumbs_path,
-    event_message,
-    exceptions,
+    describe_time,
+    escape_bidi,
     format_bytes,
     get_path,
     leaves,
     offset,
-    parse_time,
+    plausible_time,
     service,
     shorten,
+    stack_frames,
     to_json,
     trace_id,
 )
 from kit.views.server_cuts import server_cuts_part
-from kit.views.stack import FieldRow, Raised, chain, threads
+from kit.views.stack import FieldRow, Raised, chain, thread_name, threads
 
 Event = Mapping[str, Any]
 
@@ -57,6 +59,7 @@ _OWN_PART = (
     *("contexts", "tags", "user", "request", "extra", "fingerprint", "release", "environment"),
     *("dist", "server_name", "sdk", "modules"),
 )
+_MAPPINGS = ("stacktrace", "contexts", "request", "modules")
 _REQUEST_FIRST = ("method", "url", "query_string", "data", "cookies", "env")
 _LOCAL = re.compile(r"\.vars\.(?:\"([^\"]+)\"|([\w-]+))")
 _HAS_ROW = re.compile(r"\.vars\.|\.mechanism\b")
@@ -132,14 +135,17 @@ class _Card:
     """What the card's template reads, in the order of the card."""
 
     def __init__(self, event: Event, crash: CrashType | None) -> None:
-        self.event = event
+        self.sent = event
+        self.event = canonical(event)
         self.not_captured = crash.not_captured if crash else ()
-        found = ((each, _search(each.path, event)) for each in (crash.captured if crash else ()))
+        declared = crash.captured if crash else ()
+        found = ((each, find_value(event, each.path)) for each in declared)
         self._captured = [(each, value) for each, value in found if value is not None]
-        values = as_list(get_path(event, ("exception", "values")))
+        values = as_list(get_path(self.event, ("exception", "values")))
         known = [index for index, value in enumerate(values) if isinstance(value, Mapping)]
         self._last: Path = ("exception", "values", known[-1]) if known else ()
-        self._newest = as_mapping(get_path(event, self._last)) if known else {}
+        self._newest = as_mapping(get_path(self.event, self._last)) if known else {}
+        self._headline = headline(event)
 
     # Head
 
@@ -168,25 +174,20 @@ class _Card:
         return service(self.event) or "unnamed service"
 
     @property
-    def time(self) -> str:
-        then = parse_time(self.event.get("timestamp"))
-        return f"{then:%d %b %Y, %H:%M:%S}.{then.microsecond // 1000:03} UTC" if then else ""
+    def time(self) -> Text:
+        return describe_time(self.event.get("timestamp"))
 
     @property
     def has_time(self) -> bool:
-        return parse_time(self.event.get("timestamp")) is not None
+        return plausible_time(self.event.get("timestamp")) is not None
 
     @property
     def type(self) -> str:
-        if self._newest:
-            return as_str(self._newest.get("type")) or "Exception"
-        return "Log record" if self.event.get("logger") else "Message"
+        return self._headline.kind
 
     @property
     def message(self) -> Text:
-        return shorten(
-            as_str(self._newest.get("value")) if self._newest else event_message(self.event)
-        )
+        return shorten(self._headline.message)
 
     @property
     def handled(self) -> str:
@@ -240,8 +241,24 @@ class _Card:
 
     @property
     def stacks(self) -> list[Raised]:
-        found = self.chain if exceptions(self.event) else threads(self.event)
+        found = [*self.chain, *threads(self.event)]
         return [raised for raised in found if raised.stack]
+
+    @property
+    def threads(self) -> Table:
+        """What is known of threads beside their stacks; nothing where that says nothing."""
+        path: Path = ("threads", "values")
+        found = [
+            (number, {name: each for name, each in thread.items() if name != "stacktrace"})
+            for number, thread in enumerate(as_list(get_path(self.event, path)))
+            if isinstance(thread, Mapping)
+        ]
+        if not any(about.keys() - {"crashed", "current"} for _, about in found):
+            return Table("Threads")
+        rows = [self._row(thread_name(each), (*path, n), each) for n, each in found[:MAX_ROWS]]
+        hidden = len(found) - len(rows)
+        remark = f"{hidden} more in the raw JSON." if hidden else ""
+        return Table("Threads", tuple(rows), self._why([("threads",)]), remark)
 
     @property
     def notes(self) -> list[Captured]:
@@ -256,14 +273,15 @@ class _Card:
 
     @property
     def why_stack(self) -> tuple[Why, ...]:
+        beside = [("threads",)] if any(raised.stack for raised in threads(self.event)) else []
         if not self._newest:
-            return self._why([("threads",)] if self.stacks else [])
+            return self._why(beside)
         stack = (*self._last, "stacktrace")
-        frames = as_mappings(get_path(self.event, (*stack, "frames")))
+        frames = stack_frames(self._newest)
         found = [
             name for name in ("in_app", "context_line", "vars") if any(name in f for f in frames)
         ]
-        return self._why([stack, *((*stack, "frames", 0, name) for name in found)])
+        return self._why([stack, *((*stack, "frames", 0, name) for name in found), *beside])
 
     # Breadcrumbs
 
@@ -284,7 +302,7 @@ class _Card:
             as_str(crumb.get("category")) or as_str(crumb.get("type")) or "breadcrumb",
             as_str(crumb.get("level")),
             shorten(as_str(crumb.get("message"))),
-            self._rows((*path, "data"), as_mapping(crumb.get("data"))),
+            self._rows((*path, "data"), {} if crumb.get("data") is None else crumb["data"]),
             tuple(
                 each.why
                 for each, value in self._captured
@@ -403,8 +421,23 @@ class _Card:
     @property
     def other(self) -> Table:
         """All that has no part of its own, so that nothing is hidden."""
-        names = [name for name in self.event if name not in _OWN_PART]
+        names = [
+            name
+            for name, value in self.event.items()
+            if name not in _OWN_PART or not (value is None or self._has_part(name))
+        ]
         return self._pick("Other fields", [(name,) for name in names])
+
+    def _has_part(self, name: str) -> bool:
+        """Return whether a value has the form that its part of the card shows."""
+        value = self.event[name]
+        if not value:
+            return True
+        if name in ("exception", "threads", "breadcrumbs"):
+            return bool(as_entries(value)) or as_mapping(value).get("values") == []
+        if name == "fingerprint":
+            return isinstance(value, list)
+        return isinstance(value, Mapping) or name not in _MAPPINGS
 
     # Grouping
 
@@ -414,6 +447,11 @@ class _Card:
 
     @property
     def grouping(self) -> str:
+        if not isinstance(self.event.get("fingerprint"), list | None):
+            return (
+                "The fingerprint is not a list, which the protocol requires. The simulated "
+                "grouping ignores it."
+            )
         default = [each for each in self.fingerprint if re.sub(r"\s", "", each) == "{{default}}"]
         if len(default) == len(self.fingerprint):
             return (
@@ -441,7 +479,7 @@ class _Card:
     @property
     def raw(self) -> Markup:
         # Quotes stay as they are: escaped, as attributes need it, they would double its size.
-        return Markup(escape(to_json(self.event), quote=False))  # noqa: S704
+        return Markup(escape(escape_bidi(to_json(self.sent)), quote=False))  # noqa: S704
 
     # How tables are made
 
@@ -489,13 +527,6 @@ class _Card:
         return tuple(Why(_list_names(list(each)), origin) for origin, each in names.items())
 
 
-def _search(path: str, event: Event) -> Any:
-    try:
-        return jmespath.search(path, event)
-    except JMESPathError:
-        return None
-
-
 def _from_start(event: Event, path: Path) -> Path:
     """Return a path whose indices count from the start of each list."""
     found: list[Key] = []
@@ -512,7 +543,8 @@ def _text(path: Path, value: Any) -> Text:
         return _names(list(map(as_str, value)))
     text = shorten(as_text(value))
     if path[:1] == ("contexts",) and path[-1] in _SIZES and type(value) is int and value > 0:
-        return Text(text.text, (*text.remarks, format_bytes(value)))
+        size = format_bytes(value) if value < MAX_BYTES else "out of range for a size"
+        return Text(text.text, (*text.remarks, size))
     return text
 
 

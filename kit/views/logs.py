@@ -6,7 +6,7 @@ styles contain nothing but numbers that were computed here.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from kit.html import render
 from kit.ingest.store import StoredItem
+from kit.reading.event import headline
 from kit.reading.logs import MAX_LOGS, LogEntry, read_logs
 from kit.reading.payload import (
     MAX_ROWS,
@@ -21,9 +22,9 @@ from kit.reading.payload import (
     as_mapping,
     as_str,
     as_text,
-    exceptions,
+    get_part,
     get_path,
-    parse_time,
+    plausible_time,
     service,
     shorten,
 )
@@ -33,6 +34,7 @@ from kit.views.waterfall import service_colours
 from kit.words import count_noun
 
 MAX_LINES = 200
+UNKNOWN_TIME = "?"
 _TICKS = 5
 # The protocol writes "warn", and so does JavaScript; Python's logging says "warning".
 _LEVELS = {"fatal": "◆", "error": "✖", "warn": "▲", "warning": "▲", "info": "●", "debug": "○"}
@@ -81,7 +83,7 @@ class _Axis:
 
     def after(self, time: float | None) -> str:
         if time is None:
-            return "?"
+            return UNKNOWN_TIME
         seconds = time - self.start
         return ("−" if seconds < 0 else "") + length(abs(seconds))
 
@@ -92,7 +94,8 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
     ``items`` are those of the trace, of any type. More than ``MAX_LINES`` are cut to the warnings
     and errors, then to the first, and it says so.
     """
-    found, entries = spans(items), read_logs(items, trace_id)
+    found = spans(items)
+    entries = [_with_plausible_time(entry) for entry in read_logs(items, trace_id)]
     errors = [as_mapping(item.payload) for item in items if item.type == "event"]
     axis = _axis(found, entries)
     served = [*(span.service for span in found), *(entry.service for entry in entries)]
@@ -116,8 +119,8 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
 def _axis(found: Sequence[Span], entries: Sequence[LogEntry]) -> _Axis:
     """Return the axis of the waterfall; without spans, one from the first log to the last."""
     times = [entry.time for entry in entries if entry.time is not None]
-    starts = [span.start for span in found] or times
-    ends = [span.end for span in found] or times
+    starts = [span.start for span in found if plausible_time(span.start)] or times
+    ends = [span.end for span in found if plausible_time(span.end)] or times
     start = min(starts, default=0.0)
     # A trace without any length still needs an axis that has one.
     return _Axis(start, max(ends, default=start) - start or 0.001)
@@ -142,26 +145,28 @@ def _log_row(
 
 
 def _event_row(event: Mapping[str, Any], axis: _Axis, colours: Mapping[str, int]) -> LogRow:
-    values = exceptions(event)
-    kind = as_str(values[-1].get("type")) if values else as_str(event.get("message"))
-    text = as_str(values[-1].get("value")) if values else ""
     name = shorten(service(event)).text
     return LogRow(
         service=name,
         level=shorten(as_str(event.get("level"))).text or "error",
-        message=shorten(f"{kind}: {text}" if text else kind or "error"),
+        message=shorten(headline(event).words),
         colour=colours.get(name, 0),
         after=axis.after(_time(event)),
         place=axis.place(_time(event)),
-        span=shorten(as_str(get_path(event, ("contexts", "trace", "op")))).text,
+        span=shorten(as_str(get_path(get_part(event, "contexts"), ("trace", "op")))).text,
         given=(("event_id", shorten(as_str(event.get("event_id")))),),
         is_event=True,
     )
 
 
 def _time(event: Mapping[str, Any]) -> float | None:
-    then = parse_time(event.get("timestamp"))
+    then = plausible_time(event.get("timestamp"))
     return then.timestamp() if then else None
+
+
+def _with_plausible_time(entry: LogEntry) -> LogEntry:
+    """Return a log without a time that is not plausible: it would stretch the axis of all."""
+    return entry if plausible_time(entry.time) else replace(entry, time=None)
 
 
 def _pairs(attributes: Mapping[str, Any]) -> tuple[tuple[str, Text], ...]:
@@ -203,6 +208,10 @@ def _notes(
             f"{len(shown)} of {len(rows):,} lines are shown: events, warnings and errors, then the "
             f"first. {len(rows) - len(shown):,} are left out."
         )
+    timeless = sum(row.after == UNKNOWN_TIME for row in rows)
+    if timeless:
+        have = "has" if timeless == 1 else "have"
+        yield f"{count_noun(timeless, 'line')} {have} no time, or not a plausible one."
     if len(entries) == MAX_LOGS:
         yield f"Only the first {MAX_LOGS:,} logs are counted."
     if entries and not found:

@@ -16,18 +16,21 @@ from pygments.lexers.javascript import JavascriptLexer
 from pygments.lexers.python import PythonLexer
 
 from kit.provenance.python_source import source
+from kit.reading.event import from_pairs
 from kit.reading.payload import (
     MAX_ROWS,
     Text,
+    as_entries,
     as_list,
     as_mapping,
-    as_mappings,
     as_str,
     as_text,
     exceptions,
+    get_part,
     get_path,
     short_path,
     shorten,
+    stack_frames,
 )
 
 MAX_FRAMES = 12
@@ -117,9 +120,19 @@ def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
 
 
 def threads(event: Raw) -> list[Raised]:
-    """Return the stacks that came without an exception."""
-    found = [*as_mappings(get_path(event, ("threads", "values"))), event]
-    return [_make_raised((each, "", 0), {}) for each in found if as_mapping(each.get("stacktrace"))]
+    """Return the stacks that came without an exception, or beside one."""
+    named = [(each, thread_name(each)) for each in as_entries(get_part(event, "threads"))]
+    return [
+        Raised(name, Text(""), "", "", 0, _stack(each, {}))
+        for each, name in (*named, (event, "Thread"))
+        if as_mapping(get_part(each, "stacktrace"))
+    ]
+
+
+def thread_name(thread: Raw) -> str:
+    """Return what a thread is called: by its name, else by its number."""
+    name = as_str(thread.get("name")) or as_str(thread.get("id"))
+    return f"Thread {shorten(name, 80).text}" if name else "Thread"
 
 
 def _chain_branch(values: Sequence[Raw]) -> list[Branch]:
@@ -154,20 +167,25 @@ def _hangs(number: int, mechanism: Raw) -> tuple[str, Any]:
 
 def _make_raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
     value, relation, depth = branch
-    frames = as_mappings(get_path(value, ("stacktrace", "frames")))
     return Raised(
-        as_str(value.get("type")) or ("Exception" if "mechanism" in value else "Thread"),
+        as_str(value.get("type")) or "Exception",
         shorten(as_str(value.get("value"))),
         as_str(value.get("module")),
         relation,
         depth,
-        tuple(_group_frames(frames[::-1], uses)),
+        _stack(value, uses),
     )
+
+
+def _stack(raised: Raw, uses: Mapping[str, str]) -> tuple[StackFrame | Run, ...]:
+    return tuple(_group_frames(stack_frames(raised)[::-1], uses))
 
 
 def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[StackFrame | Run]:
     """Return frames of ours one by one and those between them as runs, newest first."""
-    mine = [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
+    # Some SDKs leave it to Sentry to decide which frames are in-app, and mark none.
+    unmarked = not any(isinstance(raw.get("in_app"), bool) for raw in frames)
+    mine = [index for index, raw in enumerate(frames) if unmarked or raw.get("in_app") is True]
     start = shown = 0
     for index in mine:
         if index < start or shown == MAX_FRAMES:
@@ -183,9 +201,11 @@ def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[St
 
 def _end_of_recursion(frames: Sequence[Raw], index: int) -> int:
     """Return the index after the calls that came from the very line of a call."""
-    call = _function(frames[index]), _where(frames[index])
+    call = _function(frames[index]), _file(frames[index]), frames[index].get("lineno")
     end = index + 1
-    while end < len(frames) and (_function(frames[end]), _where(frames[end])) == call:
+    while end < len(frames):
+        if (_function(frames[end]), _file(frames[end]), frames[end].get("lineno")) != call:
+            break
         end += 1
     return end
 
@@ -199,7 +219,7 @@ def _run(frames: Sequence[Raw]) -> Iterator[Run]:
 def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
     # The values of Python are texts already: its SDK sends the repr() of each.
     text = _literal if _is_script(raw) else as_text
-    pairs = islice(as_mapping(raw.get("vars")).items(), MAX_ROWS)
+    pairs = islice(_variables(raw.get("vars")), MAX_ROWS)
     variables = (
         FieldRow(name, shorten(text(value)), (uses[name],) if name in uses else ())
         for name, value in pairs
@@ -208,6 +228,16 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
     remark = "" if lines else "The event names the line only, the text is read from its file."
     lines = lines or _lines({**raw, **_source_around(raw)})
     return StackFrame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
+
+
+def _variables(value: Any) -> Iterator[tuple[str, Any]]:
+    value = from_pairs(value)
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from ((str(number), each) for number, each in enumerate(value))
+    elif value is not None:
+        yield "value", value
 
 
 def _source_around(raw: Raw) -> Raw:
@@ -248,17 +278,28 @@ def _library_frame(raw: Raw) -> StackFrame:
 
 
 def _function(raw: Raw) -> str:
+    names = (as_str(raw.get(key)) for key in ("function", "raw_function", "symbol"))
     # V8 has no name for what has none; the SDK for Node.js writes a question mark.
-    name = re.sub(r"\?$", "<anonymous>", as_str(raw.get("function")))
+    name = re.sub(r"\?$", "<anonymous>", next(filter(None, names), ""))
     return name or "unknown function"
 
 
 def _where(raw: Raw) -> str:
-    file = short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
+    file = _file(raw)
     if file == "<anonymous>":
         return "built into V8"
-    file = file or "unknown file"
-    return f"{file}:{as_text(raw['lineno'])}" if raw.get("lineno") is not None else file
+    # Lines count from 1: a 0 stands for one that is not known.
+    places = (as_str(raw.get(key)) for key in ("lineno", "colno") if raw.get(key) != 0)
+    return ":".join(filter(None, (file, *places)))
+
+
+def _file(raw: Raw) -> str:
+    """Return the file of a frame, or what stands for it: its module, its package and address."""
+    file = short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
+    if file or raw.get("module"):
+        return file or as_str(raw["module"])
+    package, address = as_str(raw.get("package")), as_str(raw.get("instruction_addr"))
+    return " at ".join(filter(None, (package, address))) or "unknown file"
 
 
 def _lines(raw: Raw) -> tuple[SourceLine, ...]:

@@ -2,19 +2,20 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import ipywidgets
 
 from kit.html import render
 from kit.ingest.store import StoredItem
+from kit.reading.event import headline
 from kit.reading.payload import (
+    as_mapping,
     as_str,
-    event_message,
-    exceptions,
+    escape_bidi,
     parse_time,
+    plausible_time,
     truncate,
 )
 
@@ -113,20 +114,20 @@ class _Entry:
 
 def describe_item(item: StoredItem) -> FeedLine:
     """Return the line of an event; a payload of the wrong shape says less instead of failing."""
-    event: Mapping[str, Any] = item.payload
-    raised = exceptions(event)
-    newest = raised[-1] if raised else {}
-    then = parse_time(event.get("timestamp")) or parse_time(item.received_at)
+    event = as_mapping(item.payload)
+    called = headline(event)
+    then = plausible_time(event.get("timestamp")) or parse_time(item.received_at)
     level = as_str(event.get("level"))
     return FeedLine(
         time=f"{then:%H:%M:%S}" if then else "",
         level=level if level in LEVELS else "error",
         service=_one_line(as_str(event.get("server_name")) or item.project),
-        title=_one_line(as_str(newest.get("type")) or ("Exception" if raised else "Message")),
-        message=_one_line(as_str(newest.get("value")) if raised else event_message(event)),
+        title=_one_line(called.kind),
+        message=_one_line(called.message),
     )
 
 
 def _one_line(text: str) -> str:
-    # A button's text is no template's: half an emoji is legal JSON, but no browser takes it.
-    return truncate(text, MAX_CHARS).encode("utf-8", "replace").decode()
+    # A button's text is no template's: nothing isolates one part of it from the next, and half an
+    # emoji is legal JSON, but no browser takes it.
+    return escape_bidi(truncate(text, MAX_CHARS)).encode("utf-8", "replace").decode()

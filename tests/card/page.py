@@ -16,7 +16,7 @@ DOCUMENTATION = [
 ]
 ELEMENTS = {
     *("section", "header", "style", "h3", "h4", "p", "div", "span", "small", "b", "i", "code"),
-    *("pre", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
+    *("pre", "bdi", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
 OWN_ANCHOR = "#(?:trace|logs)-[0-9a-fA-F]{32}"

@@ -6,7 +6,13 @@ import pytest
 
 from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptured
-from kit.crashes.expectation import context_fields, find_missing, find_unexpected
+from kit.crashes.expectation import (
+    context_fields,
+    exception_types,
+    find_missing,
+    find_unexpected,
+    is_watchdog,
+)
 from kit.outcome import Outcome
 
 
@@ -76,6 +82,66 @@ def test_an_undeclared_event_is_named(outcome: Outcome) -> None:
     assert find_unexpected(replace(outcome.crash, errors=()), outcome.items) == [
         "undeclared error event RuntimeError of game-engine"
     ]
+
+
+def in_other_forms(event: Any) -> dict[str, Any]:
+    """Return an event as older SDKs would have sent it."""
+    modern = ("exception", "contexts", "user", "request", "tags", "breadcrumbs")
+    request = event["request"]
+    return {
+        **{name: value for name, value in event.items() if name not in modern},
+        "sentry.interfaces.Exception": [None, *event["exception"]["values"]],
+        "sentry.interfaces.Contexts": event["contexts"],
+        "sentry.interfaces.User": event["user"],
+        "sentry.interfaces.Breadcrumbs": event["breadcrumbs"],
+        "request": {**request, "headers": [list(pair) for pair in request["headers"].items()]},
+        "tags": [{"key": name, "value": value} for name, value in event["tags"].items()],
+    }
+
+
+def test_another_form_of_the_protocol_lacks_nothing(outcome: Outcome) -> None:
+    items = tuple(
+        replace(item, payload=in_other_forms(item.payload)) if item.type == "event" else item
+        for item in outcome.items
+    )
+    assert find_missing(outcome.crash, items) == []
+    assert find_unexpected(outcome.crash, items) == []
+    assert replace(outcome, items=items).events[0].title == "RuntimeError"
+    assert outcome.event is not None
+    assert context_fields(in_other_forms(outcome.event)) == context_fields(outcome.event)
+
+
+@pytest.mark.parametrize(
+    ("part", "types"),
+    [
+        (
+            {"values": [{"type": "KeyError"}, None, {"type": "SpinFailed"}]},
+            ["SpinFailed", "KeyError"],
+        ),
+        ([{"type": "KeyError"}, {"value": "no type"}], ["", "KeyError"]),
+        ({"type": "KeyError"}, ["KeyError"]),
+        ({"values": None}, []),
+        ([None], []),
+        (None, []),
+        ("KeyError", []),
+    ],
+    ids=str,
+)
+def test_the_types_of_exceptions_are_read_in_any_form(part: Any, types: list[str]) -> None:
+    assert exception_types({"exception": part}) == types
+
+
+def test_the_watchdog_is_known_in_any_form() -> None:
+    assert is_watchdog({"exception": [{"type": "ApplicationNotResponding"}]})
+
+
+def test_a_message_nobody_declared_is_named_by_its_text(outcome: Outcome) -> None:
+    event = next(item for item in outcome.items if item.type == "event")
+    message = replace(event, payload={"logentry": {"message": "%s left", "params": [2]}})
+    assert find_unexpected(outcome.crash, [message]) == [
+        "undeclared error event 2 left of game-engine"
+    ]
+    assert "captured 2 left" in repr(replace(outcome, items=(message,)))
 
 
 def test_context_fields_are_leaves() -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 ELEMENTS = {
     *("section", "style", "h3", "h4", "p", "div", "span", "b", "i", "code", "details", "summary"),
     *("table", "thead", "tbody", "tr", "th", "td", "pre"),
-    *("svg", "polygon", "polyline"),
+    *("bdi", "svg", "polygon", "polyline"),
 }
 VOID = {"polygon", "polyline"}
 # Nothing that runs, loads or links.

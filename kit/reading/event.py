@@ -1,0 +1,130 @@
+"""Events in any form that the protocol allows, read as the one in which the SDK for Python sends.
+
+https://develop.sentry.dev/sdk/event-payloads/ lists the forms.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from kit.reading.payload import (
+    LEGACY_NAMES,
+    as_str,
+    event_message,
+    exceptions,
+    get_part,
+    truncate,
+)
+
+NO_MESSAGE = "Event without a message"
+MAX_NAME = 120
+
+_LISTS = ("exception", "threads", "breadcrumbs")
+_PAIRED = ("headers", "cookies", "query_string", "env")
+# The names of the two in an entry: of tags, of modules.
+_PAIR_KEYS = (("key", "value"), ("name", "version"))
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What an event is called: ``type`` and ``message`` of the exception raised last.
+
+    An event without an exception has no ``type``; ``message`` is then its own. ``kind`` says what
+    it is instead.
+    """
+
+    type: str
+    message: str
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """The type of the exception, or the message of an event without one."""
+        return self.type or truncate(self.message, MAX_NAME) or NO_MESSAGE
+
+    @property
+    def words(self) -> str:
+        """Type and message in one."""
+        return ": ".join(filter(None, (self.type, self.message))) or NO_MESSAGE
+
+
+def headline(event: Mapping[str, Any]) -> Headline:
+    """Return what an event is called, wherever it is named."""
+    raised = exceptions(event)
+    if not raised:
+        kind = "Log record" if event.get("logger") else "Message"
+        return Headline("", event_message(event), kind)
+    kind = as_str(raised[-1].get("type")) or "Exception"
+    return Headline(kind, as_str(raised[-1].get("value")), kind)
+
+
+def canonical(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event with each part in one form, its values as they were.
+
+    Legacy names become the present ones, lists of pairs become mappings, and lists of exceptions
+    and of threads become ``{"values": […]}``. A part of another form stays as it is.
+    """
+    read = dict(event)
+    for name, legacy in LEGACY_NAMES.items():
+        part = get_part(event, name)
+        if legacy in read and part is read[legacy]:
+            read[name] = read.pop(legacy)
+    for name in _LISTS:
+        if name in read:
+            read[name] = _wrap(name, read[name])
+    for name in ("tags", "modules", "extra"):
+        if name in read:
+            read[name] = from_pairs(read[name])
+    if isinstance(request := read.get("request"), Mapping):
+        paired = {name: from_pairs(request[name]) for name in _PAIRED if name in request}
+        read["request"] = {**request, **paired}
+    return read
+
+
+def find_value(event: Mapping[str, Any], path: str) -> Any:
+    """Return what is at a JMESPath of the event in its one form; None when there is nothing."""
+    try:
+        return jmespath.search(path, canonical(event))
+    except JMESPathError:
+        return None
+
+
+def from_pairs(value: Any) -> Any:
+    """Return a list of pairs as a mapping, and any other value as it is.
+
+    A name that occurs more than once has the list of its values.
+    """
+    if not isinstance(value, list):
+        return value
+    pairs = [_pair(each) for each in value if each is not None]
+    found: dict[str, list[Any]] = {}
+    for pair in pairs:
+        if pair is None:
+            return value
+        found.setdefault(as_str(pair[0]), []).append(pair[1])
+    return {name: each[0] if len(each) == 1 else each for name, each in found.items()} or value
+
+
+def _pair(entry: Any) -> tuple[Any, Any] | None:
+    pair: tuple[Any, ...] = ()
+    if isinstance(entry, list):
+        pair = tuple(entry)
+    elif isinstance(entry, Mapping):
+        known = (keys for keys in _PAIR_KEYS if set(keys) == set(entry))
+        pair = tuple(entry[key] for key in next(known, ()))
+    if len(pair) != 2 or isinstance(pair[0], Mapping | list):
+        return None
+    return pair[0], pair[1]
+
+
+def _wrap(name: str, part: Any) -> Any:
+    is_wrapped = isinstance(part, Mapping) and isinstance(part.get("values"), list)
+    if is_wrapped or (name == "breadcrumbs" and isinstance(part, list)):
+        return part
+    if isinstance(part, Mapping):
+        part = part.get("values", part)
+        return {"values": [part]} if isinstance(part, Mapping) and part else part
+    return {"values": part} if isinstance(part, list) else part
