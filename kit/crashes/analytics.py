@@ -59,21 +59,22 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         body={"spin_id": "spin-1", "bet": "ten"},
         happens=(
             "The body lacks four fields and has text for a number. Pydantic refuses it before the "
-            "handler runs, and FastAPI answers 422 with the reasons. Sentry captures nothing: it "
-            "is the caller's mistake."
+            "handler runs, and FastAPI answers 422 with the reasons. The SDK captures nothing: "
+            "FastAPI has caught the error."
         ),
         status=422,
         errors=(),
         not_captured=(
             NotCaptured(
                 "The error",
-                "FastAPI's integration captures what becomes a 5xx. A 422 is an answer.",
+                "FastAPI has a handler for it, which answers. Its integration captures what no "
+                "handler catches, and of HTTPExceptions those from 500 on.",
                 "Report it in the handler of RequestValidationError, when callers are your own.",
                 asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
                 "That it happens a hundred times an hour",
-                "Without an event there is no issue, and so nothing to alert on.",
+                "Without an event there is no issue, so no alert on issues tells of it.",
                 "Look at the service spans: http.response.status_code is 422.",
                 asserted=Assertion.NO_OTHER_EVENT,
                 servers=ALERTS,

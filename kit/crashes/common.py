@@ -4,10 +4,10 @@ from kit.crashes.crash_type import Captured, NotCaptured
 
 NO_ADDRESS = NotCaptured(
     "The player's IP address",
-    "The services do not collect it: user_info of data_collection is off. REMOTE_ADDR, where "
-    "there is one, is the caller's: to the services behind it that is the gateway.",
-    "Set user.ip_address with set_user, when you may keep it.",
-    "user.ip_address",
+    "The services switch it off: user_info of data_collection, which is on by default. The SDK "
+    "would send REMOTE_ADDR, the address of its caller: behind the gateway that is the gateway.",
+    "Set user.ip_address with set_user, where you may keep it.",
+    "[user.ip_address, request.env.REMOTE_ADDR] | [?@] | [0]",
 )
 NO_LOAD = NotCaptured(
     "How many other requests were in flight",

@@ -20,8 +20,10 @@ _NO_ANSWER = NotCaptured(
 )
 _NO_CALLER = NotCaptured(
     "Who called the function that caught it",
-    "A traceback begins where the exception is caught; a handled one has no frames above that.",
-    "Read the event's transaction, the name of the request's span, and the breadcrumbs.",
+    "By default a stack trace begins where the exception is caught. The SDK leaves out the frames "
+    "above that.",
+    "Set the option add_full_stack, which adds them. Without it read the event's transaction, the "
+    "name of the request's span, and the breadcrumbs.",
     "exception.values[-1].stacktrace.frames[?function=='get'] | [0]",
 )
 _ENGINE_CONTEXTS = ("process", "tornado", "spin", "trace", "runtime")
@@ -161,7 +163,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "assertion",
         "AssertionError: money appeared from nowhere",
         "The entries of a spin must add up to nothing. They do not, so the service stops "
-        "before it books them. A broken invariant is worth waking someone up: it is fatal.",
+        "before it books them. A broken invariant is worth waking someone up: our code says fatal.",
         ("AssertionError",),
         "fatal",
         "ledger-off-balance",

@@ -16,7 +16,9 @@ class Page:
     read: str
 
 
-ALERTS = Page("Sentry docs: Alerts", "https://docs.sentry.io/product/alerts/", "2026-11")
+ALERTS = Page(
+    "Sentry docs: Alerts", "https://docs.sentry.io/product/monitors-and-alerts/alerts/", "2026-11"
+)
 FUTURES = Page(
     "Python docs: concurrent.futures",
     "https://docs.python.org/3/library/concurrent.futures.html",

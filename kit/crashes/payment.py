@@ -106,8 +106,9 @@ PAYMENT_CRASHES: tuple[CrashType, ...] = (
         happens=(
             "The bank's answer arrives in two pieces, and the first is read as if it were all of "
             "it. That throws inside an event listener, long after Express has returned: no "
-            "handler is above it, so Node.js ends the process, and with it every other request. "
-            "The SDK has up to ten seconds to send its event before that."
+            "handler is above it. Node.js alone would end the process. With Sentry's listener "
+            "installed the SDK does: it sends its event, for which it has up to ten seconds here, "
+            "and exits, with every other request."
         ),
         status=502,
         errors=(

@@ -112,7 +112,7 @@ DEATH = {
 # What no SDK inside of a process can tell, by the type of the event.
 SDK_BLIND_BECAUSE = {
     "HeapExhausted": "When the heap is full, V8 ends the process on the spot: no handler and no "
-    "finally runs any more, so an SDK inside has no turn to send anything.",
+    "finally runs any more, so an SDK in JavaScript has no turn to send anything.",
     "ProcessKilled": "A signal ended the process from one instruction to the next: an SDK inside "
     "had no turn to send anything.",
     "ProcessExited": "An SDK inside may have sent the error that led here, as an event of its own. "

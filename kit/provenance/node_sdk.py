@@ -230,7 +230,7 @@ FACTS = (
     Fact(
         "exception/values/*/value",
         "captureException",
-        "The error's message. Values written into it split one bug into many titles.",
+        "The error's message. Values written into it change the title each time.",
         _BUILDER,
         "value: _enhanceErrorWithSentryInfo(error)",
     ),

@@ -47,9 +47,9 @@ _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(-?\d+)\]|([^.\[\]"]+)')
 
 # What an option means when it is set in our source.
 _OPTIONS = {
-    "release": "Which build crashed. Sentry finds regressions and suspect commits by it.",
+    "release": "Which build crashed. Without it there is no crash-free rate and no first release.",
     "environment": "Where it crashed, so that an alert can leave rehearsals out.",
-    "server_name": "Which process crashed. The default is the machine's name.",
+    "server_name": "The service, here. It is meant for the host, whose name is the default.",
     "dist": "Tells builds of one release apart.",
     "in_app_include": "Tells our frames from those of libraries; Sentry groups by ours.",
 }

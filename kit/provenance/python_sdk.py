@@ -354,7 +354,7 @@ FACTS = (
     Fact(
         "exception/values/*/value",
         "event_from_exception",
-        "str(exception). Values written into it split one bug into many titles.",
+        "str(exception). Values written into it change the title each time.",
         "utils",
         'exception_value["value"] = get_error_message(exc_value)',
     ),

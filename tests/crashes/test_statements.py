@@ -153,6 +153,10 @@ WOULD_FIND = {
     "exception.values[-1].stacktrace.frames[].vars.cache._replays | [0]": (
         stack(cache={"_replays": ["b'…'"]}),
     ),
+    "[user.ip_address, request.env.REMOTE_ADDR] | [?@] | [0]": (
+        {"user": {"ip_address": "192.0.2.7"}},
+        {"request": {"env": {"REMOTE_ADDR": "192.0.2.7"}}},
+    ),
     "contexts.*.keys(@)[] | [?contains(@, 'request') || contains(@, 'flight')] | [0]": (
         {"contexts": {"load": {"requests": 3}}},
         {"contexts": {"load": {"in_flight": 3}}},

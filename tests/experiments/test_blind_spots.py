@@ -75,6 +75,24 @@ def test_the_parts_of_the_sdk_that_are_named_have_noticed(findings: Findings) ->
 
 
 @pytest.mark.slow
+def test_a_task_that_was_caught_is_reported_as_unhandled(findings: Findings) -> None:
+    reported = findings["python/task-caught"].after
+    assert reported is not None
+    assert reported.event is not None
+    mechanism = reported.event.find("exception.values[-1].mechanism")
+    assert (mechanism["type"], mechanism["handled"]) == ("asyncio", False)
+
+
+@pytest.mark.slow
+def test_the_event_of_a_worker_has_its_stack_trace(findings: Findings) -> None:
+    fired = findings["node/worker"].before
+    assert fired is not None
+    assert fired.event is not None
+    frames = fired.event.find("exception.values[-1].stacktrace.frames")
+    assert frames[-1]["filename"] == "[worker eval]"
+
+
+@pytest.mark.slow
 def test_a_start_that_is_logged_twice_makes_more_events_in_version_2(findings: Findings) -> None:
     start = findings["fastapi/start-up"].before
     assert start is not None

@@ -32,9 +32,10 @@ def lab(workshop: Workshop) -> Laboratory:
 def all_at_once(lab: Laboratory) -> Comparison:
     """Everything changed but what loses the event."""
     settings = {name: switch.choices[1] for name, switch in SWITCHES.items()}
-    return lab.compare({}, {**settings, "sample_rate": 1.0})
+    return lab.compare({}, {**settings, "sample_rate": 1.0, "add_full_stack": False})
 
 
+STACK = "exception.values[-1].stacktrace"
 VARS = "exception.values[-1].stacktrace.frames[-1].vars"
 CALLER_VARS = "exception.values[-1].stacktrace.frames[-2].vars"
 SOURCE = "exception.values[-1].stacktrace.frames[-1].context_line"
@@ -51,6 +52,7 @@ PAGE = {"mode": "denylist", "terms": ["page"]}
         ("stack_frame_variables", ORDER_FILTERED, "changed", f"{CALLER_VARS}.order"),
         ("frame_context_lines", 0, "removed", SOURCE),
         ("frame_context_lines", 1, "changed", SOURCE.replace("context_line", "pre_context")),
+        ("add_full_stack", True, "added", f"{STACK}.frames[-5].function"),
         ("max_breadcrumbs", 2, "removed", "breadcrumbs.values[-3].message"),
         ("max_breadcrumbs", 0, "changed", "breadcrumbs.values"),
         ("max_request_body_size", "never", "changed", "request.data"),
@@ -139,6 +141,13 @@ def test_a_field_that_two_switches_touch_names_both(all_at_once: Comparison) -> 
     assert set(all_at_once.caused_by("request.data")) == body
 
 
+def test_two_switches_that_lose_the_event_together_are_both_named(lab: Laboratory) -> None:
+    comparison = lab.compare({}, {"add_full_stack": True, "frame_context_lines": 0})
+    assert comparison.b.event is None
+    assert all(effect.shot.event for effect in comparison.effects.values())
+    assert comparison.lost_by == ("frame_context_lines", "add_full_stack")
+
+
 def test_a_field_that_takes_two_switches_names_both(lab: Laboratory) -> None:
     def count(event: Any, hint: Any) -> Any:
         return {**event, "extra": {"tags": len(event["tags"])}} if "tags" in event else event
@@ -152,7 +161,7 @@ def test_every_difference_is_owed_to_a_switch(all_at_once: Comparison) -> None:
     paths = all_at_once.difference.paths
     assert len(paths) > 40
     assert [path for path in paths if not all_at_once.caused_by(path)] == []
-    assert all_at_once.effects.keys() == SWITCHES.keys() - {"sample_rate"}
+    assert all_at_once.effects.keys() == SWITCHES.keys() - {"sample_rate", "add_full_stack"}
 
 
 def test_what_a_switch_costs_is_weighed(lab: Laboratory, workshop: Workshop) -> None:

@@ -37,7 +37,7 @@ def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
             assert not outcome.missing, outcome.missing
             spans = outcome.trace.of(ANALYTICS.name)
             _check_repeated(answer(spans), *most_repeated(spans))
-        return "Tried on two new traces. Sentry's servers look for the same pattern."
+        return "Tried on two new traces, with other numbers of players."
 
     return FunctionExercise(
         "find-n-plus-one",

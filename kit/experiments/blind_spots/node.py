@@ -11,7 +11,8 @@ NODE = (
             throw new Error('no such payment');
           });
         """,
-        "Nobody stands above it: the process ends. The SDK sends the event before it lets it go.",
+        "Nobody stands above it. The SDK sends the event and then ends the process, unless "
+        "another listener for uncaughtException is installed.",
         error="no such payment",
         captured=True,
         alone=True,
@@ -28,6 +29,19 @@ NODE = (
         "The SDK listens for unhandled rejections, by which the process also survives them.",
         error="no such payment",
         captured=True,
+    ),
+    BlindSpot(
+        "node/aborted",
+        "A request that is aborted, and that nobody awaits",
+        """
+          const stop = new AbortController();
+        - fetch('http://127.0.0.1:9', { signal: stop.signal });
+        + fetch('http://127.0.0.1:9', { signal: stop.signal }).catch(Sentry.captureException);
+          stop.abort();
+        """,
+        "It rejects with an AbortError. Of unhandled rejections the SDK ignores those of that name "
+        "without a word, and as it listens, the process survives.",
+        error="AbortError",
     ),
     BlindSpot(
         "node/caught",
@@ -89,7 +103,7 @@ NODE = (
           worker.on('error', () => {});
           await new Promise((done) => worker.on('exit', done));
         """,
-        "The SDK listens to every worker that is started. This event has no stack trace.",
+        "The SDK listens to every worker that is started. The event has the worker's stack trace.",
         error="no prices",
         captured=True,
     ),

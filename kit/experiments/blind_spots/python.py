@@ -42,8 +42,8 @@ PYTHON = (
           sentry_sdk.init(before_send=before_send)
           int("ten")
         """,
-        "This event has no request, so before_send raises a KeyError. The SDK keeps that to "
-        "itself and drops the event, which nobody has looked through.",
+        "This event has no request, so before_send raises a KeyError. The SDK drops the event, "
+        "which no code has cleaned. The loss is counted in a client report, as callback_error.",
     ),
     BlindSpot(
         "python/gathered",
@@ -69,6 +69,21 @@ PYTHON = (
         """,
         "asyncio tells of a task's error when nobody asked for it and the task is thrown away. "
         "This one never is. The integration watches each task that is made from then on.",
+    ),
+    BlindSpot(
+        "python/task-caught",
+        "A task whose error is caught where it is awaited",
+        """
+          async def main():
+        +     enable_asyncio_integration()
+              try:
+                  await asyncio.create_task(fail())
+              except ValueError:
+                  pass
+          asyncio.run(main())
+        """,
+        "The caller has dealt with it. The integration reports it all the same, as unhandled: it "
+        "sees how a task ends, and not who awaits it.",
     ),
     BlindSpot.per_generation(
         "python/task-forgotten",
@@ -197,7 +212,8 @@ PYTHON = (
           child = subprocess.run([sys.executable, "-c", code])
         + child.check_returncode()
         """,
-        "No SDK reports the end of its own process by a signal. The parent knows of it.",
+        "No SDK that is written in Python can report that its process was ended by a signal: no "
+        "Python runs any more. The parent knows of it.",
         error="CalledProcessError",
     ),
     BlindSpot(

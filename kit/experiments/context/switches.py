@@ -142,6 +142,13 @@ SWITCHES = {
             collected=True,
         ),
         Switch(
+            "add_full_stack",
+            (False, True),
+            "Whether the stack goes on above the function that caught the error. With no lines of "
+            "source the SDK loses the event.",
+            f"{OPTIONS}#add_full_stack",
+        ),
+        Switch(
             "max_breadcrumbs",
             (100, 2, 0),
             "How many breadcrumbs are kept, the latest.",
