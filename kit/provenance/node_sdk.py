@@ -67,7 +67,7 @@ FACTS = (
     Fact(
         "sdk/integrations",
         "the Anr integration and the SDK's client",
-        "The integrations that are on: what could have been captured without a line of ours.",
+        "The integrations that are on: what could have been captured without a line of one's own.",
         _ANR,
         "sdkMetadata.sdk.integrations = ",
         ANR,
@@ -156,7 +156,7 @@ FACTS = (
     Fact(
         "sdk/integrations",
         "the SDK's client and the Anr integration",
-        "The integrations that are on: what could have been captured without a line of ours. "
+        "The integrations that are on: what could have been captured without a line of one's own. "
         "The client adds the list to each event, Anr to what the SDK says of itself, and both are "
         "put together: hence twice.",
         _CORE + "envelope.js",
@@ -254,8 +254,8 @@ FACTS = (
     Fact(
         f"{_FRAME}in_app",
         "the SDK's stack parser",
-        "Ours is what lies neither in node_modules nor inside Node.js itself (node:…); Sentry "
-        "groups by ours.",
+        "In-app is what lies neither in node_modules nor inside Node.js itself (node:…); Sentry "
+        "groups by in-app frames.",
         _PARSER,
         "in_app: filenameIsInApp(",
     ),
@@ -385,7 +385,7 @@ FACTS = (
     ),
     _from_context("device", "The machine.", "contexts.device = deviceContext;"),
     _from_context(
-        "os/kernel_version", "The release of the kernel, from os.release().", "kernel_version:"
+        "os/kernel_version", "The release of the kernel, from os.release().", "contexts.os = "
     ),
     _from_context(
         "os", "The system; on Linux its name and version are read from /etc.", "contexts.os = "
@@ -404,7 +404,7 @@ FACTS = (
         "cloud_resource",
         "Where in a cloud the process runs, told by variables of its environment. Empty: it "
         "knows of no cloud here.",
-        "contexts.cloud_resource = ",
+        "cloud_resource: { ...updatedContext.cloud_resource,",
     ),
     _from_context("app", "The process.", "contexts.app = appContext;"),
     # The request
@@ -530,7 +530,7 @@ MECHANISMS = {
         _MECHANISM,
         "the OnUncaughtException integration",
         "process.on('uncaughtException'): the error left the last function, and Node.js ends the "
-        "process. The SDK sends this first, for which it has two seconds, here ten.",
+        "process. The SDK sends this first, for which it has two seconds by default.",
         _NODE + "integrations/onuncaughtexception.js",
         'type: "auto.node.onuncaughtexception"',
     ),

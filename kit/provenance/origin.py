@@ -2,11 +2,12 @@
 
 What our services add is found in their source (``python_source``, ``javascript_source``); what the
 SDK adds is among its facts (``python_sdk``, ``node_sdk``), whose lines are looked up in the SDK
-that is installed. So no line number is ever typed by hand.
+that is installed. So no line number is ever typed by hand. For whose events that holds says
+``sender``.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from kit.provenance import meanings
 from kit.provenance.node_sdk import ANR, NODE
 from kit.provenance.python_sdk import FASTAPI, PYTHON, TORNADO, Fact, Sdk
 from kit.provenance.python_source import source
+from kit.provenance.sender import Sender, sender
 from kit.provenance.statements import Place, Site
 from kit.reading.payload import (
     Key,
@@ -37,6 +39,9 @@ from kit.reading.payload import (
 )
 
 UNKNOWN = "unknown"
+
+# Stands for the place of statements that the event does not tell apart.
+NOWHERE = Place("", 0, "")
 
 Event = Mapping[str, Any]
 Keys = tuple[Key, ...]
@@ -87,9 +92,6 @@ class Origin:
     code: str | None = None
 
 
-_NOBODY = Origin(UNKNOWN, "Neither our source nor what is known of the SDK names it.")
-
-
 def origin(event: Event, path: str) -> Origin:
     """Return who put the value at ``path``, a JMESPath such as ``tags."http.route"``, there."""
     return origin_at(event, keys(path))
@@ -97,21 +99,38 @@ def origin(event: Event, path: str) -> Origin:
 
 def origin_at(event: Event, path: Sequence[Key]) -> Origin:
     """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one."""
-    where = tuple(path)
+    where, known = tuple(path), sender(event)
     if is_death(event) and where != ("tags", "learner"):
-        return _supervisor(event, where)
-    return _ours(event, where) or _option(event, where) or _sdk(event, where) or _NOBODY
+        return _supervisor(event, where, known)
+    found = (_ours(event, where) or _option(event, where)) if known.is_ours else None
+    return found or _sdk(event, where, known) or _unknown(known)
 
 
 def is_death(event: Event) -> bool:
-    """Return whether the supervisor wrote the event, about a process that died."""
-    return event.get("logger") == meanings.SUPERVISOR
+    """Return whether our supervisor wrote the event, about a process that died."""
+    return event.get("logger") == meanings.SUPERVISOR and sender(event).is_ours
 
 
 def keys(path: str) -> Keys:
     """Return the names and indices that a JMESPath passes through."""
     found = _KEY.finditer(path)
     return tuple(int(m[2]) if m[2] else m[1] if m[1] is not None else m[3] for m in found)
+
+
+def _unknown(known: Sender) -> Origin:
+    """Return what can be said where nothing is known; of other programs that it is not ours."""
+    if not known.name:
+        why = "The event does not say which SDK sent it. Who put this there is not known here."
+    elif known.sdk is None:
+        why = f"Sent by {known}. Who put this there is not known here."
+    elif known.is_ours:
+        why = "Neither our source nor what is known of the SDK names it."
+    else:
+        why = (
+            f"Sent by {known}, by a program that is none of our services. What is known of the SDK "
+            "does not name it: the program itself may have put it there."
+        )
+    return Origin(UNKNOWN, why)
 
 
 def sdk_place(module: str, statement: str) -> Place | None:
@@ -166,13 +185,13 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("tags", name, *_):
             return _best(event, "tag", name)
         case ("contexts", "trace", "op" | "description", *_):
-            return _best(event, "span", values=(get_path(event, path),), exactly=True)
+            return _span_site(event, get_path(event, path))
         case ("contexts", "trace" | "profile" | "flags" | "response", *_):
             return None
         case ("contexts", "runtime", *_):
             return _best(event, "context", "runtime", exactly=True)
         case ("contexts", name, *_):
-            return _best(event, "context", name)
+            return _best(event, "context", name, keys=as_mapping(get_path(event, path[:2])))
         case ("extra", name, *_) if name != "sys.argv":
             return _best(event, "extra", name)
         case ("user", name, *_) if name != "is_authenticated":
@@ -188,11 +207,31 @@ def _site(event: Event, path: Keys) -> Site | None:
             if mechanism == "generic":
                 return _best(event, "capture")
             return _best(event, "mechanism", values=(mechanism,), exactly=True)
+        case ("exception", "values", _, "mechanism"):
+            kind = as_mapping(get_path(event, path)).get("type")
+            return _best(event, "mechanism", values=(kind,), exactly=True)
         case ("transaction" | "transaction_info", *_) if _framework(event) is None:
-            name = as_str(event.get("transaction"))
-            # Of a name that is put together, the source has the first word.
-            return _best(event, "transaction", values=(name, name.partition(" ")[0] + " "))
+            names = _transaction_names(event)
+            return _best(event, "span", values=names, exactly=True) or _best(
+                event, "transaction", values=names, exactly=True
+            )
     return None
+
+
+def _transaction_names(event: Event) -> tuple[str, str]:
+    """Return the name of the transaction, and its first word: all that the source may have."""
+    name = as_str(event.get("transaction"))
+    return name, name.partition(" ")[0] + " "
+
+
+def _span_site(event: Event, value: Any) -> Site | None:
+    """Return the statement that opened the span with such an operation or description.
+
+    Where the first span of a service was open, the transaction has its name.
+    """
+    if not any(value == each for site in _sites_for(event, "span") for each in site.literals):
+        return None
+    return _best(event, "span", values=(value, *_transaction_names(event)), exactly=True)
 
 
 def _level(event: Event) -> Site | None:
@@ -209,29 +248,49 @@ def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
         return None
     known = (site.keys[key] for key in path[1:] if isinstance(key, str) and key in site.keys)
     why = meanings.OURS.get("/".join(map(str, path)), _OURS[kind])
+    if site.place == NOWHERE:
+        return Origin("our code", f"{why} Several statements do so, and the event fits them alike.")
     return _origin_at_place("our code", why, next(known, site.place))
 
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
+    """Return who left a breadcrumb, in an event of our services; None for what it was given."""
     depth = len(crumbs_path(event)) + 1
     crumb, field = as_mapping(get_path(event, path[:depth])), path[depth:]
-    kind, category = crumb.get("type"), as_str(crumb.get("category"))
-    if field == ("timestamp",) or (field == ("type",) and kind == "default"):
+    if _is_filled_in(field, crumb):
         return None
-    if is_javascript(event):
-        fact = NODE.crumbs.get(category)
-        site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
-        return _from_site(site, "breadcrumb", path) or (_fact_origin(fact) if fact else _NOBODY)
+    kind = "log" if crumb.get("type") == "log" else "breadcrumb"
+    return _from_site(_crumb_site(event, crumb), kind, path)
+
+
+def _is_filled_in(field: Keys, crumb: Mapping[str, Any]) -> bool:
+    """Return whether the SDK put a field into a breadcrumb that came without."""
+    return field == ("timestamp",) or (field == ("type",) and crumb.get("type") == "default")
+
+
+def _crumb_site(event: Event, crumb: Mapping[str, Any]) -> Site | None:
+    """Return the statement of ours that left a breadcrumb; None where the SDK did."""
+    kind, category = crumb.get("type"), as_str(crumb.get("category"))
+    if not is_javascript(event):
+        if kind == "log":
+            return _log_site(event, crumb.get("message"))
+        if category in ("query", "subprocess") or (kind == "http" and category == "httplib"):
+            return None
+    return _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
+
+
+def _crumb_fact(crumb: Mapping[str, Any], sdk: Sdk) -> Fact | None:
+    """Return the fact about a breadcrumb that the SDK leaves by itself; None for another."""
+    kind, category = crumb.get("type"), as_str(crumb.get("category"))
+    if sdk is NODE:
+        return sdk.crumbs.get(category)
     if kind == "log":
-        return _from_site(_log_site(event, crumb.get("message")), "log", path) or _fact_origin(
-            PYTHON.crumbs["log"]
-        )
+        return sdk.crumbs["log"]
     if kind == "http" and category == "httplib":
-        return _fact_origin(PYTHON.crumbs[_http_client(crumb)])
-    if category in ("query", "subprocess"):
-        return _fact_origin(PYTHON.crumbs[category])
-    site = _matching_site(event, "breadcrumb", as_str(crumb.get("message")), category)
-    return _from_site(site, "breadcrumb", path) or _NOBODY
+        return sdk.crumbs[_http_client(crumb)]
+    if category == "query" and get_path(crumb, ("data", "db.driver.name")) == "pymongo":
+        return sdk.crumbs["PyMongoIntegration"]
+    return sdk.crumbs[category] if category in ("query", "subprocess") else None
 
 
 def _http_client(crumb: Mapping[str, Any]) -> str:
@@ -271,26 +330,85 @@ def _best(
     name: Key | None = None,
     *,
     values: Sequence[Any] = (),
+    keys: Iterable[str] = (),
     exactly: bool = False,
 ) -> Site | None:
     """Return the statement that most likely did it: by name, by values, nearest to the crash.
 
-    ``exactly`` leaves out those whose name or values are computed at run time.
+    ``exactly`` leaves out those whose name or values are computed at run time. ``keys`` are those
+    of the dict that it set. What still fits alike is told apart by what else the event says of
+    the functions that ran.
     """
+    written = set(keys)
 
     def count_known(site: Site) -> int:
         return sum(isinstance(value, str) and value in site.literals for value in values)
+
+    def count_keys(site: Site) -> int:
+        return len(written & site.keys.keys()) - len(site.keys.keys() - written) if written else 0
+
+    def rank(site: Site) -> tuple[bool, int, int, int]:
+        return site.name == name, count_known(site), count_keys(site), _nearness(event, site)
 
     def fits(site: Site) -> bool:
         if exactly:
             return site.name == name and (count_known(site) > 0 or not values)
         return site.name in (name, None)
 
-    return max(
-        filter(fits, _sites_for(event, kind)),
-        key=lambda site: (site.name == name, count_known(site), _nearness(event, site)),
-        default=None,
+    fitting = [site for site in _sites_for(event, kind) if fits(site) and _can_run(event, site)]
+    if len(fitting) < 2:
+        return next(iter(fitting), None)
+    ranks = [rank(site) for site in fitting]
+    best = max(ranks)
+    return _likeliest(
+        event, [site for site, own in zip(fitting, ranks, strict=True) if own == best]
     )
+
+
+def _likeliest(event: Event, sites: Sequence[Site]) -> Site:
+    """Return the one of whose function, or file, the event says most; NOWHERE when that is even."""
+    if len(sites) == 1:
+        return sites[0]
+    seen = set(_seen_functions(event))
+    files = {file for file, _ in seen}
+
+    def rank(site: Site) -> tuple[bool, int, bool]:
+        where = (site.place.file, site.function)
+        return where in seen, -_count_absent(event, site), site.place.file in files
+
+    best = max(map(rank, sites))
+    found = [site for site in sites if rank(site) == best]
+    is_one = len({site.place for site in found}) == 1
+    return found[0] if is_one else replace(found[0], place=NOWHERE, keys={})
+
+
+def _count_absent(event: Event, site: Site) -> int:
+    """Return how many tags and contexts its function sets that the event does not have."""
+    sets = {"tag": as_mapping(event.get("tags")), "context": as_mapping(event.get("contexts"))}
+    return sum(
+        each.name is not None and each.name not in there
+        for kind, there in sets.items()
+        for each in _sites(kind, site.is_javascript)
+        if (each.place.file, each.function) == (site.place.file, site.function)
+    )
+
+
+def _seen_functions(event: Event) -> Iterator[tuple[str, str]]:
+    """Return functions that ran before the event: their files and names.
+
+    They are on its stack, set its fingerprint or left a breadcrumb.
+    """
+    fingerprint = as_list(event.get("fingerprint"))
+    for each in _sites_for(event, "fingerprint") if fingerprint else ():
+        if all(isinstance(value, str) and value in each.literals for value in fingerprint):
+            yield each.place.file, each.function
+    for value in exceptions(event):
+        for frame in as_mappings(get_path(value, ("stacktrace", "frames"))):
+            name = as_str(frame.get("function")).rpartition(".")[2]
+            yield short_path(as_str(frame.get("filename"))), name
+    for crumb in as_mappings(get_path(event, crumbs_path(event))):
+        if site := _crumb_site(event, crumb):
+            yield site.place.file, site.function
 
 
 def _sites_for(event: Event, kind: str) -> tuple[Site, ...]:
@@ -304,13 +422,18 @@ def _sites(kind: str, in_javascript: bool) -> tuple[Site, ...]:
     )
 
 
+def _can_run(event: Event, site: Site) -> bool:
+    """Return whether the service can have run a statement: not one of another service."""
+    _, *inner = site.place.file.split("/")
+    return len(inner) < 2 or inner[0] == service(event).replace("-", "_")
+
+
 def _nearness(event: Event, site: Site) -> int:
     """Return how near a statement is: 2 and more in a function of the stack, -1 elsewhere."""
-    folder = service(event).replace("-", "_")
-    _, *inner = site.place.file.split("/")
-    if len(inner) > 1 and inner[0] != folder:
+    if not _can_run(event, site):
         return -1
-    return (len(inner) > 1) + 2 * _is_on_stack(event, site)
+    is_of_service = site.place.file.count("/") > 1
+    return is_of_service + 2 * _is_on_stack(event, site)
 
 
 def _is_on_stack(event: Event, site: Site) -> bool:
@@ -334,23 +457,48 @@ def _option(event: Event, path: Keys) -> Origin | None:
     return None
 
 
-def _sdk(event: Event, path: Keys) -> Origin | None:
-    sdk = NODE if is_javascript(event) else PYTHON
+def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
+    sdk = known.sdk
+    if sdk is None:
+        return None
+    depth = len(crumbs_path(event)) + 1
+    if path[:1] == ("breadcrumbs",) and len(path) >= depth:
+        crumb = as_mapping(get_path(event, path[:depth]))
+        if not _is_filled_in(path[depth:], crumb):
+            fact = _crumb_fact(crumb, sdk)
+            return _fact_origin(fact, known) if fact else None
     match path:
         case ("exception", "values", index, "mechanism", *rest) if rest in (
             [],
             ["type"],
             ["handled"],
         ):
-            kind = get_path(event, ("exception", "values", index, "mechanism", "type"))
-            fact = sdk.mechanisms.get(as_str(kind))
+            mechanism = get_path(event, ("exception", "values", index, "mechanism"))
+            fact = _mechanism_fact(sdk, as_mapping(mechanism))
+            return _fact_origin(fact, known) if fact else None
         case ("contexts", "trace", "op" | "description"):
             fact = sdk.spans.get(as_str(get_path(event, ("contexts", "trace", "origin"))))
         case ("level",):
             fact = sdk.levels.get(_mechanism(event))
+            # That is the default: another was set, and the event does not say where.
+            if fact is None and event.get("level") != "error":
+                return None
+        case ("platform",) if sdk is PYTHON and event.get("platform") != "python":
+            return None
+        case ("contexts", "trace", name, *_) if not get_path(
+            event, ("contexts", "trace", "origin")
+        ):
+            fact = sdk.without_span.get(name) if isinstance(name, str) else None
         case _:
             fact = None
-    return _fact_origin(fact) if fact else _general(sdk is NODE, path, _framework(event))
+    fact = fact or _general(sdk is NODE, path, _framework(event))
+    return _fact_origin(fact, known) if fact else None
+
+
+def _mechanism_fact(sdk: Sdk, mechanism: Mapping[str, Any]) -> Fact | None:
+    kind = as_str(mechanism.get("type"))
+    handled = sdk.handled.get(kind) if mechanism.get("handled") is True else None
+    return handled or sdk.mechanisms.get(kind)
 
 
 def _mechanism(event: Event) -> str:
@@ -359,11 +507,11 @@ def _mechanism(event: Event) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _general(is_node: bool, path: Keys, framework: str | None) -> Origin | None:
+def _general(is_node: bool, path: Keys, framework: str | None) -> Fact | None:
     sdk: Sdk = NODE if is_node else PYTHON
     for fact in sdk.facts:
         if fact.framework in (None, framework) and _covers(fact.path.split("/"), path):
-            return _fact_origin(fact)
+            return fact
     return None
 
 
@@ -377,16 +525,28 @@ def _framework(event: Event) -> str | None:
     """Return the web framework that served the request; None when the event has no request."""
     if is_javascript(event):
         return ANR if _mechanism(event) == "ANR" else None
-    known = SERVICES.get(as_str(event.get("server_name")))
-    if known and known.framework in (TORNADO, FASTAPI) and "request" in event:
-        return known.framework
-    return None
+    if "request" not in event:
+        return None
+    if sender(event).is_ours:
+        framework = SERVICES[service(event)].framework
+        return framework if framework in (TORNADO, FASTAPI) else None
+    return _framework_of_others(event)
+
+
+def _framework_of_others(event: Event) -> str | None:
+    """Return the framework that the mechanism or the open span names; None when neither does."""
+    origin = as_str(get_path(event, ("contexts", "trace", "origin")))
+    named = {_mechanism(event), origin.removeprefix("auto.http.")}
+    if "tornado" in named:
+        return TORNADO
+    has_fastapi = "fastapi" in as_list(get_path(event, ("sdk", "integrations")))
+    return FASTAPI if "starlette" in named and has_fastapi else None
 
 
 # The supervisor
 
 
-def _supervisor(event: Event, path: Keys) -> Origin:
+def _supervisor(event: Event, path: Keys, known: Sender) -> Origin:
     names = [key for key in path if isinstance(key, str)]
     above = ["/".join(names[:length]) for length in range(len(names), 0, -1)]
     why = next((meanings.DEATH[each] for each in above if each in meanings.DEATH), "")
@@ -394,8 +554,8 @@ def _supervisor(event: Event, path: Keys) -> Origin:
         place = next((site.keys[each] for each in above if each in site.keys), None)
         if place and not _adds(path):
             return _origin_at_place("the supervisor", why, place)
-    found = _option(event, path) or _sdk(event, path)
-    return replace(found, why=why or found.why) if found else _NOBODY
+    found = _option(event, path) or _sdk(event, path, known)
+    return replace(found, why=why or found.why) if found else _unknown(known)
 
 
 def _adds(path: Keys) -> bool:
@@ -403,9 +563,13 @@ def _adds(path: Keys) -> bool:
     return path[:2] in (("contexts", "trace"), ("contexts", "profile"))
 
 
-@cache
-def _fact_origin(fact: Fact) -> Origin:
-    who, why = fact.who, fact.why_here
+@lru_cache(maxsize=4096)
+def _fact_origin(fact: Fact, known: Sender) -> Origin:
+    who, why = fact.who, fact.why_in(known.major)
+    if not known.is_installed:
+        # In another version the line is another, or the statement.
+        said = f"Sent by {known}; {known.installed} is installed here, so no line is named."
+        return Origin(who, f"{why} {said}")
     place = sdk_place(fact.module, fact.statement)
     return _origin_at_place(who, why, place) if place else Origin(who, why)
 

@@ -21,7 +21,8 @@ class Fact:
     ``path`` has slashes between its keys, ``*`` is any key, and values below it belong to it.
     ``module`` is one of the SDK for Python, or the path of a file below node_modules.
     ``framework`` limits it to events of services that use that framework. ``in_3`` is the
-    ``why`` where version 3 of the SDK is installed; ``only_in_2`` marks what that never does.
+    ``why`` in version 3 of the SDK; ``only_in_2`` marks what that never does. Texts hold for every
+    program that uses the SDK, not only for our services.
     """
 
     path: str
@@ -38,12 +39,13 @@ class Fact:
         """Whether the SDK that is installed does so no longer."""
         return self.only_in_2 and GENERATION >= 3
 
-    @property
-    def why_here(self) -> str:
-        """Why the SDK that is installed does so."""
-        if self.is_gone:
+    def why_in(self, major: int | None) -> str:
+        """Return why the SDK of that version does so."""
+        is_3 = major is not None and major >= 3
+        if self.only_in_2 and is_3:
             return f"{self.why} {_NOT_IN_3}"
-        return self.in_3 if self.in_3 and GENERATION >= 3 else self.why
+        # The packages of Node.js count their versions on their own, and have no such text.
+        return self.in_3 if self.in_3 and is_3 else self.why
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class Sdk:
     """All that is known of an SDK; of paths with several facts the first one counts.
 
     ``mechanisms`` are facts by the type of a mechanism, and so are ``levels``, for mechanisms
-    that set one. ``crumbs`` are facts by what tells breadcrumbs apart, ``spans`` by the origin of
-    the span that was open.
+    that set one, and ``handled``, for types that come from elsewhere when the error was handled.
+    ``crumbs`` are facts by what tells breadcrumbs apart, ``spans`` by the origin of the span that
+    was open; ``without_span`` are those of a trace context by its keys where none was.
     """
 
     facts: tuple[Fact, ...]
@@ -60,11 +63,16 @@ class Sdk:
     crumbs: Mapping[str, Fact]
     spans: Mapping[str, Fact] = field(default_factory=dict)
     levels: Mapping[str, Fact] = field(default_factory=dict)
+    handled: Mapping[str, Fact] = field(default_factory=dict)
+    without_span: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[Fact, ...]:
         """Every fact."""
-        kinds = (self.mechanisms, self.crumbs, self.spans, self.levels)
+        kinds = (
+            *(self.mechanisms, self.crumbs, self.spans, self.levels),
+            *(self.handled, self.without_span),
+        )
         return (*self.facts, *(fact for kind in kinds for fact in kind.values()))
 
 
@@ -73,19 +81,19 @@ TORNADO, FASTAPI = "Tornado", "FastAPI"
 _ASGI = "SentryAsgiMiddleware"
 _STACK = "the SDK's stack serializer"
 _COLLECTED = "the option data_collection"
-_COOKIES = "Only with data_collection, unless its cookies are off, as in our services."
-_COOKIES_IN_3 = "Unless cookies of data_collection are off, as in our services."
+_COOKIES = "Only with data_collection, unless its cookies are off."
+_COOKIES_IN_3 = "Unless cookies of data_collection are off."
 _HEADERS = (
     "All headers. Cookies are filtered, and values named Authorization, X-Debug-Token or the like."
 )
 _QUERY = (
     "The query, encoded again after values named token or the like were filtered. Secrets under "
-    "other names are left to our before_send."
+    "other names are left to before_send."
 )
-_ADDRESS = "The caller's address, unless user_info of data_collection is off, as in our services."
+_ADDRESS = "The caller's address, unless user_info of data_collection is off."
 _BODY = (
     "The parsed JSON or form body, up to max_request_body_size. The SDK filters nothing in it; "
-    "our before_send does."
+    "that is left to before_send."
 )
 
 FACTS = (
@@ -121,7 +129,7 @@ FACTS = (
     Fact(
         "sdk/integrations",
         "the SDK's client",
-        "The integrations that are on: what could have been captured without a line of ours.",
+        "The integrations that are on: what could have been captured without a line of one's own.",
         "client",
         'sdk_info["integrations"] = sorted(self.integrations.keys())',
     ),
@@ -369,7 +377,7 @@ FACTS = (
         "exception/values/*/stacktrace/frames/*/vars",
         _COLLECTED,
         "stack_frame_variables: repr() of each local, at most 10 items of a collection, 5 levels "
-        "deep. Our before_send filters what has the name of a secret.",
+        "deep. Secrets in them are left to before_send, or to a mode of stack_frame_variables.",
         "utils",
         'rv["vars"] = serialize(',
     ),
@@ -386,8 +394,9 @@ FACTS = (
     ),
     Fact(
         "exception/values/*/stacktrace/frames/*/in_app",
-        "the option in_app_include",
-        "Tells our frames from those of libraries; Sentry groups by ours.",
+        "the SDK's client",
+        "Tells in-app frames from those of libraries, by in_app_include, in_app_exclude and the "
+        "folder of the project; Sentry groups by in-app frames.",
         "utils",
         "if _module_in_list(module, in_app_include):",
     ),
@@ -560,8 +569,7 @@ FACTS = (
     Fact(
         "request/env",
         _ASGI,
-        "The caller's address. Only with data_collection, unless its user_info is off, as in our "
-        "services.",
+        "The caller's address. Only with data_collection, unless its user_info is off.",
         "integrations._asgi_common",
         'request_data["env"] = {"REMOTE_ADDR": _get_ip(asgi_scope)}',
         FASTAPI,
@@ -571,12 +579,11 @@ FACTS = (
         "user/is_authenticated",
         "TornadoIntegration",
         "Whether the handler has a current_user. Only with data_collection, unless its user_info "
-        "is off, as in our services.",
+        "is off.",
         "integrations.tornado",
         'event.setdefault("user", {}).setdefault("is_authenticated", True)',
         TORNADO,
-        in_3="Whether the handler has a current_user, unless user_info of data_collection is off, "
-        "as in our services.",
+        in_3="Whether the handler has a current_user, unless user_info of data_collection is off.",
     ),
     Fact(
         "breadcrumbs/values/*/timestamp",
@@ -691,6 +698,13 @@ CRUMBS = {
         "integrations.stdlib",
         "sentry_sdk.add_breadcrumb(",
     ),
+    "PyMongoIntegration": Fact(
+        "breadcrumbs",
+        "PyMongoIntegration",
+        "Each command sent to MongoDB; its values only while database_query_data is on.",
+        "integrations.pymongo",
+        "message=query,",
+    ),
     "query": Fact(
         "breadcrumbs",
         "the database integration",
@@ -743,10 +757,10 @@ MECHANISMS = {
     ),
     "starlette": Fact(
         "exception/values/*/mechanism",
-        "StarletteIntegration",
-        "It wraps the middleware that sees exceptions on their way out of the app.",
-        "integrations.starlette",
-        'mechanism={"type": StarletteIntegration.identifier, "handled": handled},',
+        "SentryAsgiMiddleware, put there by StarletteIntegration",
+        "It stands around the whole app: the exception left the app, past all of its handlers.",
+        "integrations.asgi",
+        'mechanism={"type": mechanism_type, "handled": False},',
     ),
     "asgi": Fact(
         "exception/values/*/mechanism",
@@ -809,5 +823,32 @@ MECHANISMS = {
     ),
 }
 
-PYTHON = Sdk(FACTS, MECHANISMS, CRUMBS, SPANS)
+# An HTTPException that the app answers, of a status that failed_request_status_codes has.
+HANDLED = {
+    "starlette": Fact(
+        "exception/values/*/mechanism",
+        "StarletteIntegration",
+        "It wraps the handlers of exceptions: one is about to answer an HTTPException of a status "
+        "in failed_request_status_codes, so the error is handled.",
+        "integrations.starlette",
+        'mechanism={"type": StarletteIntegration.identifier, "handled": handled},',
+    ),
+}
+
+# A trace context without an origin is no span's: the scope wrote it.
+WITHOUT_SPAN = {
+    name: Fact(
+        f"contexts/trace/{name}", "the SDK's scope", why, "scope", f'"{name}": propagation_context.'
+    )
+    for name, why in {
+        "trace_id": "The trace that the scope had: continued with continue_trace, or begun with "
+        "the scope. No span was open.",
+        "span_id": "Made up for the scope: no span was open, so no span has this id.",
+        "parent_span_id": "The span that the trace was continued from, in another process.",
+        "dynamic_sampling_context": "What the head of the trace decided about sampling, passed on "
+        "in the baggage header.",
+    }.items()
+}
+
+PYTHON = Sdk(FACTS, MECHANISMS, CRUMBS, SPANS, handled=HANDLED, without_span=WITHOUT_SPAN)
 ALL = PYTHON.all

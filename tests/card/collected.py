@@ -1,8 +1,11 @@
-"""A transport that keeps events instead of sending them."""
+"""Events that are kept instead of sent."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
@@ -16,3 +19,14 @@ class Collected(Transport):
 
     def capture_envelope(self, envelope: Envelope) -> None:
         self.events += [json.loads(i.get_bytes()) for i in envelope.items if i.type == "event"]
+
+
+@contextmanager
+def collecting(**options: Any) -> Iterator[list[dict[str, Any]]]:
+    """Make the events of what is done inside, with these options, and keep them."""
+    transport = Collected()
+    client = sentry_sdk.Client(dsn="http://key@127.0.0.1:1/1", transport=transport, **options)
+    with sentry_sdk.isolation_scope() as isolation, sentry_sdk.new_scope() as current:
+        isolation.client = current.client = client
+        yield transport.events
+    client.close()

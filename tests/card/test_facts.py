@@ -3,8 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import fastapi
@@ -12,6 +10,7 @@ import httpx
 import pytest
 import sentry_sdk
 import tornado.web
+from sentry_sdk.consts import VERSION
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.integrations.unraisablehook import UnraisablehookIntegration
 from tornado.httpserver import HTTPServer
@@ -24,24 +23,13 @@ from kit.provenance.origin import UNKNOWN, origin, origin_at
 from kit.provenance.python_sdk import FASTAPI, TORNADO
 from kit.reading.payload import leaves
 
-from .collected import Collected
+from .collected import collecting
 
 Event = dict[str, Any]
 
 SECRET = "hunter2"
 FILTERED = "[Filtered]"
 FRAMEWORKS = {TORNADO: "game-engine", FASTAPI: "gateway"}
-
-
-@contextmanager
-def collecting(**options: Any) -> Iterator[list[Event]]:
-    """Make the events of what is done inside, with these options, and keep them."""
-    transport = Collected()
-    client = sentry_sdk.Client(dsn="http://key@127.0.0.1:1/1", transport=transport, **options)
-    with sentry_sdk.isolation_scope() as isolation, sentry_sdk.new_scope() as current:
-        isolation.client = current.client = client
-        yield transport.events
-    client.close()
 
 
 def fail(password: str) -> None:
@@ -119,9 +107,11 @@ def test_an_empty_data_collection_collects_all(framework: str) -> None:
     assert event["request"]["cookies"] == {"theme": "dark"}
     assert event["request"]["env"] == {"REMOTE_ADDR": "127.0.0.1"}
     assert local_variables(event)["password"] == repr(SECRET)
-    unknown = {leaf for leaf in leaves(event) if origin_at(event, leaf).who == UNKNOWN}
+    origins = {leaf: origin_at(event, leaf) for leaf in leaves(event)}
+    unknown = {leaf for leaf, found in origins.items() if found.who == UNKNOWN}
     # The context is set by this test, which is not in our source.
     assert unknown == {("contexts", "order", "password")}
+    assert {each.file.partition("/")[0] for each in origins.values() if each.file} == {"sentry_sdk"}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -204,6 +194,7 @@ def test_the_trace_of_a_streamed_span_has_neither_status_nor_data() -> None:
 
 
 OLD_TRANSACTION: Event = {
+    "sdk": {"name": "sentry.python", "version": VERSION},
     "type": "transaction",
     "platform": "python",
     "start_timestamp": 1.0,
@@ -223,6 +214,6 @@ def test_a_transaction_is_explained_also_where_the_sdk_has_none(
 ) -> None:
     found = origin_at(OLD_TRANSACTION, leaf)
     assert found.who != UNKNOWN
-    is_gone = GENERATION >= 3 and leaf != ("platform",)
+    is_gone = GENERATION >= 3 and leaf[0] not in ("platform", "sdk")
     assert (found.file is None) is is_gone
     assert ("an older one did" in found.why) is is_gone

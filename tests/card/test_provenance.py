@@ -29,6 +29,8 @@ from .page import events_of
 
 Event = dict[str, Any]
 
+PYMONGO = "PyMongoIntegration"
+
 
 @pytest.fixture(scope="module")
 def events(recorded_crashes: Mapping[str, Outcome]) -> dict[str, list[Event]]:
@@ -133,7 +135,12 @@ def test_each_breadcrumb_is_traced_to_its_own_line(events: dict[str, list[Event]
         ("game-engine/error?type=value", "exception.values[0].mechanism.type", "our code"),
         ("gateway/panic", "request.url", "SentryAsgiMiddleware"),
         ("gateway/panic", "transaction", "FastApiIntegration"),
-        ("gateway/panic", "exception.values[0].mechanism.type", "StarletteIntegration"),
+        (
+            "gateway/panic",
+            "exception.values[0].mechanism.type",
+            "SentryAsgiMiddleware, put there by StarletteIntegration",
+        ),
+        ("analytics/timeout", 'breadcrumbs.values[0].data."db.operation.name"', PYMONGO),
         ("gateway/panic", 'tags."http.route"', "our code"),
         ("gateway/panic", "contexts.runtime.name", "StdlibIntegration"),
         ("gateway/panic", 'extra."sys.argv"[0]', "ArgvIntegration"),
