@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from sentry_sdk.consts import VERSION
 from sentry_sdk.utils import _get_installed_modules, event_from_exception
 
 from kit.html import ENVIRONMENT
@@ -42,4 +43,5 @@ def _event() -> dict[str, Any]:
         raise LookupError("warm-up")
     except LookupError as error:
         event, _ = event_from_exception(error)
-    return {**event, "sdk": {"name": "sentry.python.fastapi"}, "contexts": {"trace": {"op": "x"}}}
+    sdk = {"name": "sentry.python.fastapi", "version": VERSION}
+    return {**event, "sdk": sdk, "contexts": {"trace": {"op": "x"}}}
