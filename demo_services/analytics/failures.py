@@ -88,7 +88,7 @@ async def group_by_symbol(mongo: Mongo, player: str) -> list[Document]:
     scope.set_level("error")
     scope.fingerprint = ["analytics", "mongodb", "unknown-stage"]
     batch = await rehearse(mongo, [spin(player, REELS) for _ in range(3)])
-    # The bug: $grooup. The database finds it, no type checker does.
+    # How often each symbol came up in the spins of this batch.
     pipeline: list[Document] = [
         {"$match": batch.mine},
         {"$unwind": "$reels"},

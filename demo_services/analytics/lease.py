@@ -16,7 +16,7 @@ LAST_HOLDER = "report-worker-7"
 async def write_report(mongo: Mongo, player: str) -> None:
     """Write the report as soon as the lease is free."""
     leases = await mongo.collection(LEASES)
-    # Its process was killed: the bug is that a lease never expires.
+    # The lease of the process that wrote the last report.
     await leases.update_one({"_id": REPORT}, {"$setOnInsert": {"holder": LAST_HOLDER}}, upsert=True)
     with start_span(op="analytics.lease", name="wait for the lease"):
         tries = await take(leases, f"report for {player}")

@@ -95,7 +95,7 @@ def add_loyalty_points(spin: Spin) -> str:
     scope.fingerprint = ["game-engine", "loyalty-card"]
     cards = {"card-1": Player("grace"), "card-2": Player("alan")}
     holder = cards.get(f"card-of-{spin.player}")
-    holder.balance += spin.bet  # type: ignore[union-attr] # the bug
+    holder.balance += spin.bet  # type: ignore[union-attr]
     return "Points were added."
 
 

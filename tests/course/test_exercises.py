@@ -24,9 +24,9 @@ def mystery(workshop: Workshop) -> Event:
 def test_its_own_solution_solves_it(workshop: Workshop) -> None:
     event = mystery(workshop)
     for exercise in (workshop.exercise("read-the-event", event), workshop.exercise("triage")):
-        names: dict[str, Any] = {"event": event}
+        names: dict[str, Any] = {"mystery": event}
         exec(exercise.solution().text, names)
-        assert exercise.check(names["answer"]).verdict is Verdict.PASS
+        assert exercise.check(names[exercise.answer_name]).verdict is Verdict.PASS
 
 
 def test_an_untouched_answer_is_not_called_wrong(exercise: Exercise) -> None:

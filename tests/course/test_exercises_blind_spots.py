@@ -25,7 +25,7 @@ def line(workshop: Workshop) -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 def fails(exercise: Exercise, answer: object, word: str) -> None:
@@ -75,16 +75,30 @@ def test_nothing_is_fired_for_half_an_answer(workshop: Workshop) -> None:
         {**right, SIX_BLIND_SPOTS[-1].id: ...},
         f"{SIX_BLIND_SPOTS[-1].id!r} is still missing",
     )
-    fails(exercise, {**right, SIX_BLIND_SPOTS[0].id: "yes"}, "True when an event arrives")
+    fails(exercise, {**right, SIX_BLIND_SPOTS[0].id: "yes"}, "is one of True, False, not 'yes'")
     fails(exercise, [True] * 6, "dict")
     assert exercise.check().verdict is Verdict.UNATTEMPTED
     assert exercise.check(dict.fromkeys(right, ...)).verdict is Verdict.UNATTEMPTED
 
 
-def test_what_cannot_be_fired_is_said(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_fired_is_no_mistake(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WORKSHOP_NODE", "no-such-program")
     exercise = workshop.exercise("predict-captured", workshop.blind_spots)
-    fails(exercise, solved(exercise), "node/parsed cannot be fired here")
+    right = solved(exercise)
+    result = exercise.check(right)
+    assert result.verdict is Verdict.PASS
+    assert "4 of 6 were fired" in result.message
+    assert "Not fired here: node/parsed: " in result.message
+    wrong = {**right, "python/suppressed": True, "node/parsed": True}
+    fails(exercise, wrong, "python/suppressed was fired, and no event arrived")
+
+
+def test_every_wrong_prediction_is_named(predictions: Exercise) -> None:
+    wrong = {name: not given for name, given in solved(predictions).items()}
+    for spot in SIX_BLIND_SPOTS:
+        fails(predictions, wrong, f"{spot.id} was fired, and ")
 
 
 def test_its_failures_are_not_in_the_table() -> None:

@@ -26,7 +26,7 @@ def task_exercise() -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 # The way an error came

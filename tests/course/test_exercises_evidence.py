@@ -40,7 +40,7 @@ def two_lines(event: Event) -> str:
 def test_the_solution_passes(exercise: Exercise) -> None:
     found: dict[str, Any] = {}
     exec(exercise.solution_code, found)
-    result = exercise.check(found["answer"])
+    result = exercise.check(found[exercise.answer_name])
     assert (result.verdict, "all 9 events" in result.message) == (Verdict.PASS, True)
 
 

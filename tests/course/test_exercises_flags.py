@@ -20,7 +20,7 @@ def flags(event: Event) -> dict[str, bool]:
 def test_its_own_solution_finds_it(exercise: Exercise) -> None:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    assert exercise.check(names["answer"]).verdict is Verdict.PASS
+    assert exercise.check(names[exercise.answer_name]).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("culprit", NAMES)

@@ -30,7 +30,7 @@ def changed(old: str, new: str) -> str:
 def test_its_own_solution_solves_it(exercise: Exercise) -> None:
     names: dict[str, str] = {}
     exec(exercise.solution().text, names)
-    result = exercise.check(names["answer"])
+    result = exercise.check(names[exercise.answer_name])
     assert result.verdict is Verdict.PASS, result.message
     assert "It ran with sentry-sdk 3." in result.message
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kit.course.exercise import Exercise, Verdict
+from kit.course.exercises.grouping import one_issue as one_issue_of
 from kit.course.exercises.grouping import simulated_issue
 from kit.outcome import Event
 from kit.workshop import Workshop
@@ -41,7 +42,7 @@ def test_their_own_solutions_solve_them(
     for exercise in (one_issue, fingerprint):
         names: dict[str, Any] = {"events": events}
         exec(exercise.solution().text, names)
-        assert exercise.check(names["answer"]).verdict is Verdict.PASS
+        assert exercise.check(names[exercise.answer_name]).verdict is Verdict.PASS
         assert "Hint" in exercise.hint()._repr_html_()
 
 
@@ -102,6 +103,7 @@ def index(event: Event) -> str:
         (lambda event: [index(event), function(event)], "two issues"),
         (lambda event: ["duplicate-key"], "Another index is another cause"),
         (lambda event: ["duplicate-key", index(event)], "A KeyError got the fingerprint"),
+        (lambda event: ["duplicate-key", index(event)], "players and newsletter"),
     ],
 )
 def test_a_wrong_fingerprint_is_told_why(fingerprint: Exercise, wrong: object, told: str) -> None:
@@ -113,7 +115,9 @@ def test_a_wrong_fingerprint_is_told_why(fingerprint: Exercise, wrong: object, t
 def test_code_that_raises_is_told_its_error(fingerprint: Exercise) -> None:
     result = fingerprint.check(lambda event: event["fingerprint"])
     assert result.verdict is Verdict.EXCEPTION
-    assert result.message == "KeyError: 'fingerprint'"
+    assert "KeyError: 'fingerprint', raised in <lambda>, line " in result.message
+    assert 'check(lambda event: event["fingerprint"])' in result.message
+    assert result.message.endswith("It was given the event DuplicateKeyError.")
 
 
 def crashed(*functions: str, **fields: Any) -> dict[str, Any]:
@@ -151,3 +155,21 @@ def test_the_rule_takes_the_fingerprint_then_our_frames(
 )
 def test_the_service_counts_and_the_level_does_not(change: dict[str, str], same: bool) -> None:
     assert (simulated_issue(crashed("pay") | change) == simulated_issue(crashed("pay"))) is same
+
+
+def test_another_line_of_the_same_function_is_another_issue() -> None:
+    def fails(line: str) -> Event:
+        event = Event(crashed("pay"))
+        event["exception"]["values"][0]["stacktrace"]["frames"][0]["context_line"] = line
+        return event
+
+    exercise = one_issue_of({"A": fails("return a[9]"), "B": fails("return b[9]")})
+    assert exercise.check({"A": 1, "B": 1}).message.startswith("Look again at A and B")
+    assert exercise.check({"A": 1, "B": 2}).verdict is Verdict.PASS
+
+
+def test_a_far_miss_is_told_some_pairs() -> None:
+    made = {name: Event(crashed(name)) for name in "ABCDE"}
+    message = one_issue_of(made).check(dict.fromkeys(made, 1)).message
+    assert "A and B, A and C" in message
+    assert "2 other pairs" in message

@@ -16,9 +16,12 @@ def mission(request: pytest.FixtureRequest, workshop: Workshop) -> Exercise:
 
 
 def solved(mission: Exercise, workshop: Workshop) -> dict[str, Any]:
-    names: dict[str, Any] = {"workshop": workshop}
+    assert isinstance(mission, Mission)
+    issues = workshop.issues(last=mission.events)
+    lists = {"players_issues": issues, "release_issues": issues}
+    names: dict[str, Any] = {"workshop": workshop, **lists}
     exec(mission.solution().text, names)
-    answer: dict[str, Any] = names["answer"]
+    answer: dict[str, Any] = names[mission.answer_name]
     return answer
 
 

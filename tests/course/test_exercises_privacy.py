@@ -24,7 +24,7 @@ def exercise(workshop: Workshop) -> Exercise:
 def right() -> Answer:
     names: dict[str, Any] = {}
     exec(SOLUTION, names)
-    answer: Answer = names["answer"]
+    answer: Answer = names["before_send"]
     return answer
 
 

@@ -50,7 +50,7 @@ def causes(workshop: Workshop) -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 def fails(exercise: Exercise, answer: object, word: str) -> None:
@@ -83,7 +83,9 @@ def test_no_crash_is_fired_for_half_an_answer(predictions: Exercise, workshop: W
     half = {**dict.fromkeys(FIVE, False), FIVE[-1]: ...}
     fails(predictions, half, f"{FIVE[-1]!r} is still missing")
     fails(predictions, list(FIVE), "dict")
-    fails(predictions, {**half, FIVE[0]: "dies", FIVE[-1]: True}, "True when it ends")
+    fails(
+        predictions, {**half, FIVE[0]: "dies", FIVE[-1]: True}, "is one of True, False, not 'dies'"
+    )
     assert predictions.check().verdict is Verdict.UNATTEMPTED
     assert predictions.check(dict.fromkeys(FIVE, ...)).verdict is Verdict.UNATTEMPTED
     assert workshop.watch_target("payment").pid == pid

@@ -30,7 +30,7 @@ def take_a_dsn_apart(workshop: Workshop) -> Exercise:
 def answer_of(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 def test_what_the_relay_does_is_found_by_letting_it(again_or_dropped: Exercise) -> None:
@@ -123,6 +123,7 @@ def test_code_that_raises_is_told_its_error(take_a_dsn_apart: Exercise) -> None:
     result = take_a_dsn_apart.check(lambda dsn: (dsn.url, dsn.key))
     assert result.verdict is Verdict.EXCEPTION
     assert result.message.startswith("AttributeError: ")
+    assert "It was given 'https://" in result.message
 
 
 # What the SDK loses

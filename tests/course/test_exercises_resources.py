@@ -29,7 +29,7 @@ def leak_exercise(workshop: Workshop) -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 # The guilty function

@@ -24,7 +24,7 @@ def report(workshop: Workshop) -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 def returns_dots(given: object) -> object:

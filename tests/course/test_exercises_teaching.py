@@ -18,7 +18,7 @@ def exercise() -> Exercise:
 def test_its_own_solution_solves_it(exercise: Exercise) -> None:
     names = {}
     exec(exercise.solution().text, names)
-    assert exercise.check(names["answer"]).verdict is Verdict.PASS
+    assert exercise.check(names[exercise.answer_name]).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("untouched", [..., [0, ..., 13]])

@@ -62,7 +62,7 @@ def settle(
 def test_its_own_solution_solves_it(exercise: Exercise) -> None:
     names: dict[str, Any] = {}
     exec(SOLUTION, names)
-    result = exercise.check(names["answer"])
+    result = exercise.check(names[exercise.answer_name])
     assert result.verdict is Verdict.PASS, result.message
     assert "4 refusals" in result.message
 

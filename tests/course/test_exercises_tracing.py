@@ -7,9 +7,10 @@ import sentry_sdk
 
 from demo_services.trace import start_span
 from kit.course.exercise import Exercise, Verdict
-from kit.course.exercises.tracing import torn_calls, wait_for_entry, whole_trace
+from kit.course.exercises.tracing import carry_on, torn_calls, wait_for_entry, whole_trace
 from kit.ingest.store import StoredItem
 from kit.reading.spans import Span, spans
+from kit.system.clients import use_client
 from kit.workshop import Workshop
 
 
@@ -37,7 +38,7 @@ def carry(workshop: Workshop) -> Exercise:
 def solved(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 def raises(*given: object) -> object:
@@ -182,3 +183,19 @@ def test_an_untouched_carrier_is_not_called_wrong(carry: Exercise) -> None:
     assert carry.check().verdict is Verdict.UNATTEMPTED
     assert carry.check(returns_dots).verdict is Verdict.UNATTEMPTED
     assert carry.check(raises).verdict is Verdict.EXCEPTION
+
+
+def test_the_other_side_reads_what_is_carried() -> None:
+    # As the hint says.
+    names: dict[str, Any] = {}
+    exec(carry_on("", None, None).solution().text, names)  # type: ignore[arg-type]
+    client = sentry_sdk.Client(
+        "http://key@127.0.0.1:9/1", traces_sample_rate=1.0, trace_lifecycle="stream"
+    )
+    with use_client(client), start_span(op="test", name="caller") as caller:
+        headers = names["carry"]()
+    with use_client(client):
+        sentry_sdk.traces.continue_trace(headers)
+        with start_span(op="test", name="callee") as callee:
+            assert callee.trace_id == caller.trace_id
+    client.close(timeout=0)

@@ -32,7 +32,7 @@ def without_values(workshop: Workshop) -> Exercise:
 def answer_of(exercise: Exercise) -> Any:
     names: dict[str, Any] = {}
     exec(exercise.solution().text, names)
-    return names["answer"]
+    return names[exercise.answer_name]
 
 
 @needs_database

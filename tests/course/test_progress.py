@@ -165,7 +165,7 @@ def test_a_check_is_remembered_and_shown_as_a_page(
     exercise.check(lambda event: "")
     names = {}
     exec(exercise.solution().text, names)
-    assert exercise.check(names["answer"]).remark == ""
+    assert exercise.check(names[exercise.answer_name]).remark == ""
     found = workshop.progress()
     assert (found.solved, found.tried, found.total) == (1, 0, len(EXERCISES))
     page = found._repr_html_()

@@ -1,4 +1,5 @@
 import secrets
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +20,26 @@ def test_two_kernels_work_at_once() -> None:
         for running in (first, second, first):
             assert running.run(CRASH) == "[]\n"
         assert first.run(PORTS) != second.run(PORTS)
+
+
+TRACE = "print(workshop.trigger('game-engine/crash').trace.trace_id)"
+LISTED = """
+listed = [event for issue in workshop.issues(last=50) for event in issue.events]
+print([event["contexts"]["trace"]["trace_id"] for event in listed])
+"""
+
+
+def test_two_kernels_list_the_events_of_both(tmp_path: Path) -> None:
+    # As the instructor's guide says of notebooks with one workshop folder, and with two.
+    alone = str(tmp_path / "alone")
+    with kernel() as first, kernel() as second, kernel(WORKSHOP_HOME=alone) as other:
+        for running in (first, second, other):
+            running.run(START)
+        trace_ids = {running.run(TRACE).strip() for running in (first, second)}
+        for running in (first, second):
+            shown = running.run(LISTED)
+            assert all(trace_id in shown for trace_id in trace_ids)
+        assert other.run(LISTED) == "[]\n"
 
 
 def test_an_interrupted_trigger_can_be_run_again() -> None:

@@ -6,6 +6,8 @@ from nbformat import NotebookNode
 
 from demo_services.services import FRONTEND
 from kit.crashes.catalogue import CRASHES
+from kit.experiments.time_to_fix.experiment import Experiment
+from kit.experiments.time_to_fix.puzzles import PUZZLES
 from tests.notebooks.kernels import COURSE, NOTEBOOKS, read, sources
 
 MAX_LINES = 30
@@ -98,6 +100,17 @@ def test_its_links_within_the_course_name_a_heading_that_is_there(notebook: Note
         there = read(file) if file else notebook
         titles = re.findall(r"^#{1,6} (.*)$", markdown(there), flags=re.MULTILINE)
         assert name in [title.replace(" ", "-") for title in titles]
+
+
+def test_the_guide_promises_the_rounds_that_there_are() -> None:
+    row = next(
+        line
+        for line in markdown(read("90_instructor_guide.ipynb")).splitlines()
+        if line.startswith("| [13]")
+    )
+    rounds = [code for code in sources(read("13_time_to_fix.ipynb")) if "experiment.round(" in code]
+    assert len(rounds) == len(PUZZLES) == len(Experiment((), 13).evidence) == 3
+    assert re.findall(r"\b(one|two|three|four|five|six)\b", row) == ["three"]
 
 
 # The notebook's own crash is the slot machine's, which a notebook has without naming it.

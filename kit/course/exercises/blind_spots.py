@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
+from kit.course.answer_error import AnswerError
+from kit.course.answer_parts import raise_all, require_choices
+from kit.course.exercise import Exercise, NotTried, Wrong
 from kit.experiments.blind_spots.blind_spot import OTHER_GENERATION, BlindSpot, SdkVerdict
+from kit.experiments.blind_spots.finding import BlindSpotFinding
+from kit.experiments.blind_spots.run import FiringError
 from kit.experiments.blind_spots.table import Findings
 from kit.reading.grouping import title
 
@@ -111,17 +115,17 @@ def predict_captured(fire: Fire) -> Exercise:
     """Predict of each of six failures whether Sentry captures it by default."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _require_predictions(answer)
+        require_choices(answer, [spot.id for spot in SIX_BLIND_SPOTS], (True, False))
         findings = fire(*SIX_BLIND_SPOTS)
-        for finding in findings:
-            if (reason := finding.unavailable) or finding.before is None:
-                raise Wrong(f"{finding.blind_spot.id} cannot be fired here: {reason}")
-            if finding.before.captured != answer[finding.blind_spot.id]:
-                event = finding.before.event
-                became = f"{title(event)} arrived" if event else "no event arrived"
-                raise Wrong(f"{finding.blind_spot.id} was fired, and {became}.")
-        fired = f"All {len(findings)} were fired with {' and '.join(findings.sdks)}"
-        return f"{fired}, and went as you said.{_in_other_generation(findings)}"
+        raise_all(filter(None, (_judge(each, answer[each.blind_spot.id]) for each in findings)))
+        unfired = [
+            f"{each.blind_spot.id}: {each.unavailable}" for each in findings if not each.before
+        ]
+        fired = f"{len(findings) - len(unfired)} of {len(findings)} were fired"
+        said = f"{fired} with {' and '.join(findings.sdks)}, and went as you said."
+        if unfired:
+            said += f" Not fired here: {'; '.join(unfired)}."
+        return f"{said}{_in_other_generation(findings)}"
 
     right = "".join(f'    "{spot.id}": {spot.captured},\n' for spot in SIX_BLIND_SPOTS)
     return Exercise(
@@ -141,10 +145,13 @@ def _in_other_generation(findings: Findings) -> str:
     return f" Declared the other way for sentry-sdk {OTHER_GENERATION}, and not fired here: {ids}."
 
 
-def _require_predictions(answer: Any) -> None:
-    for name, given in each_answer(answer, [spot.id for spot in SIX_BLIND_SPOTS]):
-        if not isinstance(given, bool):
-            raise Wrong(f"{name!r} is True when an event arrives, else False; not {given!r}.")
+def _judge(finding: BlindSpotFinding, predicted: bool) -> str:
+    """Say what is wrong with a prediction; empty when it is right, or cannot be tried here."""
+    fired = finding.before
+    if fired is None or fired.captured == predicted:
+        return ""
+    became = f"{title(fired.event)} arrived" if fired.event else "no event arrived"
+    return f"{finding.blind_spot.id} was fired, and {became}."
 
 
 def the_one_line(fire: Fire) -> Exercise:
@@ -162,13 +169,17 @@ def the_one_line(fire: Fire) -> Exercise:
             compile(tried.after, "answer", "exec")
         except SyntaxError as error:
             raise Wrong(f"It is no line of Python: {error.msg}.") from error
-        after = fire(tried)[0].after
+        try:
+            after = fire(tried)[0].after
+        except FiringError as error:
+            raise AnswerError(str(error)) from error
         assert after is not None, "it has a line"
         titles = [title(event) for event in after.events]
-        for ticket in BAD_TICKETS:
-            if not any(f"'{ticket}'" in each for each in titles):
-                arrived = "; ".join(titles) or "nothing"
-                raise Wrong(f"Nothing tells of the ticket {ticket!r}. Arrived: {arrived}.")
+        raise_all(
+            f"Nothing tells of the ticket {ticket!r}. Arrived: {'; '.join(titles) or 'nothing'}."
+            for ticket in BAD_TICKETS
+            if not any(f"'{ticket}'" in each for each in titles)
+        )
         if len(titles) > len(BAD_TICKETS):
             raise Wrong(f"{len(titles)} events arrived for {len(BAD_TICKETS)} bad tickets.")
         return "It was fired: both bad tickets arrived, and the good ones were not held up."

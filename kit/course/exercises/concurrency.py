@@ -40,11 +40,11 @@ def how_it_failed(trigger: TriggerFunction) -> Exercise:
         verify,
         'Each error has a mechanism: event["exception"]["values"][-1]["mechanism"]["type"]. It '
         "names the integration that noticed; generic is what a call of capture_exception leaves.",
-        "def answer(event):\n"
+        "def way(event):\n"
         '    mechanism = event["exception"]["values"][-1]["mechanism"]["type"]\n'
         '    ways = {"tornado": "request", "asyncio": "task", "threading": "thread"}\n'
         '    return ways.get(mechanism, "caught")',
-        function="way",
+        answer_name="way",
     )
 
 
@@ -86,12 +86,12 @@ def start_a_task() -> Exercise:
         "    background.discard(task)\n"
         "    if not task.cancelled() and (error := task.exception()):\n"
         "        sentry_sdk.capture_exception(error)\n\n\n"
-        "def answer(work):\n"
+        "def start(work):\n"
         "    task = asyncio.create_task(work)\n"
         "    background.add(task)\n"
         "    task.add_done_callback(finish)\n"
         "    return task",
-        function="start",
+        answer_name="start",
         may_return_none=True,
     )
 

@@ -5,7 +5,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from kit.course.exercise import Exercise, NotTried, Wrong, each_answer
+from kit.course.answer_error import is_in_answer
+from kit.course.answer_parts import raise_all, require_choices
+from kit.course.exercise import Exercise, NotTried, Wrong
 from kit.experiments.context.laboratory import Laboratory, Shot
 from kit.experiments.context.switches import SWITCHES
 from kit.outcome import Event
@@ -32,10 +34,9 @@ def which_switch(lab: Laboratory) -> Exercise:
     """Predict which switch decides whether a field is there; the switch is tried."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        _require_switches(answer)
+        require_choices(answer, QUESTIONS, SWITCHES)
         plain = lab.fire()
-        for path in QUESTIONS:
-            _try_switch(lab, plain, answer[path], path)
+        raise_all(filter(None, (_try_switch(lab, plain, answer[path], path) for path in QUESTIONS)))
         return f"Each of the {len(QUESTIONS)} was fired with your switch changed, and it was so."
 
     return Exercise(
@@ -56,20 +57,17 @@ def which_switch(lab: Laboratory) -> Exercise:
     )
 
 
-def _require_switches(answer: Any) -> None:
-    for _, given in each_answer(answer, QUESTIONS):
-        if given not in SWITCHES:
-            raise Wrong(f"There is no switch {given!r}; there are: {', '.join(SWITCHES)}.")
+def _try_switch(lab: Laboratory, plain: Shot, name: str, path: str) -> str:
+    """Fire with every other value of the switch until one adds or removes the field.
 
-
-def _try_switch(lab: Laboratory, plain: Shot, name: str, path: str) -> None:
-    """Fire with every other value of the switch until one adds or removes the field."""
+    Returns what is wrong with the switch, or nothing.
+    """
     for value in SWITCHES[name].choices[1:]:
         event = lab.fire({name: value}).event
         if event is not None and _has(event, path) != _has(plain.event or {}, path):
-            return
+            return ""
     state = "there" if _has(plain.event or {}, path) else "not there"
-    raise Wrong(
+    return (
         f"Whatever {name} is set to, {path} is {state}, or the whole event is lost. "
         "Which switch is about this one field?"
     )
@@ -88,7 +86,13 @@ def own_context(lab: Laboratory) -> Exercise:
         if not answer or any(value is ... for value in answer.values()):
             raise NotTried
         plain, orders = lab.fire(), [_order(), _order()]
-        shots = [lab.fire(answer, **order) for order in orders]
+        try:
+            shots = [lab.fire(answer, **order) for order in orders]
+        except ValueError as error:
+            if is_in_answer(error, answer):
+                raise
+            # The laboratory's own, of a switch or a value that it does not have.
+            raise Wrong(str(error)) from error
         if answer.keys() == {"contexts"} and not any(_own(shot) for shot in shots):
             raise NotTried
         for shot, order in zip(shots, orders, strict=True):

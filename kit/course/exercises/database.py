@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
+from kit.course.answer_parts import compare, near_miss
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.outcome import Event
 from kit.widgets.crash_widget import TriggerFunction
 
@@ -67,10 +68,10 @@ def cause_by_code(trigger: TriggerFunction) -> Exercise:
         '    50: "max-time-expired",\n'
         '    40324: "unknown-stage",\n'
         "}\n\n\n"
-        "def answer(event):\n"
+        "def cause(event):\n"
         '    code = event.find("contexts.database_error.code")\n'
         '    return CAUSES.get(code, "database-unreachable")',
-        function="cause",
+        answer_name="cause",
     )
 
 
@@ -87,4 +88,8 @@ def _check_cause(given: object, event: Event) -> None:
     # The last part of our fingerprints is the cause.
     if given != event["fingerprint"][-1]:
         code = event.find("contexts.database_error.code")
-        raise Wrong(f"{'Code ' + str(code) if code else 'An error without a code'} is not {given}.")
+        near = near_miss(given, event["fingerprint"][-1])
+        raise Wrong(
+            f"{f'Code {code}' if code else 'An error without a code'} is not {given!r}"
+            f"{f': {near}' if near else ''}."
+        )

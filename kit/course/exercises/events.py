@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
+from kit.course.answer_parts import compare, raise_all
+from kit.course.exercise import Exercise, FunctionExercise
 from kit.outcome import Event
 from kit.widgets.crash_widget import TriggerFunction
 
@@ -26,9 +27,9 @@ def read_the_event(event: Event) -> Exercise:
         "The player is under User. The bet is under Contexts, in the one named spin. The function "
         "is that of the topmost frame of the stack: the one that raised.",
         "answer = {\n"
-        '    "player": event["user"]["username"],\n'
-        '    "bet": event["contexts"]["spin"]["bet"],\n'
-        '    "function": event.find("exception.values[-1].stacktrace.frames[-1].function"),\n'
+        '    "player": mystery["user"]["username"],\n'
+        '    "bet": mystery["contexts"]["spin"]["bet"],\n'
+        '    "function": mystery.find("exception.values[-1].stacktrace.frames[-1].function"),\n'
         "}",
     )
 
@@ -44,7 +45,7 @@ def triage(trigger: TriggerFunction) -> Exercise:
             event = trigger(crash_id).event
             assert event is not None
             line = answer(event)
-            _contains(line, _essentials(event), crash_id)
+            _check_line(line, _essentials(event), crash_id)
         return f"Tried on {len(TRIAGED)} new crashes: each line says who, what and where."
 
     return FunctionExercise(
@@ -52,12 +53,12 @@ def triage(trigger: TriggerFunction) -> Exercise:
         verify,
         'The exception that was raised last is event["exception"]["values"][-1]. Its frames '
         "run from the oldest call to the newest. Take the newest one whose in_app is true.",
-        "def answer(event):\n"
+        "def triage(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]\n'
         "    where = f\"{ours['filename']}:{ours['lineno']}\"\n"
         "    return f\"{event['user']['username']}: {error['type']} at {where}\"",
-        function="triage",
+        answer_name="triage",
     )
 
 
@@ -71,7 +72,14 @@ def _essentials(event: Event) -> dict[str, str]:
     }
 
 
-def _contains(line: object, essentials: dict[str, str], crash_id: str) -> None:
-    for what, value in essentials.items():
-        if value not in str(line):
-            raise Wrong(f"For {crash_id} the line {str(line)!r} does not say {what}.")
+def _check_line(line: object, essentials: dict[str, str], crash_id: str) -> None:
+    text = str(line)
+    raise_all(
+        f"For {crash_id} the line {text!r} does not say {what}{_say_case(value, text)}."
+        for what, value in essentials.items()
+        if value not in text
+    )
+
+
+def _say_case(value: str, text: str) -> str:
+    return " in its own upper and lower case" if value.casefold() in text.casefold() else ""

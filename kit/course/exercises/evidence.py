@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
+from kit.course.answer_parts import raise_all
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.experiments.time_to_fix.puzzles import Case
 from kit.outcome import Event
@@ -26,13 +27,13 @@ def log_line(cases: Sequence[Case]) -> Exercise:
         "All three bugs fail in a loop. The frame that raised is the last one of the stack; its "
         '"vars" hold the local variables, and each loop has one that is called name. Short '
         "variables tell most.",
-        "def answer(event):\n"
+        "def log_line(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    variables = error["stacktrace"]["frames"][-1]["vars"]\n'
         "    short = {k: v for k, v in variables.items() if isinstance(v, str) and len(v) < 30}\n"
         "    told = \" \".join(f'{name}={value}' for name, value in short.items())\n"
         "    return f\"{event['user']['username']}: {error['type']} {told}\"",
-        function="log_line",
+        answer_name="log_line",
     )
 
 
@@ -44,9 +45,11 @@ def _tells(line: object, event: Event, case: Case) -> None:
             f"A log line is one line of at most {MAX_CHARACTERS} characters: others have to read "
             f"it among thousands. This one has {len(line)}."
         )
-    for what, value in _essentials(event, case).items():
-        if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", line):
-            raise Wrong(f"For {case.puzzle.promotion} the line {line!r} does not say {what}.")
+    raise_all(
+        f"For {case.puzzle.promotion} the line {line!r} does not say {what}."
+        for what, value in _essentials(event, case).items()
+        if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", line)
+    )
 
 
 def _essentials(event: Event, case: Case) -> dict[str, str]:

@@ -37,7 +37,7 @@ def suspect_flag() -> Exercise:
         'An event has them in event["contexts"]["flags"]["values"]: dicts with "flag" and '
         '"result". Start with the flags of the first event that were on, and keep those that were '
         "on in every other one, too.",
-        "def answer(events):\n"
+        "def suspect(events):\n"
         "    on = [\n"
         "        {\n"
         '            each["flag"]\n'
@@ -47,7 +47,7 @@ def suspect_flag() -> Exercise:
         "        for event in events\n"
         "    ]\n"
         "    return set.intersection(*on).pop()",
-        function="suspect",
+        answer_name="suspect",
     )
 
 

@@ -1,6 +1,6 @@
 """Which events become one issue, and a fingerprint that decides it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 from uuid import uuid4
@@ -8,34 +8,46 @@ from uuid import uuid4
 from pymongo.errors import DuplicateKeyError
 from sentry_sdk.utils import event_from_exception
 
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, each_answer
+from kit.course.answer_parts import raise_all, require_parts
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.outcome import Event
 from kit.reading.grouping import simulated_issue
 from kit.reading.server.fingerprint import DEFAULT
 
 NO_OPINION: tuple[object, ...] = (None, [], [DEFAULT])
 
+MAX_PAIRS = 8
+
+Fail = Callable[[str], None]
+
 
 def one_issue(events: Mapping[str, Event]) -> Exercise:
     """Say which events become one issue, by giving them the same number."""
 
     def verify(answer: Mapping[str, Any]) -> str:
-        given = dict(each_answer(answer, events))
-        for one, other in combinations(events, 2):
-            together = simulated_issue(events[one]) == simulated_issue(events[other])
-            if (given[one] == given[other]) != together:
-                raise Wrong(
-                    f"Look again at {one} and {other}: are their fingerprints the same? And if "
-                    "they have none, their exception types and their frames of ours?"
-                )
-        issues = len({simulated_issue(event) for event in events.values()})
+        given = require_parts(answer, events)
+        keys = {name: simulated_issue(event) for name, event in events.items()}
+        wrong = [
+            f"{one} and {other}"
+            for one, other in combinations(events, 2)
+            if (given[one] == given[other]) != (keys[one] == keys[other])
+        ]
+        if wrong:
+            if len(wrong) > MAX_PAIRS:
+                wrong = [*wrong[:MAX_PAIRS], f"{len(wrong) - MAX_PAIRS} other pairs"]
+            raise Wrong(
+                f"Look again at {', '.join(wrong)}: are their fingerprints the same? And if they "
+                "have none, their exception types and their in-app frames, with function and line?"
+            )
+        issues = len(set(keys.values()))
         return f"{len(events)} events, {issues} issues."
 
     return Exercise(
         "one-issue",
         verify,
-        "Look at the fingerprint first. Only where there is none compare exception type and frames "
-        "of ours. Message, player and level do not count. Each service has its own issues.",
+        "Look at the fingerprint first. Only where there is none compare the exception type and "
+        "the in-app frames, each with its function and its line of code. Message, player and "
+        "level do not count. Each service has its own issues.",
         "from kit import simulated_issue\n\n"
         "# Anything will do for a number that is the same for the same issue.\n"
         "answer = {name: simulated_issue(event) for name, event in events.items()}",
@@ -46,39 +58,51 @@ def fingerprint() -> Exercise:
     """Write a function that groups duplicate keys by index, and leaves other errors alone."""
 
     def verify(answer: Callable[[Event], object]) -> str:
-        given = [_fingerprint_of(answer, duplicate) for duplicate in (store, bring_in)]
-        if given[0] != given[1]:
-            raise Wrong(
-                f"The same index, hit in two functions, gave {given[0]} and {given[1]}: "
-                "one cause would become two issues."
-            )
-        if _fingerprint_of(answer, redeem) == given[0]:
-            raise Wrong(f"Another index is another cause, and also gave {given[0]}.")
+        given = {each: _fingerprint_of(answer, each) for each in DUPLICATES}
         other = answer(_event(misread, uuid4().hex))
-        if other not in NO_OPINION:
-            raise Wrong(f"A KeyError got the fingerprint {other}: leave it to Sentry with None.")
-        return f"Tried on new duplicates: one index is one issue, {given[0]}, whatever the id."
+        raise_all(_mistakes(given, other))
+        return (
+            f"Tried on new duplicates: one index of a collection is one issue, {given[store]}, "
+            "whatever the id."
+        )
 
     return FunctionExercise(
         "fingerprint",
         verify,
         "A duplicate key is told by the exception's type. The name of the index stands in the "
-        'message behind "index:", and a regular expression finds it. The id must stay out.',
+        'message behind "index:", that of its collection behind "collection:", and a regular '
+        "expression finds both. The id must stay out.",
         "import re\n\n\n"
-        "def answer(event):\n"
+        "def fingerprint(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    if error["type"] != "DuplicateKeyError":\n'
         "        return None\n"
-        '    index = re.search(r"index: (\\S+)", error["value"])[1]\n'
-        '    return ["duplicate-key", index]',
-        function="fingerprint",
+        '    found = re.search(r"collection: (\\S+) index: (\\S+)", error["value"])\n'
+        '    return ["duplicate-key", *found.groups()]',
+        answer_name="fingerprint",
         may_return_none=True,
     )
 
 
-def _fingerprint_of(
-    answer: Callable[[Event], object], duplicate: Callable[[str], None]
-) -> list[str]:
+def _mistakes(given: Mapping[Fail, list[str]], other: object) -> Iterator[str]:
+    """Say what is wrong with the fingerprints of duplicates, and of another error."""
+    if given[store] != given[bring_in]:
+        yield (
+            f"The same index, hit in two functions, gave {given[store]} and {given[bring_in]}: "
+            "one cause would become two issues."
+        )
+    if given[redeem] == given[store]:
+        yield f"Another index is another cause, and also gave {given[store]}."
+    elif given[sign_up] == given[subscribe]:
+        yield (
+            "Two collections, players and newsletter, have an index email_1 each, and both gave "
+            f"{given[sign_up]}. An index has its name within its collection only: say that, too."
+        )
+    if other not in NO_OPINION:
+        yield f"A KeyError got the fingerprint {other}: leave it to Sentry with None."
+
+
+def _fingerprint_of(answer: Callable[[Event], object], duplicate: Fail) -> list[str]:
     value = uuid4().hex
     given = answer(_event(duplicate, value))
     if given is None:
@@ -114,9 +138,22 @@ def redeem(coupon: str) -> None:
     raise _duplicate("coupons", "coupon", coupon)
 
 
+def sign_up(email: str) -> None:
+    """Fail at an index whose name another collection has, too."""
+    raise _duplicate("players", "email", email)
+
+
+def subscribe(email: str) -> None:
+    """Fail at the index of that other collection."""
+    raise _duplicate("newsletter", "email", email)
+
+
 def misread(spin_id: str) -> None:
     """Fail with an error that is no duplicate key."""
     raise KeyError(spin_id)
+
+
+DUPLICATES: tuple[Fail, ...] = (store, bring_in, redeem, sign_up, subscribe)
 
 
 def _duplicate(collection: str, field: str, value: str) -> DuplicateKeyError:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from kit.course.answer_parts import raise_all
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.hosting.server import Server, serve_asgi
 from kit.system.clients import sentry_off
@@ -40,9 +41,8 @@ def guard_a_route(make_app: MakeApp) -> Exercise:
     """Write a guard for the debug route of an app; ``make_app`` puts a guard into that app."""
 
     def verify(answer: MakeGuard) -> str:
-        _try_tokens(make_app, answer)
-        _try_without_token(make_app, answer)
-        _guess_fast(make_app, answer)
+        attacks = (_try_tokens, _try_without_token, _guess_fast)
+        raise_all(problem for attack in attacks for problem in attack(make_app, answer))
         return "No token, wrong ones, too many: strangers stay out, and the owner gets in."
 
     return FunctionExercise(
@@ -53,7 +53,7 @@ def guard_a_route(make_app: MakeApp) -> Exercise:
         "hit(rate, address) says whether one more is allowed. And hmac.compare_digest wants bytes, "
         "because it refuses text that is not ASCII.",
         SOLUTION,
-        function="make_guard",
+        answer_name="make_guard",
     )
 
 
@@ -68,7 +68,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 
-def answer(token, per_minute):
+def make_guard(token, per_minute):
     rate = RateLimitItemPerMinute(per_minute)
     limiter = MovingWindowRateLimiter(MemoryStorage())
 
@@ -116,7 +116,7 @@ def serve_guarded(
         server.stop()
 
 
-def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
+def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
     token = Secret(token_urlsafe(16))
     token.is_compared = False
     strangers: dict[str, str | bytes | None] = {
@@ -130,32 +130,36 @@ def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> None:
     }
     with serve_guarded(make_app, make_guard, token, PLENTY) as call:
         for how, given in strangers.items():
-            _expect(call(given), 401, f"A call {how}")
-        _expect(call(str(token)), 200, "A call with the token")
+            yield from _expect(call(given), 401, f"A call {how}")
+        yield from _expect(call(str(token)), 200, "A call with the token")
     if token.is_compared:
-        raise Wrong(
+        yield (
             "The token was compared with == or !=, which stops at the first letter that differs. "
             "The time that takes tells how much of a guess was right."
         )
 
 
-def _try_without_token(make_app: MakeApp, make_guard: MakeGuard) -> None:
+def _try_without_token(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
     with serve_guarded(make_app, make_guard, None, PLENTY) as call:
         for given in (None, "", "None", "wrong"):
-            _expect(call(given), 404, f"With no token configured, a call with {given!r}")
+            yield from _expect(call(given), 404, f"With no token configured, a call with {given!r}")
 
 
-def _guess_fast(make_app: MakeApp, make_guard: MakeGuard) -> None:
+def _guess_fast(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
     token = token_urlsafe(16)
     with serve_guarded(make_app, make_guard, token, FEW) as call:
         for number in range(FEW):
-            _expect(call("guess", **_claim(number)), 401, f"Guess {number + 1} of {FEW} a minute")
+            guess = call("guess", **_claim(number))
+            yield from _expect(guess, 401, f"Guess {number + 1} of {FEW} a minute")
         refused = call(token, **_claim(FEW))
         too_fast = f"After {FEW} guesses in {FEW} a minute, one more call, now with the token,"
-        _expect(refused, 429, too_fast)
-        if not _is_whole_number(refused.headers.get("Retry-After", "")):
-            raise Wrong("A 429 needs the header Retry-After: in how many whole seconds, 1 or more.")
-        _expect(call(None, WORK), 200, "Work that needs no token must go on meanwhile. Its call")
+        yield from _expect(refused, 429, too_fast)
+        if refused.status_code == 429 and not _is_whole_number(
+            refused.headers.get("Retry-After", "")
+        ):
+            yield "A 429 needs the header Retry-After: in how many whole seconds, 1 or more."
+        work = "Work that needs no token must go on meanwhile. Its call"
+        yield from _expect(call(None, WORK), 200, work)
 
 
 def _claim(number: int) -> dict[str, str]:
@@ -167,6 +171,6 @@ def _is_whole_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) >= 1
 
 
-def _expect(answer: httpx.Response, status: int, who: str) -> None:
+def _expect(answer: httpx.Response, status: int, who: str) -> Iterator[str]:
     if answer.status_code != status:
-        raise Wrong(f"{who} was answered with {answer.status_code}, not with {status}.")
+        yield f"{who} was answered with {answer.status_code}, not with {status}."

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kit.course.exercise import Exercise, Note, compare
+from kit.course.answer_parts import compare
+from kit.course.exercise import Exercise, Note
 from kit.crashes.catalogue import find_crash
 from kit.crashes.crash_type import CrashType
 from kit.html import render
@@ -27,7 +28,9 @@ SUSPECTS = (
     "analytics/validation-error?type=document",
 )
 NAMES = ("astrid", "bilal", "carmen", "deniz", "emeka", "fatou", "goran", "hana", "ines", "jonas")
-WIDE, LOUD = 4, 6
+# How many players the issue that matters has, and the one that comes next; how many events the one
+# has that is loud.
+WIDE, NEXT, LOUD = 4, 3, 7
 RELEASE_S = 1.1
 
 Play = Callable[[str], object]
@@ -38,9 +41,12 @@ Role = tuple[str, str]
 _chance = random.SystemRandom()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mission(Exercise):
-    """An exercise with a story; ``events`` is how many error events it begins with."""
+    """An exercise with a story; ``events`` is how many error events it begins with.
+
+    Its notebook has several: each has a variable, and an answer, of its own.
+    """
 
     story: str = ""
     events: int = 0
@@ -65,7 +71,9 @@ def the_screenshot(trigger: TriggerFunction, play: Play, unavailable: Unavailabl
         "Each card names its trace. As data: workshop.store.wait_for_error(trace_id, timeout=5) is "
         "the error of that trace, its .payload the event. The function is that of the newest frame "
         "of ours.",
-        f'event = workshop.store.wait_for_error("{trace_id}", timeout=5).payload\n{_READ}',
+        f'event = workshop.store.wait_for_error("{trace_id}", timeout=5).payload\n'
+        + _READ.format(answer="screenshot_answer"),
+        answer_name="screenshot_answer",
         story=f"A player sends a screenshot of an error page. It says: “Something went wrong. "
         f"Reference {trace_id}.” There were {len(events)} errors in the last seconds. Which "
         "service failed, in which function of ours, and who is the player?",
@@ -74,23 +82,27 @@ def the_screenshot(trigger: TriggerFunction, play: Play, unavailable: Unavailabl
 
 
 def most_players(trigger: TriggerFunction, play: Play, unavailable: Unavailable) -> Mission:
-    """Find the issue that hits the most players, beside one that only makes the most noise."""
-    wide, loud, *others = suspects(unavailable, 4)
-    one, *players = cast(1 + WIDE + len(others))
+    """Find the issue that hits the most players, beside louder ones that hit fewer."""
+    wide, close, loud, other = suspects(unavailable, 4)
+    one, *players = cast(1 + WIDE + NEXT)
     hits = [(wide, player) for player in players[:WIDE]]
-    noise = [*zip(others, players[WIDE:], strict=True)] * 2
-    events = stage(trigger, play, [*hits, *noise, *[(loud, one)] * LOUD])
+    # Of the same players as others, twice each: more events, and fewer players.
+    noise = [(close, player) for player in players[-NEXT:]] * 2
+    alone = [(other, players[0])] * 2
+    events = stage(trigger, play, [*hits, *noise, *alone, *[(loud, one)] * LOUD])
     expected = {**where_and_whom(events[0]), "players": WIDE}
     del expected["player"]
     return Mission(
         "most-players",
         make_verify(expected, "Events count how often it happened, users how many it happened to."),
-        "workshop.issues(last=…) has a column Users; as data each issue has .users. Unfold the "
-        "latest event for the function: that of the newest frame of ours.",
-        f"issue = max(workshop.issues(last={len(events)}), key=lambda issue: issue.users)\n"
-        f"event = issue.latest\n{_READ}"
-        'del answer["player"]\n'
-        'answer["players"] = issue.users\n',
+        "The list of issues has a column Users; as data each of players_issues has .users. Unfold "
+        "the latest event for the function: that of the newest frame of ours.",
+        "issue = max(players_issues, key=lambda issue: issue.users)\n"
+        "event = issue.latest\n"
+        + _READ.format(answer="players_answer")
+        + 'del players_answer["player"]\n'
+        'players_answer["players"] = issue.users\n',
+        answer_name="players_answer",
         story=f"{len(events)} errors in the last seconds, and time to mend one of them before the "
         "evening. Find the issue that hit the most players: which service, which function of ours, "
         "and how many players?",
@@ -112,10 +124,11 @@ def new_since(trigger: TriggerFunction, play: Play, unavailable: Unavailable) ->
         make_verify(
             where_and_whom(events[2 * len(before)]), "First seen is what a release is judged by."
         ),
-        "The newest event is of an issue that everybody knows. workshop.issues(last=…) has a "
-        "column First seen; as data each issue has .first_seen.",
-        f"issue = max(workshop.issues(last={len(events)}), key=lambda issue: issue.first_seen)\n"
-        f"event = issue.latest\n{_READ}",
+        "The newest event is of an issue that everybody knows. The list of "
+        "issues has a column First seen; as data each of release_issues has .first_seen.",
+        "issue = max(release_issues, key=lambda issue: issue.first_seen)\n"
+        "event = issue.latest\n" + _READ.format(answer="release_answer"),
+        answer_name="release_answer",
         story=f"{len(known)} issues are known, and wait for their turn. Seconds ago a release went "
         "out. The known ones go on as before, and one issue is new. Which service, which function "
         "of ours, and which player met it first?",
@@ -172,9 +185,9 @@ def _meet(trigger: TriggerFunction, play: Play, crash_id: str, player: str) -> E
 
 _READ = """\
 frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
-answer = {
+{answer} = {{
     "service": event["server_name"],
     "function": [frame for frame in frames if frame.get("in_app")][-1]["function"],
     "player": event["user"]["username"],
-}
+}}
 """

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kit.course.answer_parts import raise_all
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.course.exercises import leaking_shop as shop
 from kit.outcome import Event
@@ -59,7 +60,7 @@ def clean(value):
     return value
 
 
-def answer(event, hint):
+def before_send(event, hint):
     return clean(event)
 """.strip()
 
@@ -82,7 +83,7 @@ def keep_it_in() -> Exercise:
         "tickets with tkt_, a card is 16 digits that begin with 4, and texts say password=… or "
         "token=….",
         SOLUTION,
-        function="before_send",
+        answer_name="before_send",
         may_return_none=True,
     )
 
@@ -100,22 +101,26 @@ def _check(after: object, before: Event, planted: shop.Planted) -> None:
 
 
 def _check_kept(after: Event, before: Event) -> None:
-    for what, path in KEPT.items():
-        if after.find(path) != before.find(path):
-            raise Wrong(f"Too much is gone: {what} is not what it was. It is no secret.")
-    for what, (path, rest) in REST.items():
-        if rest not in str(after.find(path)):
-            raise Wrong(
-                f"Too much is gone: {what} has lost {rest!r}. Replace the secret, not the text."
-            )
+    changed = [
+        f"Too much is gone: {what} is not what it was. It is no secret."
+        for what, path in KEPT.items()
+        if after.find(path) != before.find(path)
+    ]
+    lost = [
+        f"Too much is gone: {what} has lost {rest!r}. Replace the secret, not the text."
+        for what, (path, rest) in REST.items()
+        if rest not in str(after.find(path))
+    ]
+    raise_all([*changed, *lost])
 
 
 def _check_secrets(after: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
     text = json.dumps(after, default=str)
     through = {place: secret for place, secret in secrets.items() if secret in text}
-    for place, secret in through.items():
-        path = next(shop.paths(after, secret), "the event")
-        raise Wrong(
-            f"{len(through)} of {len(secrets)} secrets got through. One is that of the {place}: "
-            f"{path}"
-        )
+    if not through:
+        return
+    found = (
+        f"That of the {place}: {next(shop.paths(after, secret), 'the event')}"
+        for place, secret in through.items()
+    )
+    raise_all([f"{len(through)} of {len(secrets)} secrets got through.", *found])

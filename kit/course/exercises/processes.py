@@ -9,7 +9,9 @@ from typing import Any
 
 import psutil
 
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
+from kit.course.answer_error import AnswerError
+from kit.course.answer_parts import raise_all, require_choices
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.crashes.expectation import is_watchdog
 from kit.hosting.node import find_node
 from kit.outcome import Event, Outcome
@@ -38,11 +40,10 @@ def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
     """Predict which crash types end the process; ``pid`` tells the id of the one that runs."""
 
     def verify(answer: dict[str, bool]) -> str:
-        given = answer if isinstance(answer, dict) else {}
         # First of all: no crash is fired for half an answer.
-        compare(answer, {crash_id: given.get(crash_id) for crash_id in FIVE})
-        for crash_id in FIVE:
-            _check_prediction(answer[crash_id], trigger, pid, crash_id)
+        require_choices(answer, FIVE, (True, False))
+        wrong = [_try_prediction(answer[crash_id], trigger, pid, crash_id) for crash_id in FIVE]
+        raise_all(filter(None, wrong))
         return "All five were fired. The process ids before and after agree with you."
 
     return Exercise(
@@ -60,16 +61,14 @@ def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
     )
 
 
-def _check_prediction(given: object, trigger: TriggerFunction, pid: Pid, crash_id: str) -> None:
-    if not isinstance(given, bool):
-        raise Wrong(f"{crash_id!r} is True when it ends the process, else False; not {given!r}.")
+def _try_prediction(given: bool, trigger: TriggerFunction, pid: Pid, crash_id: str) -> str:
+    """Fire a crash; say what is wrong with the prediction, or nothing."""
     before = pid()
     trigger(crash_id)
     after = pid()
-    if given != (before != after):
-        raise Wrong(
-            f"{crash_id} was fired: before it the process had the id {before}, after it {after}."
-        )
+    if given == (before != after):
+        return ""
+    return f"{crash_id} was fired: before it the process had the id {before}, after it {after}."
 
 
 # A promise that is not forgotten
@@ -88,7 +87,7 @@ start(work, (error) => reported.push(error?.message ?? `${error}`));
 """
 
 
-class JavaScriptError(Exception):
+class JavaScriptError(AnswerError):
     """The answer is no JavaScript; the message is that of Node.js."""
 
 
@@ -109,7 +108,7 @@ def start_a_promise() -> Exercise:
         verify,
         "work().catch(report) is nearly there: but what if work throws before it returns a "
         "promise? In an async function try and catch take both.",
-        'answer = """\n'
+        'start = """\n'
         "async (work, report) => {\n"
         "  try {\n"
         "    await work();\n"
@@ -118,6 +117,7 @@ def start_a_promise() -> Exercise:
         "  }\n"
         "}\n"
         '"""',
+        answer_name="start",
     )
 
 
@@ -126,7 +126,7 @@ def _is_a_function(start: str) -> None:
         f"{start}\nif (typeof start !== 'function') throw new TypeError('no function');"
     )
     if run.returncode:
-        raise JavaScriptError(_error(run))
+        raise JavaScriptError(f"Node.js says: {_error(run)}")
 
 
 def _check_run(code: str, what: str) -> None:
@@ -193,13 +193,13 @@ def first_look(trigger: TriggerFunction, end: End) -> Exercise:
         verify,
         "contexts.node.heap_exhausted says whether V8 gave up. Node.js itself ends with exit code "
         "1 when nobody catches an error. A signal, or any other exit code, is something else.",
-        "def answer(event):\n"
+        "def first_look(event):\n"
         '    if event["contexts"]["node"]["heap_exhausted"]:\n'
         '        return "heap"\n'
         '    if event["contexts"]["process"]["exit_code"] == 1:\n'
         '        return "error"\n'
         '    return "outside"',
-        function="first_look",
+        answer_name="first_look",
     )
 
 
@@ -239,12 +239,12 @@ def root_cause(trigger: TriggerFunction) -> Exercise:
         verify,
         "Look at the mechanism of each. The gateway caught and reported that somebody did not "
         "answer: handled. Of those that nobody handled, the one from inside says more.",
-        "def answer(events):\n"
+        "def root_cause(events):\n"
         "    def distance(event):\n"
         '        mechanism = event["exception"]["values"][-1]["mechanism"]\n'
         '        return mechanism["handled"], mechanism["type"] == "supervisor"\n\n'
         "    return min(events, key=distance)",
-        function="root_cause",
+        answer_name="root_cause",
     )
 
 

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kit.course.exercise import Exercise, FunctionExercise, NotTried, Wrong, require_choices
+from kit.course.answer_parts import raise_all, require_choices
+from kit.course.exercise import Exercise, FunctionExercise, NotTried, Wrong
 from kit.hosting.server import Server, serve_asgi
 from kit.ingest.envelope import parse
 from kit.ingest.relay import Relay
@@ -70,13 +71,14 @@ def again_or_dropped() -> Exercise:
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, ANSWERS, (DELIVERED, AGAIN, DROPPED))
-        for name, status in ANSWERS.items():
-            seen = fate(status)
-            if answer[name] != seen:
-                raise Wrong(
-                    f"A server answered {name}, and the envelope was not {answer[name]}. "
-                    "Would the same bytes be welcome a minute later?"
-                )
+        wrong = [
+            f"A server answered {name}, and the envelope was not {answer[name]}."
+            for name, status in ANSWERS.items()
+            if answer[name] != fate(status)
+        ]
+        if wrong:
+            wrong.append("Would the same bytes be welcome a minute later?")
+        raise_all(wrong)
         return f"Each of the {len(ANSWERS)} was tried on the relay, and it did as you said."
 
     return Exercise(
@@ -134,13 +136,18 @@ def reported_or_silent() -> Exercise:
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, LOSSES, (REPORTED, SILENT))
-        for name, loss in LOSSES.items():
-            seen = REPORTED if loss.is_reported() else SILENT
-            if answer[name] != seen:
-                raise Wrong(
-                    f"{name!r} is not {answer[name]!r}: it was tried just now. Who knows of the "
-                    "loss, the SDK alone or the server as well, and which option is no callback?"
-                )
+        seen = {name: REPORTED if loss.is_reported() else SILENT for name, loss in LOSSES.items()}
+        wrong = [
+            f"{name!r} is not {answer[name]!r}: it was tried just now."
+            for name in LOSSES
+            if answer[name] != seen[name]
+        ]
+        if wrong:
+            wrong.append(
+                "Who knows of the loss, the SDK alone or the server as well, and which option is "
+                "no callback?"
+            )
+        raise_all(wrong)
         return f"Each of the {len(LOSSES)} was lost on purpose, and reported or not as you said."
 
     return Exercise(
@@ -174,13 +181,13 @@ def take_a_dsn_apart() -> Exercise:
         "urllib.parse.urlsplit(dsn) takes it apart: username is the key. The last part of the path "
         "is the project. What stands before it belongs to the server, and stays in front of /api/.",
         "from urllib.parse import urlsplit\n\n\n"
-        "def answer(dsn):\n"
+        "def destination(dsn):\n"
         "    parts = urlsplit(dsn)\n"
         '    host = parts.netloc.rpartition("@")[2]\n'
         '    prefix, _, project = parts.path.rpartition("/")\n'
         '    url = f"{parts.scheme}://{host}{prefix}/api/{project}/envelope/"\n'
         "    return url, parts.username",
-        function="destination",
+        answer_name="destination",
     )
 
 
@@ -200,6 +207,13 @@ def _check_destination(given: object, dsn: str) -> None:
         raise Wrong(f"For {dsn} the function returned {given!r}; a URL and a key are wanted.")
     parts = Dsn(dsn)
     expected = str(parts.to_auth().get_api_url()), parts.public_key
-    for what, mine, right in zip(("URL", "key"), given, expected, strict=True):
-        if mine != right:
-            raise Wrong(f"The {what} of {dsn} is not {mine!r}.")
+    raise_all(
+        f"The {what} of {dsn} is not {mine!r}{_say_difference(mine, right)}."
+        for what, mine, right in zip(("URL", "key"), given, expected, strict=True)
+        if mine != right
+    )
+
+
+def _say_difference(given: object, right: str) -> str:
+    # Of a URL, the end alone is easily forgotten.
+    return ": mind the slash at its end" if str(given).rstrip("/") == right.rstrip("/") else ""

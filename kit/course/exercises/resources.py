@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, compare
+from kit.course.answer_parts import compare
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.outcome import Event, Profile
 from kit.reading.profiles import StackSample, active_samples
 from kit.views.flame import find_hot_spot
@@ -73,12 +74,12 @@ def leak_per_step(trigger: TriggerFunction) -> Exercise:
         'The breadcrumbs are in event["breadcrumbs"]["values"]; those of the leak have the '
         'category "memory", and in data the rss_mb of the process. Between three breadcrumbs '
         "there are two steps.",
-        "def answer(event):\n"
+        "def leak(event):\n"
         '    crumbs = event["breadcrumbs"]["values"]\n'
         '    sizes = [c["data"]["rss_mb"] for c in crumbs if c["category"] == "memory"]\n'
         "    grown = sizes[-1] - sizes[0]\n"
         '    return {"breadcrumbs": len(sizes), "mb_per_step": grown / (len(sizes) - 1)}',
-        function="leak",
+        answer_name="leak",
     )
 
 

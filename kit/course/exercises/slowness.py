@@ -44,10 +44,10 @@ def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
         verify,
         'Count the name of those spans whose op is "db". collections.Counter has most_common().',
         "from collections import Counter\n\n\n"
-        "def answer(spans):\n"
+        "def repeated(spans):\n"
         '    queries = Counter(span.name for span in spans if span.op == "db")\n'
         "    return queries.most_common(1)[0]",
-        function="repeated",
+        answer_name="repeated",
     )
 
 
@@ -79,7 +79,7 @@ def one_query(url: str) -> Exercise:
         verify,
         'spins.aggregate([{"$group": {"_id": "$player", …}}]) groups in the database: '
         '"wagered": {"$sum": "$bet"} adds up. Or fetch all spins with one find(), and add up here.',
-        "def answer(spins):\n"
+        "def report_fast(spins):\n"
         "    group = {\n"
         '        "_id": "$player",\n'
         '        "wagered": {"$sum": "$bet"},\n'
@@ -89,7 +89,7 @@ def one_query(url: str) -> Exercise:
         "    return {\n"
         '        row["_id"]: {"wagered": row["wagered"], "won": row["won"]} for row in rows\n'
         "    }",
-        function="report_fast",
+        answer_name="report_fast",
     )
 
 

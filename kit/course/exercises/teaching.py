@@ -1,8 +1,9 @@
 """The instructor's exercise. It is of no learner's course, and in no list of exercises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kit.course.answer_parts import raise_all
 from kit.course.exercise import Exercise, NotTried, Wrong
 
 PAUSE = "pause"
@@ -28,29 +29,31 @@ def _judge(answer: Any, minutes: Mapping[int, int]) -> str:
         raise Wrong('check() wants a list, of numbers of notebooks and "pause".')
     if ... in answer:
         raise NotTried
-    for step in answer:
-        if step != PAUSE and step not in minutes:
-            raise Wrong(f'{step!r} is neither the number of a notebook nor "pause".')
-    _check_choice([step for step in answer if step != PAUSE])
-    return _check_time(answer, minutes)
-
-
-def _check_choice(numbers: Sequence[int]) -> None:
-    if len(set(numbers)) < len(numbers):
-        raise Wrong("A notebook comes twice.")
-    if len(numbers) < FEWEST:
-        raise Wrong(f"{len(numbers)} notebooks are few: take at least {FEWEST}.")
-    if numbers[0] != FIRST or numbers[-1] != LAST:
-        raise Wrong(f"Begin with {FIRST}, and let them measure on themselves, in {LAST}, at last.")
-
-
-def _check_time(steps: Sequence[Any], minutes: Mapping[int, int]) -> str:
-    total = since = 0
-    for step in steps:
-        took = PAUSE_MINUTES if step == PAUSE else minutes[step]
-        total, since = total + took, 0 if step == PAUSE else since + took
-        if since > LONGEST_MINUTES:
-            raise Wrong(f"By the end of {step} they have sat for {since} minutes without a pause.")
+    raise_all(
+        f'{step!r} is neither the number of a notebook nor "pause".'
+        for step in answer
+        if step != PAUSE and step not in minutes
+    )
+    total = sum(PAUSE_MINUTES if step == PAUSE else minutes[step] for step in answer)
+    numbers = [step for step in answer if step != PAUSE]
+    raise_all([*_find_mistakes(numbers), *_find_long_sittings(answer, minutes)])
     if total > CLASS_MINUTES:
         raise Wrong(f"That takes {total} minutes, and you have {CLASS_MINUTES}.")
     return f"That takes {total} minutes, and leaves {CLASS_MINUTES - total} for what goes wrong."
+
+
+def _find_mistakes(numbers: Sequence[int]) -> Iterator[str]:
+    if len(set(numbers)) < len(numbers):
+        yield "A notebook comes twice."
+    if len(numbers) < FEWEST:
+        yield f"{len(numbers)} notebooks are few: take at least {FEWEST}."
+    if not numbers or numbers[0] != FIRST or numbers[-1] != LAST:
+        yield f"Begin with {FIRST}, and let them measure on themselves, in {LAST}, at last."
+
+
+def _find_long_sittings(steps: Sequence[Any], minutes: Mapping[int, int]) -> Iterator[str]:
+    since = 0
+    for step in steps:
+        since = 0 if step == PAUSE else since + minutes[step]
+        if since > LONGEST_MINUTES:
+            yield f"By the end of {step} they have sat for {since} minutes without a pause."

@@ -32,7 +32,7 @@ import sentry_sdk
 from sentry_sdk.traces import start_span
 
 
-def answer(order, bank):
+def settle(order, bank):
     if order["amount"] > order["balance"]:
         sentry_sdk.metrics.count("orders.refused", 1, attributes={"tier": order["tier"]})
         sentry_sdk.logger.info("order refused", attributes={"order.id": order["id"]})
@@ -122,7 +122,7 @@ def right_kind() -> Exercise:
         "sentry_sdk.logger.info(text, attributes={…}). What is broken: "
         "sentry_sdk.capture_exception(error). How long: with start_span(name=…).",
         SOLUTION.strip(),
-        function="settle",
+        answer_name="settle",
     )
 
 

@@ -13,6 +13,7 @@ import httpx
 from demo_services.sdk import GENERATION
 from demo_services.services import GAME_ENGINE, GATEWAY
 from demo_services.trace import start_span
+from kit.course.answer_parts import raise_all
 from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.ingest.store import Store, StoredItem
 from kit.reading.payload import as_mapping, as_str
@@ -78,13 +79,13 @@ def torn_where(trigger: TriggerFunction, whole: Items) -> Exercise:
     return FunctionExercise(
         "torn-where",
         verify,
-        f'A call is a span whose op is "{CALL}". Its other side is a span of the service that was '
-        "called, and that one's parent_id is the id of the call.",
-        "def answer(spans):\n"
+        f'A call is a span with span.op == "{CALL}". Its other side is a span of the service that '
+        "was called, and that one's parent_id is the id of the call.",
+        "def torn(spans):\n"
         "    parents = {span.parent_id for span in spans}\n"
         f'    calls = [span for span in spans if span.op == "{CALL}"]\n'
         "    return [call.name for call in calls if call.id not in parents]",
-        function="torn",
+        answer_name="torn",
     )
 
 
@@ -93,10 +94,11 @@ def _check_torn(answer: Find, items: Items, what: str) -> None:
     if not isinstance(given, list | tuple | set) or not all(isinstance(n, str) for n in given):
         raise Wrong("The function must return a list with the name of each such call.")
     expected = Counter(span.name for span in torn_calls(spans(items)))
-    if extra := Counter(given) - expected:
-        raise Wrong(f"In {what} {next(iter(extra))!r} is not a call without an other side.")
-    if lacking := expected - Counter(given):
-        raise Wrong(f"In {what} {lacking.total()} such calls are missing from the list.")
+    extra, lacking = Counter(given) - expected, expected - Counter(given)
+    problems = [f"In {what} {name!r} is not a call without an other side." for name in extra]
+    if lacking:
+        problems.append(f"In {what} {lacking.total()} such calls are missing from the list.")
+    raise_all(problems)
 
 
 # How a trace is carried on
@@ -123,15 +125,16 @@ def carry_on(
     return FunctionExercise(
         "carry-on",
         verify,
-        "sentry_sdk has get_traceparent() and get_baggage(): each returns what belongs into the "
-        f"header of that kind, {TRACE} and {BAGGAGE}.",
+        "sentry_sdk.get_traceparent() and sentry_sdk.get_baggage() each return what belongs into "
+        f"the header of that kind, {TRACE} and {BAGGAGE}. On the other side "
+        "sentry_sdk.traces.continue_trace(headers) reads them: the gateway's integration calls it.",
         "import sentry_sdk\n\n\n"
-        "def answer():\n"
+        "def carry():\n"
         "    return {\n"
         f'        "{TRACE}": sentry_sdk.get_traceparent(),\n'
         f'        "{BAGGAGE}": sentry_sdk.get_baggage(),\n'
         "    }",
-        function="carry",
+        answer_name="carry",
     )
 
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError, field_validator
 
 from demo_services.analytics.spin import Spin
-from kit.course.exercise import Exercise, FunctionExercise, Wrong, require_choices
+from kit.course.answer_parts import raise_all, require_choices
+from kit.course.exercise import Exercise, FunctionExercise, Wrong
 from kit.outcome import Outcome
 from kit.widgets.crash_widget import TriggerFunction
 
@@ -29,14 +30,19 @@ def captured_or_not(trigger: TriggerFunction) -> Exercise:
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, MISTAKES, (NOTHING, BARE, OURS))
-        for mistake, crash_id in MISTAKES.items():
-            outcome = trigger(crash_id)
-            if answer[mistake] != what_arrived(outcome):
-                raise Wrong(
-                    f"The {mistake} was made anew and answered {outcome.response.status_code}. "
-                    f"It did not leave {answer[mistake]!r}. Does anything reach a hook of the "
-                    "SDK, or a capture of ours? Which functions are on the stack then?"
-                )
+        outcomes = {mistake: trigger(crash_id) for mistake, crash_id in MISTAKES.items()}
+        wrong = [
+            f"The {mistake} was made anew and answered {outcome.response.status_code}. "
+            f"It did not leave {answer[mistake]!r}."
+            for mistake, outcome in outcomes.items()
+            if answer[mistake] != what_arrived(outcome)
+        ]
+        if wrong:
+            wrong.append(
+                "Does anything reach a hook of the SDK, or a capture of ours? Which functions are "
+                "on the stack then?"
+            )
+        raise_all(wrong)
         return f"All {len(MISTAKES)} were made anew, and left what you said."
 
     return Exercise(
@@ -77,12 +83,12 @@ def context_without_values() -> Exercise:
         verify,
         "Each error is a dict. loc says where and type says what: both are names. input is the "
         "value itself, and a validator may have put it into msg and ctx as well.",
-        "def answer(errors):\n"
+        "def without_values(errors):\n"
         "    fields = {\n"
         '        ".".join(map(str, error["loc"])): error["type"] for error in errors\n'
         "    }\n"
         '    return {"count": len(errors), "fields": fields}',
-        function="without_values",
+        answer_name="without_values",
     )
 
 
@@ -93,10 +99,12 @@ def _check_context(context: object, errors: Errors, secret: str) -> None:
     if secret in text:
         places = dict.fromkeys(key for each in errors for key in each if secret in str(each[key]))
         raise Wrong(f"A value that was sent got through. It is in {', '.join(places)}.")
-    for error in errors:
-        for name in (*error["loc"], error["type"]):
-            if str(name) not in text:
-                raise Wrong(f"Of {error['type']} at {error['loc']} the context lacks {name!r}.")
+    raise_all(
+        f"Of {error['type']} at {error['loc']} the context lacks {name!r}."
+        for error in errors
+        for name in (*error["loc"], error["type"])
+        if str(name) not in text
+    )
 
 
 def _as_json(context: Mapping[Any, Any]) -> str:

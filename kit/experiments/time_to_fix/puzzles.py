@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -40,10 +40,11 @@ class Puzzle:
     promotion: str
     question: str
     choices: tuple[str, ...]
-    cause: str
-    explanation: str
-    culprit_variable: str
-    requests: tuple[Request, ...]
+    # Not in the repr: a notebook keeps the repr of what a cell shows.
+    cause: str = field(repr=False)
+    explanation: str = field(repr=False)
+    culprit_variable: str = field(repr=False)
+    requests: tuple[Request, ...] = field(repr=False)
 
     @property
     def code(self) -> str:

