@@ -11,6 +11,9 @@ from demo_services.redaction import redact_event
 from demo_services.sdk import ignore_logger, logging_integration
 from demo_services.services import Service
 
+# What all services report, whatever the shell says.
+ENVIRONMENT = "workshop"
+
 frames.guard()
 
 # uvicorn logs what the ASGI integration has captured already.
@@ -35,7 +38,7 @@ def sentry_options(service: Service) -> dict[str, Any]:
     """
     return {
         "release": service.release,
-        "environment": "workshop",
+        "environment": ENVIRONMENT,
         "server_name": service.name,
         # Spans are sent as they end, and not as parts of a transaction.
         "trace_lifecycle": "stream",

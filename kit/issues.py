@@ -11,7 +11,8 @@ from markupsafe import Markup
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
-from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue, title
+from kit.reading.event import headline
+from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue
 from kit.reading.payload import as_str, truncate
 from kit.reading.server.references import NOT_IMITATED, STATS, USERS
 from kit.reading.server.users import has_user, user_key
@@ -209,7 +210,7 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
     level = as_str(event.get("level"))
     return Issue(
         key=latest.key,
-        title=title(event),
+        title=headline(event).title,
         culprit=culprit(event),
         service=item.project,
         level=level if level in _LEVELS else "error",
@@ -227,7 +228,7 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
 
 def changes(seen: Sequence[Seen]) -> list[str]:
     """Return what became of the issues as they were sent, a sentence each."""
-    titles = {each.sent: title(each.item.payload) for each in reversed(seen)}
+    titles = {each.sent: headline(each.item.payload).title for each in reversed(seen)}
     into: dict[Key, dict[Key, None]] = {}
     out_of: dict[Key, dict[Key, None]] = {}
     for each in seen:

@@ -14,14 +14,14 @@ from sentry_sdk.consts import VERSION
 
 from demo_services import payment
 from demo_services.services import PAYMENT, SERVICES
+from demo_services.telemetry import ENVIRONMENT
 from kit.provenance.meanings import SUPERVISOR
 from kit.provenance.node_sdk import NODE
 from kit.provenance.python_sdk import PYTHON, Sdk
-from kit.reading.payload import as_str, exceptions, get_path, service, truncate
+from kit.reading.payload import as_str, escape_bidi, exceptions, get_path, service, truncate
 
 Event = Mapping[str, Any]
 
-ENVIRONMENT = "workshop"
 _PYTHON, _NODE = "sentry.python", "sentry.javascript.node"
 # Versions of which the facts were written.
 _KNOWN_MAJORS = {_PYTHON: {2, 3}, _NODE: {11}}
@@ -59,8 +59,8 @@ class Sender:
 
 def sender(event: Event) -> Sender:
     """Return who sent an event."""
-    name = truncate(as_str(get_path(event, ("sdk", "name"))))
-    version = truncate(as_str(get_path(event, ("sdk", "version"))))
+    name = escape_bidi(truncate(as_str(get_path(event, ("sdk", "name")))))
+    version = escape_bidi(truncate(as_str(get_path(event, ("sdk", "version")))))
     family = _PYTHON if f"{name}.".startswith(f"{_PYTHON}.") else name
     known = {_PYTHON: PYTHON, _NODE: NODE}.get(family)
     if known is None:

@@ -46,6 +46,12 @@ class Headline:
         return self.type or truncate(self.message, MAX_NAME) or NO_MESSAGE
 
     @property
+    def title(self) -> str:
+        """Type and the beginning of the message, as an issue is called."""
+        told = truncate(self.message)
+        return f"{self.type}: {told}" if self.type and told else self.name
+
+    @property
     def words(self) -> str:
         """Type and message in one."""
         return ": ".join(filter(None, (self.type, self.message))) or NO_MESSAGE

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from kit.actionable import ActionableError
+from kit.reading.event import headline
 from kit.reading.payload import (
     as_mapping,
     as_mappings,
@@ -96,29 +97,19 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
         kind, told = type(error).__name__, " ".join(str(error).split())
         raise FingerprintError(
             f"fingerprint() raised {kind}: {told}{_place(rule, error)}. "
-            f"It was given the event “{title(event)}”."
+            f"It was given the event “{headline(event).title}”."
         ) from error
     if given is None:
         return None
     if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
         raise FingerprintError(
-            f"fingerprint() returned {truncate(repr(given))} for the event “{title(event)}”. "
-            "A fingerprint is a list of strings; None leaves the event as it was sent."
+            f"fingerprint() returned {truncate(repr(given))} for the event "
+            f"“{headline(event).title}”. A fingerprint is a list of strings; None leaves the event as it was sent."
         )
     return list(given)
 
 
 # Words
-
-
-def title(event: Raw) -> str:
-    """Return the type of the exception raised last with its message, or the message."""
-    errors = exceptions(event)
-    if not errors:
-        return truncate(event_message(event), 120) or "Event without a message"
-    kind = as_str(errors[-1].get("type")) or "Exception"
-    told = truncate(as_str(errors[-1].get("value")))
-    return f"{kind}: {told}" if told else kind
 
 
 def culprit(event: Raw) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from kit.crashes.crash_type import CrashType, Parameter
 from kit.html import display_live, render
 from kit.outcome import Event, Outcome
+from kit.reading.event import headline
 from kit.reading.spans import length
 from kit.views.gauges import Recording, WatchTarget, gauges
 from kit.widgets.controls import make_button, make_number_box
@@ -157,8 +158,9 @@ def cards(events: Sequence[Event]) -> str:
 
 
 def _fold(event: Event) -> Fold:
-    level, message = event.get("level"), event.find("exception.values[-1].value")
-    return Fold(str(level or "error"), event.title, str(message or ""), event._repr_html_())
+    named = headline(event)
+    told = named.message if named.type else ""
+    return Fold(str(event.get("level") or "error"), named.name, told, event._repr_html_())
 
 
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:

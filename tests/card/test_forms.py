@@ -19,8 +19,8 @@ from kit.html import render
 from kit.ingest.store import StoredItem
 from kit.issues import Issues, Seen, group, issue_list
 from kit.outcome import Event
-from kit.reading.event import NO_MESSAGE
-from kit.reading.grouping import simulated_issue, title
+from kit.reading.event import NO_MESSAGE, headline
+from kit.reading.grouping import simulated_issue
 from kit.views.card import event_card
 from kit.views.logs import log_explorer
 from kit.widgets.feed import describe_item
@@ -64,7 +64,7 @@ def readable(event: dict[str, Any]) -> str:
 
 def issues_of(item: StoredItem) -> Issues:
     key = simulated_issue(item.payload)
-    found = group([Seen(item, item.payload, key, key)], lambda _: Event(item.payload))
+    found = group([Seen(item, item.payload, key, key)], lambda *_: Event(item.payload))
     return Issues(found, complete=True, as_sent=1, changes=None)
 
 
@@ -74,7 +74,7 @@ def check_form(sample: Sample) -> None:
     text = readable(event)
     assert [mark for mark in sample.marks if mark not in text] == []
     assert event.title == sample.title
-    assert title(event).startswith(sample.title)
+    assert headline(event).title.startswith(sample.title)
     assert sample.title in repr(event)
     assert sample.title in describe_item(item).words + NO_MESSAGE
     assert sample.title in log_explorer([item], TRACE)
@@ -133,7 +133,7 @@ def test_an_exception_is_named_alike_by_all(part: dict[str, Any]) -> None:
     event = Event({"event_id": "1", "platform": "go", **part})
     (issue,) = issues_of(stored(event))
     assert event.title == "CircuitOpen"
-    assert title(event) == issue.title == "CircuitOpen: breaker is open"
+    assert headline(event).title == issue.title == "CircuitOpen: breaker is open"
     assert describe_item(stored(event)).words == issue.title
     assert issue.title in log_explorer([stored(event)], TRACE)
     card = Page(event_card(event))
@@ -163,7 +163,7 @@ PARAMETERS: list[tuple[Any, str]] = [
 def test_a_log_record_is_named_by_its_message(name: str, entry: Any, text: str) -> None:
     event = Event({"event_id": "1", "logger": "shop", name: entry})
     item = stored(event)
-    assert event.title == title(event) == issues_of(item)[0].title == text
+    assert event.title == headline(event).title == issues_of(item)[0].title == text
     assert describe_item(item).words == f"Log record: {text}"
     assert Page(event_card(event)).one("p", "cw-message").text == text
     assert f"<bdi>{text}</bdi>" in log_explorer([item], TRACE)

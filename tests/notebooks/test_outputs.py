@@ -22,7 +22,6 @@ TRIED_TWICE = {
     "09_process_deaths.ipynb",
     "11_the_debug_panel.ipynb",
     "17_build_your_own_context.ipynb",
-    "18_from_sdk_2_to_3.ipynb",
 }
 RUNS = [pytest.param(name, marks=[] if name == FIRST else pytest.mark.slow) for name in NOTEBOOKS]
 

@@ -27,7 +27,13 @@ DOCUMENTED = re.compile(
 )
 KIT = Path(kit.__file__).parent
 # A drawing links to nothing. The page is named where that is worked out which it shows.
-WORKED_OUT = {"card": "grouping", "check_ins": "lateness", "release_health": "sessions"}
+WORKED_OUT = {
+    "card": "grouping",
+    "check_ins": "lateness",
+    "issues": "server/references",
+    "release_health": "sessions",
+    "server_cuts": "server/references",
+}
 # What a learner reads on the screen. The crash types have tests of their own.
 ON_SCREEN = sorted(
     path

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentry_sdk.utils import event_from_exception
 
+from kit.reading.event import headline
 from kit.reading.grouping import (
     FingerprintError,
     ask,
     culprit,
     reason,
     simulated_issue,
-    title,
 )
 from kit.reading.server.fingerprint import DEFAULT
 from kit.reading.server.messages import without_values
@@ -296,10 +296,10 @@ def test_the_sentence_names_who_gave_the_fingerprint() -> None:
 
 def test_an_issue_is_named_after_the_exception_raised_last() -> None:
     chained = event(raised("OSError", frame("read")), raised("PayError", frame("settle")))
-    assert (title(chained), culprit(chained)) == ("PayError: broken", "settle")
+    assert (headline(chained).title, culprit(chained)) == ("PayError: broken", "settle")
     assert culprit(chained | {"transaction": "/pay"}) == "/pay"
-    assert title({"logentry": {"message": "%s", "formatted": "ada"}}) == "ada"
-    assert title({}) == "Event without a message"
+    assert headline({"logentry": {"message": "%s", "formatted": "ada"}}).title == "ada"
+    assert headline({}).title == "Event without a message"
 
 
 def test_a_rule_is_asked_for_a_list_of_strings() -> None:
@@ -344,5 +344,5 @@ FIELDS = ("threads", "stacktrace", "fingerprint", "message", "logentry", "transa
 def test_no_payload_is_too_strange(payload: dict[str, Any]) -> None:
     assert all(isinstance(part, str) for part in simulated_issue(payload))
     assert reason(payload, 1).endswith(".")
-    assert title(payload)
+    assert headline(payload).title
     assert isinstance(culprit(payload), str)

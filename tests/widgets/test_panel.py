@@ -478,13 +478,17 @@ def test_a_panel_of_a_stopped_workshop_says_so(make_panel: MakePanel, store: Sto
     assert "The workshop was stopped." in one(panel, "cw-p-notice").value
 
 
-def test_a_panel_that_cannot_go_on_says_why(store: Store) -> None:
+def test_a_panel_that_cannot_go_on_says_why(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
+
     def parts() -> list[Part]:
         raise LookupError("no <state>")
 
     panel = Panel((CRASH,), lambda *given, **options: None, store, parts)  # type: ignore[arg-type, return-value]
     panel._ipython_display_()
     eventually(lambda: "LookupError: no &lt;state&gt;" in one(panel, "cw-p-notice").value)
+    assert reported == [LookupError]
     panel.close()
 
 

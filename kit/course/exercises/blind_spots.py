@@ -10,7 +10,7 @@ from kit.experiments.blind_spots.blind_spot import OTHER_GENERATION, BlindSpot, 
 from kit.experiments.blind_spots.finding import BlindSpotFinding
 from kit.experiments.blind_spots.run import FiringError
 from kit.experiments.blind_spots.table import Findings
-from kit.reading.grouping import title
+from kit.reading.event import headline
 
 Fire = Callable[..., Findings]
 
@@ -150,7 +150,7 @@ def _judge(finding: BlindSpotFinding, predicted: bool) -> str:
     fired = finding.before
     if fired is None or fired.captured == predicted:
         return ""
-    became = f"{title(fired.event)} arrived" if fired.event else "no event arrived"
+    became = f"{headline(fired.event).title} arrived" if fired.event else "no event arrived"
     return f"{finding.blind_spot.id} was fired, and {became}."
 
 
@@ -174,7 +174,7 @@ def the_one_line(fire: Fire) -> Exercise:
         except FiringError as error:
             raise AnswerError(str(error)) from error
         assert after is not None, "it has a line"
-        titles = [title(event) for event in after.events]
+        titles = [headline(event).title for event in after.events]
         raise_all(
             f"Nothing tells of the ticket {ticket!r}. Arrived: {'; '.join(titles) or 'nothing'}."
             for ticket in BAD_TICKETS

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kit.experiments.blind_spots.blind_spot import BlindSpot
 from kit.outcome import Event
-from kit.reading.grouping import title
+from kit.reading.event import headline
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Firing:
     @property
     def event(self) -> Event | None:
         """The first event that tells of the failure, or else the first; None when none arrived."""
-        telling = (event for event in self.events if self.blind_spot.error in title(event))
+        telling = (event for event in self.events if self.blind_spot.error in headline(event).title)
         return next(telling, next(iter(self.events), None))
 
 
@@ -54,7 +54,7 @@ class BlindSpotFinding:
         firings = [firing for firing in (self.before, self.after) if firing is not None]
         expected = [self.blind_spot.captured, not self.blind_spot.captured][: len(firings)]
         return [firing.captured for firing in firings] == expected and all(
-            self.blind_spot.error in title(firing.event)
+            self.blind_spot.error in headline(firing.event).title
             for firing in firings
             if firing.event is not None
         )
