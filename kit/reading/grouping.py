@@ -104,7 +104,8 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
     if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
         raise FingerprintError(
             f"fingerprint() returned {truncate(repr(given))} for the event "
-            f"“{headline(event).title}”. A fingerprint is a list of strings; None leaves the event as it was sent."
+            f"“{headline(event).title}”. A fingerprint is a list of strings; None leaves the "
+            "event as it was sent."
         )
     return list(given)
 

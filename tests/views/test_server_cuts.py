@@ -260,4 +260,4 @@ def test_of_a_real_recursion_a_server_keeps_a_quarter(ingest: Ingest) -> None:
             "in 50: the outermost and the innermost",
         ),
     ]
-    assert f"<td>{len(frames):,} frames</td>" in server_cuts_part(item.payload)
+    assert f"<td><bdi>{len(frames):,} frames</bdi></td>" in server_cuts_part(item.payload)
