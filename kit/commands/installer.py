@@ -23,7 +23,6 @@ from typing import Any
 
 MANIFEST = "bundle.json"
 WHEELS, COURSE, NODE = "wheels", "course", "node"
-NOTEBOOK = ".ipynb"
 COMPLETE = "crash-workshop-complete"  # in the environment, once all packages are there
 OLDEST = (3, 11)
 
@@ -152,17 +151,26 @@ def _check_folder(folder: Path) -> None:
 
 
 def _copy_course(course: Path, folder: Path) -> None:
-    """Copy what is not there yet, or not as it should be; a notebook may hold answers and stays."""
+    """Copy what is not there yet, or not to its end; what a learner changed stays."""
     # What tells an installation from a folder of something else comes first.
     (folder / "kit").mkdir(parents=True, exist_ok=True)
     for path in sorted(course.rglob("*")):
         target = folder / path.relative_to(course)
         if path.is_dir():
             target.mkdir(exist_ok=True)
-        elif not target.exists() or (path.suffix != NOTEBOOK and _digest(path) != _digest(target)):
+        elif not target.exists() or _is_torn(target, path):
             part = target.with_name(target.name + ".part")
             shutil.copyfile(path, part)
             part.replace(target)
+
+
+def _is_torn(copy: Path, original: Path) -> bool:
+    """Return whether a copy is only the beginning of the original."""
+    copied = copy.stat().st_size
+    if copied >= original.stat().st_size:
+        return False
+    with original.open("rb") as file:
+        return file.read(copied) == copy.read_bytes()
 
 
 def _make_environment(folder: Path) -> Path:

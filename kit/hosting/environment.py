@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from kit.hosting.server import HOST
 
+# What sets up the SDKs, and FastAPI's own telemetry.
+TELEMETRY = ("SENTRY_", "OTEL_", "FASTAPI_OTEL_")
 # Read by Node.js, by Express, and by the SDK: its own settings, and in which cloud it runs.
 _NODE_SETTINGS = (
     *("NODE_", "NPM_", "SENTRY_", "OTEL_", "UV_", "DEBUG", "FORCE_COLOR", "NO_COLOR"),
@@ -58,6 +60,19 @@ def python_environment(environment: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in environment.items()
         if not name.upper().startswith("PYTHON") or name.upper() in _PYTHON_PLACES
+    }
+
+
+def experiment_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a program that shows what an SDK does by default.
+
+    It speaks to this machine alone, so it is given no proxy.
+    """
+    own = python_environment(environment)
+    return {
+        name: value
+        for name, value in own.items()
+        if not (name.upper().startswith(TELEMETRY) or name.upper().endswith("_PROXY"))
     }
 
 

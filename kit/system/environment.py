@@ -9,7 +9,8 @@ FastAPI has telemetry of its own, which OpenTelemetry's variables and one of Fas
 import contextlib
 from collections.abc import Iterator, MutableMapping
 
-PREFIXES = ("SENTRY_", "OTEL_", "FASTAPI_OTEL_")
+from kit.hosting.environment import TELEMETRY
+
 # The relay's address; and what the SDK does not read, but sentry-cli, which a learner may run.
 KEPT = frozenset(
     (
@@ -35,4 +36,4 @@ def hide_telemetry_settings(environment: MutableMapping[str, str]) -> Iterator[l
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(PREFIXES) and name not in KEPT
+    return name.startswith(TELEMETRY) and name not in KEPT

@@ -324,7 +324,7 @@ def test_a_copy_that_was_interrupted_is_completed(stick: Path, tmp_path: Path) -
     for name in ("whole.py", "torn.py", "absent.py"):
         (course / "kit" / name).write_text(f"print('{name}')")
     installer._copy_course(course, laptop)
-    (laptop / "kit" / "torn.py").write_text("")
+    (laptop / "kit" / "torn.py").write_text("print(")
     (laptop / "kit" / "absent.py").unlink()
     (laptop / "kit" / "absent.py.part").write_text("print(")
     installer._copy_course(course, laptop)
@@ -334,12 +334,15 @@ def test_a_copy_that_was_interrupted_is_completed(stick: Path, tmp_path: Path) -
 
 def test_a_second_installation_keeps_the_answers(stick: Path, tmp_path: Path) -> None:
     laptop = tmp_path / "laptop"
+    (stick / "course" / "README.md").write_text("How to start the workshop")
     installer._copy_course(stick / "course", laptop)
     notebook = laptop / "notebooks" / "00_start_here.ipynb"
     notebook.write_text("my answer")
+    (laptop / "README.md").write_text("my remarks")
     (stick / "course" / "notebooks" / "01_new.ipynb").touch()
     installer._copy_course(stick / "course", laptop)
     assert notebook.read_text() == "my answer"
+    assert (laptop / "README.md").read_text() == "my remarks"
     assert (laptop / "notebooks" / "01_new.ipynb").is_file()
     installer._check_folder(laptop)
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from kit import Workshop
+from kit.hosting.environment import TELEMETRY
 from kit.ingest.retention import SettingError
-from kit.system.environment import PREFIXES, hide_telemetry_settings
+from kit.system.environment import hide_telemetry_settings
 
 ROOT = Path(__file__).parents[2]
 FOREIGN_TRACE = "a" * 32
@@ -156,7 +157,7 @@ def test_a_shell_changes_nothing(
     found, lines = run(tmp_path / "home", **more, **variables)
     assert difference(found, as_usual) == {}
     said = [line for line in lines if " shell " in line]
-    hidden = ", ".join(sorted(name for name in variables if name.startswith(PREFIXES)))
+    hidden = ", ".join(sorted(name for name in variables if name.startswith(TELEMETRY)))
     assert [line.split(maxsplit=2)[2].partition(":")[0] for line in said] == [hidden] * bool(hidden)
     assert SECRET not in "".join(lines)
 
@@ -224,7 +225,7 @@ def test_what_means_nothing_is_one_line_that_names_the_variable(
 def test_the_variables_are_back_when_the_workshop_has_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
+    for name in [name for name in os.environ if name.startswith(TELEMETRY)]:
         monkeypatch.delenv(name)
     given = {"SENTRY_DSN": "a", "SENTRY_AUTH_TOKEN": "b", "SENTRY_DEBUG": "c", "OTEL_LOG": "d"}
     for name, value in given.items():

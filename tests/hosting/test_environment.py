@@ -1,6 +1,11 @@
 import pytest
 
-from kit.hosting.environment import npm_environment, python_environment, service_environment
+from kit.hosting.environment import (
+    experiment_environment,
+    npm_environment,
+    python_environment,
+    service_environment,
+)
 
 PLACES = {"PATH": "/usr/bin", "HOME": "/home/ada", "WORKSHOP_HOME": "/work"}
 EXEMPT = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
@@ -48,3 +53,11 @@ def test_the_systems_certificates_are_trusted_unless_one_says_otherwise() -> Non
 def test_a_program_in_python_finds_its_modules_and_runs_as_usual() -> None:
     given = {**PLACES, "PYTHONPATH": "/lib", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"}
     assert python_environment(given) == {**PLACES, "PYTHONPATH": "/lib"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SENTRY_DSN", "sentry_debug", "OTEL_PROPAGATORS", "ALL_PROXY", "no_proxy", "PYTHONUTF8"],
+)
+def test_an_experiment_runs_by_the_defaults(name: str) -> None:
+    assert experiment_environment({**PLACES, name: "other"}) == PLACES

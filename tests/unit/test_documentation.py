@@ -40,7 +40,6 @@ UNDOCUMENTED = {
     "JUPYTER_CONFIG_PATH": "Jupyter's own: what is set is kept, the course's folder comes first",
     "NODE_OPTIONS": "Node.js's own: removed for child processes",
     "NODE_PATH": "Node.js's own: replaced for child processes",
-    "NO_PROXY": "a convention: the loopback is added to it for child processes",
     "PIP_CONSTRAINT": "pip's own: removed where the other version of the SDK is installed",
     "PIP_CONFIG_FILE": "pip's own: set for the pip of an offline installation",
 }

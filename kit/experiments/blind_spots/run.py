@@ -23,7 +23,8 @@ from kit.experiments.blind_spots.blind_spot import PRELUDES, BlindSpot
 from kit.experiments.blind_spots.finding import BlindSpotFinding, Firing
 from kit.hosting import child, node
 from kit.hosting.child import ChildProcess, Command
-from kit.hosting.server import HOST, ServerError
+from kit.hosting.environment import experiment_environment
+from kit.hosting.server import ServerError
 from kit.ingest.store import Store, Subscription
 from kit.outcome import Event
 from kit.system.clients import sentry_off
@@ -102,7 +103,11 @@ def _commands(
     blind_spots: Iterable[BlindSpot], dsn: str
 ) -> tuple[dict[str, Command], dict[str, str]]:
     """Return how each kind of file is run, and by runtime why it cannot be."""
-    commands = {"py": Command([sys.executable, "-P"], env=_environment(dsn))}
+    commands = {
+        "py": Command(
+            [sys.executable, "-P"], env={**experiment_environment(os.environ), "SENTRY_DSN": dsn}
+        )
+    }
     try:
         if any(spot.runtime == "node" for spot in blind_spots):
             given = node.node_command(payment.HOME, {"SENTRY_DSN": dsn}, lambda line: None)
@@ -110,13 +115,6 @@ def _commands(
     except ServerError as error:
         return commands, {"node": str(error)}
     return commands, {}
-
-
-def _environment(dsn: str) -> dict[str, str]:
-    """Return this process's environment without options of the SDK: the default ones are wanted."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SENTRY_")}
-    # A proxy cannot reach this machine's loopback.
-    return {**own, "SENTRY_DSN": dsn, "NO_PROXY": HOST, "no_proxy": HOST}
 
 
 def _programs(

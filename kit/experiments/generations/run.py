@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from kit.experiments.generations.installation import InstalledSdk
 from kit.hosting import child
 from kit.hosting.child import Command
+from kit.hosting.environment import experiment_environment
 from kit.hosting.server import HOST
 from kit.ingest.app import make_app
 from kit.ingest.store import Store, StoredItem
@@ -199,10 +200,8 @@ def _run_one(
 
 def _environment(program: ProgramRun, dsn: str) -> dict[str, str]:
     """Return this process's environment, with the SDK first and none of the SDK's own options."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SENTRY_")}
+    own = experiment_environment(os.environ)
     if program.sdk.folder is not None:
         folders = [str(program.sdk.folder), own.get("PYTHONPATH")]
         own["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
-    # A proxy cannot reach this machine's loopback.
-    own |= {"SENTRY_DSN": dsn, "NO_PROXY": HOST, "no_proxy": HOST, "PYTHONIOENCODING": "utf-8"}
-    return {**own, **program.variables}
+    return {**own, "SENTRY_DSN": dsn, "PYTHONIOENCODING": "utf-8", **program.variables}
