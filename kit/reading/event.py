@@ -105,7 +105,7 @@ def from_pairs(value: Any) -> Any:
     """
     if not isinstance(value, list):
         return value
-    pairs = [_pair(each) for each in value if each is not None]
+    pairs = [as_pair(each) for each in value if each is not None]
     found: dict[str, list[Any]] = {}
     for pair in pairs:
         if pair is None:
@@ -114,9 +114,10 @@ def from_pairs(value: Any) -> Any:
     return {name: each[0] if len(each) == 1 else each for name, each in found.items()} or value
 
 
-def _pair(entry: Any) -> tuple[Any, Any] | None:
+def as_pair(entry: Any) -> tuple[Any, Any] | None:
+    """Return the name and the value of an entry of a list of pairs; None when it is no pair."""
     pair: tuple[Any, ...] = ()
-    if isinstance(entry, list):
+    if isinstance(entry, list | tuple):
         pair = tuple(entry)
     elif isinstance(entry, Mapping):
         known = (keys for keys in _PAIR_KEYS if set(keys) == set(entry))

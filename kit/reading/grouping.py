@@ -15,12 +15,12 @@ from typing import Any
 from kit.actionable import ActionableError
 from kit.reading.event import headline
 from kit.reading.payload import (
-    as_mapping,
-    as_mappings,
     as_str,
-    event_message,
+    event_threads,
     exceptions,
     get_path,
+    message_template,
+    stack_frames,
     truncate,
 )
 from kit.reading.server.exception_groups import counted_exceptions
@@ -67,7 +67,7 @@ def by_default(event: Raw) -> Iterator[str]:
     for error in errors:
         yield from _counted_parts(error)
     if not errors:
-        yield from calls(_thread(event)) or [without_values(_template(event))]
+        yield from calls(_thread(event)) or [without_values(message_template(event))]
 
 
 def _counted_parts(error: Raw) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _basis(event: Raw) -> str:
     types = [as_str(each.get("type")) for each in reversed(errors) if not _is_synthetic(each)]
     what = f"{_types(types)} and " if types else ""
     if not calls(raised):
-        message = as_str(errors[-1].get("value")) if errors else _template(event)
+        message = as_str(errors[-1].get("value")) if errors else message_template(event)
         return f"{what}message, values aside: “{truncate(without_values(message), 120)}”"
     ours = any(frame.get("in_app") is True for frame in _grouping_frames(raised))
     return f"{what}{'in-app frames' if ours else 'frames, none of them in-app'}: {_walk(raised)}"
@@ -177,7 +177,7 @@ def _walk(raised: Raw) -> str:
 
 
 def _grouping_frames(raised: Raw) -> list[Raw]:
-    frames = as_mappings(get_path(raised, ("stacktrace", "frames")))
+    frames = stack_frames(raised)
     # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
     return [frame for frame in frames if frame.get("in_app") is True] or frames
 
@@ -192,18 +192,12 @@ def _call(frame: Raw) -> str:
 
 def _thread(event: Raw) -> Raw:
     """Return what has the stack trace of an event without an exception."""
-    found = as_mappings(get_path(event, ("threads", "values")))
+    found = event_threads(event)
     # Of several threads none is to blame, unless one alone crashed or was the current one.
     for name in ("crashed", "current"):
         marked = [each for each in found if each.get(name) is True]
         found = marked if len(marked) == 1 else found
-    return found[0] if len(found) == 1 and "stacktrace" in found[0] else event
-
-
-def _template(event: Raw) -> str:
-    """Return the message before its parameters were put in, where the SDK sent it."""
-    entry = as_mapping(event.get("logentry")) or as_mapping(event.get("message"))
-    return as_str(entry.get("message")) or event_message(event)
+    return found[0] if len(found) == 1 and stack_frames(found[0]) else event
 
 
 def _place(rule: Rule, error: Exception) -> str:

@@ -130,6 +130,11 @@ def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return as_entries(get_part(event, "exception"))
 
 
+def event_threads(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the threads of an event."""
+    return as_entries(get_part(event, "threads"))
+
+
 def stack_frames(raised: Any) -> list[Mapping[str, Any]]:
     """Return the frames of an exception, a thread or an event, the newest at the end."""
     return as_mappings(get_path(get_part(raised, "stacktrace"), ("frames",)))
@@ -200,6 +205,13 @@ def event_message(event: Mapping[str, Any]) -> str:
     """Return the message of an event: of its log entry, else its own; empty without one."""
     texts = map(_message_text, (get_part(event, "logentry"), event.get("message")))
     return next(filter(None, texts), "")
+
+
+def message_template(event: Mapping[str, Any]) -> str:
+    """Return the message before its parameters were put in, where the SDK sent it."""
+    entries = (as_mapping(each) for each in (get_part(event, "logentry"), event.get("message")))
+    templates = (as_str(entry.get("message")) for entry in entries)
+    return next(filter(None, templates), "") or event_message(event)
 
 
 def _message_text(entry: Any) -> str:

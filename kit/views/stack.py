@@ -20,11 +20,11 @@ from kit.reading.event import from_pairs
 from kit.reading.payload import (
     MAX_ROWS,
     Text,
-    as_entries,
     as_list,
     as_mapping,
     as_str,
     as_text,
+    event_threads,
     exceptions,
     get_part,
     get_path,
@@ -121,7 +121,7 @@ def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
 
 def threads(event: Raw) -> list[Raised]:
     """Return the stacks that came without an exception, or beside one."""
-    named = [(each, thread_name(each)) for each in as_entries(get_part(event, "threads"))]
+    named = [(each, thread_name(each)) for each in event_threads(event)]
     return [
         Raised(name, Text(""), "", "", 0, _stack(each, {}))
         for each, name in (*named, (event, "Thread"))

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.reading.payload import (
+    as_entries,
     as_mapping,
-    as_mappings,
     as_str,
-    crumbs_path,
     event_message,
+    event_threads,
     exceptions,
     format_bytes,
+    get_part,
     get_path,
+    stack_frames,
     truncate,
 )
 from kit.reading.server import limits
@@ -79,12 +81,11 @@ def _refusal(event: Raw, size: int | None) -> Iterator[Cut]:
 
 
 def _stacks(event: Raw) -> Iterator[tuple[str, list[Raw]]]:
-    threads = as_mappings(get_path(event, ("threads", "values")))
-    places = (("exception", exceptions(event)), ("threads", threads))
+    places = (("exception", exceptions(event)), ("threads", event_threads(event)))
     for name, values in places:
         for number, value in enumerate(values):
-            yield f"{name} {number}", as_mappings(get_path(value, ("stacktrace", "frames")))
-    yield "the event", as_mappings(get_path(event, ("stacktrace", "frames")))
+            yield f"{name} {number}", stack_frames(value)
+    yield "the event", stack_frames(event)
 
 
 def _stack_cuts(event: Raw) -> Iterator[Cut]:
@@ -150,7 +151,7 @@ def _exception_cuts(event: Raw) -> Iterator[Cut]:
 
 
 def _breadcrumb_cuts(event: Raw) -> Iterator[Cut]:
-    for number, crumb in enumerate(as_mappings(get_path(event, crumbs_path(event)))):
+    for number, crumb in enumerate(as_entries(get_part(event, "breadcrumbs"))):
         yield from _char_cuts(f"breadcrumb {number}: ", crumb, limits.BREADCRUMB_CHARS)
         yield from _byte_cuts(f"breadcrumb {number}: ", crumb, limits.BREADCRUMB_BYTES)
 

@@ -9,14 +9,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kit.reading.event import as_pair
 from kit.reading.payload import (
     as_list,
     as_mapping,
-    as_mappings,
     as_str,
     event_message,
+    event_threads,
     exceptions,
-    get_path,
+    stack_frames,
 )
 from kit.reading.server.limits import RESERVED_TAGS, TAG_CHARS
 from kit.reading.server.messages import without_values
@@ -102,9 +103,8 @@ def _package(event: Raw) -> str:
 def crash_frame(event: Raw) -> Raw:
     """Return the in-app frame nearest to the crash, else the nearest of all; empty if none."""
     last = (exceptions(event) or [{}])[-1]
-    threads = as_mappings(get_path(event, ("threads", "values")))
-    places = (last, event, *(threads if len(threads) == 1 else ()))
-    stacks = (as_mappings(get_path(place, ("stacktrace", "frames"))) for place in places)
+    alone = found if len(found := event_threads(event)) == 1 else []
+    stacks = map(stack_frames, (last, event, *alone))
     frames = next(filter(None, stacks), [])
     ours = [frame for frame in frames if frame.get("in_app") is True]
     return (ours or frames or [{}])[-1]
@@ -124,11 +124,11 @@ def _tags(event: Raw) -> dict[str, str]:
 def tag_pairs(event: Raw) -> Iterator[tuple[str, str]]:
     """Yield the tags that were sent, a dict or a list of pairs, as texts."""
     tags = event.get("tags")
-    for pair in tags if isinstance(tags, list) else as_mapping(tags).items():
-        if isinstance(pair, list | tuple) and len(pair) == 2:
-            key, value = map(lenient_text, pair)
-            if key is not None and value is not None:
-                yield key, value
+    sent = tags if isinstance(tags, list) else as_mapping(tags).items()
+    for name, given in filter(None, map(as_pair, sent)):
+        key, value = lenient_text(name), lenient_text(given)
+        if key is not None and value is not None:
+            yield key, value
 
 
 _TRANSACTION: tuple[Read, str] = (lambda event: event.get("transaction"), "<no-transaction>")

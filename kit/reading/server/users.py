@@ -7,7 +7,7 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/utils/eventuser.py
 from collections.abc import Mapping
 from typing import Any
 
-from kit.reading.payload import as_mapping
+from kit.reading.payload import as_mapping, get_part
 from kit.reading.server.fingerprint import lenient_text
 
 # The first that a user has counts; a name is shown, but tells no users apart.
@@ -18,11 +18,13 @@ Raw = Mapping[str, Any]
 
 def user_key(event: Raw) -> str:
     """Return what two events share when they are of the same user; empty without a user."""
-    user = as_mapping(event.get("user"))
+    user = as_mapping(get_part(event, "user"))
     known = ((name, lenient_text(user.get(name))) for name in USER_KEYS)
     return next((f"{name}:{text}" for name, text in known if text), "")
 
 
 def has_user(event: Raw) -> bool:
     """Return whether an event names a user, by whatever keys."""
-    return any(value not in (None, "", {}, []) for value in as_mapping(event.get("user")).values())
+    return any(
+        value not in (None, "", {}, []) for value in as_mapping(get_part(event, "user")).values()
+    )
