@@ -13,7 +13,7 @@ from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event
 from kit.reading.event import headline
 from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue
-from kit.reading.payload import as_str, truncate
+from kit.reading.payload import as_str, escape_bidi, truncate
 from kit.reading.server.references import NOT_IMITATED, STATS, USERS
 from kit.reading.server.users import has_user, user_key
 from kit.views.card import event_card
@@ -210,11 +210,11 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
     level = as_str(event.get("level"))
     return Issue(
         key=latest.key,
-        title=headline(event).title,
-        culprit=culprit(event),
+        title=escape_bidi(headline(event).title),
+        culprit=escape_bidi(culprit(event)),
         service=item.project,
         level=level if level in _LEVELS else "error",
-        reason=reason(event, len(members), by=by if regrouped else ""),
+        reason=escape_bidi(reason(event, len(members), by=by if regrouped else "")),
         regrouped=regrouped,
         users=len({user for each in members if (user := user_key(each.event))}),
         uncounted_users=len(

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from kit.ingest.store import StoredItem
-from kit.reading.payload import truncate
+from kit.reading.payload import escape_bidi, truncate
 from kit.words import count_noun
 
 MAX_TYPES = 30
@@ -91,7 +91,7 @@ def count_items(
 
 def item_noun(kind: str) -> str:
     """Return what items of a type are called."""
-    return f"{truncate(kind, _MAX_TYPE)} item"
+    return f"{escape_bidi(truncate(kind, _MAX_TYPE))} item"
 
 
 def raw_item(item: StoredItem) -> RawItem:
@@ -109,7 +109,7 @@ def raw_value(value: Any) -> RawItem:
     try:
         # Piece by piece: a profile has megabytes, and a page needs the first lines.
         for piece in json.JSONEncoder(ensure_ascii=False, indent=1, default=repr).iterencode(value):
-            text += piece[: MAX_RAW_TEXT + 1]
+            text += escape_bidi(piece[: MAX_RAW_TEXT + 1])
             if len(text) > MAX_RAW_TEXT:
                 return RawItem(text[:MAX_RAW_TEXT] + "…", _cut_after(MAX_RAW_TEXT))
     except (RecursionError, ValueError):
@@ -119,7 +119,7 @@ def raw_value(value: Any) -> RawItem:
 
 def _raw_bytes(value: bytes) -> RawItem:
     try:
-        text = value.decode()
+        text = escape_bidi(value.decode())
     except UnicodeDecodeError:
         text = "\0"
     if any(not each.isprintable() and each not in "\n\r\t" for each in islice(text, MAX_RAW_TEXT)):

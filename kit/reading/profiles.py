@@ -18,6 +18,7 @@ from kit.reading.payload import (
     as_mapping,
     as_mappings,
     as_str,
+    escape_bidi,
     get_path,
     short_path,
     shorten,
@@ -284,8 +285,8 @@ class _Stacks:
         name = as_str(frame.get("function") or frame.get("instruction_addr"))
         is_node = self._platform == "node"
         return ProfileFrame(
-            function=shorten(name).text or "unnamed function",
-            file=shorten(short_path(path)).text or "no file",
+            function=escape_bidi(shorten(name).text) or "unnamed function",
+            file=escape_bidi(shorten(short_path(path)).text) or "no file",
             line=int(min(_number(frame.get("lineno")) or 0.0, 1e9)),
             module=as_str(frame.get("module")),
             is_ours=_is_ours_by_path(path) if is_node else frame.get("in_app") is True,

@@ -20,6 +20,7 @@ from kit.reading.payload import (
     as_mappings,
     as_str,
     duration,
+    escape_bidi,
     get_path,
     parse_time,
     shorten,
@@ -251,12 +252,12 @@ def _draft(given: Any, service: str, item: StoredItem, sent: Any) -> _Draft:
     span = Span(
         id=span_id(_first(each, _IDS)),
         parent_id=span_id(_first(each, _PARENT_IDS)),
-        service=shorten(service).text,
-        op=shorten(op).text,
-        name=shorten(name).text,
+        service=_words(service),
+        op=_words(op),
+        name=_words(name),
         start=0.0,
         end=0.0,
-        status=shorten(_status(each.get("status"))).text,
+        status=_words(_status(each.get("status"))),
         is_segment=each.get("is_segment") is True,
         attributes=attributes,
         links=tuple(_links(each)),
@@ -287,6 +288,11 @@ def _plain(value: Any) -> Any:
     # OpenTelemetry names the type in the key, as in {"stringValue": "GET"}.
     [(name, inner), *others] = value.items() or [("", None)]
     return inner if not others and as_str(name).endswith("Value") else value
+
+
+def _words(text: str) -> str:
+    """Return text of an event as it stands in a drawing, among other texts."""
+    return escape_bidi(shorten(text).text)
 
 
 def _status(value: Any) -> str:

@@ -1,8 +1,6 @@
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +22,6 @@ from tests.card.page import Page
 from tests.ingest.sending import store_away
 
 from .traces import HOSTILE
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "captured.sqlite3")
-    yield store
-    store.close()
 
 
 def send(store: Store, *events: dict[str, Any], project: str = "game-engine") -> None:
