@@ -31,6 +31,8 @@ from kit.trigger import gateway_path
 from kit.workshop import Workshop
 
 CONCURRENT = 32
+# One request of many queries waits for its turn among all others, query by query.
+ANSWER_S = 600.0
 ARRIVAL_DEADLINE_S = 60.0
 TIMEOUTS = {"ConnectTimeout", "ReadTimeout"}
 
@@ -91,7 +93,7 @@ async def fire(workshop: Workshop, volley: list[Shot]) -> dict[str, str]:
     """Send all shots, at most ``CONCURRENT`` at once; return the answer to each by its trace."""
     turn = asyncio.Semaphore(CONCURRENT)
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=ANSWER_S, limits=limits, trust_env=False) as http:
 
         async def send(shot: Shot) -> tuple[str, str]:
             async with turn:
