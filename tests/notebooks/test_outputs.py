@@ -14,14 +14,13 @@ pytestmark = pytest.mark.system
 
 # The first is run with every change of the code, all others with -m slow.
 FIRST = "00_start_here.ipynb"
-# One for each kind of thing that a second try could disturb: widgets, charts, deaths, the panel,
-# one's own clients, child processes.
+# One for each kind of thing that a second try could disturb: widgets, charts, deaths with
+# child processes, the panel.
 TRIED_TWICE = {
     FIRST,
     "04_memory_and_cpu.ipynb",
     "09_process_deaths.ipynb",
     "11_the_debug_panel.ipynb",
-    "17_build_your_own_context.ipynb",
 }
 RUNS = [pytest.param(name, marks=[] if name == FIRST else pytest.mark.slow) for name in NOTEBOOKS]
 
