@@ -54,12 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if room == BROWSER_ROOM:
             item.add_marker("browser")
+        fixtures = set(getattr(item, "fixturenames", ()))
         is_notebook = item.path.suffix == ".ipynb"
-        if (
-            is_notebook
-            or room in SYSTEM_ROOMS
-            or SYSTEM_FIXTURES & set(getattr(item, "fixturenames", ()))
-        ):
+        if is_notebook or room in SYSTEM_ROOMS or SYSTEM_FIXTURES & fixtures:
             item.add_marker("system")
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
