@@ -18,9 +18,11 @@ from kit.issues import (
 from kit.reading.grouping import FingerprintError
 from kit.reading.server.references import NOT_IMITATED
 from kit.workshop import Workshop
+from tests.browser import chromium
 from tests.card.page import Page
 from tests.ingest.sending import store_away
 
+from .test_drawings import show
 from .traces import HOSTILE
 
 
@@ -324,3 +326,14 @@ def test_the_workshop_groups_what_it_captured(own_workshop: Workshop) -> None:
 def of_the_engine(issues: Issues) -> list[Issue]:
     """Node's watchdog may add an event of its own when this machine is busy."""
     return [issue for issue in issues if issue.service == "game-engine"]
+
+
+def test_the_list_fits_whatever_the_width(store: Store) -> None:
+    send(store, failed("KeyError", transaction="shop.a_very_long_module.OfAHandler.get" * 3))
+    send(store, failed("ValueError", level="warning", user={"name": "ada"}))
+    html = read_issues(store)._repr_html_()
+    with chromium.browser_or_skip() as browser:
+        page = browser.new_page()
+        for width in (320, 420, 813, 1280):
+            show(page, html, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
