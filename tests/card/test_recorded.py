@@ -21,6 +21,9 @@ from .collected import collecting
 from .page import events_of
 from .recorder import Capture, Recorder, Statement
 
+# The facts that it checks are looked up by fast tests; here they are seen to run.
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "gateway/panic": "asgi._capture_exception",
     "game-engine/crash": "tornado._capture_exception",
@@ -192,14 +195,12 @@ def test_recording_leaves_nothing_behind() -> None:
     assert Client.capture_event is capture_event
 
 
-@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.parametrize("crash_id", ALL)
 def test_each_card_names_the_statements_that_ran(everything: Recording, crash_id: str) -> None:
     check_values(everything, crash_id)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.parametrize("crash_id", ALL)
 def test_each_mechanism_names_the_function_that_captured(

@@ -66,6 +66,7 @@ def test_the_process_ids_agree_with_the_right_predictions(predictions: Exercise)
     assert predictions.check(solved(predictions)).verdict is Verdict.PASS
 
 
+@pytest.mark.slow
 def test_a_wrong_prediction_is_answered_with_the_process_ids(
     predictions: Exercise, workshop: Workshop
 ) -> None:
@@ -208,6 +209,7 @@ def test_an_untouched_look_is_not_called_wrong(looks: Exercise) -> None:
 # The root cause
 
 
+@pytest.mark.slow
 def test_the_cause_is_found_whoever_noticed_first(causes: Exercise) -> None:
     assert causes.check(solved(causes)).verdict is Verdict.PASS
 

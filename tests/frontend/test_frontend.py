@@ -78,6 +78,7 @@ def in_app(event: dict[str, Any]) -> list[tuple[str, str]]:
 INTERRUPT = "lambda outcome: signal.raise_signal(signal.SIGINT)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "function"),
     [

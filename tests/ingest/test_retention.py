@@ -149,6 +149,7 @@ def test_a_write_is_stored_though_nothing_can_be_deleted(tmp_path: Path) -> None
         assert (numbers(store), store.deleted) == ([2], Deleted(expired=1))
 
 
+@pytest.mark.slow
 def test_processes_that_delete_from_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "captured.sqlite3"
     commands = [[sys.executable, "-c", WRITER, str(path), name] for name in ("one", "two")]

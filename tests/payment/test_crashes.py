@@ -201,6 +201,7 @@ def test_async_error(payment: Payment) -> None:
     assert_tells_the_request(event)
 
 
+@pytest.mark.slow
 def test_memory_leak(payment: Payment) -> None:
     # The limit would end the process if anything of these stayed behind.
     responses = [payment.call(f"/debug/memory-leak?mb={LEAK_MB.maximum}") for _ in range(3)]

@@ -165,6 +165,7 @@ def test_leaks_at_the_same_time_take_turns(engine: Running) -> None:
         assert memory["peak_rss_mb"] - memory["start_rss_mb"] < 300
 
 
+@pytest.mark.slow
 def test_others_are_served_while_memory_grows(engine: Running) -> None:
     with ThreadPoolExecutor() as pool:
         leak = pool.submit(engine.call, "/debug/memory-leak?mb=256")
@@ -263,6 +264,7 @@ def test_parameters_are_bounded(engine: Running, path: str, bounds: Any) -> None
         assert engine.telemetry(response).events == []
 
 
+@pytest.mark.slow
 def test_the_service_works_after_every_crash(engine: Running) -> None:
     for crash in GAME_ENGINE_CRASHES:
         engine.call(f"{crash.route}?player=tester", crash.method)

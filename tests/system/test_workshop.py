@@ -191,6 +191,7 @@ def test_a_crash_happens_to_whom_one_names(workshop: Workshop, crash_id: str) ->
     assert [event["user"]["username"] for event in outcome.events] == ["grace"]
 
 
+@pytest.mark.slow
 def test_without_a_database_all_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
     monkeypatch.setattr("kit.hosting.database.ELSEWHERE_MS", 100)
