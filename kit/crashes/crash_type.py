@@ -12,7 +12,7 @@ from typing import Any
 
 from demo_services.bounds import Bounds
 from demo_services.services import FRONTEND, GATEWAY, SERVICES, Service
-from kit.crashes.pages import Page
+from kit.reading.server.references import Reference
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class NotCaptured:
     path: str | None = None
     error: int = 0
     asserted: Assertion | None = None
-    documented: Page | None = None
-    servers: Page | None = None
+    documented: Reference | None = None
+    servers: Reference | None = None
 
 
 @dataclass(frozen=True)

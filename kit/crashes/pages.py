@@ -4,37 +4,27 @@ What Sentry's servers do cannot be fired here, and neither can every absence. A 
 them names the page that says it, and the month in which that page was read.
 """
 
-from dataclasses import dataclass
+from kit.reading.server.references import Reference
 
-
-@dataclass(frozen=True)
-class Page:
-    """A page of documentation; ``read`` is the month of the last look at it, as 2026-11."""
-
-    title: str
-    url: str
-    read: str
-
-
-ALERTS = Page(
+ALERTS = Reference(
     "Sentry docs: Alerts", "https://docs.sentry.io/product/monitors-and-alerts/alerts/", "2026-11"
 )
-FUTURES = Page(
+FUTURES = Reference(
     "Python docs: concurrent.futures",
     "https://docs.python.org/3/library/concurrent.futures.html",
     "2026-11",
 )
-HEAP_SNAPSHOTS = Page(
+HEAP_SNAPSHOTS = Reference(
     "Node.js docs: Using Heap Snapshot",
     "https://nodejs.org/en/learn/diagnostics/memory/using-heap-snapshot",
     "2026-11",
 )
-N_PLUS_ONE = Page(
+N_PLUS_ONE = Reference(
     "Sentry docs: N+1 Queries",
     "https://docs.sentry.io/product/issues/issue-details/performance-issues/n-one-queries/",
     "2026-11",
 )
-SIGNALS = Page(
+SIGNALS = Reference(
     "Linux man-pages: sigaction(2)",
     "https://www.man7.org/linux/man-pages/man2/sigaction.2.html",
     "2026-11",

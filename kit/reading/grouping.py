@@ -19,6 +19,7 @@ from kit.reading.payload import (
     event_threads,
     exceptions,
     get_path,
+    grouping_frames,
     message_template,
     stack_frames,
     truncate,
@@ -83,7 +84,7 @@ def _is_synthetic(error: Raw) -> bool:
 def calls(raised: Raw) -> list[str]:
     """Return the frames that count, oldest first: those of ours, or all when there are none."""
     # A function that calls itself counts once, however deep it went.
-    return [call for call, _ in groupby(map(_call, _grouping_frames(raised)))]
+    return [call for call, _ in groupby(map(_call, grouping_frames(raised)))]
 
 
 def ask(rule: Rule, event: Raw) -> list[str] | None:
@@ -115,7 +116,7 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
 
 def culprit(event: Raw) -> str:
     """Return where it happened: the transaction, else the function that failed."""
-    frames = _grouping_frames((exceptions(event) or [_thread(event)])[-1])
+    frames = grouping_frames((exceptions(event) or [_thread(event)])[-1])
     failed = as_str(frames[-1].get("function")) if frames else ""
     return truncate(as_str(event.get("transaction")), 120) or failed
 
@@ -156,7 +157,7 @@ def _basis(event: Raw) -> str:
     if not calls(raised):
         message = as_str(errors[-1].get("value")) if errors else message_template(event)
         return f"{what}message, values aside: “{truncate(without_values(message), 120)}”"
-    ours = any(frame.get("in_app") is True for frame in _grouping_frames(raised))
+    ours = any(frame.get("in_app") is True for frame in grouping_frames(raised))
     return f"{what}{'in-app frames' if ours else 'frames, none of them in-app'}: {_walk(raised)}"
 
 
@@ -168,18 +169,12 @@ def _types(types: list[str]) -> str:
 
 
 def _walk(raised: Raw) -> str:
-    names = [as_str(frame.get("function")) or "?" for frame in reversed(_grouping_frames(raised))]
+    names = [as_str(frame.get("function")) or "?" for frame in reversed(grouping_frames(raised))]
     steps = [name for name, _ in groupby(names)]
     return " ← ".join([*steps[:_SHOWN_CALLS], *["…"] * (len(steps) > _SHOWN_CALLS)])
 
 
 # Reading events
-
-
-def _grouping_frames(raised: Raw) -> list[Raw]:
-    frames = stack_frames(raised)
-    # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
-    return [frame for frame in frames if frame.get("in_app") is True] or frames
 
 
 def _call(frame: Raw) -> str:

@@ -140,6 +140,13 @@ def stack_frames(raised: Any) -> list[Mapping[str, Any]]:
     return as_mappings(get_path(get_part(raised, "stacktrace"), ("frames",)))
 
 
+def grouping_frames(raised: Any) -> list[Mapping[str, Any]]:
+    """Return the frames by which Sentry groups: the in-app ones, or all when there are none."""
+    frames = stack_frames(raised)
+    # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
+    return [frame for frame in frames if frame.get("in_app") is True] or frames
+
+
 def is_javascript(event: Mapping[str, Any]) -> bool:
     """Return whether the SDK for JavaScript made the event."""
     return as_str(get_path(event, ("sdk", "name"))).startswith("sentry.javascript")

@@ -15,6 +15,7 @@ from typing import Any
 from kit.ingest.members import sent_spans
 from kit.ingest.store import StoredItem
 from kit.reading.payload import (
+    EARLIEST,
     as_list,
     as_mapping,
     as_mappings,
@@ -30,11 +31,11 @@ from kit.reading.payload import (
 MAX_SPANS = 5000
 # Who sends a time that is further from all others does not mean it.
 MAX_TRACE_S = 30 * 86_400.0
-# In 2000. Clocks that were never set say 1970.
-EARLIEST = 946_684_800.0
 MAX_LINKS = 20
 MAX_VALUE = 40
 
+# Clocks that were never set say 1970.
+_EARLIEST_S = EARLIEST.timestamp()
 _HEX_ID = re.compile("[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
 _UNIX_SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")
 _STATUS_CODES = {"0": "", "1": "ok", "2": "error"}
@@ -338,7 +339,7 @@ def _centre(drafts: Sequence[_Draft]) -> float:
         if time is not None
     ]
     near = [time for time, received in sent if abs(time - received) <= MAX_TRACE_S]
-    times = near or [time for time, _ in sent if time >= EARLIEST] or [time for time, _ in sent]
+    times = near or [time for time, _ in sent if time >= _EARLIEST_S] or [time for time, _ in sent]
     return median_low(times) if times else 0.0
 
 
@@ -352,7 +353,7 @@ def _time_remark(verb: str, time: float | None, sent: Any) -> str:
 
 def _clock_remark(centre: float, items: Sequence[StoredItem]) -> str:
     received = max((item.received_at for item in items), default=0.0)
-    if received < EARLIEST or abs(centre - received) <= MAX_TRACE_S:
+    if received < _EARLIEST_S or abs(centre - received) <= MAX_TRACE_S:
         return ""
     days = [f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d}" for each in (centre, received)]
     return f"The spans say {days[0]}, and arrived on {days[1]}: a clock is wrong, or they waited."

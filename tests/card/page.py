@@ -11,7 +11,7 @@ from kit.reading.server import references
 
 # The only addresses that leave the card: those that crash types and the simulated server declare.
 DOCUMENTATION = [
-    *(page.url for page in vars(pages).values() if isinstance(page, pages.Page)),
+    *(page.url for page in vars(pages).values() if isinstance(page, references.Reference)),
     *(each.url for each in vars(references).values() if isinstance(each, references.Reference)),
 ]
 ELEMENTS = {

@@ -16,8 +16,9 @@ from kit.crashes import pages
 from kit.crashes.catalogue import CRASHES, find_crash
 from kit.crashes.crash_type import Assertion, Captured, CrashType, NotCaptured
 from kit.crashes.expectation import find_missing, find_unexpected
-from kit.crashes.pages import ALERTS, Page
+from kit.crashes.pages import ALERTS
 from kit.outcome import Outcome
+from kit.reading.server.references import Reference
 from kit.reading.spans import spans
 from kit.workshop import Workshop
 
@@ -36,10 +37,10 @@ ABSENCES = [(crash, absence) for crash in CRASHES for absence in crash.not_captu
 absences = pytest.mark.parametrize(
     ("crash", "absence"), ABSENCES, ids=[f"{c.full_id}-{a.what}" for c, a in ABSENCES]
 )
-PAGES = [page for page in vars(pages).values() if isinstance(page, Page)]
+PAGES = [page for page in vars(pages).values() if isinstance(page, Reference)]
 
 
-def named(absence: NotCaptured) -> list[Page]:
+def named(absence: NotCaptured) -> list[Reference]:
     return [page for page in (absence.documented, absence.servers) if page]
 
 
@@ -102,7 +103,7 @@ def test_a_statement_without_its_page_is_found(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
-def test_a_page_has_an_address_and_a_date_and_is_named_somewhere(page: Page) -> None:
+def test_a_page_has_an_address_and_a_date_and_is_named_somewhere(page: Reference) -> None:
     assert page.url.startswith("https://")
     read = datetime.strptime(page.read, "%Y-%m").replace(tzinfo=UTC)
     assert re.fullmatch(r"\d{4}-\d{2}", page.read)

@@ -17,7 +17,7 @@ from kit.reading.payload import (
     event_message,
     event_threads,
     exceptions,
-    stack_frames,
+    grouping_frames,
 )
 from kit.reading.server.limits import RESERVED_TAGS, TAG_CHARS
 from kit.reading.server.messages import without_values
@@ -104,10 +104,8 @@ def crash_frame(event: Raw) -> Raw:
     """Return the in-app frame nearest to the crash, else the nearest of all; empty if none."""
     last = (exceptions(event) or [{}])[-1]
     alone = found if len(found := event_threads(event)) == 1 else []
-    stacks = map(stack_frames, (last, event, *alone))
-    frames = next(filter(None, stacks), [])
-    ours = [frame for frame in frames if frame.get("in_app") is True]
-    return (ours or frames or [{}])[-1]
+    stacks = map(grouping_frames, (last, event, *alone))
+    return next(filter(None, stacks), [{}])[-1]
 
 
 def _tags(event: Raw) -> dict[str, str]:
