@@ -1,11 +1,12 @@
 """Files that only their owner may open: events hold what crashed, and the debug token is a key.
 
-On a machine that many share, a course folder may well be readable by all. On Windows both
-functions leave the access to the folder that the user chose.
+On a machine that many share, a course folder may well be readable by all. On Windows all
+of these leave the access to the folder that the user chose.
 """
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -22,6 +23,21 @@ def private_file(path: Path) -> Path:
     with contextlib.suppress(PermissionError):  # that of somebody else, who lets us write to it
         path.chmod(0o600)
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file so that nobody else can read it at any moment, and no reader half of it.
+
+    Raises OSError.
+    """
+    descriptor, draft = tempfile.mkstemp(prefix=path.stem, suffix=".draft", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
 
 
 def is_mine(path: Path) -> bool:

@@ -133,6 +133,15 @@ class Workshop:
         """What debug routes want in the header X-Debug-Token; new at each start."""
         return self._system.token
 
+    def dsn(self, name: str) -> str:
+        """Return the DSN for a program of one's own, which reports to the project ``name``.
+
+        The same name has the same DSN after every start on this folder, as long as the port in it
+        is free; the start says when it is not. Raises WorkshopError for a name that a project
+        cannot have.
+        """
+        return self._system.dsn(name)
+
     def flush(self) -> None:
         """Let every service send what it still holds, waiting at most 30 seconds for each."""
         for client in self._system.clients.values():

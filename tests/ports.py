@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from demo_services.services import SERVICES
-from kit.system.system import INGEST_PORT
+from kit.system.dsn import INGEST_PORT
 
 
 @contextmanager

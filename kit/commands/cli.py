@@ -123,13 +123,20 @@ def prepare() -> None:
 
 
 @main.command()
-def serve() -> None:
-    """Run the services in the foreground, for curl or a frontend of your own."""
+@click.argument("project", default="my-app")
+def serve(project: str) -> None:
+    """Run the services in the foreground, for curl or a frontend or program of your own.
+
+    A program of your own reports as PROJECT, by default my-app.
+    """
+    from kit.commands.snippets import snippets
     from kit.workshop import Workshop
 
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with Workshop.start(report=click.echo) as workshop:
+        click.echo(f"\nA program of your own reports here, as {project}. Lines to paste:")
+        click.echo("\n".join(snippets(workshop.dsn(project))))
         click.echo(f"\nDebug routes want the header  X-Debug-Token: {workshop.token}")
         click.echo("Press Ctrl-C to stop.")
         try:
@@ -141,15 +148,36 @@ def serve() -> None:
 
 
 @main.command()
+@click.argument("project")
+def dsn(project: str) -> None:
+    """Print the DSN with which a program of your own reports as PROJECT.
+
+    It is the same at each start, as long as the port in it is free.
+    """
+    from kit.system.dsn import find_dsn
+
+    home = default_home()
+    address, answers = find_dsn(home, project)
+    click.echo(address)
+    if not answers:
+        click.echo(
+            f"No workshop runs on {home}, so nothing answers there yet. Run Workshop.start() in a "
+            "notebook, or workshop serve.",
+            err=True,
+        )
+
+
+@main.command()
 @click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
 def status(with_token: bool) -> None:
     """List the workshops that run on this folder. Exit 1 if none does."""
+    from kit.system.dsn import dsn_lines
     from kit.system.status import find_running
 
     home = default_home()
     workshops = find_running(home)
     for workshop in workshops:
-        click.echo("\n".join(workshop.lines(with_token=with_token)))
+        click.echo("\n".join([*workshop.lines(with_token=with_token), *dsn_lines(home, workshop)]))
     if not workshops:
         click.echo(
             f"No workshop runs on {home}. Run Workshop.start() in a notebook, or workshop serve."

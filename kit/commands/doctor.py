@@ -17,7 +17,7 @@ from demo_services.services import SERVICES
 from kit.hosting import node
 from kit.hosting.database import Database
 from kit.hosting.server import HOST, ServerError
-from kit.system.system import INGEST, INGEST_PORT
+from kit.system.dsn import INGEST, INGEST_PORT
 
 PACKAGE = "crash-workshop"
 NEEDED_BYTES = 1024 * 1024

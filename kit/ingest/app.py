@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kit.ingest.encoding import DECODERS, IDENTITY, BadEncoding, Encoded
 from kit.ingest.envelope import BadEnvelope, Envelope, TooLarge, parse
+from kit.ingest.projects import SPOTLIGHT
 from kit.ingest.store import Received, Store, StoreError
 
-SPOTLIGHT = "spotlight"
 MAX_BODY_BYTES = 20 * 1024 * 1024
 MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 HOSTS = ["127.0.0.1", "localhost"]
@@ -122,10 +122,11 @@ class _Ingest:
 
     def _authenticate(self, request: Request) -> str:
         project_id = request.path_params["project_id"]
-        if project_id not in self._projects:
+        project = self._projects.get(project_id)
+        if project is None:
             known = ", ".join(self._projects)
             raise HTTPException(401, f"There is no project {project_id}; there are: {known}.")
-        name, key = self._projects[project_id]
+        name, key = project
         given = _given_key(request)
         if given is None:
             raise HTTPException(

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
+
+from kit.private import write_private
 
 # The time at which a process began, as the system has it, may move a little with the clock.
 SAME_S = 2.0
@@ -40,6 +43,12 @@ class Running:
         except psutil.NoSuchProcess:
             return False
 
+    def port(self, part: str) -> int | None:
+        """Return the port on which a part answers; None when it does not, or has none."""
+        with contextlib.suppress(ValueError):
+            return urlsplit(self.parts.get(part, "")).port
+        return None
+
     def lines(self, *, with_token: bool = False) -> Iterator[str]:
         """Yield a line for each thing to know; the token only when it is asked for."""
         yield f"pid {self.pid}, since {datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M:%S}"
@@ -64,7 +73,7 @@ def publish_change(home: Path, running: Running) -> None:
     """Write the note again, in the block of ``publish``."""
     # Without its note a workshop works as well.
     with contextlib.suppress(OSError):
-        _write_note(_note(home, running), json.dumps(asdict(running)))
+        write_private(_note(home, running), json.dumps(asdict(running)))
 
 
 def find_running(home: Path) -> list[Running]:
@@ -84,16 +93,6 @@ def find_running(home: Path) -> list[Running]:
 
 def _note(home: Path, running: Running) -> Path:
     return home / f"running-{running.pid}.json"
-
-
-def _write_note(note: Path, text: str) -> None:
-    """Write it so that no other user can read it at any moment, and no reader half of it."""
-    draft = note.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(note)
 
 
 def _read_note(note: Path) -> Running | None:

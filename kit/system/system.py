@@ -23,6 +23,7 @@ from demo_services.services import (
     Service,
 )
 from demo_services.settings import Settings, SettingsError
+from kit.actionable import WorkshopError
 from kit.hosting import node
 from kit.hosting.child import Command
 from kit.hosting.database import Database
@@ -39,11 +40,13 @@ from kit.hosting.server import (
 )
 from kit.hosting.supervisor import Supervisor
 from kit.ingest import app as ingest
+from kit.ingest.projects import Projects, make_dsn
 from kit.ingest.relay import Relay
 from kit.ingest.retention import Retention, SettingError
 from kit.ingest.store import Store
 from kit.system import status
 from kit.system.clients import ServiceClient, sentry_off
+from kit.system.dsn import INGEST, INGEST_PORT, moved_lines
 from kit.system.environment import hide_telemetry_settings
 from kit.system.exits import report_exit
 from kit.system.logs import ServiceLog
@@ -51,9 +54,7 @@ from kit.system.part import Part, read_part, status_line
 from kit.system.profiler import PROFILER
 from kit.system.sdks import sdks_line
 
-INGEST = "ingest"
 START_AGAIN = "Run workshop.stop() and Workshop.start() to start it again."
-INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
 
 
 class System:
@@ -80,6 +81,8 @@ class System:
         self._published: status.Running | None = None
         self._pid = os.getpid()
         self._keys = {service.name: secrets.token_hex(16) for service in SERVICES.values()}
+        given = {str(s.project_id): (s.name, self._keys[s.name]) for s in SERVICES.values()}
+        self.projects = Projects(home, given)
         self._undo = contextlib.ExitStack()
 
     @property
@@ -139,6 +142,10 @@ class System:
         told_parts = (part.line for part in parts if part.name not in told)
         return [sdks_line(self._node_modules), *told_parts, *self._other_lines()]
 
+    def dsn(self, name: str) -> str:
+        """Return the DSN of the project of one's own called ``name``. Raises WorkshopError."""
+        return self.projects.dsn(name, self.servers[INGEST].port)
+
     def stop(self) -> None:
         """Stop everything, sending what the services still hold; the other way round."""
         # A forked process has the files, but none of the threads; they are its parent's.
@@ -173,9 +180,14 @@ class System:
         if dsn := os.environ.get("SENTRY_DSN"):
             self.relay = Relay(dsn)
             self._undo.callback(self.relay.close)
-        projects = {str(s.project_id): (s.name, self._keys[s.name]) for s in SERVICES.values()}
-        make_app = partial(ingest.make_app, self.store, projects, relay=self.relay)
-        self._launch(ingest_server(make_app, port=INGEST_PORT))
+        make_app = partial(ingest.make_app, self.store, self.projects, relay=self.relay)
+        self._launch(ingest_server(make_app, port=self._wanted_port()))
+
+    def _wanted_port(self) -> int:
+        """Return the port that the DSNs of one's own hold, so that they last."""
+        with contextlib.suppress(WorkshopError):  # a line of the status says why
+            return self.projects.port or INGEST_PORT
+        return INGEST_PORT
 
     def _launch_database(self) -> None:
         if reason := self.database.unavailable:
@@ -290,8 +302,8 @@ class System:
         )
 
     def _dsn(self, service: Service) -> str:
-        host = self.servers[INGEST].url.removeprefix("http://")
-        return f"http://{self._keys[service.name]}@{host}/{service.project_id}"
+        key, number = self._keys[service.name], str(service.project_id)
+        return make_dsn(key, self.servers[INGEST].port, number)
 
     def _other_lines(self) -> Iterator[str]:
         if self._hidden:
@@ -299,6 +311,7 @@ class System:
             yield status_line("shell", f"{names}: not used; all parts have settings of their own")
         if self.learner:
             yield status_line("learner", f"{self.learner}, in every event")
+        yield from moved_lines(self.projects, self.servers[INGEST].port, self.home)
         if any(self.store.deleted):
             yield status_line("store", self.retention.describe(self.store.deleted))
         if self.relay:
