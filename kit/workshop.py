@@ -25,6 +25,8 @@ from kit.experiments.blind_spots.blind_spot import BlindSpot
 from kit.experiments.blind_spots.table import Findings, fire_all, select
 from kit.experiments.context.laboratory import Laboratory
 from kit.experiments.generations.side_by_side import SideBySide, find_generations
+from kit.experiments.own_service.page import Page, bundle_script
+from kit.experiments.own_service.program import Program
 from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import run_puzzles
 from kit.frontend.gateway import GatewayClient
@@ -32,7 +34,7 @@ from kit.frontend.hook import Hook
 from kit.frontend.interrupt import shorten_interrupts
 from kit.frontend.slot_machine import SlotMachine
 from kit.home import course_folder, default_home
-from kit.hosting.server import Report
+from kit.hosting.server import BackgroundServer, Report
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
@@ -63,6 +65,8 @@ class Workshop:
     def __init__(self, system: System) -> None:
         self._system = system
         self._slots: SlotMachine | None = None
+        # Programs and pages of the learner's own, by project.
+        self._own: dict[str, BackgroundServer] = {}
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
         self._gateway = GatewayClient(system.servers[GATEWAY.name].url, system.token)
         self._crash_trigger = CrashTrigger(system, self._gateway, self.hook)
@@ -99,6 +103,8 @@ class Workshop:
             atexit.unregister(self.stop)
             self.hook.off()
             self._end_autoplay()
+            for own in self._own.values():
+                own.stop()
             self._system.stop()
             self._gateway.close()
 
@@ -141,6 +147,32 @@ class Workshop:
         cannot have.
         """
         return self._system.dsn(name)
+
+    def run(self, file: str | Path, project: str) -> Program:
+        """Start a program of one's own, in Python, that reports as ``project``, and return it.
+
+        It gets its DSN in ``SENTRY_DSN`` and a free port in ``PORT``, and ends with the workshop.
+        One that ran as this project before is ended first. Raises ServerError with the end of what
+        it wrote when it does not start, WorkshopError for a name that a project cannot have.
+        """
+        if before := self._own.pop(project, None):
+            before.stop()
+        program = Program(Path(file), project, self.dsn(project))
+        self._own[project] = program
+        return program.run()
+
+    def page(self, project: str, backend: str, report: Report = print) -> Page:
+        """Return a web page whose button asks for ``backend``, and which reports as ``project``.
+
+        It has Sentry's SDK for browsers, which is installed from npm once. Raises ServerError when
+        that cannot be, WorkshopError for a name that a project cannot have.
+        """
+        if before := self._own.pop(project, None):
+            before.stop()
+        page = Page(self.dsn(project), backend, bundle_script(self._system.home, report))
+        self._own[project] = page
+        page.launch().wait()
+        return page
 
     def flush(self) -> None:
         """Let every service send what it still holds, waiting at most 30 seconds for each."""

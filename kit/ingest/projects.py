@@ -151,7 +151,7 @@ def _read(path: Path) -> dict[str, Any]:
         well_formed = all(map(str.isdecimal, own_projects(content)))
         if not well_formed or not isinstance(_port(content), int):
             raise ValueError("it is not what the workshop wrote there")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WorkshopError(

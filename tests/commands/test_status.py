@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from kit.commands.cli import main
+from kit.ingest.projects import SPOTLIGHT
+from kit.ingest.store import Store
+from kit.reading.event import headline
 from kit.system.status import Running, find_running, publish
 
 pytestmark = pytest.mark.system
@@ -81,9 +85,14 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
         assert f"  {service:<12} {url}\n" in said
     assert token not in said
 
+    dsn = served.find(r"SENTRY_DSN=(http://\S+)")
+    assert f"  my-app       {dsn}\n" in said
+    assert CliRunner().invoke(main, ["dsn", "my-app"]).output == f"{dsn}\n"
+    send_by_each_line(served)
+
     code, said = status("--token")
     assert f"  token        {token}\n" in said
-    headers = {"X-Debug-Token": said.split("token")[-1].strip()}
+    headers = {"X-Debug-Token": said.split("  token ")[-1].split()[0]}
     url = served.find(r"gateway .*(http://\S+)") + "/debug/panic"
     answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
     assert answer.status_code == 500
@@ -93,10 +102,35 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
 
     served.process.terminate()
     assert served.process.wait(60) == 0
+    with closing(Store(home / "captured.sqlite3")) as store:
+        assert titles(store, "my-app") == ["by curl", "by Python", "by a variable"]
+        assert titles(store, SPOTLIGHT) == ["without a DSN"]
+    later = CliRunner().invoke(main, ["dsn", "my-app"])
+    assert later.stdout == f"{dsn}\n"
+    assert later.stderr.startswith(f"No workshop runs on {home}, so nothing answers there yet.")
     assert list(home.glob("running-*")) == []
     code, said = status()
     assert (code, said.count("\n")) == (1, 1)
     assert said.startswith(f"No workshop runs on {home}. Run Workshop.start()")
+
+
+def send_by_each_line(served: Served) -> None:
+    """Send an event by each of the lines to paste, but those for JavaScript and a container."""
+    curl = served.find(r"curl +(printf .*)").replace("Hello", "by curl")
+    subprocess.run(["bash", "-c", curl], check=True, capture_output=True)
+    send = "sentry_sdk.capture_message('{}'); sentry_sdk.flush()"
+    python = f"{served.find('Python +(.*)')}; {send.format('by Python')}"
+    subprocess.run([sys.executable, "-c", python], check=True)
+    for line, message in (("SENTRY_DSN", "by a variable"), ("SENTRY_SPOTLIGHT", "without a DSN")):
+        variable = {line: served.find(rf"export {line}=(\S+)")}
+        code = f"import sentry_sdk; sentry_sdk.init(); {send.format(message)}"
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **variable})
+
+
+def titles(store: Store, project: str) -> list[str]:
+    return sorted(
+        headline(item.payload).title for item in store.items(project=project, type="event")
+    )
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -78,10 +78,14 @@ def client() -> httpx.Client:
 
 
 @contextmanager
-def running(store: Store, body_deadline: float = PATIENCE_S) -> Iterator[Ingest]:
+def running(
+    store: Store,
+    body_deadline: float = PATIENCE_S,
+    projects: Mapping[str, tuple[str, str]] = PROJECTS,
+) -> Iterator[Ingest]:
     """Run an ingest on a store."""
     relayed: list[bytes] = []
-    make = partial(make_app, store, PROJECTS, relay=relayed.append, body_deadline=body_deadline)
+    make = partial(make_app, store, projects, relay=relayed.append, body_deadline=body_deadline)
     server = ingest_server(make)
     server.launch().wait()
     yield Ingest(server.url, store, relayed)

@@ -1,0 +1,79 @@
+"""A web page with Sentry's SDK for browsers, whose button calls a program of the learner's own."""
+
+import json
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from kit.hosting import node
+from kit.hosting.environment import service_environment
+from kit.hosting.server import Report, Server, ServerError, serve_asgi
+from kit.html import render
+from kit.private import private_folder
+from kit.system.clients import sentry_off
+from kit.system.links import link
+
+HOME = Path(__file__).with_name("page")
+SCRIPT = HOME / "main.js"
+BUNDLING_DEADLINE_S = 60.0
+# One file for the browser, and short, as a page's code is in production.
+_BUNDLING = ("--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning")
+
+
+class Page(Server):
+    """The page, on a port of its own: for a browser it is another site than what it calls.
+
+    ``dsn`` is where it reports to, and ``backend`` what its button asks for.
+    """
+
+    def __init__(self, dsn: str, backend: str, script: bytes) -> None:
+        make_app = partial(make_page, {"dsn": dsn, "backend": backend}, script)
+        super().__init__("page", serve_asgi(make_app), context=sentry_off)
+
+    def _repr_html_(self) -> str:
+        return render("own_page.html", address=link(f"{self.url}/"))
+
+    def __repr__(self) -> str:
+        return f"page: {self.url}, {self.reason or self.state}"
+
+
+def make_page(settings: dict[str, str], script: bytes) -> Starlette:
+    """Return the application that serves the page and its script."""
+    # In HTML a script ends at the first </script>, also within a string.
+    told = json.dumps(settings).replace("<", "\\u003c")
+    text = (HOME / "index.html").read_text(encoding="utf-8").replace("{{ settings }}", told)
+
+    async def index(_: object) -> Response:
+        return HTMLResponse(text)
+
+    async def page_script(_: object) -> Response:
+        return Response(script, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/", index), Route("/page.js", page_script)])
+
+
+def bundle_script(home: Path, report: Report) -> bytes:
+    """Return the script of the page and the SDK in one file.
+
+    What it needs is installed from npm once, into the cache. The file is written to the workshop
+    folder ``home``. Raises ServerError.
+    """
+    found = node.find_node()
+    modules = node.install_packages(HOME, found, report)
+    esbuild, output = modules / "esbuild" / "bin" / "esbuild", private_folder(home) / "page.js"
+    command = [str(found.path), str(esbuild), str(SCRIPT), *_BUNDLING, f"--outfile={output}"]
+    environment = {**service_environment(os.environ), "NODE_PATH": str(modules)}
+    done = subprocess.run(  # noqa: S603 - its arguments are ours
+        command, env=environment, capture_output=True, text=True, timeout=BUNDLING_DEADLINE_S
+    )
+    if done.returncode:
+        raise ServerError(
+            f"The page's script could not be made of {SCRIPT}: {done.stderr.strip()[:500]}. Mend "
+            "it, and run the cell again."
+        )
+    return output.read_bytes()

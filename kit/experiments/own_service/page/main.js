@@ -1,0 +1,37 @@
+import * as Sentry from '@sentry/browser';
+
+const { dsn, backend } = JSON.parse(document.querySelector('#settings').textContent);
+
+Sentry.init({
+  dsn,
+  release: 'my-page@1.0.0',
+  integrations: [Sentry.browserTracingIntegration()],
+  tracesSampleRate: 1,
+  // Whom to tell which trace a request belongs to: by default only the page's own site.
+  tracePropagationTargets: [backend],
+});
+
+async function buy() {
+  const answer = await fetch(backend);
+  if (!answer.ok) throw new Error(`The purchase failed with HTTP ${answer.status}`);
+  return answer.text();
+}
+
+function click() {
+  // The click is the beginning, and not the load of the page.
+  return Sentry.startNewTrace(() => Sentry.startSpan({ name: 'Buy', op: 'ui.action.click' }, buy));
+}
+
+const said = document.querySelector('output');
+
+document.querySelector('button').addEventListener('click', async () => {
+  said.textContent = 'Buying …';
+  try {
+    said.textContent = await click();
+  } catch (error) {
+    said.textContent = `${error.message}.`;
+    Sentry.captureException(error);
+  }
+  await Sentry.flush(5000);
+  document.body.dataset.sent = 'true';
+});

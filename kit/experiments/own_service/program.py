@@ -1,0 +1,68 @@
+"""A program of the learner's own, as a child process that reports to the workshop."""
+
+import os
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+
+from kit.hosting.child import Command
+from kit.hosting.environment import experiment_environment
+from kit.hosting.server import ServerError
+from kit.hosting.supervisor import Supervisor
+
+KEPT_LINES = 200
+# What uvicorn, Flask and most others write to stderr once their port is open.
+LISTENS = "running on http"
+
+
+class Program(Supervisor):
+    """A program in Python that serves HTTP, and is started again when it ends by itself.
+
+    ``file`` is run by this kernel's Python. It finds its DSN in ``SENTRY_DSN``, which every SDK
+    reads, and the port to listen on in ``PORT``; nothing else of ``SENTRY_*`` reaches it.
+    """
+
+    # One that cannot start says why at once: whoever wrote it is there to mend it.
+    max_failed_starts = 1
+
+    def __init__(self, file: Path, project: str, dsn: str) -> None:
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        super().__init__(project, self._prepare, on_line=self._lines.append, says_ready=is_ready)
+        self._file = file.resolve()
+        self._dsn = dsn
+
+    @property
+    def lines(self) -> list[str]:
+        """The last lines that it wrote, the oldest first."""
+        return list(self._lines)
+
+    def run(self) -> "Program":
+        """Start it, and wait until it listens.
+
+        Raises ServerError with the end of what it wrote when it does not.
+        """
+        if not self._file.is_file():
+            raise ServerError(f"There is no file {self._file}. Run the cell that writes it first.")
+        try:
+            self.launch().wait()
+        except ServerError as error:
+            self.stop()
+            raise ServerError("\n".join([str(error), *self.lines[-12:]])) from error
+        return self
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self._file.name} at {self.url}, {self.reason or self.state}"
+
+    def _prepare(self, port: int, end: threading.Event) -> Command:
+        variables = {"SENTRY_DSN": self._dsn, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+        return Command(
+            [sys.executable, str(self._file)],
+            cwd=self._file.parent,
+            env={**experiment_environment(os.environ), **variables},
+        )
+
+
+def is_ready(line: str) -> bool:
+    """Return whether a line of a program's output says that its port is open."""
+    return LISTENS in line.lower()
