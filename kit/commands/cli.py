@@ -168,6 +168,23 @@ def dsn(project: str) -> None:
 
 
 @main.command()
+def mcp() -> None:
+    """Let an agent read what was captured, over stdio (Model Context Protocol); changes nothing."""
+    try:
+        from kit.commands.mcp_server import make_server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
+            raise
+        raise click.ClickException(
+            "The MCP server needs a package that is not installed. Run: "
+            'pip install "crash-workshop[mcp]"'
+        ) from error
+    if sys.stdin.isatty():
+        click.echo("Waiting for an MCP client on stdin. Press Ctrl-C to stop.", err=True)
+    make_server(default_home()).run()
+
+
+@main.command()
 @click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
 def status(with_token: bool) -> None:
     """List the workshops that run on this folder. Exit 1 if none does."""

@@ -118,6 +118,10 @@ WHERE received_at >= :since GROUP BY type ORDER BY type
 """
 
 
+# Answered from the index alone.
+_COUNT_BY_PROJECT = "SELECT project, type, count(*) FROM items GROUP BY project, type"
+
+
 class StoreError(ActionableError):
     """The store cannot take or give items; the message says why and what to do."""
 
@@ -225,18 +229,13 @@ class Store:
         keep: timedelta = Retention.keep,
         max_bytes: int = Retention.max_bytes,
     ) -> None:
-        self.path = path
-        self._closed = False
-        self._subscriptions: set[Subscription] = set()
-        self._subscribing = threading.Lock()
-        self._writing = threading.Lock()
-        self._reading = threading.Lock()
+        self._prepare(path)
         with self._as_store_error("open"), ExitStack() as opened:
             private_folder(path.parent)
             private_file(path)  # SQLite's other files get the same mode
             self._writer = opened.enter_context(closing(_connect(path)))
             self._reader = opened.enter_context(closing(_connect(path)))
-            self._reader.create_function("item_data", 5, _Bodies().item_data)
+            _add_functions(self._reader)
             _set_up(self._writer)
             self._trimmer = Trimmer(self._writer, Retention(keep, max_bytes))
             self._trimmer.trim(_OPEN_BUDGET_S)
@@ -246,6 +245,14 @@ class Store:
         # What is free is used again; that it is not given back is no reason not to start.
         with suppress(sqlite3.Error):
             self._trimmer.compact()
+
+    def _prepare(self, path: Path) -> None:
+        self.path = path
+        self._closed = False
+        self._subscriptions: set[Subscription] = set()
+        self._subscribing = threading.Lock()
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
 
     def write(self, batch: Sequence[Received]) -> None:
         """Store envelopes in one transaction; they are durable when this returns.
@@ -286,6 +293,15 @@ class Store:
         with self._as_store_error("read"), self._reading:
             rows = self._reader.execute(_COUNT_TYPES, {"since": since}).fetchall()
         return dict(rows)
+
+    def count_by_project(self) -> dict[str, dict[str, int]]:
+        """Return how many items of each type each project has sent. Raises StoreError."""
+        with self._as_store_error("read"), self._reading:
+            rows = self._reader.execute(_COUNT_BY_PROJECT).fetchall()
+        found: dict[str, dict[str, int]] = {}
+        for project, kind, count in rows:
+            found.setdefault(project, {})[kind] = count
+        return found
 
     @property
     def deleted(self) -> Deleted:
@@ -409,6 +425,64 @@ class Store:
             ) from error
 
 
+class ReadOnlyStore(Store):
+    """A store that is read and never changed: nothing is written, trimmed or brought up to date.
+
+    Another process may write to the file meanwhile. What it stores is seen, but not published
+    here: ``wait_for`` finds only what is stored when it is called. Raises StoreError when there is
+    no file at ``path``, or one of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._prepare(path)
+        if not path.is_file():
+            raise StoreError(_nothing_yet(path))
+        with self._as_store_error("open"), ExitStack() as opened:
+            self._reader = opened.enter_context(closing(_connect_read_only(path)))
+            _add_functions(self._reader)
+            _check_version(self._reader, path)
+            self._files = opened.pop_all()
+
+    def write(self, batch: Sequence[Received]) -> None:
+        """Raise StoreError."""
+        raise StoreError(f"The store {self.path} is open for reading only.")
+
+    @property
+    def deleted(self) -> Deleted:
+        """That this process deleted nothing."""
+        return Deleted()
+
+
+def _nothing_yet(path: Path) -> str:
+    return (
+        f"Nothing was captured yet: {path} does not exist, or is empty. Run workshop serve, or "
+        "Workshop.start() in a notebook, trigger a crash, and try again."
+    )
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError when a file cannot be read as it is."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    _reject_newer(version)
+    if version == 0:
+        raise StoreError(_nothing_yet(path))
+    if version < len(_MIGRATIONS):
+        raise StoreError(
+            f"The store {path} was written by an older version of the workshop. Run workshop serve "
+            "once: it brings the file up to date."
+        )
+
+
 def _next_step(error: sqlite3.Error | OSError) -> str:
     """Return the next step."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -444,15 +518,24 @@ def _set_up(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > len(_MIGRATIONS):
-            raise StoreError(
-                "The store was written by a newer version of the workshop. Update this one, or set "
-                "WORKSHOP_HOME to another folder."
-            )
+        _reject_newer(version)
         for migration in _MIGRATIONS[version:]:
             for statement in migration.split(";"):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+def _reject_newer(version: int) -> None:
+    if version > len(_MIGRATIONS):
+        raise StoreError(
+            "The store was written by a newer version of the workshop. Update this one, or set "
+            "WORKSHOP_HOME to another folder."
+        )
+
+
+def _add_functions(db: sqlite3.Connection) -> None:
+    """Define the functions of SQL that ``items`` reads with."""
+    db.create_function("item_data", 5, _Bodies().item_data)
 
 
 class _Bodies:
