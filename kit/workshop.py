@@ -38,7 +38,7 @@ from kit.hosting.server import BackgroundServer, Report
 from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
-from kit.outcome import Outcome, Trace, TraceLogs, read_trace, read_trace_logs
+from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.reading.grouping import Rule
 from kit.system.learner import learner
 from kit.system.links import Link, link
@@ -46,6 +46,7 @@ from kit.system.system import System
 from kit.trigger import CrashTrigger, OnOutcome
 from kit.views.check_ins import CheckIns, read_check_ins
 from kit.views.gauges import THIS_PROCESS, WatchTarget
+from kit.views.project import ProjectPage, read_project
 from kit.views.release_health import ReleaseHealth, read_release_health
 from kit.views.sent_and_dropped import SentAndDropped, read_sent_and_dropped
 from kit.warm_up import warm_up
@@ -320,6 +321,15 @@ class Workshop:
         sent. ``since`` is in seconds since the epoch. Raises StoreError.
         """
         return read_sent_and_dropped(self.store, since)
+
+    def project(self, name: str) -> ProjectPage:
+        """Return all that a project sent, such as ``my-app`` or a service: a page, and lists.
+
+        Of each kind of telemetry it is the newest, as the page says. The services send what they
+        still hold first. Raises StoreError.
+        """
+        self.flush()
+        return read_project(self.store, name, Event)
 
     def laboratory(self) -> Laboratory:
         """Return the context laboratory: one crash, fired with two settings and compared."""

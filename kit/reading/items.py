@@ -5,12 +5,14 @@ What has no view of its own is shown as it was sent, so that nothing that is sto
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from kit.ingest.envelope import BadEnvelope, parse_item
 from kit.ingest.store import StoredItem
-from kit.reading.payload import escape_bidi, truncate
+from kit.reading.payload import as_mapping, escape_bidi, truncate
 from kit.words import count_noun
 
 MAX_TYPES = 30
@@ -19,6 +21,8 @@ MAX_RAW = 2
 MAX_RAW_TEXT = 2000
 MAX_RAW_BYTES = 64
 _MAX_TYPE = 60
+
+OF_A_PROJECT = "workshop.project(name)"
 
 # Where one sees the items of a type.
 VIEWS = {
@@ -31,6 +35,12 @@ VIEWS = {
     "check_in": "workshop.check_ins()",
     "client_report": "workshop.sent_and_dropped()",
     "profile_chunk": "a flame graph, outcome.profile",
+    "attachment": OF_A_PROJECT,
+    "feedback": OF_A_PROJECT,
+    "user_report": OF_A_PROJECT,
+    "trace_metric": OF_A_PROJECT,
+    "replay_event": f"{OF_A_PROJECT}, and the waterfall of its traces",
+    "replay_recording": OF_A_PROJECT,
 }
 
 
@@ -117,12 +127,32 @@ def raw_value(value: Any) -> RawItem:
     return RawItem(text)
 
 
-def _raw_bytes(value: bytes) -> RawItem:
+def printable_text(value: bytes) -> str | None:
+    """Return bytes as text; None where they are none that can be printed."""
     try:
         text = escape_bidi(value.decode())
     except UnicodeDecodeError:
-        text = "\0"
-    if any(not each.isprintable() and each not in "\n\r\t" for each in islice(text, MAX_RAW_TEXT)):
+        return None
+    some = islice(text, MAX_RAW_TEXT)
+    return text if all(each.isprintable() or each in "\n\r\t" for each in some) else None
+
+
+def read_object(payload: Any) -> Mapping[str, Any]:
+    """Return the JSON object that a payload is, or holds as bytes; an empty one for all others.
+
+    Bytes are read as the ingest reads them, which refuses what is nested too deeply.
+    """
+    if isinstance(payload, bytes):
+        with suppress(BadEnvelope):
+            header = b'{"type":"event","length":%d}\n' % len(payload)
+            return as_mapping(parse_item(header + payload)[1])
+        return {}
+    return as_mapping(payload)
+
+
+def _raw_bytes(value: bytes) -> RawItem:
+    text = printable_text(value)
+    if text is None:
         some = value[:MAX_RAW_BYTES].hex(" ")
         first = f", the first {MAX_RAW_BYTES} in hex" if len(value) > MAX_RAW_BYTES else ", in hex"
         return RawItem(some, f"{count_noun(len(value), 'byte')} that are no text{first}.")

@@ -48,8 +48,8 @@ def given_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in attributes.items() if not name.startswith(_ADDED)}
 
 
-def read_logs(items: Sequence[StoredItem], trace_id: str) -> list[LogEntry]:
-    """Return the logs of a trace, at most ``MAX_LOGS``, the earliest first.
+def read_logs(items: Sequence[StoredItem], trace_id: str | None = None) -> list[LogEntry]:
+    """Return the logs of a trace, or all, at most ``MAX_LOGS``, the earliest first.
 
     An item of type ``log`` is what a service wrote within seconds: logs of several traces.
     """
@@ -57,9 +57,9 @@ def read_logs(items: Sequence[StoredItem], trace_id: str) -> list[LogEntry]:
     return sorted(islice(sent, MAX_LOGS), key=_order)
 
 
-def _entries(item: StoredItem, trace_id: str) -> Iterator[LogEntry]:
+def _entries(item: StoredItem, trace_id: str | None) -> Iterator[LogEntry]:
     for each in as_mappings(as_mapping(item.payload).get("items")):
-        if each.get("trace_id") != trace_id:
+        if trace_id is not None and each.get("trace_id") != trace_id:
             continue
         sent = as_mapping(each.get("attributes"))
         attributes = {name: as_mapping(value).get("value") for name, value in sent.items()}

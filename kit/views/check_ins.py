@@ -90,12 +90,14 @@ class CheckIns(Sequence[MonitorState]):
         )
 
 
-def read_check_ins(store: Store, now: float | None = None) -> CheckIns:
-    """Return the jobs whose check-ins are stored, as they stand at ``now``.
+def read_check_ins(
+    store: Store, now: float | None = None, *, project: str | None = None
+) -> CheckIns:
+    """Return the jobs whose check-ins are stored, of a project or of all, as they stand at ``now``.
 
     ``now`` is in seconds since the epoch; a later time than this one shows what will be late by
     then if nothing else comes. Only the last ``MOST`` check-ins are looked at. Raises StoreError.
     """
-    items = store.items(type="check_in", limit=MOST)
+    items = store.items(type="check_in", project=project, limit=MOST)
     monitors = read_monitors(reversed(items))
     return CheckIns(monitors[::-1], time.time() if now is None else now)

@@ -7,6 +7,7 @@ styles contain nothing but numbers that were computed here.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -29,11 +30,13 @@ from kit.reading.payload import (
     shorten,
 )
 from kit.reading.spans import Span, length, spans
-from kit.views.axis import percent, seconds_ticks
+from kit.views.axis import Tick, percent, seconds_ticks
 from kit.views.waterfall import service_colours
 from kit.words import count_noun
 
 MAX_LINES = 200
+# Of a page that shows other things, too.
+MAX_RECENT = 30
 UNKNOWN_TIME = "?"
 _TICKS = 5
 # The protocol writes "warn", and so does JavaScript; Python's logging says "warning".
@@ -113,7 +116,43 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
         ticks=seconds_ticks(axis.total, _TICKS),
         summary=_summary(entries, len(errors)),
         notes=list(_notes(rows, shown, entries, found)),
+        is_trace=True,
     )
+
+
+def recent_logs(items: Sequence[StoredItem]) -> Markup:
+    """Return the newest logs of all items, whatever their traces, the newest first.
+
+    Each has the time of day instead of the time since its trace began. More than ``MAX_RECENT``
+    are cut, and it says so.
+    """
+    entries = [_with_plausible_time(entry) for entry in read_logs(items)]
+    shown = entries[-MAX_RECENT:][::-1]
+    axis = _axis([], shown)
+    colours = service_colours(entry.service for entry in shown)
+    rows = [
+        replace(_log_row(entry, axis, colours, {}), after=_time_of_day(entry.time))
+        for entry in shown
+    ]
+    return render(
+        "logs.html",
+        rows=rows,
+        ticks=_ends(axis),
+        summary=_summary(entries, 0, "No log has arrived."),
+        notes=list(_recent_notes(entries, rows)),
+        is_trace=False,
+    )
+
+
+def _time_of_day(time: float | None) -> str:
+    return UNKNOWN_TIME if time is None else f"{datetime.fromtimestamp(time, UTC):%H:%M:%S}"
+
+
+def _ends(axis: _Axis) -> list[Tick]:
+    times = (datetime.fromtimestamp(at, UTC) for at in (axis.start, axis.start + axis.total))
+    first, last = (f"{time:%d %b, %H:%M:%S}" for time in times)
+    ends = [Tick("0.00", first, is_end=False), Tick("100.00", last, is_end=True)]
+    return ends if first != last else ends[:1]
 
 
 def _axis(found: Sequence[Span], entries: Sequence[LogEntry]) -> _Axis:
@@ -186,9 +225,11 @@ def _gravest(rows: Sequence[LogRow]) -> list[LogRow]:
 # Words
 
 
-def _summary(entries: Sequence[LogEntry], errors: int) -> str:
+def _summary(
+    entries: Sequence[LogEntry], errors: int, none: str = "No log of this trace has arrived."
+) -> str:
     if not entries:
-        return "No log of this trace has arrived."
+        return none
     services = len({entry.service for entry in entries})
     counted = f"{count_noun(len(entries), 'log')} of {count_noun(services, 'service')}"
     levels = Counter(entry.level for entry in entries if entry.level in _GRAVE)
@@ -208,11 +249,23 @@ def _notes(
             f"{len(shown)} of {len(rows):,} lines are shown: events, warnings and errors, then the "
             f"first. {len(rows) - len(shown):,} are left out."
         )
-    timeless = sum(row.after == UNKNOWN_TIME for row in rows)
-    if timeless:
-        have = "has" if timeless == 1 else "have"
-        yield f"{count_noun(timeless, 'line')} {have} no time, or not a plausible one."
+    yield from _timeless_note(rows)
     if len(entries) == MAX_LOGS:
         yield f"Only the first {MAX_LOGS:,} logs are counted."
     if entries and not found:
         yield "No span of this trace has arrived: the axis begins with the first log."
+
+
+def _timeless_note(rows: Sequence[LogRow]) -> Iterator[str]:
+    timeless = sum(row.after == UNKNOWN_TIME for row in rows)
+    if timeless:
+        have = "has" if timeless == 1 else "have"
+        yield f"{count_noun(timeless, 'line')} {have} no time, or not a plausible one."
+
+
+def _recent_notes(entries: Sequence[LogEntry], rows: Sequence[LogRow]) -> Iterator[str]:
+    if len(rows) < len(entries):
+        yield f"The newest {len(rows)} of {len(entries):,} logs are shown."
+    yield from _timeless_note(rows)
+    if len(entries) == MAX_LOGS:
+        yield f"Only {MAX_LOGS:,} logs are counted."

@@ -83,20 +83,24 @@ class ReleaseHealth(Sequence[HealthRow]):
         )
 
 
-def read_release_health(store: Store, since: float = 0.0) -> ReleaseHealth:
+def read_release_health(
+    store: Store, since: float = 0.0, *, project: str | None = None
+) -> ReleaseHealth:
     """Return the health of what arrived ``since`` a time, in seconds since the epoch.
 
-    Only the last ``MOST`` items of each type are looked at. Raises StoreError.
+    With ``project`` it is that of one project, and no other is named as silent. Only the last
+    ``MOST`` items of each type are looked at. Raises StoreError.
     """
     found = [
         item
         for kind in ("session", "sessions")
-        for item in store.items(type=kind, limit=MOST)
+        for item in store.items(type=kind, project=project, limit=MOST)
         if item.received_at >= since
     ]
     counts = count_sessions(sorted(found, key=lambda item: item.id))
     known = {group.service for group in counts}
-    silent = [name for name in SERVICES if name not in known and _sent_since(store, name, since)]
+    asked = SERVICES if project is None else ()
+    silent = [name for name in asked if name not in known and _sent_since(store, name, since)]
     return ReleaseHealth(counts, silent)
 
 

@@ -20,6 +20,7 @@ from kit.reading.items import ItemGroup, group_items, raw_value
 from kit.reading.payload import (
     as_mapping,
     as_str,
+    escape_bidi,
     event_message,
     exceptions,
     get_path,
@@ -27,6 +28,7 @@ from kit.reading.payload import (
     shorten,
     truncate,
 )
+from kit.reading.replays import REPLAY_TYPES, Replay, read_replays
 from kit.reading.spans import (
     MAX_SPANS,
     MAX_TRACE_S,
@@ -48,6 +50,8 @@ COLOURS = 6
 # So many spans whose times cannot be are named, and so many without a place shown raw.
 MAX_NAMED = 8
 _MAX_LABEL = 80
+# Of replays, so many starts and pages are marked.
+MAX_VISITS = 8
 # What the drawing shows.
 _DRAWN = ("event", "span", "transaction")
 
@@ -144,6 +148,21 @@ class WaterfallRow:
         return next((each for each in found if each != "ok"), found[0] if found else "")
 
 
+@dataclass(frozen=True)
+class ReplayMark:
+    """Where a replay starts, or another page is opened in it: when, in seconds since the epoch."""
+
+    service: str
+    what: str
+    url: str
+    at: float
+
+    @property
+    def label(self) -> str:
+        """What happened, and on which page."""
+        return f"{self.what} {self.url}".strip()
+
+
 @dataclass
 class _SpanTree:
     """Spans by their parents. Whatever the parents say, every span is in it exactly once."""
@@ -174,14 +193,20 @@ def waterfall(items: Sequence[StoredItem]) -> Markup:
     total = max((span.end for span in found), default=start) - start
     # A trace without any length still needs an axis that has one.
     axis = total or 0.001
+    visits = _replay_marks(items) if found else []
     return render(
         "waterfall.html",
         bars=list(_bars(shown, start, axis)),
         ticks=seconds_ticks(axis, _TICKS),
         rows=[(row, length(row.start - start)) for row in shown],
+        visits=list(_visits(_nearest(visits, start, start + axis), start, axis)),
         summary=_summary(rows, found, total),
-        notes=[*_notes(rows, shown, astray), *_reading_notes(items, reading, rows)],
-        undrawn=[*_unplaced_group(reading.unplaced), *_undrawn(items)],
+        notes=[
+            *_notes(rows, shown, astray),
+            *_reading_notes(items, reading, rows),
+            *_visit_notes(visits),
+        ],
+        undrawn=[*_unplaced_group(reading.unplaced), *_undrawn(items, bool(found))],
     )
 
 
@@ -297,11 +322,64 @@ def _type(event: Mapping[str, Any]) -> str:
     return shorten(found).text or "error"
 
 
+# Replays
+
+
+def _replay_marks(items: Sequence[StoredItem]) -> list[ReplayMark]:
+    """Return the starts of replays and their changes of page, the earliest first."""
+    replays = read_replays(item for item in items if item.type in REPLAY_TYPES)
+    marks = [mark for replay in replays for mark in _marks_of(replay)]
+    return sorted(marks, key=lambda mark: mark.at)
+
+
+def _marks_of(replay: Replay) -> Iterator[ReplayMark]:
+    pages = [page for page in replay.pages if page.at is not None]
+    first = pages[:1]
+    if replay.start is not None:
+        url = first[0].url if first else ""
+        yield ReplayMark(
+            _words(replay.service),
+            "replay starts" + (" on" if url else ""),
+            _words(url),
+            replay.start,
+        )
+        pages = pages[1:]
+    for page in pages:
+        what = "page, at this time or later," if page.is_guess else "page"
+        yield ReplayMark(_words(replay.service), what, _words(page.url), page.at or 0.0)
+
+
+def _nearest(marks: Sequence[ReplayMark], start: float, end: float) -> list[ReplayMark]:
+    """Return at most ``MAX_VISITS`` marks, those nearest to the trace, in their order."""
+
+    def distance(mark: ReplayMark) -> float:
+        return max(start - mark.at, mark.at - end, 0.0)
+
+    return sorted(sorted(marks, key=distance)[:MAX_VISITS], key=lambda mark: mark.at)
+
+
+def _visit_notes(marks: Sequence[ReplayMark]) -> Iterator[str]:
+    if len(marks) > MAX_VISITS:
+        more = count_noun(len(marks) - MAX_VISITS, "more mark")
+        yield f"{more} of replays: only those nearest to the trace are shown."
+
+
+def _words(text: str) -> str:
+    return escape_bidi(shorten(text).text)
+
+
 # What is not drawn
 
 
-def _undrawn(items: Sequence[StoredItem]) -> list[ItemGroup]:
-    return group_items(item for item in items if item.type not in _DRAWN)
+def _undrawn(items: Sequence[StoredItem], has_spans: bool) -> list[ItemGroup]:
+    return group_items(
+        item for item in items if item.type not in _DRAWN and not (has_spans and _is_marked(item))
+    )
+
+
+def _is_marked(item: StoredItem) -> bool:
+    """Whether marks say what is in an item: those of a replay with a time."""
+    return item.type == "replay_event" and bool(_replay_marks([item]))
 
 
 def _unplaced_group(unplaced: Sequence[UnplacedSpan]) -> Iterator[ItemGroup]:
@@ -395,6 +473,23 @@ class _DrawnRow:
     bars: list[tuple[str, str]]
     critical: list[tuple[str, str]]
     marks: list[str]
+
+
+@dataclass(frozen=True)
+class _DrawnVisit:
+    """A mark of a replay; ``place`` is in percent of the time axis, empty outside of it."""
+
+    mark: ReplayMark
+    place: str
+    after: str
+
+
+def _visits(marks: Iterable[ReplayMark], start: float, total: float) -> Iterator[_DrawnVisit]:
+    for mark in marks:
+        seconds = mark.at - start
+        place = percent(seconds, total) if 0 <= seconds <= total else ""
+        after = ("−" if seconds < 0 else "") + length(abs(seconds))
+        yield _DrawnVisit(mark, place, after)
 
 
 def service_colours(services: Iterable[str]) -> dict[str, int]:

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 ELEMENTS = {
     *("section", "style", "h3", "h4", "p", "div", "span", "b", "i", "code", "details", "summary"),
     *("table", "thead", "tbody", "tr", "th", "td", "pre"),
-    *("bdi", "svg", "polygon", "polyline"),
+    *("bdi", "svg", "polygon", "polyline", "img"),
 }
-VOID = {"polygon", "polyline"}
+VOID = {"polygon", "polyline", "img"}
 # Nothing that runs, loads or links.
 ATTRIBUTES = {
     "class": re.compile(r"[a-z0-9_ -]+"),
@@ -20,6 +20,8 @@ ATTRIBUTES = {
     "style": re.compile(r"--[a-z]+: \d+(\.\d\d%)?(; --[a-z]+: \d+(\.\d\d%)?)*"),
     "viewbox": re.compile("0 0 100 100"),
     "preserveaspectratio": re.compile("none"),
+    "src": re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*"),
+    "alt": re.compile(".*", re.S),
     "points": re.compile(r"[\d., ]+"),
 }
 # What a page cannot show: half of a surrogate pair.
