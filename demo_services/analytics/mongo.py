@@ -19,6 +19,7 @@ from pymongo.monitoring import (
 )
 from sentry_sdk import logger
 
+from demo_services import connections
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
 
@@ -64,6 +65,7 @@ class Mongo:
                 heartbeatFrequencyMS=HEARTBEAT_MS,
                 appname=ANALYTICS.name,
                 event_listeners=[Absence(self.forget)],
+                **idle_limit(uri),
             )
         self._preparing = asyncio.Lock()
         self.product: str | None = None
@@ -144,6 +146,14 @@ class Mongo:
         secantus = info.get("secantusVersion")
         self.product = "SecantusDB" if secantus else "MongoDB"
         self.version = secantus or info["version"]
+
+
+def idle_limit(uri: str) -> dict[str, Any]:
+    """Return the driver's option that bounds idle connections; none where ``uri`` has it."""
+    # An argument would overrule the URI, which may name a database that closes them earlier.
+    if "maxidletimems=" in uri.lower():
+        return {}
+    return {"maxIdleTimeMS": connections.DATABASE_IDLE_MS}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tenacity import (
     wait_exponential,
 )
 
+from demo_services.connections import ONE_REQUEST
 from demo_services.players import Player
 from demo_services.refused import Refused
 from demo_services.services import PAYMENT
@@ -60,9 +61,7 @@ class PaymentService:
     def __init__(self, upstreams: Mapping[str, str]) -> None:
         # Not its address: after a death it may start on another port.
         self._upstreams = upstreams
-        # No kept connections: when the service dies, so do they.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=ONE_REQUEST, trust_env=False)
 
     async def charge(self, player: Player, amount: int, spin_id: str) -> int:
         """Take a bet. Raises ``Refused``: 409 when the balance is too low, 503 without payment."""

@@ -4,6 +4,7 @@ import httpx
 import sentry_sdk
 from sentry_sdk import logger
 
+from demo_services.connections import ONE_REQUEST
 from demo_services.game_engine.reels import Spin
 from demo_services.trace import start_span
 
@@ -15,9 +16,7 @@ class Ledger:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
-        # No kept connections: a server that failed in a request closes its connection.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=ONE_REQUEST, trust_env=False)
 
     async def enter(self, spin: Spin) -> None:
         """Store a spin that was played. A spin that cannot be stored leaves a breadcrumb only."""

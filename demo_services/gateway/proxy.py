@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from sentry_sdk import logger
 
+from demo_services.connections import ONE_REQUEST
 from demo_services.gateway.target import Target
 from demo_services.refused import Refused
 from demo_services.services import Service
@@ -39,11 +40,9 @@ Headers = Iterable[tuple[bytes, bytes]]
 def make_client() -> httpx.AsyncClient:
     """Return the client for calls to other services; they must be bounded by ``asyncio.timeout``.
 
-    Connections are not kept: a server that failed in a request closes its connection, and the
-    next request on it would be lost.
+    Connections are not kept: the next request on one that its server closed would be lost.
     """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113
+    return httpx.AsyncClient(limits=ONE_REQUEST, timeout=None, trust_env=False)  # noqa: S113
 
 
 async def forward(

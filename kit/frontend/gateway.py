@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 from sentry_sdk import logger
 
+from demo_services.connections import ONE_REQUEST
 from demo_services.services import GAME_ENGINE
 from kit.actionable import WorkshopError
 
@@ -18,12 +19,8 @@ class GatewayClient:
         self._url = url
         self._token = token
         # One client for all calls: making one costs more than a call. A proxy cannot reach this
-        # machine's loopback, and a crash may have closed a kept connection.
-        self.http = httpx.Client(
-            timeout=ANSWER_DEADLINE_S,
-            trust_env=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        # machine's loopback.
+        self.http = httpx.Client(timeout=ANSWER_DEADLINE_S, trust_env=False, limits=ONE_REQUEST)
 
     def request(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
