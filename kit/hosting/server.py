@@ -287,8 +287,9 @@ def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serv
             lifespan="on",
             http=http,
             timeout_graceful_shutdown=1,
-            # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile.
-            timeout_keep_alive=3600,
+            # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile:
+            # so it is never closed, as far as a kernel lives.
+            timeout_keep_alive=30 * 24 * 3600,
         )
         server = _UvicornServer(config, ready)
 
