@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
-from kit.outcome import Event
-from kit.reading.event import headline
+from kit.outcome import Event, make_event
+from kit.reading.event import event_level, headline
 from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issue
-from kit.reading.payload import as_str, escape_bidi, truncate
+from kit.reading.payload import escape_bidi, truncate
 from kit.reading.server.references import NOT_IMITATED, STATS, USERS
 from kit.reading.server.users import has_user, user_key
 from kit.views.card import event_card
@@ -26,8 +26,6 @@ MAX_SHOWN = 15
 MAX_CARD_CHARACTERS = 2_500_000
 MAX_CHANGES = 6
 BARS = 24
-
-_LEVELS = ("fatal", "error", "warning", "info", "debug")
 
 Key = tuple[str, ...]
 # By the id of an event and the project that has it.
@@ -155,7 +153,7 @@ def read_issues(store: Store, rule: Rule | None = None, *, last: int = LAST) -> 
     def load(event_id: str, project: str) -> Event | None:
         items = store.items(event_id=event_id, project=project, type="event")
         # Of duplicates the first one counts, as in Sentry.
-        return Event(items[-1].payload) if items else None
+        return make_event(items[-1]) if items else None
 
     stored = store.items(type="event", limit=last)
     items = without_duplicates(stored)
@@ -185,7 +183,7 @@ def without_duplicates(items: Sequence[StoredItem]) -> list[StoredItem]:
 def _look(item: StoredItem, rule: Rule | None) -> Seen:
     sent = simulated_issue(item.payload, item.project)
     # A copy: what a rule sets on its event must not be taken for what was sent.
-    given = ask(rule, Event(item.payload)) if rule else None
+    given = ask(rule, make_event(item)) if rule else None
     if given is None:
         return Seen(item, item.payload, sent, sent)
     event = {**item.payload, "fingerprint": given}
@@ -207,13 +205,12 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
     latest = members[0]
     event, item = latest.event, latest.item
     regrouped = event is not item.payload
-    level = as_str(event.get("level"))
     return Issue(
         key=latest.key,
         title=escape_bidi(headline(event).title),
         culprit=escape_bidi(culprit(event)),
         service=item.project,
-        level=level if level in _LEVELS else "error",
+        level=event_level(event),
         reason=escape_bidi(reason(event, len(members), by=by if regrouped else "")),
         regrouped=regrouped,
         users=len({user for each in members if (user := user_key(each.event))}),
@@ -300,7 +297,7 @@ def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[IssueR
 
 def _card(issue: Issue) -> Markup | None:
     event = issue.latest
-    return None if event is None else event_card(event)
+    return None if event is None else event_card(event, project=event.project)
 
 
 def _over_time(times: Iterable[float], span: tuple[float, float]) -> list[int]:

@@ -33,6 +33,8 @@ class Event(dict[str, Any]):
 
     crash: CrashType | None = None
     answered_at: float | None = None
+    # The name of the project that its DSN stands for; empty when that is not known.
+    project: str = ""
 
     @property
     def title(self) -> str:
@@ -50,7 +52,16 @@ class Event(dict[str, Any]):
         return f"<Event {self.title} {self.get('event_id')}>"
 
     def _repr_html_(self) -> Markup:
-        return event_card(self, crash=self.crash, answered_at=self.answered_at)
+        return event_card(
+            self, crash=self.crash, answered_at=self.answered_at, project=self.project
+        )
+
+
+def make_event(item: StoredItem) -> Event:
+    """Return the event of a stored item."""
+    event = Event(item.payload)
+    event.project = item.project
+    return event
 
 
 class Trace(list[Span]):
@@ -183,7 +194,7 @@ class Outcome:
     def events(self) -> list[Event]:
         """The error events, those that the crash type declares first, in its order."""
         order = [list(error.chain) for error in self.crash.errors]
-        events = [self._event(payload) for payload in expectation.payloads(self.items, "event")]
+        events = [self._event(item) for item in self.items if item.type == "event"]
         known = [event for event in events if expectation.exception_types(event) in order]
         known.sort(key=lambda event: order.index(expectation.exception_types(event)))
         return known + [event for event in events if event not in known]
@@ -246,8 +257,8 @@ class Outcome:
         """Return the same outcome with one more item."""
         return replace(self, items=(*self.items, item))
 
-    def _event(self, payload: dict[str, Any]) -> Event:
-        event = Event(payload)
+    def _event(self, item: StoredItem) -> Event:
+        event = make_event(item)
         event.crash, event.answered_at = self.crash, self.answered_at
         return event
 

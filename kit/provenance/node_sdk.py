@@ -11,6 +11,8 @@ _SERVER = "@sentry/server-utils/build/cjs/"
 
 # An event about a blocked event loop has facts of its own: another thread writes it.
 ANR = "ApplicationNotResponding"
+# So has a message, whose exception is there for its stack trace only.
+MESSAGE = "Message"
 
 _CONTEXT = _NODE + "integrations/context.js"
 _ANR = _NODE + "integrations/anr/index.js"
@@ -104,7 +106,7 @@ FACTS = (
     Fact(
         "message",
         "captureMessage",
-        "A message has no exception of its own.",
+        "The message as it was given. It was captured by hand: nothing was thrown.",
         _BUILDER,
         "event.message = message;",
     ),
@@ -155,10 +157,10 @@ FACTS = (
     ),
     Fact(
         "sdk/integrations",
-        "the SDK's client and the Anr integration",
+        "the SDK's client",
         "The integrations that are on: what could have been captured without a line of one's own. "
-        "The client adds the list to each event, Anr to what the SDK says of itself, and both are "
-        "put together: hence twice.",
+        "The client adds the list to each event. The Anr integration, where it is on, adds the "
+        "list to what the SDK says of itself, and both are put together: then each is there twice.",
         _CORE + "envelope.js",
         "integrations: [...event.sdk?.integrations || [],",
     ),
@@ -215,6 +217,31 @@ FACTS = (
     ),
     Fact(
         f"{_MECHANISM}/synthetic",
+        "captureMessage",
+        "Nothing was thrown: the exception is there for its stack trace only.",
+        _BUILDER,
+        "addExceptionMechanism(event, { synthetic: true })",
+        MESSAGE,
+    ),
+    Fact(
+        _MECHANISM,
+        "captureMessage",
+        "What the SDK writes where no integration was involved. Nothing was thrown, so nothing "
+        "was caught.",
+        _BUILDER,
+        "addExceptionMechanism(event, { synthetic: true })",
+        MESSAGE,
+    ),
+    Fact(
+        "exception/values/*/value",
+        "captureMessage",
+        "The message once more, with the stack of its capture.",
+        _BUILDER,
+        "value: message,",
+        MESSAGE,
+    ),
+    Fact(
+        f"{_MECHANISM}/synthetic",
         "captureException",
         "What was thrown was no Error: the stack is that of the capture.",
         _BUILDER,
@@ -260,6 +287,14 @@ FACTS = (
         "in_app: filenameIsInApp(",
     ),
     Fact(
+        "exception",
+        "captureMessage",
+        "The stack of the capture: attachStacktrace, which is on by default from version 11 on.",
+        _BUILDER,
+        "const frames = parseStackFrames(stackParser, hint.syntheticException);",
+        MESSAGE,
+    ),
+    Fact(
         "exception/values/*/stacktrace",
         "captureException",
         "Parsed from the text in error.stack, oldest call first in the event. It is written when "
@@ -293,7 +328,8 @@ FACTS = (
     Fact(
         "contexts/trace/span_id",
         "the SDK's tracing",
-        "The span that was open when the error happened: where in the trace to look.",
+        "The span that was open when the error happened: where in the trace to look. Where none "
+        "was open it is an id of the scope, which no span has.",
         _SPANS,
         "const span_id = isRemote ?",
     ),

@@ -19,11 +19,12 @@ from demo_services.services import SERVICES
 from kit.hosting import node
 from kit.hosting.server import ServerError
 from kit.provenance import meanings
-from kit.provenance.node_sdk import ANR, NODE
+from kit.provenance.node_sdk import ANR, MESSAGE, NODE
 from kit.provenance.python_sdk import FASTAPI, PYTHON, TORNADO, Fact, Sdk
 from kit.provenance.python_source import source
 from kit.provenance.sender import Sender, sender
 from kit.provenance.statements import Place, Site
+from kit.reading.event import is_message
 from kit.reading.payload import (
     Key,
     as_list,
@@ -97,18 +98,21 @@ def origin(event: Event, path: str) -> Origin:
     return origin_at(event, keys(path))
 
 
-def origin_at(event: Event, path: Sequence[Key]) -> Origin:
-    """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one."""
-    where, known = tuple(path), sender(event)
-    if is_death(event) and where != ("tags", "learner"):
+def origin_at(event: Event, path: Sequence[Key], project: str = "") -> Origin:
+    """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one.
+
+    ``project`` is the name that the DSN of the event stands for; empty when it is not known.
+    """
+    where, known = tuple(path), sender(event, project)
+    if is_death(event, project) and where != ("tags", "learner"):
         return _supervisor(event, where, known)
     found = (_ours(event, where) or _option(event, where)) if known.is_ours else None
     return found or _sdk(event, where, known) or _unknown(known)
 
 
-def is_death(event: Event) -> bool:
+def is_death(event: Event, project: str = "") -> bool:
     """Return whether our supervisor wrote the event, about a process that died."""
-    return event.get("logger") == meanings.SUPERVISOR and sender(event).is_ours
+    return event.get("logger") == meanings.SUPERVISOR and sender(event, project).is_ours
 
 
 def keys(path: str) -> Keys:
@@ -210,7 +214,7 @@ def _site(event: Event, path: Keys) -> Site | None:
         case ("exception", "values", _, "mechanism"):
             kind = as_mapping(get_path(event, path)).get("type")
             return _best(event, "mechanism", values=(kind,), exactly=True)
-        case ("transaction" | "transaction_info", *_) if _framework(event) is None:
+        case ("transaction" | "transaction_info", *_) if _framework(event, is_ours=True) is None:
             names = _transaction_names(event)
             return _best(event, "span", values=names, exactly=True) or _best(
                 event, "transaction", values=names, exactly=True
@@ -472,7 +476,7 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
             [],
             ["type"],
             ["handled"],
-        ):
+        ) and not is_message(event):
             mechanism = get_path(event, ("exception", "values", index, "mechanism"))
             fact = _mechanism_fact(sdk, as_mapping(mechanism))
             return _fact_origin(fact, known) if fact else None
@@ -491,7 +495,7 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
             fact = sdk.without_span.get(name) if isinstance(name, str) else None
         case _:
             fact = None
-    fact = fact or _general(sdk is NODE, path, _framework(event))
+    fact = fact or _general(sdk is NODE, path, _framework(event, is_ours=known.is_ours))
     return _fact_origin(fact, known) if fact else None
 
 
@@ -521,13 +525,13 @@ def _covers(pattern: Sequence[str], path: Keys) -> bool:
     )
 
 
-def _framework(event: Event) -> str | None:
+def _framework(event: Event, *, is_ours: bool) -> str | None:
     """Return the web framework that served the request; None when the event has no request."""
     if is_javascript(event):
-        return ANR if _mechanism(event) == "ANR" else None
+        return MESSAGE if is_message(event) else ANR if _mechanism(event) == "ANR" else None
     if "request" not in event:
         return None
-    if sender(event).is_ours:
+    if is_ours:
         framework = SERVICES[service(event)].framework
         return framework if framework in (TORNADO, FASTAPI) else None
     return _framework_of_others(event)
@@ -568,7 +572,10 @@ def _fact_origin(fact: Fact, known: Sender) -> Origin:
     who, why = fact.who, fact.why_in(known.major)
     if not known.is_installed:
         # In another version the line is another, or the statement.
-        said = f"Sent by {known}; {known.installed} is installed here, so no line is named."
+        said = (
+            f"Sent by {known}; {known.installed} is installed here, so no line is named, and it "
+            "may differ."
+        )
         return Origin(who, f"{why} {said}")
     place = sdk_place(fact.module, fact.statement)
     return _origin_at_place(who, why, place) if place else Origin(who, why)

@@ -121,8 +121,8 @@ FACTS = (
     Fact(
         "sdk/name",
         "the SDK's client",
-        "Named after one web framework whose integration is on, even when another served the "
-        "request.",
+        "sentry.python, with one web framework behind it whose integration is on, even when "
+        "another served the request.",
         "utils",
         'return "sentry.python.{}".format(integration)',
     ),

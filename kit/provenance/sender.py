@@ -57,8 +57,8 @@ class Sender:
         return " ".join(filter(None, [self.name, self.version]))
 
 
-def sender(event: Event) -> Sender:
-    """Return who sent an event."""
+def sender(event: Event, project: str = "") -> Sender:
+    """Return who sent an event; ``project`` is the name that its DSN stands for, if known."""
     name = escape_bidi(truncate(as_str(get_path(event, ("sdk", "name")))))
     version = escape_bidi(truncate(as_str(get_path(event, ("sdk", "version")))))
     family = _PYTHON if f"{name}.".startswith(f"{_PYTHON}.") else name
@@ -66,14 +66,15 @@ def sender(event: Event) -> Sender:
     if known is None:
         return Sender(name, version)
     installed = VERSION if family == _PYTHON else _node_sdk_version()
-    is_ours = _is_of_our_service(event, is_node=family == _NODE)
+    # A copy of one of our services has its names as well, but another DSN.
+    is_ours = project in ("", service(event)) and _is_of_our_service(event, family == _NODE)
     found = Sender(name, version, known, installed, is_ours)
     if found.major in _KNOWN_MAJORS[family]:
         return found
     return Sender(name, version, None, installed, is_ours)
 
 
-def _is_of_our_service(event: Event, *, is_node: bool) -> bool:
+def _is_of_our_service(event: Event, is_node: bool) -> bool:
     """Return whether the event has the name, the release and the environment of a service of ours.
 
     The payment service runs in Node.js. Python writes in its name when it has died.
@@ -81,7 +82,7 @@ def _is_of_our_service(event: Event, *, is_node: bool) -> bool:
     name, environment = service(event), event.get("environment")
     if name not in SERVICES or environment != ENVIRONMENT:
         return False
-    if as_str(event.get("release")).partition("@")[0] != name:
+    if not as_str(event.get("release")).startswith(f"{name}@"):
         return False
     is_supervisor = get_path(exceptions(event), (-1, "mechanism", "type")) == SUPERVISOR
     return is_node is (name == PAYMENT.name and not is_supervisor)

@@ -16,11 +16,26 @@ from kit.reading.payload import (
     event_message,
     exceptions,
     get_part,
+    get_path,
     truncate,
 )
 
 NO_MESSAGE = "Event without a message"
 MAX_NAME = 120
+
+LEVELS = ("fatal", "error", "warning", "info", "debug")
+# What else Relay reads as a level: names of other libraries, and the numbers of Python's logging.
+_OTHER_LEVELS: dict[str | int, str] = {
+    "critical": "fatal",
+    "log": "info",
+    50: "fatal",
+    40: "error",
+    30: "warning",
+    20: "info",
+    10: "debug",
+}
+# The logger that these SDKs name where no logger was used.
+_DEFAULT_LOGGERS = {"raven-ruby": "ruby", "raven-js": "javascript"}
 
 _LISTS = ("exception", "threads", "breadcrumbs")
 _PAIRED = ("headers", "cookies", "query_string", "env")
@@ -60,11 +75,44 @@ class Headline:
 def headline(event: Mapping[str, Any]) -> Headline:
     """Return what an event is called, wherever it is named."""
     raised = exceptions(event)
-    if not raised:
-        kind = "Log record" if event.get("logger") else "Message"
-        return Headline("", event_message(event), kind)
-    kind = as_str(raised[-1].get("type")) or "Exception"
-    return Headline(kind, as_str(raised[-1].get("value")), kind)
+    if not raised or is_message(event):
+        value = as_str(raised[-1].get("value")) if raised else ""
+        kind = "Log record" if _is_log_record(event) else "Message"
+        return Headline("", event_message(event) or value, kind)
+    kind, value = as_str(raised[-1].get("type")), as_str(raised[-1].get("value"))
+    # Titled by its value where it has no type.
+    return Headline(kind or ("" if value else "Exception"), value, kind or "Exception")
+
+
+def is_message(event: Mapping[str, Any]) -> bool:
+    """Return whether an event is a message whose exception is there for its stack trace only.
+
+    Version 11 of the SDKs for JavaScript sends messages so.
+    """
+    raised = exceptions(event)
+    return (
+        len(raised) == 1
+        and not as_str(raised[0].get("type"))
+        and get_path(raised[0], ("mechanism", "synthetic")) is True
+    )
+
+
+def event_level(event: Mapping[str, Any]) -> str:
+    """Return the level of an event: one of ``LEVELS``; error without one."""
+    return read_level(event.get("level")) or "error"
+
+
+def read_level(level: Any) -> str:
+    """Return a level as Relay reads it: one of ``LEVELS``; empty for any other."""
+    if not isinstance(level, str | int):
+        return ""
+    name = _OTHER_LEVELS.get(level, level)
+    return name if isinstance(name, str) and name in LEVELS else ""
+
+
+def _is_log_record(event: Mapping[str, Any]) -> bool:
+    logger = as_str(event.get("logger"))
+    return bool(logger) and logger != _DEFAULT_LOGGERS.get(as_str(get_path(event, ("sdk", "name"))))
 
 
 def canonical(event: Mapping[str, Any]) -> dict[str, Any]:

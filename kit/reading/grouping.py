@@ -35,6 +35,7 @@ Raw = Mapping[str, Any]
 Rule = Callable[[Any], Any]
 
 _SHOWN_PART, _SHOWN_PARTS, _SHOWN_CALLS, _SHOWN_TYPES = 60, 6, 4, 3
+_PLURAL = re.compile(r"\d|(in-app )?frames\b")
 _FOLDERS = re.compile(r"[/\\]")
 
 
@@ -128,7 +129,9 @@ def reason(event: Raw, count: int, *, by: str = "") -> str:
     """
     parts = fingerprint_of(event)
     if all(part == DEFAULT for part in parts):
-        return f"{'Same' if count > 1 else 'The only event with this'} {_basis(event)}."
+        basis = _basis(event)
+        this = "these" if _PLURAL.match(basis) else "this"
+        return f"{'Same' if count > 1 else f'The only event with {this}'} {basis}."
     subject = f"All {count} were" if count > 1 else "Only this event was"
     given = f"{subject} given the fingerprint {_list_parts(parts, event)}{by and f' by {by}'}."
     return f"{given} {DEFAULT} stands for {_basis(event)}." if DEFAULT in parts else given

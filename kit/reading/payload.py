@@ -42,6 +42,8 @@ LEGACY_NAMES = {
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, {"values": None}, {"values": []})
 # They reorder the text around them, so that code reads as something else.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Under it the ingest stores what comes to /stream.
+_NO_PROJECT = "spotlight"
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 # Only these: a width or a precision could make a text of gigabytes.
 _PLACEHOLDER = re.compile(
@@ -152,9 +154,14 @@ def is_javascript(event: Mapping[str, Any]) -> bool:
     return as_str(get_path(event, ("sdk", "name"))).startswith("sentry.javascript")
 
 
-def service(event: Mapping[str, Any]) -> str:
-    """Return the name of the service that an event is about; empty when it names none."""
-    return as_str(event.get("server_name")) or as_str(event.get("release")).partition("@")[0]
+def service(event: Mapping[str, Any], project: str = "") -> str:
+    """Return the name of the service that an event is about; empty when it names none.
+
+    It is that of the ``project`` whose DSN was used. What comes to /stream, without a DSN, is of
+    no project: there the event is asked, of which each SDK names something else.
+    """
+    named = as_str(event.get("server_name")) or as_str(event.get("release")).partition("@")[0]
+    return named or project if project in ("", _NO_PROJECT) else project
 
 
 def crumbs_path(event: Mapping[str, Any]) -> Path:

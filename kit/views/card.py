@@ -20,7 +20,7 @@ from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
 from kit.provenance.origin import Origin, is_death, keys, origin_at
-from kit.reading.event import canonical, find_value, headline
+from kit.reading.event import canonical, find_value, headline, is_message, read_level
 from kit.reading.payload import (
     MAX_BYTES,
     MAX_ROWS,
@@ -37,6 +37,7 @@ from kit.reading.payload import (
     crumbs_path,
     describe_time,
     escape_bidi,
+    exceptions,
     format_bytes,
     get_path,
     leaves,
@@ -47,9 +48,19 @@ from kit.reading.payload import (
     stack_frames,
     to_json,
     trace_id,
+    truncate,
 )
+from kit.reading.server.references import SOURCE_MAPS, STACK_TRACE_RULES, Reference
 from kit.views.server_cuts import server_cuts_part
-from kit.views.stack import FieldRow, Raised, chain, thread_name, threads
+from kit.views.stack import (
+    FieldRow,
+    InApp,
+    Raised,
+    StackFrame,
+    chain,
+    thread_name,
+    threads,
+)
 
 Event = Mapping[str, Any]
 
@@ -65,13 +76,39 @@ _LOCAL = re.compile(r"\.vars\.(?:\"([^\"]+)\"|([\w-]+))")
 _HAS_ROW = re.compile(r"\.vars\.|\.mechanism\b")
 # Contexts of Sentry's own, in bytes.
 _SIZES = {"memory_size", "free_memory", "app_memory"}
+_SDK = ("name", "version")
 _STDERR: Path = ("contexts", "stderr", "last_lines")
 _MAX_STDERR = 4000
-_LANGUAGES = {"python": "Python ", "javascript": "JavaScript "}
+_LANGUAGES = {
+    "python": "Python",
+    "javascript": "JavaScript",
+    "go": "Go",
+    "ruby": "Ruby",
+    "php": "PHP",
+    "java": "Java",
+    "dotnet": ".NET",
+    "rust": "Rust",
+    "native": "native",
+    "cocoa": "Apple",
+    "dart": "Dart",
+    "elixir": "Elixir",
+    "kotlin": "Kotlin",
+}
 _HANDLED = {
     True: "Handled: the code caught it, reported it and went on.",
     False: "Not handled: no code of the service caught it.",
 }
+_UNMARKED = {
+    InApp.UNSAID: "The SDK marks no frame as in-app or not. Sentry's servers decide that, with "
+    "stack trace rules of their own and with yours. The card folds only what lies in folders of "
+    "installed packages.",
+    InApp.NONE: "The SDK marks every frame as not in-app, so Sentry groups by all of them. Stack "
+    "trace rules can mark frames as in-app.",
+}
+_MINIFIED = (
+    "Columns as high as here are those of minified code: the names are not those of the source, "
+    "and the line says little. With source maps, Sentry's servers show the original code."
+)
 _GONE = "The process is gone, and with it all that could have handled anything."
 
 
@@ -119,23 +156,29 @@ class Crumb:
 
 
 def event_card(
-    event: Event, *, crash: CrashType | None = None, answered_at: float | None = None
+    event: Event,
+    *,
+    crash: CrashType | None = None,
+    answered_at: float | None = None,
+    project: str = "",
 ) -> Markup:
     """Return ``event`` as a card.
 
     With ``crash`` the card also says what captured values are good for and what was not
     captured. ``answered_at``, when the answer to the request came in Unix seconds, goes into
-    the root element for measurements.
+    the root element for measurements. ``project`` is the name that the DSN stands for; it is
+    that of the service.
     """
     known = answered_at if answered_at is not None and math.isfinite(answered_at) else None
-    return render("card.html", card=_Card(event, crash), answered_at=known)
+    return render("card.html", card=_Card(event, crash, project), answered_at=known)
 
 
 class _Card:
     """What the card's template reads, in the order of the card."""
 
-    def __init__(self, event: Event, crash: CrashType | None) -> None:
+    def __init__(self, event: Event, crash: CrashType | None, project: str = "") -> None:
         self.sent = event
+        self.project = project
         self.event = canonical(event)
         self.not_captured = crash.not_captured if crash else ()
         declared = crash.captured if crash else ()
@@ -146,6 +189,7 @@ class _Card:
         self._last: Path = ("exception", "values", known[-1]) if known else ()
         self._newest = as_mapping(get_path(self.event, self._last)) if known else {}
         self._headline = headline(event)
+        self._is_message = is_message(event)
 
     # Head
 
@@ -159,7 +203,7 @@ class _Card:
 
     @property
     def level(self) -> str:
-        return as_str(self.event.get("level")) or "error"
+        return read_level(self.event.get("level")) or as_str(self.event.get("level")) or "error"
 
     @property
     def icon(self) -> str:
@@ -171,7 +215,7 @@ class _Card:
 
     @property
     def service(self) -> str:
-        return service(self.event) or "unnamed service"
+        return service(self.event, self.project) or "unnamed service"
 
     @property
     def time(self) -> Text:
@@ -180,6 +224,12 @@ class _Card:
     @property
     def has_time(self) -> bool:
         return plausible_time(self.event.get("timestamp")) is not None
+
+    @property
+    def has_whole_seconds(self) -> bool:
+        """Whether the event's time has no fraction, as older SDKs send it, but crumbs have."""
+        moment = self.event.get("timestamp")
+        return isinstance(moment, str) and "." not in moment
 
     @property
     def type(self) -> str:
@@ -193,14 +243,20 @@ class _Card:
     def handled(self) -> str:
         if self.sdk_blind_because:
             return _GONE
-        handled = get_path(self._newest, ("mechanism", "handled"))
-        return _HANDLED[handled] if isinstance(handled, bool) else ""
+        if self._is_message:
+            return ""
+        # Older SDKs for JavaScript mark the innermost error of a chain, and the others as handled.
+        marks = [get_path(each, ("mechanism", "handled")) for each in exceptions(self.event)]
+        known = [mark for mark in marks if isinstance(mark, bool)]
+        return _HANDLED[all(known)] if known else ""
 
     @property
     def captured_by(self) -> str:
-        name = as_str(get_path(self.event, ("sdk", "name"))).split(".")
-        language = _LANGUAGES.get(name[1], "") if len(name) > 1 else ""
-        sdk = f"Sentry's {language}SDK {as_str(get_path(self.event, ('sdk', 'version')))}".strip()
+        name, version = (truncate(as_str(get_path(self.event, ("sdk", key)))) for key in _SDK)
+        company, _, rest = name.partition(".")
+        language = _LANGUAGES.get(rest.partition(".")[0])
+        known = f"Sentry's {language} SDK" if company == "sentry" and language else name
+        sdk = f"{known or 'an SDK that the event does not name'} {version}".strip()
         return (
             f"Written by the supervisor, sent by {sdk}"
             if self.sdk_blind_because
@@ -214,7 +270,7 @@ class _Card:
         """Why the SDK inside the process could not report this; empty unless it died."""
         return (
             SDK_BLIND_BECAUSE.get(self.type, SDK_BLIND_BECAUSE["ProcessExited"])
-            if is_death(self.event)
+            if is_death(self.event, self.project)
             else ""
         )
 
@@ -236,13 +292,32 @@ class _Card:
 
     @property
     def chain(self) -> list[Raised]:
+        return [] if self._is_message else self._chain
+
+    @property
+    def _chain(self) -> list[Raised]:
         matches = ((_LOCAL.search(each.path), each.why) for each, _ in self._captured)
         return chain(self.event, {match[1] or match[2]: why for match, why in matches if match})
 
     @property
     def stacks(self) -> list[Raised]:
-        found = [*self.chain, *threads(self.event)]
+        found = [*self._chain, *threads(self.event)]
         return [raised for raised in found if raised.stack]
+
+    @property
+    def has_source(self) -> bool:
+        """Whether a line of source is shown."""
+        shown = (each for raised in self.stacks for each in raised.stack)
+        return any(isinstance(each, StackFrame) and each.lines for each in shown)
+
+    @property
+    def frame_notes(self) -> list[tuple[str, Reference]]:
+        """What Sentry's servers do to frames as these, and where that is documented."""
+        marks = {raised.in_app for raised in self.stacks}
+        found = [(text, STACK_TRACE_RULES) for how, text in _UNMARKED.items() if how in marks]
+        if any(raised.is_minified for raised in self.stacks):
+            found.append((_MINIFIED, SOURCE_MAPS))
+        return found
 
     @property
     def threads(self) -> Table:
@@ -385,7 +460,11 @@ class _Card:
     @property
     def mechanism_means(self) -> str:
         path = (*self._last, "mechanism")
-        return origin_at(self.event, path).why if as_mapping(get_path(self.event, path)) else ""
+        return (
+            origin_at(self.event, path, self.project).why
+            if as_mapping(get_path(self.event, path))
+            else ""
+        )
 
     @property
     def release(self) -> Table:
@@ -454,19 +533,27 @@ class _Card:
             )
         default = [each for each in self.fingerprint if re.sub(r"\s", "", each) == "{{default}}"]
         if len(default) == len(self.fingerprint):
-            return (
-                "No fingerprint of its own, which means {{ default }}: Sentry groups by the "
-                "stack trace, above all by the functions of in-app frames."
-            )
+            return f"No fingerprint of its own, which means {{{{ default }}}}: {self._default}."
         if default:
             return (
-                "The fingerprint holds {{ default }}: Sentry groups by the stack trace and "
-                "splits further by the other values."
+                f"The fingerprint holds {{{{ default }}}}: {self._default}, and it splits further "
+                "by the other values."
             )
         return (
             "A custom fingerprint: all events with these values, variables filled in, become one "
             "issue, whatever their stack traces."
         )
+
+    @property
+    def _default(self) -> str:
+        """What Sentry groups by when no fingerprint says otherwise."""
+        if self.stacks:
+            by = "the stack trace, above all by the functions of in-app frames"
+        elif self._newest:
+            by = "the type of the exception and its message, for there is no stack trace"
+        else:
+            by = "the message, for there is no exception and no stack trace"
+        return f"Sentry groups by {by}"
 
     @property
     def why_grouping(self) -> tuple[Why, ...]:
@@ -523,7 +610,7 @@ class _Card:
     ) -> tuple[Why, ...]:
         names: dict[Origin, dict[str, None]] = {}
         for path in paths:
-            names.setdefault(origin_at(self.event, path), {})[name(path)] = None
+            names.setdefault(origin_at(self.event, path, self.project), {})[name(path)] = None
         return tuple(Why(_list_names(list(each)), origin) for origin, each in names.items())
 
 

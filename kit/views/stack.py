@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexer import RegexLexer
+from pygments.lexer import Lexer
+from pygments.lexers import find_lexer_class_for_filename
 from pygments.lexers.javascript import JavascriptLexer
 from pygments.lexers.python import PythonLexer
+from pygments.lexers.special import TextLexer
 
 from kit.provenance.python_source import source
 from kit.reading.event import from_pairs
@@ -37,12 +40,16 @@ MAX_FRAMES = 12
 LINES_AROUND = 5
 
 _SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
+_SUFFIX = re.compile(r"\.\w{1,10}$")
+# A line of code that was written by hand ends before this column.
+MINIFIED_COLUMN = 500
+# Folders of installed packages, by Sentry's own stack trace rules, and what has no file at all.
+_INSTALLED = re.compile(
+    r"(^|/)(site-packages|dist-packages|node_modules|vendor|go/pkg/mod)/|^/usr/local/lib/"
+    r"|^(node:|<internal:)"
+)
 # How the SDK for Node.js writes what it does not look into: <Payment>, <undefined>.
 _STAND_IN = re.compile(r"<[\w$ ]+>")
-_LEXERS: dict[bool, RegexLexer] = {
-    is_script: lexer(stripnl=False, ensurenl=False)
-    for is_script, lexer in ((True, JavascriptLexer), (False, PythonLexer))
-}
 _RELATIONS = {
     "__cause__": "caused by",
     "__context__": "raised while handling",
@@ -89,17 +96,32 @@ class StackFrame:
 class Run:
     """Frames that are folded away: of libraries, or of ours where there are too many.
 
-    ``is_same`` is true for calls from the very line above, which called itself.
+    ``is_same`` is true for calls from the very line above, which called itself. ``is_undecided``
+    is true where no frame of the stack is marked as in-app, so that a fold need not be of
+    libraries.
     """
 
     frames: tuple[StackFrame, ...]
     has_ours: bool
     is_same: bool = False
+    is_undecided: bool = False
+
+
+class InApp(Enum):
+    """How a stack marks its frames as in-app."""
+
+    SOME = auto()
+    NONE = auto()
+    UNSAID = auto()
 
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception of a chain; ``relation`` says how it hangs on the one above."""
+    """An exception of a chain; ``relation`` says how it hangs on the one above.
+
+    ``in_app`` says how its frames are marked, ``is_minified`` whether their columns are those of
+    minified code.
+    """
 
     type: str
     value: Text
@@ -107,6 +129,8 @@ class Raised:
     relation: str
     depth: int
     stack: tuple[StackFrame | Run, ...]
+    in_app: InApp = InApp.SOME
+    is_minified: bool = False
 
 
 def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
@@ -123,7 +147,7 @@ def threads(event: Raw) -> list[Raised]:
     """Return the stacks that came without an exception, or beside one."""
     named = [(each, thread_name(each)) for each in event_threads(event)]
     return [
-        Raised(name, Text(""), "", "", 0, _stack(each, {}))
+        Raised(name, Text(""), "", "", 0, *_stack(each, {}))
         for each, name in (*named, (event, "Thread"))
         if as_mapping(get_part(each, "stacktrace"))
     ]
@@ -173,30 +197,65 @@ def _make_raised(branch: Branch, uses: Mapping[str, str]) -> Raised:
         as_str(value.get("module")),
         relation,
         depth,
-        _stack(value, uses),
+        *_stack(value, uses),
     )
 
 
-def _stack(raised: Raw, uses: Mapping[str, str]) -> tuple[StackFrame | Run, ...]:
-    return tuple(_group_frames(stack_frames(raised)[::-1], uses))
+def _stack(
+    raised: Raw, uses: Mapping[str, str]
+) -> tuple[tuple[StackFrame | Run, ...], InApp, bool]:
+    """Return the frames of a stack as they are shown, how they are marked, and if minified."""
+    frames = stack_frames(raised)[::-1]
+    in_app = how_marked(frames)
+    return tuple(_group_frames(frames, in_app, uses)), in_app, any(map(_is_minified, frames))
 
 
-def _group_frames(frames: Sequence[Raw], uses: Mapping[str, str]) -> Iterator[StackFrame | Run]:
+def how_marked(frames: Sequence[Raw]) -> InApp:
+    """Return how frames are marked as in-app; no frames count as marked."""
+    marks = [raw.get("in_app") for raw in frames]
+    if True in marks or not marks:
+        return InApp.SOME
+    return InApp.NONE if False in marks else InApp.UNSAID
+
+
+def _is_minified(raw: Raw) -> bool:
+    column = raw.get("colno")
+    return type(column) is int and column > MINIFIED_COLUMN and _is_script(raw)
+
+
+def _shown_one_by_one(frames: Sequence[Raw], in_app: InApp) -> list[int]:
+    """Return the indices of the frames that are not folded away.
+
+    Where all are marked as not in-app it is the newest only, and where none is marked those
+    outside of folders of installed packages; of a stack that has no other frame the newest.
+    """
+    match in_app:
+        case InApp.SOME:
+            return [index for index, raw in enumerate(frames) if raw.get("in_app") is True]
+        case InApp.UNSAID:
+            outside = [n for n, raw in enumerate(frames) if not _INSTALLED.search(_path(raw))]
+            return outside or [0]
+        case InApp.NONE:
+            return [0]
+
+
+def _group_frames(
+    frames: Sequence[Raw], in_app: InApp, uses: Mapping[str, str]
+) -> Iterator[StackFrame | Run]:
     """Return frames of ours one by one and those between them as runs, newest first."""
-    # Some SDKs leave it to Sentry to decide which frames are in-app, and mark none.
-    unmarked = not any(isinstance(raw.get("in_app"), bool) for raw in frames)
-    mine = [index for index, raw in enumerate(frames) if unmarked or raw.get("in_app") is True]
+    mine = _shown_one_by_one(frames, in_app)
+    is_undecided = in_app is not InApp.SOME
     start = shown = 0
     for index in mine:
         if index < start or shown == MAX_FRAMES:
             continue
-        yield from _run(frames[start:index])
+        yield from _run(frames[start:index], is_undecided)
         yield _own_frame(frames[index], uses if index == mine[0] else {})
         shown += 1
         start = _end_of_recursion(frames, index)
         if start > index + 1:
             yield Run(tuple(map(_library_frame, frames[index + 1 : start])), True, is_same=True)
-    yield from _run(frames[start:])
+    yield from _run(frames[start:], is_undecided)
 
 
 def _end_of_recursion(frames: Sequence[Raw], index: int) -> int:
@@ -210,10 +269,10 @@ def _end_of_recursion(frames: Sequence[Raw], index: int) -> int:
     return end
 
 
-def _run(frames: Sequence[Raw]) -> Iterator[Run]:
+def _run(frames: Sequence[Raw], is_undecided: bool) -> Iterator[Run]:
     if frames:
         has_ours = any(raw.get("in_app") is True for raw in frames)
-        yield Run(tuple(map(_library_frame, frames)), has_ours)
+        yield Run(tuple(map(_library_frame, frames)), has_ours, is_undecided=is_undecided)
 
 
 def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
@@ -254,7 +313,7 @@ def _source_around(raw: Raw) -> Raw:
 
 
 def _is_script(raw: Raw) -> bool:
-    return bool(_SCRIPT.search(as_str(raw.get("filename"))))
+    return bool(_SCRIPT.search(_path(raw).partition("?")[0]))
 
 
 def _literal(value: Any, depth: int = 0) -> str:
@@ -295,11 +354,15 @@ def _where(raw: Raw) -> str:
 
 def _file(raw: Raw) -> str:
     """Return the file of a frame, or what stands for it: its module, its package and address."""
-    file = short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
+    file = _path(raw)
     if file or raw.get("module"):
         return file or as_str(raw["module"])
     package, address = as_str(raw.get("package")), as_str(raw.get("instruction_addr"))
     return " at ".join(filter(None, (package, address))) or "unknown file"
+
+
+def _path(raw: Raw) -> str:
+    return short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
 
 
 def _lines(raw: Raw) -> tuple[SourceLine, ...]:
@@ -309,7 +372,8 @@ def _lines(raw: Raw) -> tuple[SourceLine, ...]:
     before = [as_str(line) for line in as_list(raw.get("pre_context"))]
     after = [as_str(line) for line in as_list(raw.get("post_context"))]
     code = "\n".join(map(_one_line, (*before, current, *after)))
-    marked = _highlight(code, _is_script(raw))
+    suffix = _SUFFIX.search(_path(raw))
+    marked = _highlight(code, suffix[0] if suffix else "")
     number = raw.get("lineno")
     first = number - len(before) if isinstance(number, int) else None
     return tuple(
@@ -324,14 +388,26 @@ def _one_line(code: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _highlight(code: str, is_script: bool) -> tuple[Markup, ...]:
+def _highlight(code: str, suffix: str) -> tuple[Markup, ...]:
     formatter = HtmlFormatter(nowrap=True, classprefix="cw-")
     # The excerpt may begin inside of a comment.
-    before = "/**\n" if is_script and _ends_comment(code) else ""
-    html = highlight(before + code, _LEXERS[is_script], formatter)
+    before = "/**\n" if _SCRIPT.search(suffix) and _ends_comment(code) else ""
+    html = highlight(before + code, _lexer(suffix), formatter)
     # Pygments escapes, and ends a last line that is not empty.
     lines = html.split("\n")[bool(before) :]
     return tuple(map(Markup, lines[: code.count("\n") + 1]))
+
+
+@lru_cache(maxsize=32)
+def _lexer(suffix: str) -> Lexer:
+    """Return what highlights the language of files that end so; unknown ones stay plain."""
+    if _SCRIPT.search(suffix):
+        kind: type[Lexer] = JavascriptLexer
+    elif suffix == ".py":
+        kind = PythonLexer
+    else:
+        kind = (suffix and find_lexer_class_for_filename(f"code{suffix}")) or TextLexer
+    return kind(stripnl=False, ensurenl=False)
 
 
 def _ends_comment(code: str) -> bool:

@@ -9,19 +9,18 @@ import ipywidgets
 
 from kit.html import render
 from kit.ingest.store import StoredItem
-from kit.reading.event import headline
+from kit.reading.event import event_level, headline
 from kit.reading.payload import (
     as_mapping,
-    as_str,
     escape_bidi,
     parse_time,
     plausible_time,
+    service,
     truncate,
 )
 
 MAX_ENTRIES = 40
 MAX_CHARS = 200
-LEVELS = ("fatal", "error", "warning", "info", "debug")
 
 OnOpen = Callable[[StoredItem], None]
 
@@ -117,11 +116,10 @@ def describe_item(item: StoredItem) -> FeedLine:
     event = as_mapping(item.payload)
     called = headline(event)
     then = plausible_time(event.get("timestamp")) or parse_time(item.received_at)
-    level = as_str(event.get("level"))
     return FeedLine(
         time=f"{then:%H:%M:%S}" if then else "",
-        level=level if level in LEVELS else "error",
-        service=_one_line(as_str(event.get("server_name")) or item.project),
+        level=event_level(event),
+        service=_one_line(service(event, item.project)),
         title=_one_line(called.kind),
         message=_one_line(called.message),
     )

@@ -249,7 +249,7 @@ class Panel:
 
     def _open(self, item: StoredItem) -> None:
         crash = self._traces.get(trace_id(item.payload))
-        self._card.value = event_card(item.payload, crash=crash)
+        self._card.value = event_card(item.payload, crash=crash, project=item.project)
         self._detail.remove_class("cw-p-hidden")
         # Takes the card onto the screen, and the keyboard to it.
         self._shut.focus()

@@ -377,7 +377,7 @@ def test_hostile_values_stay_text(changes: dict[str, Any]) -> None:
 def test_source_cannot_move_the_line_numbers() -> None:
     frame = {**FRAME, "context_line": "x = '\r\n\u2028\x0c'"}
     page = Page(event_card(raised({"type": "E", "stacktrace": {"frames": [frame]}})))
-    assert [each.text.split()[-1] for each in page.all("span", "cw-no")] == ["5", "6", "7", "8"]
+    assert [each.text.split()[-1] for each in page.all("span", "cw-lineno")] == ["5", "6", "7", "8"]
 
 
 def test_what_cannot_be_sent_as_utf8_is_still_shown() -> None:

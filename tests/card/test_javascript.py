@@ -97,7 +97,7 @@ def test_an_excerpt_of_source_may_begin_inside_of_a_comment() -> None:
     event = {"exception": {"values": [{"type": "E", "stacktrace": {"frames": [frame]}}]}}
     page = Page(event_card(event))
     assert [each.text for each in page.all("span", "cw-kd")] == ["const"]
-    assert [each.text.split()[-1] for each in page.all("span", "cw-no")] == ["1", "2", "3"]
+    assert [each.text.split()[-1] for each in page.all("span", "cw-lineno")] == ["1", "2", "3"]
 
 
 def test_internals_of_node_are_folded(captured: dict[str, list[Event]]) -> None:

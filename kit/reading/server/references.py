@@ -27,6 +27,11 @@ STACK_TRACE_RULES = Reference(
     "https://docs.sentry.io/concepts/data-management/event-grouping/stack-trace-rules/",
     "2026-11",
 )
+SOURCE_MAPS = Reference(
+    "Sentry docs: Source Maps",
+    "https://docs.sentry.io/platforms/javascript/sourcemaps/",
+    "2026-11",
+)
 MERGING = Reference(
     "Sentry docs: Merging Issues",
     "https://docs.sentry.io/concepts/data-management/event-grouping/merging-issues/",
