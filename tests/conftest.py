@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from xdist.scheduler import LoadFileScheduling
 
 from kit.crashes.catalogue import CRASHES
 from kit.hosting.database import Database
@@ -17,6 +16,7 @@ from kit.ingest.store import Store
 from kit.outcome import Outcome
 from kit.workshop import Workshop
 from tests.ingest.sending import Ingest, running
+from tests.schedule import ANY_SDK, LongestFirst
 
 TESTS = Path(__file__).parent
 DATABASE = Database()
@@ -26,7 +26,6 @@ SYSTEM_ROOMS = {"browser", "deployment", "hard", "payment", "privacy", "services
 # What deployments, accidents and secrets do to the whole system: it starts often, or for long.
 SLOW_ROOMS = {"deployment", "hard", "privacy"}
 SYSTEM_FIXTURES = {"workshop", "own_workshop", "recorded_crashes"}
-# Its tests share one JupyterLab, one browser and one kernel, so one process runs them all.
 BROWSER_ROOM = "browser"
 SLOW_TIMEOUT_S = 1500
 
@@ -51,11 +50,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a browser, starts the system or is slow; some of it gets more time."""
     for item in items:
-        room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        path = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else Path()
+        room = path.parts[0] if path.parts else ""
+        if path.as_posix() in ANY_SDK:
+            item.add_marker("any_sdk")
         if room == BROWSER_ROOM:
             item.add_marker("browser")
         fixtures = set(getattr(item, "fixturenames", ()))
         is_notebook = item.path.suffix == ".ipynb"
+        if is_notebook:
+            item.add_marker("notebook")
         if is_notebook or room in SYSTEM_ROOMS or SYSTEM_FIXTURES & fixtures:
             item.add_marker("system")
         if item.get_closest_marker("slow"):
@@ -80,17 +84,9 @@ def pytest_sessionfinish() -> None:
     DATABASE.stop()
 
 
-class Rooms(LoadFileScheduling):
-    """A process gets the tests of a file, or of the browser's room, at once."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        room = f"{TESTS.name}/{BROWSER_ROOM}"
-        return room if nodeid.startswith(f"{room}/") else super()._split_scope(nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Let each process run the tests that share something."""
-    return Rooms(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst:
+    """Let each process run the tests that share something, what takes longest first."""
+    return LongestFirst(config, log)
 
 
 class Shared:
