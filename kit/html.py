@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from IPython.display import HTML, display
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -32,6 +31,9 @@ def display_live(widget: Any) -> None:
     those that no kernel knows; the style sheet of ``live.html`` finds both. nbconvert takes the
     HTML instead of the widget.
     """
+    # Pages are rendered outside of notebooks, too: there IPython would be a second of waiting.
+    from IPython.display import HTML, display
+
     widget.add_class(LIVE)
     display(HTML(render("live.html")))
     instead = {"text/plain": "<a widget>", "text/html": render("live_instead.html")}

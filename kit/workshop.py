@@ -15,6 +15,7 @@ from IPython.core.getipython import get_ipython
 from demo_services.services import FRONTEND, GAME_ENGINE, GATEWAY, PAYMENT
 from demo_services.trace import start_span
 from kit.actionable import WorkshopError
+from kit.capture.capture import Capture
 from kit.course.exercise import Exercise
 from kit.course.exercises import EXERCISES, make_exercise
 from kit.course.notebooks import read_course
@@ -174,6 +175,15 @@ class Workshop:
         self._own[project] = page
         page.launch().wait()
         return page
+
+    def capture(self, project: str) -> Capture:
+        """Return what a project of one's own captures from now on; use it in a ``with`` statement.
+
+        Its ``event`` waits for the first error event, from whatever process that comes.
+        ``dsn(project)`` is what the program has to report to. Raises WorkshopError for a name that
+        a project cannot have.
+        """
+        return Capture(self.store, project, self.dsn(project))
 
     def flush(self) -> None:
         """Let every service send what it still holds, waiting at most 30 seconds for each."""

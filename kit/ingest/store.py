@@ -117,6 +117,12 @@ SELECT type, count(*) FROM items CROSS JOIN envelopes ON envelopes.id = items.en
 WHERE received_at >= :since GROUP BY type ORDER BY type
 """
 
+_BODIES = """
+SELECT encoding, body FROM items INDEXED BY items_by_project
+CROSS JOIN envelopes ON envelopes.id = items.envelope
+WHERE items.project = :project AND items.id > :after GROUP BY envelopes.id ORDER BY envelopes.id
+"""
+
 
 # Answered from the index alone.
 _COUNT_BY_PROJECT = "SELECT project, type, count(*) FROM items GROUP BY project, type"
@@ -287,6 +293,16 @@ class Store:
         with self._as_store_error("read"), self._reading:
             rows = self._reader.execute(_select(wanted), wanted | {"limit": limit}).fetchall()
         return [_make_item(*row) for row in rows]
+
+    def bodies(self, project: str, after: int = 0) -> list[bytes]:
+        """Return the envelopes of a project byte by byte, decompressed, the oldest first.
+
+        Those with an item whose id is above ``after``. Raises StoreError.
+        """
+        given = {"project": project, "after": after}
+        with self._as_store_error("read"), self._reading:
+            rows = self._reader.execute(_BODIES, given).fetchall()
+        return [decode(Encoded(*row)) for row in rows]
 
     def count_types(self, since: float = 0.0) -> dict[str, int]:
         """Return how many items of each type were received ``since`` a time. Raises StoreError."""

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-from starlette.types import ASGIApp
 
 from demo_services import analytics, game_engine, gateway, payment
 from demo_services.game_engine.app import MAX_BODY_BYTES
@@ -49,6 +48,7 @@ from kit.system.clients import ServiceClient, sentry_off
 from kit.system.dsn import INGEST, INGEST_PORT, moved_lines
 from kit.system.environment import hide_telemetry_settings
 from kit.system.exits import report_exit
+from kit.system.ingest_server import ingest_server
 from kit.system.logs import ServiceLog
 from kit.system.part import Part, read_part, status_line
 from kit.system.profiler import PROFILER
@@ -366,9 +366,3 @@ def _relay_line(relay: Relay) -> str:
     mark = "✗" if relay.dropped else "✓"
     text = f"to {relay.host}, {relay.dropped} envelopes dropped{trouble}"
     return status_line("relay", text, mark)
-
-
-def ingest_server(make_app: Callable[[], ASGIApp], *, port: int = 0) -> Server:
-    """Return the server of the ingest that ``make_app`` makes, on the fastest parser and loop."""
-    serve = serve_asgi(make_app, http="httptools")
-    return Server(INGEST, serve, port=port, context=sentry_off, new_loop=ingest.new_loop)

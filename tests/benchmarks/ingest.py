@@ -22,7 +22,7 @@ from pathlib import Path
 from kit.hosting.server import Ready, Server
 from kit.ingest.app import make_app
 from kit.ingest.store import Store
-from kit.system.system import ingest_server
+from kit.system.ingest_server import ingest_server
 from tests.benchmarks.goals import goal
 from tests.ingest.sending import KEY, PROJECTS, error, new_id
 

@@ -18,7 +18,7 @@ from kit.ingest.app import make_app
 from kit.ingest.encoding import IDENTITY, Encoded
 from kit.ingest.envelope import parse
 from kit.ingest.store import Received, Store
-from kit.system.system import ingest_server
+from kit.system.ingest_server import ingest_server
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 PATIENCE_S = 60.0

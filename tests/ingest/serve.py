@@ -8,7 +8,7 @@ import psutil
 
 from kit.ingest.app import make_app
 from kit.ingest.store import Store
-from kit.system.system import ingest_server
+from kit.system.ingest_server import ingest_server
 
 PROJECTS = {"1": ("gateway", "key-1"), "2": ("game-engine", "key-2")}
 BODY_DEADLINE_S = 60.0

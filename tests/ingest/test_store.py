@@ -504,3 +504,13 @@ def test_a_full_disk_is_reported_and_overcome(store: Store) -> None:
     store._writer.execute(pages)
     store_away(store, error(new_id()))
     assert len(store.items()) == 1
+
+
+def test_bodies_are_those_of_a_project_since_an_item(store: Store) -> None:
+    bodies = [error(new_id(), message=name) for name in ("first", "second", "elsewhere")]
+    for content, project in zip(bodies, ("shop", "shop", "bank"), strict=True):
+        store_away(store, content, project=project)
+    first, second = reversed(store.items(project="shop"))
+    assert store.bodies("shop") == bodies[:2]
+    assert store.bodies("shop", first.id) == bodies[1:2]
+    assert store.bodies("shop", second.id) == []

@@ -29,7 +29,7 @@ from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event, Trace
 from kit.reading.payload import as_mappings, as_str
 from kit.reading.spans import spans
-from kit.system.system import ingest_server
+from kit.system.ingest_server import ingest_server
 
 PROCESSES = 3
 PROCESS_DEADLINE_S = 60.0
