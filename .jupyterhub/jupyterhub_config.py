@@ -1,7 +1,7 @@
 """JupyterHub for a class on one machine: every learner is a user of the system.
 
-As root, in an environment that has the course, ``pip install -e ".[deploy]" jupyterhub``, and
-configurable-http-proxy from npm:
+As root, in an environment that has the workshop: in a checkout ``pip install ".[deploy]"
+jupyterhub``, and configurable-http-proxy from npm:
 
     export WORKSHOP_CACHE=/var/cache/crash-workshop
     workshop prepare
@@ -12,16 +12,14 @@ configurable-http-proxy from npm:
 
 import os
 import sys
+from importlib.resources import files
 from pathlib import Path
 
-COURSE = Path(__file__).resolve().parent.parent
 CACHE = os.environ.get("WORKSHOP_CACHE", "/var/cache/crash-workshop")
 
-# Learners may write to their copy only; what they have changed there is kept.
-START = (
-    'mkdir -p "$HOME/crash-workshop" && cp -Rn "$COURSE/notebooks" "$HOME/crash-workshop/" && '
-    'exec jupyterhub-singleuser "$@"'
-)
+# Each learner has a copy of the course. After an upgrade newer notebooks come in at the next start;
+# what the learner changed stays.
+START = 'workshop notebooks "$HOME/crash-workshop" && exec jupyterhub-singleuser "$@"'
 
 c = get_config()  # noqa: F821
 
@@ -33,9 +31,8 @@ c.Spawner.cmd = ["/bin/sh", "-c", START, "crash-workshop"]
 c.Spawner.notebook_dir = "~/crash-workshop/notebooks"
 c.Spawner.default_url = "/lab/tree/00_start_here.ipynb"
 c.Spawner.environment = {
-    "COURSE": str(COURSE),
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    "JUPYTER_CONFIG_PATH": str(COURSE / "kit" / "commands" / "jupyter"),
+    "JUPYTER_CONFIG_PATH": str(files("kit.commands") / "jupyter"),
     "WORKSHOP_CACHE": CACHE,
     **{name: os.environ[name] for name in ("SENTRY_DSN",) if name in os.environ},
 }

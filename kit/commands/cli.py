@@ -13,7 +13,7 @@ import click
 
 from kit.actionable import ActionableError
 from kit.commands.platforms import BUNDLE_PLATFORMS
-from kit.home import COURSE, course_folder, default_home
+from kit.home import COURSE, FIRST_NOTEBOOK, IN_CHECKOUT, course_folder, default_home
 from kit.words import count_noun
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 RELAY_DEADLINE_S = 30.0
-FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
 class WorkshopGroup(click.Group):
@@ -51,19 +50,19 @@ def main() -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> None:
-    """Open JupyterLab on the course; further options go to JupyterLab."""
+    """Open JupyterLab on the course; further options go to JupyterLab.
+
+    In a checkout it opens notebooks/ there, otherwise the copy that workshop notebooks makes.
+    """
+    course = COURSE if IN_CHECKOUT else _copy_course(None)
     from jupyterlab.labapp import LabApp
 
-    if not COURSE.is_dir():
-        raise click.ClickException(
-            f"There is no course at {COURSE}. Install from a checkout: pip install -e ."
-        )
     # No question covers the first page, and nothing asks the network for news.
     own, others = str(JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [own, others]))
     LabApp.launch_instance(
         [
-            f"--ServerApp.root_dir={COURSE}",
+            f"--ServerApp.root_dir={course}",
             f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
             *jupyter_options,
         ]
@@ -73,6 +72,27 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def notebooks(folder: Path | None) -> None:
+    """Copy the course into FOLDER, or bring the copy there up to date.
+
+    What you changed stays, and a newer version of a changed notebook is put beside it; a notebook
+    that you deleted comes back. FOLDER is ./crash-workshop by default, or the copy that you are in.
+    """
+    _copy_course(folder)
+
+
+def _copy_course(folder: Path | None) -> Path:
+    """Make a learner's copy of the course, say so, and return where its notebooks are."""
+    from kit.commands.course_copy import copy_course, copy_place
+
+    folder = (folder or copy_place()).absolute()
+    for line in copy_course(COURSE, folder):
+        click.echo(line)
+    return folder / "notebooks"
 
 
 @main.command()
@@ -208,7 +228,7 @@ def doctor() -> None:
     from kit.commands.doctor import examine_machine
 
     missing = 0
-    for finding in examine_machine(default_home(), COURSE):
+    for finding in examine_machine(default_home(), course_folder()):
         click.echo(f"{'✓' if finding.ok else '✗'} {finding.what}")
         if not finding.ok:
             missing += 1
@@ -285,12 +305,9 @@ def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -
         spinner.update(escape(step))
         console.print(f"• {escape(step)}")
 
-    try:
-        with console.status("") as spinner:
-            wanted = bundles.targets(platforms, pythons)
-            bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
-    except bundles.BundleError as error:
-        raise click.ClickException(str(error)) from error
+    with console.status("") as spinner:
+        wanted = bundles.targets(platforms, pythons)
+        bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
     click.echo(
         f"{folder}: {bundles.folder_bytes(folder) / 1e6:.0f} MB. Copy it to each machine; there run"
     )

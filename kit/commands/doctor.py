@@ -36,7 +36,9 @@ def examine_machine(home: Path, course: Path) -> Iterator[Diagnosis]:
     """Yield a diagnosis for everything that the workshop needs."""
     yield Diagnosis(True, f"Python {platform.python_version()} on {platform.platform()}")
     yield from _packages()
-    yield Diagnosis(course.is_dir(), f"the course in {course}", "install from a checkout")
+    yield Diagnosis(
+        course.is_dir(), f"the course in {course}", f"pip install --force-reinstall {PACKAGE}"
+    )
     yield _writable(home, "WORKSHOP_HOME")
     yield _database()
     yield from _node()

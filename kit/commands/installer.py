@@ -15,14 +15,15 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 MANIFEST = "bundle.json"
-WHEELS, COURSE, NODE = "wheels", "course", "node"
+WHEELS, NODE = "wheels", "node"
+# What tells a learner's copy of the course from a folder of something else; kit.home has it, too.
+COPY_MANIFEST = ".crash-workshop.json"
 COMPLETE = "crash-workshop-complete"  # in the environment, once all packages are there
 OLDEST = (3, 11)
 
@@ -71,12 +72,13 @@ def install(bundle: Path, folder: Path) -> int:
     _check_machine(bundle)
     _check_folder(folder)
     _check_bundle(bundle)
-    _step(f"The course, into {folder}")
-    _copy_course(bundle / COURSE, folder)
-    _step("A Python environment of its own, with all packages; this takes a minute")
+    _begin(folder)
+    _step(f"A Python environment of its own in {folder}, with all packages; this takes a minute")
     python = _make_environment(folder / ".venv")
-    _install_packages(python, bundle / WHEELS, folder)
+    _install_packages(python, bundle / WHEELS)
     workshop = _program(folder / ".venv", "workshop")
+    _step("The course")
+    _run([workshop, "notebooks", folder], folder)
     archive = bundle / NODE / f"{this_platform()}.zip"
     if archive.is_file():
         _step("The packages of the payment service")
@@ -145,32 +147,16 @@ def _manifest(bundle: Path) -> dict[str, Any]:
 
 
 def _check_folder(folder: Path) -> None:
-    is_ours = (folder / "kit").is_dir()
+    is_ours = (folder / COPY_MANIFEST).is_file()
     if folder.exists() and not is_ours and any(folder.iterdir()):
         raise InstallError(f"{folder} is not empty. Start again with another folder.")
 
 
-def _copy_course(course: Path, folder: Path) -> None:
-    """Copy what is not there yet, or not to its end; what a learner changed stays."""
-    # What tells an installation from a folder of something else comes first.
-    (folder / "kit").mkdir(parents=True, exist_ok=True)
-    for path in sorted(course.rglob("*")):
-        target = folder / path.relative_to(course)
-        if path.is_dir():
-            target.mkdir(exist_ok=True)
-        elif not target.exists() or _is_torn(target, path):
-            part = target.with_name(target.name + ".part")
-            shutil.copyfile(path, part)
-            part.replace(target)
-
-
-def _is_torn(copy: Path, original: Path) -> bool:
-    """Return whether a copy is only the beginning of the original."""
-    copied = copy.stat().st_size
-    if copied >= original.stat().st_size:
-        return False
-    with original.open("rb") as file:
-        return file.read(copied) == copy.read_bytes()
+def _begin(folder: Path) -> None:
+    """Make the folder, and what tells it from one of something else, before all that takes long."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / COPY_MANIFEST).exists():
+        (folder / COPY_MANIFEST).write_text("{}\n", "utf-8")
 
 
 def _make_environment(folder: Path) -> Path:
@@ -183,13 +169,14 @@ def _make_environment(folder: Path) -> Path:
     return _program(folder, "python")
 
 
-def _install_packages(python: Path, wheels: Path, project: Path) -> None:
+def _install_packages(python: Path, wheels: Path) -> None:
     pip = next(wheels.glob("pip-*.whl"), None)
     if pip is None:
         raise InstallError(f"There is no pip in {wheels}. Copy the whole bundle again.")
     # Python compiles what is imported; most of it never is.
     options: list[str | Path] = ["--no-index", "--find-links", wheels, "--no-compile", "--quiet"]
-    _run([python, pip / "pip", "install", *options, "pip", "--editable", project], project)
+    # Upgraded where an earlier bundle was installed.
+    _run([python, pip / "pip", "install", *options, "--upgrade", "pip", "crash-workshop"], wheels)
     (python.parent.parent / COMPLETE).touch()
 
 

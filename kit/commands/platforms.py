@@ -1,5 +1,6 @@
 """The kinds of machine that a bundle can be made for on any other."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -46,3 +47,32 @@ BUNDLE_PLATFORMS = {
         ("win_amd64",), _markers("nt", "win32", "Windows", "AMD64"), _npm("win32", "x64")
     ),
 }
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of machine to install on, and its Python, for example 3.12.
+
+    ``alike`` says that it is this very machine, or one alike: what is published as source alone is
+    built here then. For all others, only what is published ready to install will do.
+    """
+
+    platform: str
+    python: str
+    alike: bool = False
+
+    def __str__(self) -> str:
+        return f"Python {self.python} on {self.platform}"
+
+    def environment(self) -> dict[str, str]:
+        """Return what the markers of requirements are about, as it is there."""
+        return {
+            **BUNDLE_PLATFORMS[self.platform].markers,
+            "python_version": self.python,
+            "python_full_version": f"{self.python}.0",
+            "implementation_name": "cpython",
+            "implementation_version": f"{self.python}.0",
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_version": "",
+        }

@@ -24,6 +24,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("WORKSHOP_HOME", raising=False)
     monkeypatch.setattr("platformdirs.user_data_path", lambda name: USER_DATA / name)
     (tmp_path / "course" / "notebooks").mkdir(parents=True)
+    (tmp_path / "course" / "notebooks" / "00_start_here.ipynb").touch()
     monkeypatch.chdir(tmp_path / "course" / "notebooks")
     return tmp_path / "course"
 

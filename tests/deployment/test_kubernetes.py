@@ -3,12 +3,14 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
+from kit.commands.cli import JUPYTER_CONFIG
 from kit.ingest.retention import Retention
 from tests.benchmarks.learners import LEARNER_MB
 from tests.deployment.kubespawner import describe
@@ -117,12 +119,8 @@ def test_the_volume_keeps_what_learners_make_and_hides_nothing_of_the_image() ->
     variables = SINGLEUSER["extraEnv"]
     for kept in (NOTEBOOKS, variables["WORKSHOP_HOME"]):
         assert volume in PurePosixPath(kept).parents
-    (course,) = instructions("WORKDIR")
-    assert variables["COURSE"] == course
-    assert PurePosixPath(variables["JUPYTER_CONFIG_PATH"]).is_relative_to(course)
-    assert (ROOT / PurePosixPath(variables["JUPYTER_CONFIG_PATH"]).relative_to(course)).is_dir()
     (environment,) = re.findall(r"-m venv (\S+)", " ".join(instructions("RUN")))
-    assert not any(PurePosixPath(each).is_relative_to(volume) for each in (course, environment))
+    assert not PurePosixPath(environment).is_relative_to(volume)
 
 
 def test_pods_reach_name_servers_the_hub_and_sentry_alone() -> None:
@@ -133,20 +131,21 @@ def test_pods_reach_name_servers_the_hub_and_sentry_alone() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pod runs Linux")
-def test_a_learner_gets_a_copy_once_and_keeps_what_they_change(tmp_path: Path) -> None:
-    volume, course = tmp_path / "class", tmp_path / "course"
-    volume.mkdir()
-    (course / "notebooks").mkdir(parents=True)
-    (course / "notebooks" / "one.ipynb").write_text("new")
-    server = tmp_path / "jupyterhub-singleuser"
-    server.write_text('#!/bin/sh\necho "$@"\n')
-    server.chmod(0o755)
+def test_a_learner_starts_in_a_copy_of_the_course(tmp_path: Path) -> None:
+    """The very command of the pod, with the single-user server replaced by one that shows it."""
+    volume = tmp_path / "class"
+    programs = {
+        "jupyterhub-singleuser": 'echo "$JUPYTER_CONFIG_PATH $*"',
+        "workshop": f'exec {sys.executable} -m kit.commands.cli "$@"',
+        "python3": f'exec {sys.executable} "$@"',
+    }
+    for name, code in programs.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{code}\n")
+        program.chmod(0o755)
     place = SINGLEUSER["storage"]["homeMountPath"]
     command = [word.replace(place, str(volume)) for word in SINGLEUSER["cmd"]]
-    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COURSE": str(course)}
-    copied = volume / "notebooks" / "one.ipynb"
-    for left in ("new", "mine"):
-        printed = subprocess.check_output([*command, "--port=1"], env=own, text=True)
-        assert printed == "--port=1\n"
-        assert copied.read_text() == left
-        copied.write_text("mine")
+    own = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    printed = subprocess.check_output([*command, "--port=1"], env=own, text=True)
+    assert printed.splitlines()[-1] == f"{JUPYTER_CONFIG} --port=1"
+    assert (volume / Path(NOTEBOOKS).name / "00_start_here.ipynb").is_file()

@@ -265,6 +265,7 @@ def test_the_folder_is_the_one_of_the_course(
 ) -> None:
     monkeypatch.delenv("WORKSHOP_HOME")
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_start_here.ipynb").touch()
     monkeypatch.chdir(tmp_path / "notebooks")
     assert default_home() == tmp_path / ".workshop"
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "elsewhere"))
