@@ -27,7 +27,7 @@ from kit.experiments.blind_spots.table import Findings, fire_all, select
 from kit.experiments.context.laboratory import Laboratory
 from kit.experiments.generations.side_by_side import SideBySide, find_generations
 from kit.experiments.own_service.page import Page, bundle_script
-from kit.experiments.own_service.program import Program
+from kit.experiments.own_service.program import OwnProgram
 from kit.experiments.time_to_fix.experiment import Experiment
 from kit.experiments.time_to_fix.puzzles import run_puzzles
 from kit.frontend.gateway import GatewayClient
@@ -150,7 +150,7 @@ class Workshop:
         """
         return self._system.dsn(name)
 
-    def run(self, file: str | Path, project: str) -> Program:
+    def run(self, file: str | Path, project: str) -> OwnProgram:
         """Start a program of one's own, in Python, that reports as ``project``, and return it.
 
         It gets its DSN in ``SENTRY_DSN`` and a free port in ``PORT``, and ends with the workshop.
@@ -159,7 +159,7 @@ class Workshop:
         """
         if before := self._own.pop(project, None):
             before.stop()
-        program = Program(Path(file), project, self.dsn(project))
+        program = OwnProgram(Path(file), project, self.dsn(project))
         self._own[project] = program
         return program.run()
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from demo_services import payment
 from kit.commands import installer
 from kit.commands.installer import this_platform, this_python
+from kit.commands.npm_packages import NPM_PACKAGES, archive_name
 from kit.commands.platforms import BUNDLE_PLATFORMS, Target
 from kit.commands.wheels import PACKAGE, BundleError, Say, collect_packages, make_workshop_wheel
 from kit.hosting import node
@@ -70,8 +70,9 @@ def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> Non
         say(f"packages for {target}")
         collect_packages(workshop, target, workshop.parent, detail)
     for platform in dict.fromkeys(target.platform for target in wanted):
-        say(f"npm packages of the payment service for {platform}")
-        _collect_node_packages(made / installer.NODE, platform)
+        for package in NPM_PACKAGES.values():
+            say(f"npm packages of {package.name} for {platform}")
+            _collect_node_packages(package, made / installer.NODE, platform)
     shutil.copyfile(installer.__file__, made / INSTALLER)
     pairs = [{"platform": target.platform, "python": target.python} for target in wanted]
     # Last, so that a folder with it has all the rest.
@@ -84,10 +85,10 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _collect_node_packages(archives: Path, platform: str) -> None:
+def _collect_node_packages(package: Path, archives: Path, platform: str) -> None:
     archives.mkdir(exist_ok=True)
     options = BUNDLE_PLATFORMS[platform].npm if platform != this_platform() else ()
     try:
-        node.pack(payment.HOME, node.find_node(), archives / f"{platform}.zip", options)
+        node.pack(package, node.find_node(), archives / archive_name(package, platform), options)
     except ServerError as error:
         raise BundleError(str(error)) from error

@@ -126,20 +126,21 @@ def check(as_object: bool) -> None:
 
 @main.command()
 def prepare() -> None:
-    """Install from npm what the payment service needs, so that no start has to wait for it.
+    """Install all that comes from npm, so that no start has to wait for it.
 
     It goes to the folder that WORKSHOP_CACHE names: one of the users' own, or one that all of them
     may read.
     """
-    from demo_services import payment
+    from kit.commands.npm_packages import NPM_PACKAGES
     from kit.hosting import node
     from kit.hosting.server import ServerError
 
-    try:
-        packages = node.install_packages(payment.HOME, node.find_node(), click.echo)
-    except ServerError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"payment: its packages are in {packages}")
+    for name, package in NPM_PACKAGES.items():
+        try:
+            packages = node.install_packages(package, node.find_node(), click.echo)
+        except ServerError as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"{name}: its packages are in {packages}")
 
 
 @main.command()
@@ -317,13 +318,16 @@ def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -
 @main.command(hidden=True)
 @click.argument("archive", type=click.Path(path_type=Path))
 def unpack(archive: Path) -> None:
-    """Install the npm packages of the payment service from the ARCHIVE of a bundle."""
-    from demo_services import payment
+    """Install npm packages from an ARCHIVE of a bundle."""
+    from kit.commands.npm_packages import package_in
     from kit.hosting import node
     from kit.hosting.server import ServerError
 
+    package = package_in(archive)
+    if package is None:
+        raise click.ClickException(f"{archive} is no archive of a bundle. Take one of its folder.")
     try:
-        node.unpack_packages(payment.HOME, node.find_node(), archive, click.echo)
+        node.unpack_packages(package, node.find_node(), archive, click.echo)
     except (ServerError, OSError) as error:  # what is no archive is an OSError too
         raise click.ClickException(str(error)) from error
 

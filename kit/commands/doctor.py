@@ -12,8 +12,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from demo_services import payment
 from demo_services.services import SERVICES
+from kit.commands.npm_packages import NPM_PACKAGES
 from kit.hosting import node
 from kit.hosting.database import Database
 from kit.hosting.server import HOST, ServerError
@@ -86,20 +86,25 @@ def _node() -> Iterator[Diagnosis]:
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Diagnosis(True, f"Node.js {found.version}: {given}")
+    for name, package in NPM_PACKAGES.items():
+        yield from _npm_packages(name, package, found)
+
+
+def _npm_packages(name: str, package: Path, found: node.Node) -> Iterator[Diagnosis]:
     try:
-        modules = node.node_modules(payment.HOME, found)
+        modules = node.node_modules(package, found)
     except ServerError as error:
-        yield Diagnosis(False, "packages of payment: no folder for them", str(error))
+        yield Diagnosis(False, f"packages of {name}: no folder for them", str(error))
         return
-    missing = node.missing_packages(payment.HOME, found)
+    missing = node.missing_packages(package, found)
     if not missing:
-        yield Diagnosis(True, f"packages of payment: in {modules}")
+        yield Diagnosis(True, f"packages of {name}: in {modules}")
         return
     if modules.is_dir():
-        state = f"not complete, without {missing[0]}: the next start repairs them over the network"
+        state = f"not complete, without {missing[0]}: the next use repairs them over the network"
     else:
-        state = "not yet: the first start needs a network"
-    yield Diagnosis(True, f"packages of payment: {state}")
+        state = "not yet: the first use needs a network"
+    yield Diagnosis(True, f"packages of {name}: {state}")
     yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
 
 

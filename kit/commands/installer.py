@@ -79,9 +79,8 @@ def install(bundle: Path, folder: Path) -> int:
     workshop = _program(folder / ".venv", "workshop")
     _step("The course")
     _run([workshop, "notebooks", folder], folder)
-    archive = bundle / NODE / f"{this_platform()}.zip"
-    if archive.is_file():
-        _step("The packages of the payment service")
+    for archive in sorted((bundle / NODE).glob(f"*-{this_platform()}.zip")):
+        _step(f"What {archive.name.partition('-')[0]} needs of npm")
         _run([workshop, "unpack", archive], folder)
     _step("workshop doctor")
     code = _call([workshop, "doctor"], folder)

@@ -24,6 +24,7 @@ from kit.commands.bundle import targets
 from kit.commands.cli import main
 from kit.commands.course_copy import copy_course
 from kit.commands.installer import this_platform, this_python
+from kit.commands.npm_packages import NPM_PACKAGES
 from kit.commands.outputs import strip_outputs
 from kit.commands.platforms import Target
 from kit.commands.wheels import BundleError, collect_packages
@@ -104,7 +105,8 @@ def test_a_bundle_installs_and_works_without_a_network(
     bare = {name: value for name, value in os.environ.items() if name not in given}
     bare |= {"WORKSHOP_CACHE": str(tmp_path / "cache"), "npm_config_cache": str(tmp_path / "npm")}
     said = run([*cut_off, sys.executable, stick / "install.py", laptop], tmp_path, bare)
-    assert "✓ packages of payment: in " in said
+    for name in NPM_PACKAGES:
+        assert f"✓ packages of {name}: in " in said
     assert f"✓ the course in {laptop / 'notebooks'}\n" in said
     programs = laptop / ".venv" / "bin"
     assert said.endswith(f"Now run\n\n    {programs / 'workshop'} lab\n")
@@ -535,8 +537,10 @@ def test_an_archive_that_is_none_is_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "torn.zip").write_bytes(b"PK")
-    result = CliRunner().invoke(main, ["unpack", str(tmp_path / "torn.zip")])
+    (tmp_path / "payment-torn.zip").write_bytes(b"PK")
+    result = CliRunner().invoke(main, ["unpack", str(tmp_path / "payment-torn.zip")])
     assert result.exit_code == 1
-    assert "torn.zip" in result.output
+    assert "payment-torn.zip" in result.output
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    other = CliRunner().invoke(main, ["unpack", str(tmp_path / "holidays.zip")])
+    assert (other.exit_code, "is no archive of a bundle" in other.output) == (1, True)

@@ -7,8 +7,9 @@ import httpx
 import psutil
 import pytest
 
-from kit.experiments.own_service.page import HOME, Page, bundle_script
-from kit.experiments.own_service.program import Program
+from kit.experiments.own_service import PAGE
+from kit.experiments.own_service.page import Page, bundle_script, page_settings
+from kit.experiments.own_service.program import OwnProgram
 from kit.hosting.server import ServerError
 from kit.workshop import Workshop
 
@@ -31,20 +32,22 @@ server.serve_forever()
 """
 
 
-def ask(program: Program) -> dict[str, object]:
+def ask(program: OwnProgram) -> dict[str, object]:
     answer: dict[str, object] = httpx.get(program.url, trust_env=False).json()
     return answer
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Program]]:
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], OwnProgram]]:
     started = []
     monkeypatch.setenv("SENTRY_ENVIRONMENT", "that of the shell")
 
-    def start(source: str) -> Program:
+    def start(source: str) -> OwnProgram:
         file = tmp_path / "my_app.py"
         file.write_text(source)
-        started.append(Program(file, "my-app", DSN))
+        started.append(OwnProgram(file, "my-app", DSN))
         return started[-1].run()
 
     yield start
@@ -53,7 +56,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def test_a_program_is_told_its_dsn_and_nothing_of_the_shell(
-    program: Callable[[str], Program],
+    program: Callable[[str], OwnProgram],
 ) -> None:
     running = program(PROGRAM)
     answer = ask(running)
@@ -63,7 +66,7 @@ def test_a_program_is_told_its_dsn_and_nothing_of_the_shell(
     assert not psutil.pid_exists(int(str(answer["pid"])))
 
 
-def test_one_that_dies_is_started_again(program: Callable[[str], Program]) -> None:
+def test_one_that_dies_is_started_again(program: Callable[[str], OwnProgram]) -> None:
     running = program(PROGRAM)
     first = ask(running)["pid"]
     before = running.start_count
@@ -72,7 +75,7 @@ def test_one_that_dies_is_started_again(program: Callable[[str], Program]) -> No
     assert ask(running)["pid"] != first
 
 
-def test_one_that_does_not_start_says_why(program: Callable[[str], Program]) -> None:
+def test_one_that_does_not_start_says_why(program: Callable[[str], OwnProgram]) -> None:
     with pytest.raises(ServerError) as failure:
         program("print('half way', flush=True)\nraise RuntimeError('no such table')")
     assert "my-app did not start: it exited with code 1" in str(failure.value)
@@ -82,7 +85,7 @@ def test_one_that_does_not_start_says_why(program: Callable[[str], Program]) -> 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"There is no file .*gone\.py\. Run the cell"):
-        Program(tmp_path / "gone.py", "my-app", DSN).run()
+        OwnProgram(tmp_path / "gone.py", "my-app", DSN).run()
 
 
 def fetch_page(backend: str) -> str:
@@ -101,6 +104,17 @@ def test_settings_stay_within_their_script() -> None:
     settings = re.search(r'id="settings">(.*)</script>', page)
     assert settings
     assert json.loads(settings[1]) == {"dsn": DSN, "backend": hostile}
+
+
+def test_behind_a_proxy_the_page_stays_on_its_own_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = "http://127.0.0.1:2/checkout"
+    assert page_settings(DSN, backend) == {"dsn": DSN, "backend": backend}
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
+    assert page_settings(DSN, backend) == {
+        "dsn": DSN,
+        "backend": "/user/ada/proxy/2/checkout",
+        "tunnel": "/user/ada/proxy/1/tunnel",
+    }
 
 
 @pytest.mark.slow
@@ -138,5 +152,5 @@ def test_running_it_again_ends_the_one_before(workshop: Workshop, tmp_path: Path
 
 
 def test_the_lock_file_of_the_page_holds_no_address() -> None:
-    lock = json.loads((HOME / "package-lock.json").read_text())
+    lock = json.loads((PAGE / "package-lock.json").read_text())
     assert not [path for path, facts in lock["packages"].items() if "resolved" in facts]

@@ -16,6 +16,7 @@ from kit.course.exercises import (
     grouping,
     guarding,
     missions,
+    own_service,
     privacy,
     processes,
     relaying,
@@ -67,6 +68,7 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "predict-captured": blind_spots.predict_captured,
     "the-one-line": blind_spots.the_one_line,
     "migrate-a-service": generations.migrate_a_service,
+    "own-service": own_service.own_service,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 

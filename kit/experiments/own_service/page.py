@@ -5,11 +5,13 @@ import os
 import subprocess
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from kit.experiments.own_service import PAGE
 from kit.hosting import node
 from kit.hosting.environment import service_environment
 from kit.hosting.server import Report, Server, ServerError, serve_asgi
@@ -18,8 +20,7 @@ from kit.private import private_folder
 from kit.system.clients import sentry_off
 from kit.system.links import link
 
-HOME = Path(__file__).with_name("page")
-SCRIPT = HOME / "main.js"
+SCRIPT = PAGE / "main.js"
 BUNDLING_DEADLINE_S = 60.0
 # One file for the browser, and short, as a page's code is in production.
 _BUNDLING = ("--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning")
@@ -32,7 +33,7 @@ class Page(Server):
     """
 
     def __init__(self, dsn: str, backend: str, script: bytes) -> None:
-        make_app = partial(make_page, {"dsn": dsn, "backend": backend}, script)
+        make_app = partial(make_page, page_settings(dsn, backend), script)
         super().__init__("page", serve_asgi(make_app), context=sentry_off)
 
     def _repr_html_(self) -> str:
@@ -42,11 +43,22 @@ class Page(Server):
         return f"page: {self.url}, {self.reason or self.state}"
 
 
+def page_settings(dsn: str, backend: str) -> dict[str, str]:
+    """Return what the page is told.
+
+    Where its browser cannot reach this machine, as under JupyterHub, events go through a tunnel:
+    an address on the page's own site. The envelope says itself for which project it is.
+    """
+    tunnel = f"http://{urlsplit(dsn).netloc.rpartition('@')[2]}/tunnel"
+    settings = {"dsn": dsn, "backend": str(link(backend))}
+    return settings if link(tunnel) == tunnel else {**settings, "tunnel": str(link(tunnel))}
+
+
 def make_page(settings: dict[str, str], script: bytes) -> Starlette:
     """Return the application that serves the page and its script."""
     # In HTML a script ends at the first </script>, also within a string.
     told = json.dumps(settings).replace("<", "\\u003c")
-    text = (HOME / "index.html").read_text(encoding="utf-8").replace("{{ settings }}", told)
+    text = (PAGE / "index.html").read_text(encoding="utf-8").replace("{{ settings }}", told)
 
     async def index(_: object) -> Response:
         return HTMLResponse(text)
@@ -64,7 +76,7 @@ def bundle_script(home: Path, report: Report) -> bytes:
     folder ``home``. Raises ServerError.
     """
     found = node.find_node()
-    modules = node.install_packages(HOME, found, report)
+    modules = node.install_packages(PAGE, found, report)
     esbuild, output = modules / "esbuild" / "bin" / "esbuild", private_folder(home) / "page.js"
     command = [str(found.path), str(esbuild), str(SCRIPT), *_BUNDLING, f"--outfile={output}"]
     environment = {**service_environment(os.environ), "NODE_PATH": str(modules)}

@@ -16,7 +16,7 @@ KEPT_LINES = 200
 LISTENS = "running on http"
 
 
-class Program(Supervisor):
+class OwnProgram(Supervisor):
     """A program in Python that serves HTTP, and is started again when it ends by itself.
 
     ``file`` is run by this kernel's Python. It finds its DSN in ``SENTRY_DSN``, which every SDK
@@ -37,7 +37,7 @@ class Program(Supervisor):
         """The last lines that it wrote, the oldest first."""
         return list(self._lines)
 
-    def run(self) -> "Program":
+    def run(self) -> "OwnProgram":
         """Start it, and wait until it listens.
 
         Raises ServerError with the end of what it wrote when it does not.

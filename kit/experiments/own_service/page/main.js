@@ -1,9 +1,10 @@
 import * as Sentry from '@sentry/browser';
 
-const { dsn, backend } = JSON.parse(document.querySelector('#settings').textContent);
+const { dsn, backend, tunnel } = JSON.parse(document.querySelector('#settings').textContent);
 
 Sentry.init({
   dsn,
+  tunnel,
   release: 'my-page@1.0.0',
   integrations: [Sentry.browserTracingIntegration()],
   tracesSampleRate: 1,
@@ -12,7 +13,12 @@ Sentry.init({
 });
 
 async function buy() {
-  const answer = await fetch(backend);
+  const order = { id: 4711, item: 'sofa', customer: 'ada', tier: 'gold', card: '4929123412341234' };
+  const answer = await fetch(backend, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(order),
+  });
   if (!answer.ok) throw new Error(`The purchase failed with HTTP ${answer.status}`);
   return answer.text();
 }

@@ -1,0 +1,223 @@
+"""A small service of the learner's own, judged by what its error events tell."""
+
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from kit.capture.capture import Capture, NotAsExpected
+from kit.capture.demands import find_mismatches
+from kit.course.answer_parts import raise_all
+from kit.course.exercise import Exercise, NotTried, Wrong
+from kit.experiments.own_service.program import OwnProgram
+from kit.hosting.server import ServerError
+from kit.outcome import Event
+from kit.reading.grouping import simulated_issue
+
+PROJECT = "own-service"
+RELEASE = "my-app@1.0.0"
+ANSWER_S = 30.0
+TRAIL = ("order {id} received", "stock of {item} read", "payment of order {id} asked for")
+
+MY_APP = """\
+import os, sentry_sdk, uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+sentry_sdk.init(traces_sample_rate=1.0)
+app = FastAPI()
+app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+STOCK = {"lamp": 3, "sofa": 0}
+
+class PaymentError(Exception):
+    def __init__(self, order, reason):
+        super().__init__(f"order {order['id']} was not paid: {reason}")
+        self.reason = reason
+
+def pay(order):
+    left = STOCK[order["item"]]
+    reason = "over the limit" if left else "sold out"
+    raise PaymentError(order, reason)
+
+@app.post("/checkout")
+def checkout(order: dict):
+    # {"id": 4711, "item": "lamp", "customer": "ada", "tier": "gold", "card": "…"}
+    pay(order)
+
+uvicorn.run(app, port=int(os.environ["PORT"]))
+"""
+"""A service whose every checkout fails, and which tells nothing of its own about that."""
+
+SOLUTION = """\
+import json, os, re, sentry_sdk, uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+def hide_cards(event, hint):
+    return json.loads(re.sub(r"\\\\d{16}", "[card]", json.dumps(event, default=str)))
+
+def group_by_reason(event, hint):
+    if isinstance(error := hint.get("exc_info", [None] * 2)[1], PaymentError):
+        event["fingerprint"] = ["payment", error.reason]
+    return hide_cards(event, hint)
+
+sentry_sdk.init(
+    traces_sample_rate=1.0,
+    release="my-app@1.0.0",
+    trace_lifecycle="stream",
+    before_send=group_by_reason,
+    before_send_span=hide_cards,
+)
+app = FastAPI()
+app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+STOCK = {"lamp": 3, "sofa": 0}
+
+class PaymentError(Exception):
+    def __init__(self, order, reason):
+        super().__init__(f"order {order['id']} was not paid: {reason}")
+        self.reason = reason
+
+def pay(order):
+    left = STOCK[order["item"]]
+    sentry_sdk.add_breadcrumb(message=f"stock of {order['item']} read", data={"left": left})
+    sentry_sdk.add_breadcrumb(message=f"payment of order {order['id']} asked for")
+    reason = "over the limit" if left else "sold out"
+    raise PaymentError(order, reason)
+
+@app.post("/checkout")
+def checkout(order: dict):
+    sentry_sdk.set_user({"id": order["customer"]})
+    sentry_sdk.set_tag("tier", order["tier"])
+    sentry_sdk.add_breadcrumb(message=f"order {order['id']} received")
+    pay(order)
+
+uvicorn.run(app, port=int(os.environ["PORT"]))
+"""
+
+
+class Host(Protocol):
+    """What of a workshop the exercise needs."""
+
+    def run(self, file: str | Path, project: str) -> OwnProgram:
+        """Run a program that reports as a project."""
+
+    def capture(self, project: str) -> Capture:
+        """Return what a project sends from now on."""
+
+
+def own_service(workshop: Host) -> Exercise:
+    """Add to a program what its error events lack."""
+
+    def verify(answer: str) -> str:
+        if not isinstance(answer, str):
+            raise Wrong("check() wants the source of the service as a string.")
+        if answer.strip() in ("", "...", MY_APP.strip()):
+            raise NotTried
+        orders = list(_orders())
+        with _running(workshop, answer) as program, workshop.capture(PROJECT) as captured:
+            for order in orders:
+                _check_out(program, order)
+            events = _wait(captured, len(orders))
+        cards = [order["card"] for order in orders]
+        raise_all([*_differences(events, orders), *_leaks(captured, cards), *_issues(events)])
+        return (
+            f"{len(orders)} orders failed: each event says who, which release, which tier and what "
+            "led there, none has the card, and the two reasons are two issues (simulated)."
+        )
+
+    return Exercise(
+        "own-service",
+        verify,
+        "Who is hit and the tier are set where the order is known, a breadcrumb where something "
+        "happened. The release is an option of init(). before_send is given each event with a "
+        "hint: in hint['exc_info'] is the exception, whose reason makes a fingerprint, and in the "
+        "event there are texts with sixteen digits. Spans have texts, too.",
+        f'my_app = """\\\n{SOLUTION}"""',
+        answer_name="my_app",
+    )
+
+
+def _orders() -> Iterator[dict[str, Any]]:
+    """Yield three orders: the first two fail for the same reason."""
+    for item, customer, tier in (
+        ("lamp", "ada", "gold"),
+        ("lamp", "grace", "free"),
+        ("sofa", "linus", "gold"),
+    ):
+        yield {
+            "id": secrets.randbelow(9000) + 1000,
+            "item": item,
+            "customer": f"{customer}-{secrets.token_hex(2)}",
+            "tier": tier,
+            "card": str(secrets.randbelow(9 * 10**15) + 10**15),
+        }
+
+
+@contextmanager
+def _running(workshop: Host, source: str) -> Iterator[OwnProgram]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = Path(folder, "my_app.py")
+        file.write_text(source, encoding="utf-8")
+        try:
+            program = workshop.run(file, PROJECT)
+        except ServerError as error:
+            raise Wrong(f"The program does not start. {error}") from error
+        try:
+            yield program
+        finally:
+            program.stop()
+
+
+def _check_out(program: OwnProgram, order: dict[str, Any]) -> None:
+    try:
+        answer = httpx.post(
+            f"{program.url}/checkout", json=order, timeout=ANSWER_S, trust_env=False
+        )
+    except httpx.HTTPError as error:
+        raise Wrong(f"POST /checkout was not answered: {type(error).__name__} {error}") from error
+    if answer.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+        raise Wrong(
+            f"POST /checkout answered HTTP {answer.status_code}: {answer.text[:200]}. Leave the "
+            "failure as it is; what its event tells is your task."
+        )
+
+
+def _wait(captured: Capture, count: int) -> list[Event]:
+    try:
+        return captured.wait_for_events(count)
+    except NotAsExpected as error:
+        raise Wrong(str(error)) from error
+
+
+def _differences(events: Iterable[Event], orders: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield what differs, once for all orders: whoever set nothing set it for none of them."""
+    told: dict[str, str] = {}
+    for event, order in zip(events, orders, strict=True):
+        demands = {
+            "release": RELEASE,
+            "user": {"id": order["customer"]},
+            "tags": {"tier": order["tier"]},
+            "breadcrumbs": [each.format(**order) for each in TRAIL],
+        }
+        for mismatch in find_mismatches(event, demands):
+            told.setdefault(mismatch.path, f"Order {order['id']}: {mismatch}.")
+    yield from told.values()
+
+
+def _leaks(captured: Capture, cards: Iterable[str]) -> Iterator[str]:
+    try:
+        captured.assert_no_secret(*cards)
+    except NotAsExpected as error:
+        yield from str(error).splitlines()[:3]
+
+
+def _issues(events: list[Event]) -> Iterator[str]:
+    first, second, other = (simulated_issue(event, PROJECT) for event in events)
+    if first != second:
+        yield "Two orders over the limit became two issues (simulated): leave out what differs."
+    if first == other:
+        yield "'over the limit' and 'sold out' are one issue (simulated): give the reason a say."
