@@ -1,33 +1,42 @@
-"""The ingest: the local stand-in for Sentry, speaking the envelope protocol."""
+"""The ingest: the local stand-in for Sentry, and all that a DSN points at."""
 
 import asyncio
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kit.ingest.encoding import DECODERS, IDENTITY, BadEncoding, Encoded
-from kit.ingest.envelope import BadEnvelope, Envelope, TooLarge, parse
+from kit.ingest.authentication import Gatekeeper, check_envelope_dsn, request_key
+from kit.ingest.cors import CrossOrigin
+from kit.ingest.endpoints import otlp
+from kit.ingest.endpoints.check_in import check_in_envelope
+from kit.ingest.endpoints.minidump import hyphenated, minidump_envelope
+from kit.ingest.endpoints.security_report import report_envelopes
+from kit.ingest.endpoints.store_event import PIXEL, event_envelope
+from kit.ingest.envelope import Envelope
+from kit.ingest.intake import Intake, Relay
 from kit.ingest.projects import SPOTLIGHT
-from kit.ingest.store import Received, Store, StoreError
+from kit.ingest.store import Store
 
-MAX_BODY_BYTES = 20 * 1024 * 1024
-MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024
-HOSTS = ["127.0.0.1", "localhost"]
-# Of envelopes that are written together; who sent the first waits for the last.
-_MAX_BATCH = 32
+HOSTS = frozenset({"127.0.0.1", "localhost"})
 _ENVELOPE_PATH = re.compile(r"/api/([^/]+)/envelope/")
-
-Relay = Callable[[bytes], None]
+_SLASHES = re.compile("/{2,}")
+_NOT_TAKEN = {
+    "nel": "reports of network errors",
+    "unreal/[^/]*": "crashes of the Unreal Engine",
+    "playstation": "crashes of PlayStations",
+    "events/[^/]*/attachments": "attachments without their event",
+    "upload": "uploads of large attachments",
+    "integration/vercel/logs": "logs of Vercel",
+}
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -53,26 +62,96 @@ def make_app(
     that was stored; it must not block. ``body_deadline`` is how long a request may take to
     send its body, in seconds.
     """
-    ingest = _Ingest(store, projects, relay, body_deadline)
-    app = Starlette(
-        routes=[
-            Route("/api/{project_id}/envelope/", ingest.envelope, methods=["POST"]),
-            Route("/stream", ingest.stream, methods=["POST"]),
-            Route("/health", _health),
-        ],
-        exception_handlers={HTTPException: _refusal},
+    endpoints = _Endpoints(Gatekeeper(projects), Intake(store, relay, body_deadline))
+    app = Starlette(routes=_routes(endpoints), exception_handlers={HTTPException: _refusal})
+    app.router.redirect_slashes = False
+    return _Doorway(CrossOrigin(_Shortcut(endpoints, app), _is_for_pages))
+
+
+def _routes(endpoints: "_Endpoints") -> list[Route]:
+    """Return what there is: the routes of Relay's relay-server/src/endpoints/mod.rs, and our own.
+
+    Relay answers some of them only without a slash at the end, or only with one; here each has one
+    by now.
+    """
+    return [
+        Route("/api/{project_id}/envelope/", endpoints.envelope, methods=["POST"]),
+        Route("/api/store/", endpoints.store, methods=["GET", "POST"]),
+        Route("/api/{project_id}/store/", endpoints.store, methods=["GET", "POST"]),
+        Route("/api/{project_id}/security/", endpoints.security, methods=["POST"]),
+        Route("/api/{project_id}/csp-report/", endpoints.security, methods=["POST"]),
+        Route("/api/{project_id}/minidump/", endpoints.minidump, methods=["POST"]),
+        Route("/api/{project_id}/cron/{slug}/", endpoints.cron, methods=["GET", "POST"]),
+        Route(
+            "/api/{project_id}/cron/{slug}/{sentry_key}/",
+            endpoints.cron,
+            methods=["GET", "POST"],
+        ),
+        *(
+            Route(f"/api/{{project_id}}/{path}/v1/{kind}/", endpoint, methods=["POST"])
+            for path in ("integration/otlp", "otlp")
+            for kind, endpoint in (("traces", endpoints.traces), ("logs", endpoints.logs))
+        ),
+        Route("/tunnel/", endpoints.tunnel, methods=["POST"]),
+        Route("/stream", endpoints.stream, methods=["POST"]),
+        Route("/health", _health),
+    ]
+
+
+def _is_for_pages(path: str) -> bool:
+    """Whether web pages may send there: where a DSN is asked for."""
+    return path.startswith(("/api/", "/tunnel/"))
+
+
+class _Doorway:
+    """Serves the names of this machine only, and takes paths as Relay does.
+
+    Else a page of a name that an attacker lets resolve to this machine could send to /stream.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            host = Headers(scope=scope).get("host", "")
+            if host.partition(":")[0] not in HOSTS:
+                await _wrong_host(host)(scope, receive, send)
+                return
+            scope["path"] = _normalized(scope["path"])
+        await self._app(scope, receive, send)
+
+
+def _normalized(path: str) -> str:
+    """Return a path without doubled slashes, and with one at its end where pages may send.
+
+    The first is what Relay does (relay-server/src/middlewares/normalize_path.rs); of the end it
+    is stricter for some paths, and its users complain.
+    """
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return f"{path}/" if path[-1:] != "/" and _is_for_pages(f"{path}/") else path
+
+
+def _wrong_host(host: str) -> JSONResponse:
+    return _refuse(
+        HTTPException(
+            400,
+            f"The ingest answers to {' and '.join(sorted(HOSTS))} only, not to {host[:100]!r}. "
+            "Send from this machine, to http://127.0.0.1 and the port of the DSN. A container on "
+            "it can when it is started with docker run --network=host.",
+        )
     )
-    return TrustedHostMiddleware(_Shortcut(ingest, app), allowed_hosts=HOSTS)
 
 
 class _Shortcut:
-    """Takes envelopes straight to the ingest, and everything else to ``app``.
+    """Takes envelopes straight to their endpoint, and everything else to ``app``.
 
     Starlette's routing and middleware cost as much as parsing the envelope.
     """
 
-    def __init__(self, ingest: "_Ingest", app: ASGIApp) -> None:
-        self._ingest = ingest
+    def __init__(self, endpoints: "_Endpoints", app: ASGIApp) -> None:
+        self._endpoints = endpoints
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,12 +159,133 @@ class _Shortcut:
         if match is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        request = Request({**scope, "path_params": {"project_id": match[1]}}, receive)
+        scope["path_params"] = {"project_id": match[1]}
+        request = Request(scope, receive)
         try:
-            answer = await self._ingest.envelope(request)
+            answer = await self._endpoints.envelope(request)
         except HTTPException as refused:
-            answer = await _refusal(request, refused)
+            answer = _refuse(refused)
         await answer(scope, receive, send)
+
+
+class _Endpoints:
+    """Each says to whom what it is sent belongs, has it taken in, and answers."""
+
+    def __init__(self, gatekeeper: Gatekeeper, intake: Intake) -> None:
+        self._gatekeeper = gatekeeper
+        self._intake = intake
+
+    async def envelope(self, request: Request) -> Response:
+        """What a DSN points at."""
+        project_id, key = request.path_params["project_id"], request_key(request)
+        if key is None:
+            # It may be in the envelope.
+            return _accepted(
+                await self._intake.take_envelope(
+                    request, lambda headers: self._gatekeeper.admit_envelope(headers, project_id)
+                )
+            )
+        name = self._gatekeeper.admit(project_id, key)
+
+        def check(headers: Mapping[str, Any]) -> str:
+            check_envelope_dsn(headers, project_id, key)
+            return name
+
+        return _accepted(await self._intake.take_envelope(request, check))
+
+    async def tunnel(self, request: Request) -> Response:
+        """What the option ``tunnel`` of an SDK may point at: the envelope brings its DSN along."""
+        return _accepted(
+            await self._intake.take_envelope(
+                request, lambda headers: self._gatekeeper.admit_envelope(headers, None)
+            )
+        )
+
+    async def stream(self, request: Request) -> Response:
+        """What ``SENTRY_SPOTLIGHT`` points at: there is no key, so web pages are kept out."""
+        if "origin" in request.headers:
+            raise HTTPException(403, "/stream takes no requests from web pages; use a DSN.")
+        return _accepted(await self._intake.take_envelope(request, lambda headers: SPOTLIGHT))
+
+    async def store(self, request: Request) -> Response:
+        """Where SDKs sent events before there were envelopes, pages as the address of an image."""
+        if _content_type(request) == "application/x-sentry-envelope":
+            if "project_id" in request.path_params:
+                return await self.envelope(request)
+            name = self._admit(request)
+            return _accepted(await self._intake.take_envelope(request, lambda headers: name))
+        name = self._admit(request)
+        query = request.query_params.get("sentry_data", "")
+
+        async def translate(content: bytes) -> list[bytes]:
+            return [event_envelope(query.encode() if request.method == "GET" else content)]
+
+        (envelope,) = await self._intake.take_other(request, name, translate)
+        if request.method == "GET":
+            return Response(PIXEL, media_type="image/gif")
+        return _accepted(envelope)
+
+    async def security(self, request: Request) -> Response:
+        """Where the Content Security Policy of a page has browsers send their reports."""
+        name, kind = self._admit(request), request.headers.get("content-type", "")
+        user_agent = request.headers.get("user-agent", "")
+
+        async def translate(content: bytes) -> list[bytes]:
+            return report_envelopes(content, kind, request.query_params, user_agent)
+
+        await self._intake.take_other(request, name, translate)
+        return Response()
+
+    async def minidump(self, request: Request) -> Response:
+        """Where the crash reporters of native programs upload to."""
+        name = self._admit(request)
+
+        async def translate(content: bytes) -> list[bytes]:
+            return [await minidump_envelope(content, request.headers)]
+
+        (envelope,) = await self._intake.take_other(request, name, translate)
+        return Response(hyphenated(envelope.event_id or ""), media_type="text/plain")
+
+    async def cron(self, request: Request) -> Response:
+        """Where jobs without an SDK say that they run."""
+        name, kind = self._admit(request), _content_type(request)
+        slug = request.path_params["slug"]
+
+        async def translate(content: bytes) -> list[bytes]:
+            return [check_in_envelope(slug, content, kind, request.query_params)]
+
+        await self._intake.take_other(request, name, translate)
+        return Response(status_code=202)
+
+    async def traces(self, request: Request) -> Response:
+        """Where OpenTelemetry's exporters send spans."""
+        return await self._export(request, otlp.export_traces)
+
+    async def logs(self, request: Request) -> Response:
+        """Where OpenTelemetry's exporters send log records."""
+        return await self._export(request, otlp.export_logs)
+
+    async def _export(self, request: Request, export: otlp.Exporting) -> Response:
+        name, kind = self._admit(request), otlp.exported_type(_content_type(request))
+        answer = b""
+
+        async def translate(content: bytes) -> list[bytes]:
+            nonlocal answer
+            # In a thread: it may take a second, in which everything else would wait.
+            envelope, answer = await asyncio.to_thread(export, content, kind)
+            return [] if envelope is None else [envelope]
+
+        await self._intake.take_other(
+            request, name, translate, growth=otlp.GROWTH, limit=otlp.MAX_BYTES
+        )
+        return Response(answer, media_type=kind)
+
+    def _admit(self, request: Request) -> str:
+        """Return the name of the project that a request belongs to. Raises HTTPException."""
+        key = request_key(request)
+        if "project_id" in request.path_params:
+            return self._gatekeeper.admit(request.path_params["project_id"], key)
+        return self._gatekeeper.admit_key(key)
 
 
 class _Answer(JSONResponse):
@@ -95,195 +295,44 @@ class _Answer(JSONResponse):
         return msgspec.json.encode(content)
 
 
-class _Ingest:
-    def __init__(
-        self,
-        store: Store,
-        projects: Mapping[str, tuple[str, str]],
-        relay: Relay | None,
-        body_deadline: float,
-    ) -> None:
-        self._store = store
-        self._projects = projects
-        self._relay = relay
-        self._body_deadline = body_deadline
-        self._budget = _Budget(MAX_IN_FLIGHT_BYTES)
-        self._batch: list[tuple[Received, asyncio.Future[None]]] = []
-
-    async def envelope(self, request: Request) -> JSONResponse:
-        """What a DSN points at."""
-        return await self._accept(request, self._authenticate(request))
-
-    async def stream(self, request: Request) -> JSONResponse:
-        """What ``SENTRY_SPOTLIGHT`` points at: there is no key, so web pages are kept out."""
-        if "origin" in request.headers:
-            raise HTTPException(403, "/stream takes no requests from web pages; use a DSN.")
-        return await self._accept(request, SPOTLIGHT)
-
-    def _authenticate(self, request: Request) -> str:
-        project_id = request.path_params["project_id"]
-        project = self._projects.get(project_id)
-        if project is None:
-            known = ", ".join(self._projects)
-            raise HTTPException(401, f"There is no project {project_id}; there are: {known}.")
-        name, key = project
-        given = _given_key(request)
-        if given is None:
-            raise HTTPException(
-                401, "The key is missing; send X-Sentry-Auth: Sentry sentry_key=<key of the DSN>."
-            )
-        if given != key:
-            raise HTTPException(
-                401, f"The key is not that of project {project_id}; use the DSN of this run."
-            )
-        return name
-
-    async def _accept(self, request: Request, project: str) -> JSONResponse:
-        with self._budget.share() as take:
-            sent, body = await self._read(request, take)
-            envelope = _parse_body(body)
-            try:
-                await self._store_received(Received(project, envelope, time.time(), sent))
-            except StoreError as error:
-                raise HTTPException(503, str(error)) from error
-        if self._relay is not None:
-            self._relay(envelope.body)
-        return _Answer({"id": envelope.event_id} if envelope.event_id else {})
-
-    async def _store_received(self, received: Received) -> None:
-        """Wait until an envelope is written, together with all that come while others do.
-
-        In the loop's own thread: handing it to another takes longer than writing it.
-        """
-        loop = asyncio.get_running_loop()
-        if not self._batch:
-            loop.call_soon(self._write_when_settled, loop, 0)
-        written = loop.create_future()
-        self._batch.append((received, written))
-        await written
-
-    def _write_when_settled(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
-        """Write what came in, once a turn of the loop has brought nothing more.
-
-        Most of what a write costs is the same for one envelope and for many.
-        """
-        count = len(self._batch)
-        if seen < count < _MAX_BATCH:
-            loop.call_soon(self._write_when_settled, loop, count)
-        else:
-            self._write()
-
-    def _write(self) -> None:
-        batch, self._batch = self._batch, []
-        failure = None
-        try:
-            self._store.write([received for received, _ in batch])
-        except Exception as error:
-            # Whatever it is: nobody else would tell those who wait.
-            failure = error
-        for _, written in batch:
-            if written.done():  # its request was given up
-                continue
-            if failure is None:
-                written.set_result(None)
-            else:
-                written.set_exception(failure)
-
-    async def _read(self, request: Request, take: Callable[[int], None]) -> tuple[Encoded, bytes]:
-        """Return the body as it was sent, and what it decompresses to."""
-        encoding = _encoding(request)
-        decoder, chunks, parts, size = DECODERS[encoding](), [], [], 0
-        with _refusals(self._body_deadline):
-            async with asyncio.timeout(self._body_deadline):
-                async for chunk in request.stream():
-                    if not chunk:  # the last one always is
-                        continue
-                    chunks.append(chunk)
-                    if encoding != IDENTITY:
-                        take(len(chunk))
-                    for part in decoder.feed(chunk):
-                        size += len(part)
-                        if size > MAX_BODY_BYTES:
-                            raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes.")
-                        # Twice: once more for the decoder's window, or for joining the parts.
-                        take(2 * len(part))
-                        parts.append(part)
-        if not decoder.is_complete:
-            raise HTTPException(400, "The compressed body is truncated; send it again.")
-        sent = Encoded(encoding, b"".join(chunks))
-        chunks.clear()
-        return sent, sent.data if encoding == IDENTITY else b"".join(parts)
+def _accepted(envelope: Envelope) -> Response:
+    return _Answer({"id": envelope.event_id} if envelope.event_id else {})
 
 
-@contextmanager
-def _refusals(deadline: float) -> Iterator[None]:
-    """Turn what goes wrong while a body is read into answers."""
-    try:
-        yield
-    except TimeoutError as error:
-        reason = f"The body did not end within {deadline:g} s; send it again."
-        raise HTTPException(408, reason, {"Connection": "close"}) from error
-    except ClientDisconnect as error:
-        raise HTTPException(400, "The connection was closed before the body ended.") from error
-    except BadEncoding as error:
-        reason = f"The body cannot be decompressed: {error}."
-        raise HTTPException(400, reason) from error
-
-
-class _Budget:
-    """The bytes that all requests in flight may hold together."""
-
-    def __init__(self, total: int) -> None:
-        self._left = total
-
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """Give a callable that takes bytes from the budget until the block ends."""
-        taken = 0
-
-        def take(size: int) -> None:
-            nonlocal taken
-            if size > self._left:
-                raise HTTPException(
-                    429, "Too many bytes are in flight; try again.", {"Retry-After": "1"}
-                )
-            self._left -= size
-            taken += size
-
-        try:
-            yield take
-        finally:
-            self._left += taken
-
-
-def _encoding(request: Request) -> str:
-    encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
-    if encoding not in DECODERS:
-        known = ", ".join(DECODERS)
-        raise HTTPException(415, f"Content-Encoding {encoding} is not known; use {known}.")
-    return encoding
-
-
-def _parse_body(body: bytes) -> Envelope:
-    try:
-        return parse(body)
-    except TooLarge as error:
-        raise HTTPException(413, f"Too large: {error}.") from error
-    except BadEnvelope as error:
-        raise HTTPException(400, f"Not an envelope: {error}.") from error
-
-
-def _given_key(request: Request) -> str | None:
-    scheme, _, fields = request.headers.get("x-sentry-auth", "").partition(" ")
-    if scheme.lower() == "sentry":
-        pairs = (field.strip().partition("=") for field in fields.split(","))
-        return next((value for name, _, value in pairs if name == "sentry_key"), None)
-    return request.query_params.get("sentry_key")
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _refusal(request: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, HTTPException), "it is registered for nothing else"
-    return JSONResponse({"detail": refused.detail}, refused.status_code, refused.headers)
+    path = request.scope["path"]
+    if refused.status_code == 405 and refused.headers:
+        reason = f"{request.method[:20]} is not taken here; use {refused.headers['Allow']}."
+        refused = HTTPException(405, reason, refused.headers)
+    elif refused.status_code == 404 and _is_for_pages(path):
+        refused = _not_taken(path)
+    return _refuse(refused)
+
+
+def _not_taken(path: str) -> HTTPException:
+    """Return the refusal of what Relay takes and the ingest does not, and of what neither knows."""
+    end = path.removeprefix("/api/").partition("/")[2].strip("/")
+    for known, what in _NOT_TAKEN.items():
+        if re.fullmatch(known, end):
+            return HTTPException(501, f"Sentry takes {what} here; this ingest does not.")
+    return HTTPException(
+        404,
+        f"There is no {end[:100]!r} here. A DSN points at envelope/, store/, security/, "
+        "minidump/, cron/, integration/otlp/v1/traces and integration/otlp/v1/logs.",
+    )
+
+
+def _refuse(refused: HTTPException) -> JSONResponse:
+    """Return the answer that says why, in the header that older SDKs log, too."""
+    reason = refused.detail.encode("ascii", "replace").decode()
+    shown = "".join(each if each.isprintable() else "?" for each in reason)
+    headers = {**(refused.headers or {}), "X-Sentry-Error": shown[:500]}
+    return JSONResponse({"detail": refused.detail}, refused.status_code, headers)
 
 
 async def _health(request: Request) -> JSONResponse:

@@ -1,5 +1,6 @@
 """Content encodings: bodies as they are sent, and what they decompress to."""
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
@@ -9,6 +10,8 @@ import brotli  # type: ignore[import-untyped]
 IDENTITY = "identity"
 # One step of decompression: what a bomb may cost before it is looked at again.
 _STEP_BYTES = 256 * 1024
+# 8 MiB: what every decoder of Zstandard has to take (RFC 8878, 3.1.1.1.2); it says no to more.
+_MAX_WINDOW_LOG = 23
 
 
 class BadEncoding(ValueError):
@@ -88,9 +91,42 @@ class _Brotli:
             raise BadEncoding(str(error)) from error
 
 
+class _Zstandard:
+    """Imports what few senders need when one does."""
+
+    def __init__(self) -> None:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+        self._error = zstd.ZstdError
+        options = {int(zstd.DecompressionParameter.window_log_max): _MAX_WINDOW_LOG}
+        self._stream = zstd.ZstdDecompressor(options=options)
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._stream.eof)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield (part := self._decompress(chunk))
+        while part and not self._stream.eof:
+            yield (part := self._decompress(b""))
+        if self._stream.eof and self._stream.unused_data:
+            raise BadEncoding("there is more after its end")
+
+    def _decompress(self, data: bytes) -> bytes:
+        if self._stream.eof:
+            raise BadEncoding("there is more after its end")
+        try:
+            return bytes(self._stream.decompress(data, _STEP_BYTES))
+        except self._error as error:
+            raise BadEncoding(str(error)) from error
+
+
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
     "deflate": lambda: _Zlib(zlib.MAX_WBITS),
     "br": _Brotli,
+    "zstd": _Zstandard,
     IDENTITY: _Identity,
 }

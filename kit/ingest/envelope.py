@@ -1,5 +1,6 @@
 """Reading Sentry envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -97,7 +98,7 @@ class Envelope:
 def parse(body: bytes) -> Envelope:
     """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
     reader = _Reader(body)
-    headers = _object(reader.line(), "the envelope header")
+    headers = read_object(reader.line(), "the envelope header")
     return Envelope(body, headers, _with_shared_traces(tuple(_items(reader, headers))))
 
 
@@ -105,8 +106,16 @@ def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
     """Return headers and payload of one item, given the bytes that an ``Item`` points at."""
     headers, payload = _split(_Reader(data), "the item")
     if headers["type"] in JSON_TYPES:
-        return headers, _object(payload, "the payload of the item")
+        return headers, read_object(payload, "the payload of the item")
     return headers, payload
+
+
+def compose(headers: dict[str, Any], *items: tuple[dict[str, Any], bytes]) -> bytes:
+    """Return the bytes of an envelope of items, each a header without its length, and a payload."""
+    lines = [json.dumps(headers).encode()]
+    for header, payload in items:
+        lines += [json.dumps({**header, "length": len(payload)}).encode(), payload]
+    return b"\n".join([*lines, b""])
 
 
 def hex_id(value: object) -> str | None:
@@ -185,7 +194,7 @@ def _split(reader: _Reader, what: str) -> tuple[dict[str, Any], bytes]:
 
     As the SDK's own reader does, which checks neither lengths nor sizes.
     """
-    headers = _object(reader.line(), f"the header of {what}")
+    headers = read_object(reader.line(), f"the header of {what}")
     kind, length = headers.get("type"), headers.get("length")
     # Not printable are, among others, lone surrogates, which no database can store.
     if not isinstance(kind, str) or not kind or not kind.isprintable():
@@ -247,11 +256,12 @@ def _claims(payload: bytes, what: str) -> _Claims:
             return _READ_CLAIMS(payload)
         except _REFUSED_BY_MSGSPEC:
             pass
-    whole = _object(payload, f"the payload of {what}")
+    whole = read_object(payload, f"the payload of {what}")
     return _Claims(**{name: whole.get(name) for name in _Claims.__struct_fields__})
 
 
-def _object(data: bytes, what: str) -> dict[str, Any]:
+def read_object(data: bytes, what: str) -> dict[str, Any]:
+    """Return the JSON object that ``data`` is, called ``what``. Raises BadEnvelope."""
     _check_depth(data, what)
     parsed = _json(data, what)
     if not isinstance(parsed, dict):

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import os
 import queue
 import re
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+from sentry_sdk.envelope import parse_json
 from sentry_sdk.utils import BadDsn, Dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.nap import sleep_using_event
@@ -149,7 +151,7 @@ class Relay:
             reraise=True,
         )
         try:
-            attempts(self._post, client, gzip.compress(raw, compresslevel=6))
+            attempts(self._post, client, gzip.compress(_without_dsn(raw), compresslevel=6))
         except httpx.HTTPError:
             return False
         return True
@@ -178,6 +180,19 @@ class Relay:
             else:
                 self._dropped += 1
             self._counting.notify_all()
+
+
+def _without_dsn(raw: bytes) -> bytes:
+    """Return an envelope without the DSN that SDKs put into its header for a tunnel.
+
+    It is that of this machine: Sentry refuses an envelope that names another DSN than its request.
+    """
+    line, end, items = raw.partition(b"\n")
+    if b'"dsn"' not in line:
+        return raw
+    headers = parse_json(line)
+    headers.pop("dsn", None)
+    return json.dumps(headers).encode() + end + items
 
 
 def _explain_settings(error: Exception) -> str:

@@ -497,7 +497,7 @@ def service_colours(services: Iterable[str]) -> dict[str, int]:
     """Return the number of the colour of each service, the same in all traces and views."""
     # The system's own have one each; that of any other comes from its name alone.
     own = {name: number % COLOURS for number, name in enumerate(SERVICES)}
-    return {name: own.get(name, crc32(name.encode()) % COLOURS) for name in services}
+    return {name: own.get(name, crc32(ascii(name).encode()) % COLOURS) for name in services}
 
 
 def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[_DrawnRow]:

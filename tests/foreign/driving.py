@@ -15,7 +15,6 @@ from kit.ingest.app import make_app
 from kit.ingest.store import Store, StoredItem
 from kit.system.system import ingest_server
 from tests.foreign.installation import Installation, require
-from tests.foreign.missing_parts import with_missing_parts
 from tests.foreign.sdks import CLI, EVERY, GO, MESSAGE, NODE, PYTHON, RUBY, ForeignSdk
 
 PATIENCE_S = 60.0
@@ -64,7 +63,7 @@ def running(folder: Path) -> Iterator[ForeignIngest]:
     projects = {str(id_of(sdk)): (sdk.name, key_of(sdk)) for sdk in EVERY}
     store = Store(folder / "foreign.db")
     make = partial(make_app, store, projects)
-    server = ingest_server(lambda: with_missing_parts(make()))
+    server = ingest_server(make)
     server.launch().wait()
     try:
         yield ForeignIngest(server.url, store)

@@ -15,7 +15,7 @@ from tests.ingest.sending import KEY, PROJECTS
 
 CORPUS = Path(__file__).with_name("corpus")
 CHECKED_EVERY = 5000
-MAGIC = {b"\x1f\x8b": "gzip", b"\x78": "deflate"}
+MAGIC = {b"\x1f\x8b": "gzip", b"\x78": "deflate", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 class Answer(NamedTuple):
@@ -51,6 +51,25 @@ class Target:
         if self._calls % CHECKED_EVERY == 0:
             self.assert_sound()
         return answer
+
+    def check_request(
+        self, method: str, path: str, query: str, kind: str, data: bytes
+    ) -> tuple[int, bytes]:
+        """Send a request to any endpoint. Raises AssertionError when the answer is not as it must.
+
+        Return the status and the body of the answer.
+        """
+        before = self._newest()
+        headers = {"host": "127.0.0.1", "content-type": kind, **KEY}
+        call = self._request(method, path, query, headers, data)
+        status, answered = self._loop.run_until_complete(call)
+        assert status < 500 or status == 501, answered
+        if status >= 400:
+            assert isinstance(json.loads(answered)["detail"], str)
+            assert self._newest() == before, "what was refused is stored"
+        for item in self.store.items():
+            assert item.headers["type"] == item.type
+        return status, answered
 
     def assert_sound(self) -> None:
         """Let SQLite look through the whole file, then empty it."""
@@ -88,15 +107,23 @@ class Target:
 
     async def _call(self, data: bytes) -> Answer:
         headers = {"host": "127.0.0.1", "content-encoding": encoding(data), **KEY}
+        self.accepted.clear()
+        status, body = await self._request("POST", "/api/1/envelope/", "", headers, data)
+        accepted = self.accepted[0] if self.accepted else None
+        return Answer(status, json.loads(body), accepted)
+
+    async def _request(
+        self, method: str, path: str, query: str, headers: dict[str, str], data: bytes
+    ) -> tuple[int, bytes]:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
-            "method": "POST",
+            "method": method,
             "scheme": "http",
-            "path": "/api/1/envelope/",
-            "raw_path": b"/api/1/envelope/",
-            "query_string": b"",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
             "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
         }
         # In two pieces, cut where the length says, so that the same input is always cut alike.
@@ -113,11 +140,8 @@ class Target:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        self.accepted.clear()
         await self._app(scope, receive, send)
-        body = b"".join(message.get("body", b"") for message in sent)
-        accepted = self.accepted[0] if self.accepted else None
-        return Answer(sent[0]["status"], json.loads(body), accepted)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
 def _compare_with_the_sdk(body: bytes, stored: list[StoredItem]) -> None:

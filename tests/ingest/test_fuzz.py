@@ -1,6 +1,7 @@
 """Requests that nobody would send on purpose: any answer but a failure, and nothing half stored."""
 
 import gzip
+import json
 import re
 import select
 import socket
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kit.ingest.app import MAX_BODY_BYTES
+from kit.ingest.body import MAX_BODY_BYTES
 from kit.ingest.envelope import CONTAINERS, JSON_TYPES
 from tests.ingest.sending import KEY, Child, body, child_ingest, client, error, item, new_id
 from tests.ingest.target import CORPUS, Target
@@ -136,6 +137,66 @@ def test_any_body_is_stored_whole_or_refused(target: Target, data: bytes) -> Non
     target.check(data)
 
 
+ENDPOINTS = {
+    "/api/1/store/": ["application/json"],
+    "/api/1/security/": ["application/csp-report", "application/reports+json"],
+    "/api/1/minidump/": ["application/x-dmp", "multipart/form-data; boundary=x"],
+    "/api/1/cron/nightly/": ["application/json", "text/plain"],
+    "/api/1/integration/otlp/v1/traces": ["application/json", "application/x-protobuf"],
+    "/api/1/integration/otlp/v1/logs": ["application/json", "application/x-protobuf"],
+    "/tunnel": ["text/plain"],
+    "/api/store/": ["application/x-sentry-envelope"],
+}
+names = st.sampled_from(
+    [
+        *("event_id", "type", "status", "check_in_id", "csp-report", "body", "blocked-uri"),
+        *("effective-directive", "blockedURL", "resourceSpans", "scopeSpans", "spans", "resource"),
+        *("attributes", "key", "value", "stringValue", "intValue", "traceId", "spanId", "kind"),
+        *("startTimeUnixNano", "resourceLogs", "scopeLogs", "logRecords", "links", "events"),
+    ]
+)
+leaves = json_values | st.sampled_from(["csp-violation", "ok", "script-src", new_id(), "c" * 16])
+documents = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=30,
+).map(lambda value: json.dumps(value).encode())
+parts = st.builds(
+    lambda name, filename, content: (
+        b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+        % (name.encode(), b"; filename=a.dmp" * filename, content)
+    ),
+    st.sampled_from(["upload_file_minidump", "sentry", "sentry[a][b]", "sentry[]", "x"]),
+    st.booleans(),
+    st.binary(max_size=30) | st.just(b"MDMP") | documents,
+)
+forms = st.lists(parts, max_size=4).map(lambda some: b"".join(some) + b"--x--\r\n")
+# Valid protobuf is rare among bytes; what is cut or changed of it is what a parser trips over.
+EXPORT = bytes.fromhex(
+    "0a3d0a170a150a0c736572766963652e6e616d6512050a0373686f7012220a0012"
+    "1e0a105b8efff798038103d269b633813fc60c1208eee19b7ec3c1b1732a00"
+)
+exports = st.builds(
+    lambda at, byte: EXPORT[:at] + byte + EXPORT[at:][len(byte) :],
+    st.integers(0, len(EXPORT)),
+    st.binary(max_size=3),
+)
+
+
+@pytest.mark.slow
+@settings(EXAMPLES, max_examples=200)
+@given(
+    st.sampled_from([(path, kind) for path, kinds in ENDPOINTS.items() for kind in kinds]),
+    st.sampled_from(["POST"] * 5 + ["GET"]),
+    st.sampled_from(["", "status=ok", "status=ok&duration=1e999", "sentry_data={}"]),
+    documents | forms | exports | bodies,
+)
+def test_any_body_is_answered_at_any_endpoint(
+    target: Target, where: tuple[str, str], method: str, query: str, data: bytes
+) -> None:
+    target.check_request(method, where[0], query, where[1], data)
+
+
 COMPRESSORS = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
@@ -167,7 +228,13 @@ printable = st.characters(codec="latin-1", min_codepoint=32, exclude_characters=
 tokens = st.text(printable, max_size=30)
 keys = st.sampled_from(["Sentry sentry_key=key-1", "sentry sentry_key", "Bearer x"])
 keys |= tokens | tokens.map("Sentry {}".format) | tokens.map("Sentry sentry_key={}".format)
-paths = st.sampled_from([*["/api/1/envelope/"] * 8, "/stream", "/api/%00/envelope/", "/api/é"])
+paths = st.sampled_from(
+    [
+        *["/api/1/envelope/"] * 8,
+        *("/stream", "/api/%00/envelope/", "/api/é", "//api//1/store", "/tunnel", "/api/store/"),
+        *("/api/1/cron/a/key-1?status=ok", "/api/1/minidump?sentry_key=key-1&sentry_version=x"),
+    ]
+)
 lengths = st.sampled_from(["0", "10", "99999999999999999999", "-1", "x", "", "1, 2"])
 RIGHT = "right"  # stands for the real length
 framings = st.one_of(
@@ -178,7 +245,10 @@ framings = st.one_of(
     st.builds(lambda n: {"Transfer-Encoding": "chunked", "Content-Length": n}, lengths),
 )
 headers = st.dictionaries(
-    st.sampled_from(["Content-Encoding", "Origin", "Content-Type", "Expect", "Connection"]), tokens
+    st.sampled_from(
+        ["Content-Encoding", "Origin", "Content-Type", "Expect", "Connection", "Authorization"]
+    ),
+    tokens,
 )
 
 

@@ -16,7 +16,7 @@ import kit.ingest.relay
 from kit.hosting.child import free_port
 from kit.hosting.server import Server, listen, serve_asgi
 from kit.ingest.relay import Relay
-from tests.ingest.sending import PATIENCE_S, error, new_id
+from tests.ingest.sending import PATIENCE_S, body, error, item, new_id
 
 pytestmark = pytest.mark.system
 
@@ -86,6 +86,14 @@ def test_the_same_bytes_go_upstream_with_the_upstream_s_key() -> None:
         assert relay.last_error is None
     _, request, _ = upstream.received[0]
     assert "sentry_key=public" in request.headers["X-Sentry-Auth"]
+
+
+def test_the_dsn_of_a_tunnel_stays_here() -> None:
+    upstream, sent = Upstream(), body(item("event", {"dsn": "kept"}), dsn="http://key@local/1", a=1)
+    with serving(upstream) as dsn, relaying(dsn) as relay:
+        relay(sent)
+        relay.close(timeout=PATIENCE_S)
+    assert upstream.bodies() == [body(item("event", {"dsn": "kept"}), a=1)]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
