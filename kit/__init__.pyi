@@ -62,6 +62,7 @@ from .ingest.relay import GIVE_UP_AFTER_S as GIVE_UP_AFTER_S
 from .ingest.relay import MAX_QUEUED_BYTES as MAX_QUEUED_BYTES
 from .ingest.relay import Relay as Relay
 from .outcome import Event as Event
+from .outcome import make_event as make_event
 from .reading.grouping import by_default as by_default
 from .reading.grouping import simulated_issue as simulated_issue
 from .reading.server.cuts import server_cuts as server_cuts

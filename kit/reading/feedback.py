@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kit.ingest.store import StoredItem
-from kit.reading.items import read_object
+from kit.reading.items import payload_object
 from kit.reading.payload import Text, as_mapping, as_str, get_part, plausible_time, shorten
 
 FEEDBACK_TYPES = ("feedback", "user_report")
@@ -46,7 +46,7 @@ def read_feedback(items: Iterable[StoredItem]) -> list[Feedback]:
 
 
 def _read(item: StoredItem) -> Iterator[Feedback]:
-    payload = read_object(item.payload)
+    payload = payload_object(item.payload)
     if item.type == "feedback":
         given = as_mapping(as_mapping(get_part(payload, "contexts")).get("feedback"))
         message, email = given.get("message"), given.get("contact_email")

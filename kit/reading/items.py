@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kit.ingest.envelope import BadEnvelope, parse_item
+from kit.ingest.envelope import BadEnvelope, read_object
 from kit.ingest.store import StoredItem
 from kit.reading.payload import as_mapping, escape_bidi, truncate
 from kit.words import count_noun
@@ -137,15 +137,14 @@ def printable_text(value: bytes) -> str | None:
     return text if all(each.isprintable() or each in "\n\r\t" for each in some) else None
 
 
-def read_object(payload: Any) -> Mapping[str, Any]:
+def payload_object(payload: Any) -> Mapping[str, Any]:
     """Return the JSON object that a payload is, or holds as bytes; an empty one for all others.
 
     Bytes are read as the ingest reads them, which refuses what is nested too deeply.
     """
     if isinstance(payload, bytes):
         with suppress(BadEnvelope):
-            header = b'{"type":"event","length":%d}\n' % len(payload)
-            return as_mapping(parse_item(header + payload)[1])
+            return read_object(payload, "the payload")
         return {}
     return as_mapping(payload)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.ingest.store import StoredItem
-from kit.reading.items import read_object
+from kit.reading.items import payload_object
 from kit.reading.payload import (
     as_list,
     as_mapping,
@@ -113,7 +113,9 @@ def read_replays(items: Iterable[StoredItem]) -> list[Replay]:
     recordings: dict[tuple[str, str], list[StoredItem]] = {}
     for item in items:
         if item.type == "replay_event":
-            found = as_str(read_object(item.payload).get("replay_id")) or item.event_id or "no id"
+            found = (
+                as_str(payload_object(item.payload).get("replay_id")) or item.event_id or "no id"
+            )
             events.setdefault((item.project, _id(found)), []).append(item)
         elif item.type == "replay_recording":
             recordings.setdefault((item.project, _id(item.event_id or "no id")), []).append(item)
@@ -133,7 +135,7 @@ def _replay(
 ) -> Replay:
     by_number = {_number(_recording_header(item.payload)): item.payload for item in recordings}
     segments = []
-    for payload in (read_object(item.payload) for item in events):
+    for payload in (payload_object(item.payload) for item in events):
         recording = by_number.get(_number(payload)) if room[0] else None
         room[0] -= recording is not None
         segments.append(_Segment(_number(payload), payload, recording))
@@ -204,7 +206,7 @@ def _seconds(value: Any) -> float | None:
 
 def _recording_header(payload: Any) -> Mapping[str, Any]:
     line, found, _ = as_bytes(payload)[:_LONGEST_HEADER].partition(b"\n")
-    return read_object(line) if found else {}
+    return payload_object(line) if found else {}
 
 
 def _recorded_visits(recording: bytes) -> Iterator[PageVisit]:
@@ -238,4 +240,4 @@ def _recorded_events(recording: bytes) -> list[Mapping[str, Any]]:
             return []
     if len(data) > MAX_RECORDING_BYTES:
         return []
-    return as_mappings(get_path(read_object(b'{"events":' + data + b"}"), ("events",)))
+    return as_mappings(get_path(payload_object(b'{"events":' + data + b"}"), ("events",)))

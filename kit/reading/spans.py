@@ -13,6 +13,7 @@ from statistics import median_low
 from typing import Any
 
 from kit.ingest.members import sent_spans
+from kit.ingest.projects import SPOTLIGHT
 from kit.ingest.store import StoredItem
 from kit.reading.payload import (
     EARLIEST,
@@ -223,7 +224,9 @@ def _none(item: StoredItem) -> Iterator[_Draft]:
 def _of_transaction(item: StoredItem) -> Iterator[_Draft]:
     payload = as_mapping(item.payload)
     context = as_mapping(get_path(payload, ("contexts", "trace")))
-    service = as_str(payload.get("server_name")) or item.project
+    # Without a DSN there is no project: the host is the next best name.
+    named = as_str(payload.get("server_name")) if item.project == SPOTLIGHT else ""
+    service = named or item.project
     whole = {
         **context,
         **{key: payload.get(key) for key in ("start_timestamp", "timestamp")},

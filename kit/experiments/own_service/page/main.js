@@ -12,32 +12,29 @@ Sentry.init({
   tracePropagationTargets: [backend],
 });
 
-async function buy() {
-  const order = { id: 4711, item: 'sofa', customer: 'ada', tier: 'gold', card: '4929123412341234' };
-  const answer = await fetch(backend, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(order),
-  });
-  if (!answer.ok) throw new Error(`The purchase failed with HTTP ${answer.status}`);
-  return answer.text();
-}
-
-function click() {
-  // The click is the beginning, and not the load of the page.
-  return Sentry.startNewTrace(() => Sentry.startSpan({ name: 'Buy', op: 'ui.action.click' }, buy));
-}
-
 const said = document.querySelector('output');
+const order = { id: 4711, item: 'sofa', customer: 'ada', tier: 'gold', card: '4929123412341234' };
 
-document.querySelector('button').addEventListener('click', async () => {
+async function buy(span) {
   said.textContent = 'Buying …';
   try {
-    said.textContent = await click();
+    const answer = await fetch(backend, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(order),
+    });
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    said.textContent = 'Bought.';
   } catch (error) {
-    said.textContent = `${error.message}.`;
-    Sentry.captureException(error);
+    said.textContent = `Nothing was bought: ${error.message}.`;
+    // After an await a browser no longer knows which span is active.
+    Sentry.withActiveSpan(span, () => Sentry.captureException(error));
   }
+}
+
+document.querySelector('button').addEventListener('click', async () => {
+  // The click begins the trace, and not the load of the page.
+  await Sentry.startNewTrace(() => Sentry.startSpan({ name: 'Buy', op: 'ui.action.click' }, buy));
   await Sentry.flush(5000);
   document.body.dataset.sent = 'true';
 });
