@@ -30,8 +30,8 @@ def test_a_dsn_is_the_same_for_whoever_asks_later(projects: Projects, tmp_path: 
     assert re.fullmatch(rf"http://[0-9a-f]{{32}}@127\.0\.0\.1:8969/{FIRST_OWN_ID}", dsn)
     assert Projects(tmp_path, {}).dsn("my-app", 8969) == dsn
     assert projects.dsn("my-app", 8970) == dsn.replace("8969", "8970")
-    assert projects.port == 8969, "the port that was given away first is the one to keep"
     assert projects.dsn("other", 8970).endswith(f":8970/{FIRST_OWN_ID + 1}")
+    assert projects.port == 8969, "the port that was given away first is the one to keep"
 
 
 def test_those_of_the_services_are_there_as_well(projects: Projects) -> None:
@@ -54,6 +54,8 @@ def test_one_that_another_process_made_is_known_at_once(projects: Projects, tmp_
         refused = ingest.post(error(new_id()), f"/api/{FIRST_OWN_ID}/envelope/")
         assert (refused.status_code, "key is not that of" in refused.text) == (401, True)
         assert ingest.post(error(new_id()), "/api/1002/envelope/").status_code == 401
+        Projects(tmp_path, {}).dsn("added-while-it-runs", 1)
+        assert "key is not that of" in ingest.post(error(new_id()), "/api/1002/envelope/").text
 
 
 def test_those_who_ask_at_once_get_the_same(tmp_path: Path) -> None:
