@@ -18,7 +18,7 @@ from kit.capture.silence import (
 )
 from kit.ingest.members import sent_spans
 from kit.ingest.store import Store, StoredItem
-from kit.outcome import Event, Trace, read_trace
+from kit.outcome import Event, Trace, make_event, read_trace
 from kit.reading.grouping import reason, simulated_issue
 from kit.reading.logs import LogEntry, read_logs
 from kit.reading.payload import truncate
@@ -334,7 +334,7 @@ def _since(store: Store, after: int, project: str | None) -> list[StoredItem]:
 
 
 def _events(items: Sequence[StoredItem]) -> list[Event]:
-    return [Event(item.payload) for item in items if item.type == "event"]
+    return [make_event(item) for item in items if item.type == "event"]
 
 
 def _traced(items: Sequence[StoredItem]) -> str | None:

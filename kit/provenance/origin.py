@@ -22,6 +22,7 @@ from kit.provenance import meanings
 from kit.provenance.node_sdk import ANR, MESSAGE, NODE
 from kit.provenance.python_sdk import FASTAPI, PYTHON, TORNADO, Fact, Sdk
 from kit.provenance.python_source import source
+from kit.provenance.report import report_kind, report_origin
 from kit.provenance.sender import Sender, sender
 from kit.provenance.statements import Place, Site
 from kit.reading.event import is_message
@@ -104,6 +105,9 @@ def origin_at(event: Event, path: Sequence[Key], project: str = "") -> Origin:
     ``project`` is the name that the DSN of the event stands for; empty when it is not known.
     """
     where, known = tuple(path), sender(event, project)
+    if kind := report_kind(event):
+        said = report_origin(kind, where)
+        return Origin(*said) if said else Origin(UNKNOWN, "Who put this there is not known here.")
     if is_death(event, project) and where != ("tags", "learner"):
         return _supervisor(event, where, known)
     found = (_ours(event, where) or _option(event, where)) if known.is_ours else None
@@ -124,7 +128,10 @@ def keys(path: str) -> Keys:
 def _unknown(known: Sender) -> Origin:
     """Return what can be said where nothing is known; of other programs that it is not ours."""
     if not known.name:
-        why = "The event does not say which SDK sent it. Who put this there is not known here."
+        why = (
+            "The event does not say which SDK sent it, if one did. Who put this there is not known "
+            "here."
+        )
     elif known.sdk is None:
         why = f"Sent by {known}. Who put this there is not known here."
     elif known.is_ours:

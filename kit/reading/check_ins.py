@@ -14,6 +14,9 @@ MAX_SLUG = 60
 IN_PROGRESS = "in_progress"
 STATUSES = (IN_PROGRESS, "ok", "error")
 
+# What a job sends that knows no id: its latest run that is in progress, or a new one.
+_LATEST = "0" * 32
+
 _MINUTE_S = 60.0
 _DAY_S = 24 * 60 * _MINUTE_S
 # Months and years differ in length, and are not worked out.
@@ -84,7 +87,9 @@ def read_monitors(items: Iterable[StoredItem]) -> list[Monitor]:
 def _with_check_in(monitor: Monitor, item: StoredItem, payload: Mapping[str, Any]) -> Monitor:
     made = parse_time(payload.get("timestamp"))
     at = made.timestamp() if made else item.received_at
-    number = as_str(payload.get("check_in_id")) or f"item {item.id}"
+    number = as_str(payload.get("check_in_id"))
+    if not number or number.replace("-", "") == _LATEST:
+        number = (_in_progress(monitor, at) if number else "") or f"item {item.id}"
     status = as_str(payload.get("status"))
     runs = {run.id: run for run in monitor.runs}
     # One that only says how it ended took what it says, else no time.
@@ -93,6 +98,18 @@ def _with_check_in(monitor: Monitor, item: StoredItem, payload: Mapping[str, Any
     ordered = tuple(sorted(runs.values(), key=lambda each: each.started))
     config = as_mapping(payload.get("monitor_config"))
     return replace(monitor, runs=ordered, config=_config(config) if config else monitor.config)
+
+
+def _in_progress(monitor: Monitor, at: float) -> str:
+    """Return the id of the latest run that is in progress; empty when there is none.
+
+    One that has taken longer than it may has timed out, and is not.
+    """
+    limit = monitor.config.max_runtime
+    for run in reversed(monitor.runs):
+        if run.status == IN_PROGRESS and (limit is None or at - run.started <= limit):
+            return run.id
+    return ""
 
 
 def _duration(payload: Mapping[str, Any]) -> float:

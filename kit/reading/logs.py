@@ -7,6 +7,7 @@ from typing import Any
 
 from kit.ingest.store import StoredItem
 from kit.reading.payload import as_mapping, as_mappings, as_str, parse_time, shorten
+from kit.reading.spans import service_of
 
 MAX_LOGS = 5000
 # The SDK for JavaScript names the span in an attribute.
@@ -65,7 +66,7 @@ def _entries(item: StoredItem, trace_id: str | None) -> Iterator[LogEntry]:
         attributes = {name: as_mapping(value).get("value") for name, value in sent.items()}
         then = parse_time(each.get("timestamp"))
         yield LogEntry(
-            service=shorten(item.project).text,
+            service=shorten(service_of(attributes, item.project)).text,
             time=then.timestamp() if then else None,
             level=shorten(as_str(each.get("level"))).text,
             message=as_str(each.get("body")),

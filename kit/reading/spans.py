@@ -169,6 +169,17 @@ def span_id(value: Any) -> str:
     return digits.lower() if digits.strip("0") else ""
 
 
+def service_of(attributes: Mapping[str, Any], project: str) -> str:
+    """Return the service that a span or a log is of: that of the DSN, which is a project.
+
+    Services that export with OpenTelemetry may share a DSN. Each of them names itself.
+    """
+    # SDKs of Sentry name other origins: what they send is of the project, whatever is in it.
+    if not as_str(attributes.get("sentry.origin")).startswith("auto.otlp."):
+        return project
+    return as_str(attributes.get("resource.service.name")) or project
+
+
 def length(seconds: float) -> str:
     """Return a length of time in the unit that reads best, from microseconds to days."""
     if 0 < seconds < 0.001:
@@ -256,7 +267,7 @@ def _draft(given: Any, service: str, item: StoredItem, sent: Any) -> _Draft:
     span = Span(
         id=span_id(_first(each, _IDS)),
         parent_id=span_id(_first(each, _PARENT_IDS)),
-        service=_words(service),
+        service=_words(service_of(attributes, service)),
         op=_words(op),
         name=_words(name),
         start=0.0,

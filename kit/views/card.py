@@ -20,6 +20,7 @@ from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
 from kit.provenance.origin import Origin, is_death, keys, origin_at
+from kit.provenance.report import report_kind
 from kit.reading.event import canonical, find_value, headline, is_message, read_level
 from kit.reading.payload import (
     MAX_BYTES,
@@ -50,7 +51,15 @@ from kit.reading.payload import (
     trace_id,
     truncate,
 )
-from kit.reading.server.references import SOURCE_MAPS, STACK_TRACE_RULES, Reference
+from kit.reading.server.references import (
+    GROUPING,
+    MINIDUMPS,
+    SECURITY_GROUPING,
+    SECURITY_REPORTS,
+    SOURCE_MAPS,
+    STACK_TRACE_RULES,
+    Reference,
+)
 from kit.views.server_cuts import server_cuts_part
 from kit.views.stack import (
     FieldRow,
@@ -109,6 +118,34 @@ _MINIFIED = (
     "Columns as high as here are those of minified code: the names are not those of the source, "
     "and the line says little. With source maps, Sentry's servers show the original code."
 )
+_REPORTED_BY = {
+    "csp": "Reported by a browser, because of the page's Content-Security-Policy",
+    "minidump": "Reported by a crash handler, with a minidump",
+}
+# The parts of a report that say most, in the order of the card.
+_CSP_PARTS = {
+    "effective_directive": "directive",
+    "blocked_uri": "blocked URI",
+    "document_uri": "document",
+    "original_policy": "effective policy",
+    "disposition": "disposition",
+    "source_file": "source file",
+    "line_number": "line",
+    "column_number": "column",
+}
+_REPORT_NOTES = {
+    "csp": (
+        "The browser itself sent this report; no SDK was involved. Sentry shows such reports as "
+        "events. Here the ingest made this event of it.",
+        SECURITY_REPORTS,
+    ),
+    "minidump": (
+        "Only the bytes of the minidump are kept here, as an attachment of this event: no stack is "
+        "unwound. Sentry's servers read the stack traces from it, and need the program's debug "
+        "information files to name functions and lines.",
+        MINIDUMPS,
+    ),
+}
 _GONE = "The process is gone, and with it all that could have handled anything."
 
 
@@ -190,6 +227,7 @@ class _Card:
         self._newest = as_mapping(get_path(self.event, self._last)) if known else {}
         self._headline = headline(event)
         self._is_message = is_message(event)
+        self.report = report_kind(self.event)
 
     # Head
 
@@ -233,7 +271,7 @@ class _Card:
 
     @property
     def type(self) -> str:
-        return self._headline.kind
+        return "CSP report" if self.report == "csp" else self._headline.kind
 
     @property
     def message(self) -> Text:
@@ -243,7 +281,8 @@ class _Card:
     def handled(self) -> str:
         if self.sdk_blind_because:
             return _GONE
-        if self._is_message:
+        # Nothing has read a minidump: it may be of a program that hangs.
+        if self._is_message or self.report:
             return ""
         # Older SDKs for JavaScript mark the innermost error of a chain, and the others as handled.
         marks = [get_path(each, ("mechanism", "handled")) for each in exceptions(self.event)]
@@ -252,16 +291,45 @@ class _Card:
 
     @property
     def captured_by(self) -> str:
+        if self.report:
+            return _REPORTED_BY[self.report]
         name, version = (truncate(as_str(get_path(self.event, ("sdk", key)))) for key in _SDK)
         company, _, rest = name.partition(".")
         language = _LANGUAGES.get(rest.partition(".")[0])
         known = f"Sentry's {language} SDK" if company == "sentry" and language else name
-        sdk = f"{known or 'an SDK that the event does not name'} {version}".strip()
+        if not known:
+            return "Sent by a program that names no SDK"
+        sdk = f"{known} {version}".strip()
         return (
             f"Written by the supervisor, sent by {sdk}"
             if self.sdk_blind_because
             else f"Captured by {sdk}"
         )
+
+    # Report of a browser or a crash handler
+
+    @property
+    def report_note(self) -> tuple[str, Reference]:
+        """What becomes of such a report, and where that is documented."""
+        return _REPORT_NOTES[self.report]
+
+    @property
+    def csp(self) -> Table:
+        """The parts of a browser's report; those that say most come first."""
+        if self.report != "csp":
+            return Table("")
+        csp = as_mapping(self.event.get("csp"))
+        names = list(dict.fromkeys(name for name in (*_CSP_PARTS, *csp) if name in csp))
+        table = self._pick("", [("csp", name) for name in names[:MAX_ROWS]])
+        rows = (replace(row, name=_CSP_PARTS.get(row.name, row.name)) for row in table.rows)
+        hidden = len(names) - MAX_ROWS
+        remark = f"{hidden} more in the raw JSON." if hidden > 0 else ""
+        return replace(table, rows=tuple(rows), remark=remark)
+
+    @property
+    def is_report_only(self) -> bool:
+        """Whether the policy was only tried: the browser blocked nothing."""
+        return get_path(self.event, ("csp", "disposition")) == "report" and self.report == "csp"
 
     # Exit of a process
 
@@ -500,10 +568,11 @@ class _Card:
     @property
     def other(self) -> Table:
         """All that has no part of its own, so that nothing is hidden."""
+        shown = (*_OWN_PART, "csp") if self.report == "csp" else _OWN_PART
         names = [
             name
             for name, value in self.event.items()
-            if name not in _OWN_PART or not (value is None or self._has_part(name))
+            if name not in shown or not (value is None or self._has_part(name))
         ]
         return self._pick("Other fields", [(name,) for name in names])
 
@@ -547,13 +616,25 @@ class _Card:
     @property
     def _default(self) -> str:
         """What Sentry groups by when no fingerprint says otherwise."""
-        if self.stacks:
+        if self.report == "csp":
+            by = "the directive and what was blocked. The simulated issues go by the message"
+        elif self.report == "minidump":
+            by = (
+                "the stack that its servers read from the minidump. The simulated issues go by the "
+                "type of the exception and its message"
+            )
+        elif self.stacks:
             by = "the stack trace, above all by the functions of in-app frames"
         elif self._newest:
             by = "the type of the exception and its message, for there is no stack trace"
         else:
             by = "the message, for there is no exception and no stack trace"
         return f"Sentry groups by {by}"
+
+    @property
+    def grouping_source(self) -> Reference | None:
+        """Where it is written how Sentry groups reports; None for events that were captured."""
+        return {"csp": SECURITY_GROUPING, "minidump": GROUPING}.get(self.report)
 
     @property
     def why_grouping(self) -> tuple[Why, ...]:

@@ -99,14 +99,14 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
     """
     found = spans(items)
     entries = [_with_plausible_time(entry) for entry in read_logs(items, trace_id)]
-    errors = [as_mapping(item.payload) for item in items if item.type == "event"]
+    errors = [(as_mapping(item.payload), item.project) for item in items if item.type == "event"]
     axis = _axis(found, entries)
     served = [*(span.service for span in found), *(entry.service for entry in entries)]
     colours = service_colours(served)
     by_id = {span.id: span for span in found if span.id}
     timed = [
         *((entry.time, _log_row(entry, axis, colours, by_id)) for entry in entries),
-        *((_time(event), _event_row(event, axis, colours)) for event in errors),
+        *((_time(each), _event_row(each, project, axis, colours)) for each, project in errors),
     ]
     rows = [row for _, row in sorted(timed, key=lambda each: each[0] or 0.0)]
     shown = _gravest(rows)
@@ -183,8 +183,10 @@ def _log_row(
     )
 
 
-def _event_row(event: Mapping[str, Any], axis: _Axis, colours: Mapping[str, int]) -> LogRow:
-    name = shorten(service(event)).text
+def _event_row(
+    event: Mapping[str, Any], project: str, axis: _Axis, colours: Mapping[str, int]
+) -> LogRow:
+    name = shorten(service(event, project)).text
     return LogRow(
         service=name,
         level=shorten(as_str(event.get("level"))).text or "error",

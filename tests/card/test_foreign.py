@@ -309,9 +309,13 @@ def test_the_service_is_the_project_that_the_dsn_stands_for(project: str, name: 
         ({"name": "sentry.python.fastapi", "version": "2.1"}, "Sentry&#39;s Python SDK 2.1"),
         ({"name": "sentry-cli", "version": "3.8.0"}, "sentry-cli 3.8.0"),
         ({"name": "sentry.cobol", "version": "1"}, "sentry.cobol 1"),
-        ({}, "an SDK that the event does not name"),
         ({"name": "<b>"}, "&lt;b&gt;"),
     ],
 )
 def test_the_card_names_the_sdk(sdk: Event, said: str) -> None:
     assert f"Captured by {said}</bdi>" in event_card({"sdk": sdk})
+
+
+@pytest.mark.parametrize("sdk", [None, {}, [], {"version": "1"}])
+def test_a_program_that_names_no_sdk_is_not_credited_with_one(sdk: Any) -> None:
+    assert "Sent by a program that names no SDK</bdi>" in event_card({"sdk": sdk})

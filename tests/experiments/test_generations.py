@@ -241,6 +241,7 @@ def test_a_run_keeps_all_that_a_program_left(own: SideBySide) -> None:
     assert run.error_line == "LookupError: no coins"
     assert [event.title for event in run.events] == ["first", "LookupError"]
     assert run.types == {"event": 2}
+    assert {event.project for event in run.events} == {f"sdk-{GENERATION}"}
     assert run.leaked_in("no coins") == ["event"]
     assert repr(run) == f"<sentry-sdk {own.sdks[GENERATION].version}: 2 event>"
 

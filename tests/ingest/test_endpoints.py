@@ -344,6 +344,14 @@ def test_a_job_checks_in_with_curl(ingest: Ingest, method: str, path: str) -> No
     assert len(ingest.relayed) == 1
 
 
+def test_runs_of_a_job_that_names_no_id_are_told_apart(ingest: Ingest) -> None:
+    for status in ("in_progress", "ok", "in_progress", "error"):
+        path = f"/api/1/cron/nightly/?status={status}"
+        assert ingest.post(b"", path).status_code == 202
+    (monitor,) = read_monitors(ingest.store.items()[::-1])
+    assert [run.status for run in monitor.runs] == ["ok", "error"]
+
+
 def test_a_job_may_send_its_schedule(ingest: Ingest) -> None:
     check_in = {
         "status": "in_progress",

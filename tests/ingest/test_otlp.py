@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 from kit.ingest.endpoints.otlp import MAX_BYTES
 from kit.ingest.store import Store
 from kit.outcome import read_trace
+from kit.reading.logs import read_logs
 from kit.reading.spans import read_spans
 from tests.ingest.sending import Ingest, client, running
 
@@ -163,6 +164,7 @@ def test_a_span_becomes_one_of_an_sdk(ingest: Ingest, kind: str, slash: str) -> 
         "paid": ("boolean", True),
         "reels": ("string", '["seven"]'),
         "sentry.op": ("string", "http.server"),
+        "sentry.origin": ("string", "auto.otlp.spans"),
         "sentry.status.message": ("string", "the till is empty"),
     }
 
@@ -195,14 +197,34 @@ def test_the_spans_of_two_services_are_one_waterfall(ingest: Ingest) -> None:
     headers = {"X-Sentry-Auth": "Sentry sentry_key=key-2", "Content-Type": PROTOBUF}
     with client() as http:
         url = f"{ingest.url}/api/2/integration/otlp/v1/traces"
-        sent = gzip.compress(binary(export(charge, service="payment")))
+        sent = gzip.compress(binary(export(charge, service="till")))
         answer = http.post(url, content=sent, headers={**headers, "Content-Encoding": "gzip"})
     assert answer.status_code == 200
     spans = read_spans(ingest.store.items(trace_id=TRACE)).spans
     assert {each.id: each.parent_id for each in spans} == {FRONT: "", BACK: FRONT, "a" * 16: BACK}
-    assert {each.service for each in spans} == {"gateway", "game-engine"}
+    assert {each.service for each in spans} == {"shop", "till"}
     drawn = read_trace(ingest.store, TRACE)._repr_html_()
     assert all(name in drawn for name in ("GET /cart", "POST /charge", "charge"))
+
+
+def test_two_services_that_share_a_dsn_are_told_apart(ingest: Ingest) -> None:
+    call = span(spanId=BACK, name="POST /charge", kind=3, parentSpanId=FRONT)
+    charge = span(spanId="a" * 16, name="charge", kind=2, parentSpanId=BACK)
+    post(ingest, export(span(), call))
+    post(ingest, export(charge, service="till"), PROTOBUF)
+    assert {item.project for item in ingest.store.items(type="span")} == {"gateway"}
+    trace = read_trace(ingest.store, TRACE)
+    segments = {(each.name, each.service) for each in trace.segments}
+    assert segments == {("GET /cart", "shop"), ("charge", "till")}
+    assert "2 services" in trace._repr_html_()
+
+
+def test_a_service_without_a_name_is_that_of_its_dsn(ingest: Ingest) -> None:
+    # No span may name the service of all: only the resource does.
+    given = export(span(attributes=[text("service.name", "till")]))
+    given["resourceSpans"][0]["resource"] = {}
+    post(ingest, given)
+    assert [each.service for each in read_trace(ingest.store, TRACE)] == ["gateway"]
 
 
 def test_spans_without_ids_are_rejected_by_themselves(ingest: Ingest) -> None:
@@ -292,6 +314,8 @@ def test_a_log_record_becomes_one_of_an_sdk(ingest: Ingest, number: int, level: 
     assert (found["level"], found["body"], found["trace_id"]) == (level, "the till is empty", TRACE)
     assert found["attributes"]["till"] == {"type": "string", "value": "7"}
     assert item.payload["items"][1]["body"] == ""
+    # The same as in the waterfall.
+    assert {entry.service for entry in read_logs([item])} == {"shop"}
 
 
 PROGRAM = """

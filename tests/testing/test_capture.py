@@ -125,6 +125,8 @@ def test_an_event_that_is_as_expected_is_returned(captured: Capture) -> None:
         "another",
         "empty",
     ]
+    # So that the card names the service.
+    assert {event.project for event in captured.events} == {captured.project}
 
 
 def test_each_part_that_is_not_as_expected_is_named(captured: Capture) -> None:

@@ -1,5 +1,7 @@
 import time
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sentry_sdk.crons import capture_checkin, monitor
@@ -94,6 +96,46 @@ def test_a_check_in_that_only_says_how_it_ended_began_as_long_before_as_it_took(
     (found,) = read_monitors([check_in(10, "ok", duration=120)])
     (run,) = found.runs
     assert (run.started, run.ended) == (START + 8 * MINUTE, START + 10 * MINUTE)
+
+
+LATEST = "0" * 32
+
+
+def latest(minute: float, status: str, number: int, **fields: Any) -> Any:
+    """Return a check-in of a job that knows no id, as sentry-cli and cron send it."""
+    return replace(check_in(minute, status, LATEST, **fields), id=number)
+
+
+def test_a_check_in_without_an_id_is_of_the_run_in_progress_or_of_a_new_one() -> None:
+    runs = (
+        *(latest(0, "in_progress", 1), latest(2, "ok", 2)),
+        *(latest(60, "error", 3), latest(64, "ok", 4)),
+        *(latest(65, "in_progress", 5), latest(66, "in_progress", 6), latest(67, "ok", 7)),
+    )
+    (found,) = read_monitors(runs)
+    assert [(run.status, run.started, run.ended) for run in found.runs] == [
+        ("ok", START, START + 2 * MINUTE),
+        ("error", START + 60 * MINUTE, START + 60 * MINUTE),
+        ("ok", START + 64 * MINUTE, START + 64 * MINUTE),
+        ("ok", START + 65 * MINUTE, START + 67 * MINUTE),
+    ]
+    assert len({run.id for run in found.runs}) == 4
+
+
+def test_without_an_id_it_is_of_the_latest_run_whatever_the_id_of_that() -> None:
+    runs = check_in(0, "in_progress"), check_in(1, "in_progress", "2"), latest(2, "ok", 3)
+    (found,) = read_monitors(runs)
+    assert [(run.id, run.status) for run in found.runs] == [("1", "in_progress"), ("2", "ok")]
+
+
+def test_a_run_of_another_environment_or_one_that_has_timed_out_is_not_meant() -> None:
+    begun = latest(0, "in_progress", 1, environment="a")
+    assert [len(each.runs) for each in read_monitors([begun, latest(1, "ok", 2)])] == [1, 1]
+    timed_out = latest(0, "in_progress", 1), latest(31, "ok", 2)
+    assert states(*timed_out, minute=32) == ["ok", "timed out"]
+    dashes = check_in(0, "ok", str(UUID(int=0))), check_in(1, "ok", str(UUID(int=0)))
+    (found,) = read_monitors([dashes[0], replace(dashes[1], id=2)])
+    assert len(found.runs) == 2
 
 
 def test_jobs_are_told_apart_by_environment_and_the_last_comes_first() -> None:

@@ -133,6 +133,14 @@ def test_error_events_stand_between_the_lines() -> None:
     assert "1 error event between them" in said
 
 
+def test_an_error_event_is_of_the_project_whatever_the_host_is_called() -> None:
+    event = error("KeyError", "query", 42)
+    sent = item("event", {**event.payload, "server_name": "till-7"}, "gateway")
+    said = words(FRONTEND, GATEWAY, sent)
+    assert "gateway ✖" in said
+    assert "till-7" not in said
+
+
 def test_a_service_has_the_colour_of_its_waterfall() -> None:
     html = log_explorer([FRONTEND, logs("gateway", log("a", 1))], TRACE)
     assert "cw-colour-0" in html

@@ -212,3 +212,14 @@ def test_no_span_is_missing_and_none_stretches_the_axis(
         assert name in shown
     found = spans([FRONTEND, *items, GATEWAY])
     assert max(each.end for each in found) - min(each.start for each in found) <= 2 * MAX_TRACE_S
+
+
+@pytest.mark.parametrize("name", ["resource.service.name", "service.name"])
+@pytest.mark.parametrize("origin", ["manual", "auto.http", "", None, 7])
+def test_what_an_sdk_sends_is_of_the_project_whatever_its_attributes_say(
+    name: str, origin: Any
+) -> None:
+    sent = {"span_id": "a" * 16, "start_timestamp": START, "end_timestamp": START}
+    attributes = {name: {"value": "till"}, "sentry.origin": {"value": origin}}
+    (found,) = spans([item("span", {"items": [{**sent, "attributes": attributes}]}, "gateway")])
+    assert found.service == "gateway"

@@ -16,7 +16,7 @@ from kit.course.recording_transport import RecordingTransport
 from kit.hosting.server import Server, serve_asgi
 from kit.html import render
 from kit.ingest.store import Store, StoredItem
-from kit.outcome import Event
+from kit.outcome import Event, make_event
 from kit.reading.payload import get_path, leaves
 from kit.system.clients import open_client, use_client
 
@@ -161,7 +161,7 @@ class Checkout:
     @property
     def event(self) -> Event:
         """The error event."""
-        return next(Event(item.payload) for item in self.items if item.type == "event")
+        return next(make_event(item) for item in self.items if item.type == "event")
 
     def leaked_in(self, place: str) -> list[str]:
         """Return the types of the items that hold the secret of that place."""

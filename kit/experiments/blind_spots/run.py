@@ -26,7 +26,7 @@ from kit.hosting.child import ChildProcess, Command
 from kit.hosting.environment import experiment_environment
 from kit.hosting.server import ServerError
 from kit.ingest.store import Store, Subscription
-from kit.outcome import Event
+from kit.outcome import Event, make_event
 from kit.system.clients import sentry_off
 
 PROCESSES = 3
@@ -268,5 +268,5 @@ def _collect_events(arrivals: Subscription, releases: set[str]) -> dict[str, lis
         if item.type == "client_report":
             open_.discard(release)
         elif item.type == "event":
-            events[release].append(Event(item.payload))
+            events[release].append(make_event(item))
     return events

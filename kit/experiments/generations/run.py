@@ -26,7 +26,7 @@ from kit.hosting.environment import experiment_environment
 from kit.hosting.server import HOST
 from kit.ingest.app import make_app
 from kit.ingest.store import Store, StoredItem
-from kit.outcome import Event, Trace
+from kit.outcome import Event, Trace, make_event
 from kit.reading.payload import as_mappings, as_str
 from kit.reading.spans import spans
 from kit.system.ingest_server import ingest_server
@@ -63,7 +63,7 @@ class SdkRun:
     @cached_property
     def events(self) -> list[Event]:
         """The error events, in the order in which they arrived."""
-        return [Event(item.payload) for item in self.items if item.type == "event"]
+        return [make_event(item) for item in self.items if item.type == "event"]
 
     @property
     def event(self) -> Event | None:

@@ -15,7 +15,7 @@ from demo_services.game_engine.promotions import PROMOTIONS, log, make_app
 from demo_services.trace import start_span
 from kit.hosting.server import Server, serve_tornado
 from kit.ingest.store import Store
-from kit.outcome import Event
+from kit.outcome import Event, make_event
 from kit.system.clients import ServiceClient
 
 TELEMETRY_DEADLINE_S = 30.0
@@ -106,7 +106,7 @@ def _lines_of(traces: Mapping[str, bool], lines: list[str]) -> tuple[str, ...]:
 def _events_of(traces: Mapping[str, bool], store: Store) -> tuple[Event, ...]:
     failed = (trace_id for trace_id, has_failed in traces.items() if has_failed)
     items = (store.wait_for_error(trace_id, TELEMETRY_DEADLINE_S) for trace_id in failed)
-    return tuple(Event(item.payload) for item in items)
+    return tuple(make_event(item) for item in items)
 
 
 def _requests(names: str, *rows: tuple[Any, ...]) -> tuple[Request, ...]:

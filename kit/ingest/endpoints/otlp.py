@@ -36,6 +36,8 @@ _REMOTE_KNOWN, _REMOTE = 0x100, 0x200
 _LEVELS = ("info", "trace", "debug", "info", "warn", "error", "fatal")
 _IDS = ("traceId", "spanId", "parentSpanId")
 _HEX = re.compile("([0-9a-fA-F]{2})+")
+# As Relay writes it: by this they are told from what SDKs of Sentry send.
+_ORIGIN = "sentry.origin"
 _NAMESPACES = (("db.", "db"), ("rpc.", "rpc"), ("messaging.", "queue"), ("gen_ai.", "gen_ai"))
 
 
@@ -179,9 +181,13 @@ def _span(span: Any, common: dict[str, Any]) -> dict[str, Any] | None:
         "end_timestamp": span.end_time_unix_nano / 1e9,
         "links": [_link(each) for each in span.links],
         "events": [_event(each) for each in span.events],
-        "attributes": {**common, **own},
+        "attributes": {**common, **own, **_origin("spans")},
     }
     return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+def _origin(what: str) -> dict[str, Any]:
+    return {_ORIGIN: {"type": "string", "value": f"auto.otlp.{what}"}}
 
 
 def _is_segment(span: Any, parent_id: str) -> bool:
@@ -231,7 +237,7 @@ def _record(record: Any, common: dict[str, Any]) -> dict[str, Any] | None:
         "level": level,
         "severity_number": record.severity_number,
         "body": body if isinstance(body, str) else "" if body is None else json.dumps(body),
-        "attributes": {**common, **_attributes(record.attributes)},
+        "attributes": {**common, **_attributes(record.attributes), **_origin("logs")},
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -32,6 +32,21 @@ SOURCE_MAPS = Reference(
     "https://docs.sentry.io/platforms/javascript/sourcemaps/",
     "2026-11",
 )
+SECURITY_REPORTS = Reference(
+    "Sentry docs: Security Policy Reporting",
+    "https://docs.sentry.io/platforms/javascript/security-policy-reporting/",
+    "2026-11",
+)
+MINIDUMPS = Reference(
+    "Sentry docs: Minidumps",
+    "https://docs.sentry.io/platforms/native/guides/minidumps/",
+    "2026-11",
+)
+SECURITY_GROUPING = Reference(
+    "Sentry's source: security.py",
+    "https://github.com/getsentry/sentry/blob/master/src/sentry/grouping/strategies/security.py",
+    "2026-11",
+)
 MERGING = Reference(
     "Sentry docs: Merging Issues",
     "https://docs.sentry.io/concepts/data-management/event-grouping/merging-issues/",
