@@ -98,7 +98,7 @@ class Envelope:
 def parse(body: bytes) -> Envelope:
     """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
     reader = _Reader(body)
-    headers = read_object(reader.line(), "the envelope header")
+    headers = parse_object(reader.line(), "the envelope header")
     return Envelope(body, headers, _with_shared_traces(tuple(_items(reader, headers))))
 
 
@@ -106,7 +106,7 @@ def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
     """Return headers and payload of one item, given the bytes that an ``Item`` points at."""
     headers, payload = _split(_Reader(data), "the item")
     if headers["type"] in JSON_TYPES:
-        return headers, read_object(payload, "the payload of the item")
+        return headers, parse_object(payload, "the payload of the item")
     return headers, payload
 
 
@@ -194,7 +194,7 @@ def _split(reader: _Reader, what: str) -> tuple[dict[str, Any], bytes]:
 
     As the SDK's own reader does, which checks neither lengths nor sizes.
     """
-    headers = read_object(reader.line(), f"the header of {what}")
+    headers = parse_object(reader.line(), f"the header of {what}")
     kind, length = headers.get("type"), headers.get("length")
     # Not printable are, among others, lone surrogates, which no database can store.
     if not isinstance(kind, str) or not kind or not kind.isprintable():
@@ -256,11 +256,11 @@ def _claims(payload: bytes, what: str) -> _Claims:
             return _READ_CLAIMS(payload)
         except _REFUSED_BY_MSGSPEC:
             pass
-    whole = read_object(payload, f"the payload of {what}")
+    whole = parse_object(payload, f"the payload of {what}")
     return _Claims(**{name: whole.get(name) for name in _Claims.__struct_fields__})
 
 
-def read_object(data: bytes, what: str) -> dict[str, Any]:
+def parse_object(data: bytes, what: str) -> dict[str, Any]:
     """Return the JSON object that ``data`` is, called ``what``. Raises BadEnvelope."""
     _check_depth(data, what)
     parsed = _json(data, what)

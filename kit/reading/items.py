@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kit.ingest.envelope import BadEnvelope, read_object
+from kit.ingest.envelope import BadEnvelope, parse_object
 from kit.ingest.store import StoredItem
 from kit.reading.payload import as_mapping, escape_bidi, truncate
 from kit.words import count_noun
@@ -144,7 +144,7 @@ def payload_object(payload: Any) -> Mapping[str, Any]:
     """
     if isinstance(payload, bytes):
         with suppress(BadEnvelope):
-            return read_object(payload, "the payload")
+            return parse_object(payload, "the payload")
         return {}
     return as_mapping(payload)
 

@@ -355,4 +355,6 @@ def offset(value: Any, error: Any) -> str:
     if crashed is None:
         return f"{then:%H:%M:%S}"
     seconds = (then - crashed).total_seconds()
+    if not round(seconds, 4):
+        return "0 ms"
     return ("−" if seconds <= 0 else "+") + duration(abs(seconds))

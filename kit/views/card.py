@@ -19,7 +19,7 @@ from demo_services.redaction import FILTERED
 from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
-from kit.provenance.origin import Origin, is_death, keys, origin_at
+from kit.provenance.origin import UNKNOWN, Origin, is_death, keys, origin_at
 from kit.provenance.report import report_kind
 from kit.reading.event import canonical, find_value, headline, is_message, read_level
 from kit.reading.payload import (
@@ -528,11 +528,10 @@ class _Card:
     @property
     def mechanism_means(self) -> str:
         path = (*self._last, "mechanism")
-        return (
-            origin_at(self.event, path, self.project).why
-            if as_mapping(get_path(self.event, path))
-            else ""
-        )
+        if not as_mapping(get_path(self.event, path)):
+            return ""
+        origin = origin_at(self.event, path, self.project)
+        return "" if origin.who == UNKNOWN else origin.why
 
     @property
     def release(self) -> Table:

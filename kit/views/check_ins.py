@@ -43,7 +43,7 @@ class MonitorState:
         limits = (("margin", config.margin), ("max. runtime", config.max_runtime))
         told = [f"{name} {duration(value)}" for name, value in limits if value is not None]
         if config.interval is None:
-            told.append("missed runs are not worked out for this schedule")
+            told.append("missed runs are worked out for intervals only")
         return ", ".join([config.schedule, *told])
 
 

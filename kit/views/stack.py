@@ -39,6 +39,9 @@ from kit.reading.payload import (
 MAX_FRAMES = 12
 LINES_AROUND = 5
 
+# As far as the card indents a cause below what it caused.
+_DEEPEST = 5
+
 _SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
 _SUFFIX = re.compile(r"\.\w{1,10}$")
 # A line of code that was written by hand ends before this column.
@@ -161,7 +164,8 @@ def thread_name(thread: Raw) -> str:
 
 def _chain_branch(values: Sequence[Raw]) -> list[Branch]:
     return [
-        (value, "caused by" if index else "", 0) for index, value in enumerate(reversed(values))
+        (value, "caused by" if index else "", min(index, _DEEPEST))
+        for index, value in enumerate(reversed(values))
     ]
 
 
@@ -175,7 +179,7 @@ def _group_branches(values: Sequence[Raw]) -> list[Branch]:
     for number, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0]):
         relation, parent = _hangs(number, as_mapping(value.get("mechanism")))
         depths[number] = depths[parent] + 1 if type(parent) is int and parent in depths else 0
-        branches.append((value, relation, min(depths[number], 5)))
+        branches.append((value, relation, min(depths[number], _DEEPEST)))
     return branches
 
 

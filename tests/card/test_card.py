@@ -198,6 +198,24 @@ def test_a_chain_goes_from_the_outermost_to_its_cause() -> None:
     assert chain.endswith("RuntimeError ↳ caused by ValueError ↳ caused by KeyError")
 
 
+def test_a_cause_is_indented_with_and_without_numbers_of_the_exceptions() -> None:
+    plain = [{"type": "KeyError"}, {"type": "ValueError"}]
+    numbers: tuple[dict[str, Any], ...] = (
+        {"exception_id": 1, "parent_id": 0, "source": "__cause__"},
+        {"exception_id": 0},
+    )
+    numbered = [{**each, "mechanism": about} for each, about in zip(plain, numbers, strict=True)]
+    for values in (plain, numbered):
+        assert depths(raised(*values)) == ["cw-depth-0", "cw-depth-1"]
+    deep = raised(*[{"type": f"E{n}"} for n in range(8)])
+    assert depths(deep)[4:] == ["cw-depth-4", *["cw-depth-5"] * 3]
+
+
+def depths(event: dict[str, Any]) -> list[str]:
+    found = (each.attributes.get("class", "") for each in Page(event_card(event)).all("li"))
+    return [name for name in found if name.startswith("cw-depth")]
+
+
 def test_a_group_is_a_tree() -> None:
     def member(number: int, name: str, **mechanism: Any) -> dict[str, Any]:
         return {"type": name, "mechanism": {"exception_id": number, **mechanism}}

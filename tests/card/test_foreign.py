@@ -141,6 +141,10 @@ def test_a_crash_of_a_native_program_is_not_credited_to_python() -> None:
     assert {(each.who, each.why) for each in origins(event)} == {(UNKNOWN, said)}
     card = event_card(event)
     assert said in card
+    # It stands where one asks for it, not in the part itself.
+    mechanism = {"mechanism": {"type": "signalhandler", "handled": False}}
+    event["exception"] = {"values": [{"type": "SIGSEGV", **mechanism}]}
+    assert f"<p>{said}</p>" not in event_card(event)
     assert not [name for name in ("sentry_sdk/", "demo_services/", "kit/") if name in card]
 
 

@@ -300,9 +300,20 @@ def test_tags_have_a_row_each_in_any_form(tags: Any) -> None:
     ids=["mapping", "pairs", "entries"],
 )
 def test_modules_are_counted_in_any_form(modules: Any) -> None:
-    assert "1 installed packages httpx 0.28" in Page(event_card({"modules": modules})).part(
+    assert "1 installed package httpx 0.28" in Page(event_card({"modules": modules})).part(
         "Modules"
     )
+    two = {"httpx": "0.28", "jinja2": "3.1"}
+    assert "2 installed packages" in Page(event_card({"modules": two})).part("Modules")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0 ms"), (0.00001, "0 ms"), (-0.0001, "−0.1 ms"), (2, "+2.00 s")]
+)
+def test_a_breadcrumb_of_the_moment_of_the_error_has_no_sign(seconds: float, shown: str) -> None:
+    crumb = {"category": "cart", "timestamp": 1_790_000_000 + seconds}
+    event = {"timestamp": 1_790_000_000, "breadcrumbs": {"values": [crumb]}}
+    assert f" {shown} cart" in Page(event_card(event)).part("Breadcrumbs")
 
 
 def test_a_name_that_occurs_twice_has_both_values() -> None:

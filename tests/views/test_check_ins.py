@@ -89,7 +89,10 @@ def test_what_was_missed_is_unknown_without_an_interval_or_a_margin() -> None:
     for config in (crontab, {**CONFIG, "checkin_margin": None}, {}, None, HOSTILE):
         assert states(check_in(0, "ok", monitor_config=config), minute=500) == ["ok"]
     (shown,) = CheckIns(read_monitors([check_in(0, "ok", monitor_config=crontab)]), START + 1)
-    assert shown.config.startswith("0 * * * *, margin 5 min 0 s, missed runs are not worked out")
+    says = "missed runs are worked out for intervals only"
+    assert shown.config == f"0 * * * *, margin 5 min 0 s, {says}"
+    (shown,) = CheckIns(read_monitors([check_in(0, "ok")]), START + 1)
+    assert "missed runs" not in shown.config
 
 
 def test_a_check_in_that_only_says_how_it_ended_began_as_long_before_as_it_took() -> None:

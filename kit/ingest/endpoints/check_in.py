@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
-from kit.ingest.envelope import BadEnvelope, compose, hex_id, read_object
+from kit.ingest.envelope import BadEnvelope, compose, hex_id, parse_object
 
 STATUSES = ("in_progress", "ok", "error", "missed", "timeout")
 # Stands for the latest run that is in progress: who calls without an id knows none.
@@ -29,7 +29,7 @@ def check_in_envelope(
     """
     if content_type.startswith("application/json"):
         try:
-            check_in = read_object(content, "the check-in")
+            check_in = parse_object(content, "the check-in")
         except BadEnvelope as error:
             raise HTTPException(400, f"Not a check-in: {error}.") from error
     else:

@@ -19,7 +19,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from kit.ingest.body import MAX_BODY_BYTES
 from kit.ingest.endpoints.store_event import compose_event
-from kit.ingest.envelope import BadEnvelope, hex_id, read_object
+from kit.ingest.envelope import BadEnvelope, hex_id, parse_object
 
 # The answer says what is wrong with a form; nobody else has to.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
@@ -123,7 +123,7 @@ def _event(fields: list[tuple[str, str]]) -> dict[str, Any]:
         if name == "sentry" or name.startswith("sentry___"):
             # As Relay does: a crash is worth more than its description.
             with suppress(BadEnvelope):
-                event.update(read_object(value.encode("utf-8", "replace"), name))
+                event.update(parse_object(value.encode("utf-8", "replace"), name))
         elif nested := _NESTED.fullmatch(name):
             _put(event, nested[1][1:-1].split("]["), value)
         else:

@@ -16,7 +16,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from kit.ingest.body import MAX_BODY_BYTES
-from kit.ingest.envelope import MAX_ITEM_BYTES, BadEnvelope, compose, read_object
+from kit.ingest.envelope import MAX_ITEM_BYTES, BadEnvelope, compose, parse_object
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -107,7 +107,7 @@ def _read(message: Any, content: bytes, kind: str) -> Any:
 
     try:
         if kind == JSON:
-            sent = _with_ids_in_base64(read_object(content, "the export"))
+            sent = _with_ids_in_base64(parse_object(content, "the export"))
             return ParseDict(sent, message, ignore_unknown_fields=True)
         message.ParseFromString(content)
     except (BadEnvelope, BadJson, DecodeError, ValueError, TypeError, AttributeError) as error:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 
 from kit.ingest.endpoints.store_event import compose_event
-from kit.ingest.envelope import BadEnvelope, read_object
+from kit.ingest.envelope import BadEnvelope, parse_object
 
 MAX_REPORTS = 100
 CONTENT_TYPES = ("application/csp-report", "application/reports+json", "application/json")
@@ -75,7 +75,7 @@ def _reports(content: bytes) -> list[dict[str, Any]]:
     """Return the reports of a body by the names that Sentry gives to what is in them."""
     # As an object: so the depth of what is sent is checked.
     try:
-        given = read_object(b'{"all":' + content + b"}", "the body")["all"]
+        given = parse_object(b'{"all":' + content + b"}", "the body")["all"]
     except (BadEnvelope, KeyError) as error:
         raise HTTPException(400, f"Not a report: {error}.") from error
     several = given if isinstance(given, list) else [given]

@@ -14,7 +14,7 @@ from uuid import uuid4
 from starlette.exceptions import HTTPException
 
 from kit.ingest.body import MAX_BODY_BYTES
-from kit.ingest.envelope import BadEnvelope, compose, hex_id, read_object
+from kit.ingest.envelope import BadEnvelope, compose, hex_id, parse_object
 
 # What a page gets that sends its event as the address of an image: one transparent pixel.
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
@@ -27,7 +27,7 @@ def event_envelope(content: bytes) -> bytes:
     """
     content = _plain(content)
     try:
-        event = read_object(content, "the event")
+        event = parse_object(content, "the event")
     except BadEnvelope as error:
         raise HTTPException(400, f"Not an event: {error}.") from error
     return compose_event(event, content)
