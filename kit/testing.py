@@ -150,6 +150,8 @@ def _own_sdk_state(dsn: str) -> Iterator[None]:
         shared.set_client(own)
     try:
         with sentry_sdk.isolation_scope():
+            # What ran before is over: the name of its transaction is none of the test's.
+            sentry_sdk.get_current_scope().clear()
             new_trace()
             yield
     finally:

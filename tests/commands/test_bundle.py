@@ -304,20 +304,15 @@ def quick_pip(published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return published
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
         (Target("windows-x86_64", "3.12"), {"shop-1.0-py3", "onwin-1.0-cp312", "new-1.0-py3"}),
         pytest.param(
-            Target("macos-arm64", "3.11"),
-            {"shop-1.0-py3", "onmac-1.0-cp39", "old-1.0-py3"},
-            marks=pytest.mark.slow,
+            Target("macos-arm64", "3.11"), {"shop-1.0-py3", "onmac-1.0-cp39", "old-1.0-py3"}
         ),
-        pytest.param(
-            Target("linux-arm64", "3.12"),
-            {"shop-1.0-py3", "new-1.0-py3"},
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(Target("linux-arm64", "3.12"), {"shop-1.0-py3", "new-1.0-py3"}),
     ],
     ids=["windows", "macos", "linux-arm"],
 )

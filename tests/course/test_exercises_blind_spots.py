@@ -10,6 +10,8 @@ from kit.course.exercises.blind_spots import SIX_BLIND_SPOTS, predict_captured
 from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
 from kit.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 # Fired once for all answers: that takes seconds.
 @pytest.fixture(scope="module")

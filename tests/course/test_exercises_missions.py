@@ -7,6 +7,8 @@ from kit.course.exercises.missions import SUSPECTS, Mission, cast, suspects, whe
 from kit.reading.grouping import simulated_issue
 from kit.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 MISSIONS = ("the-screenshot", "most-players", "new-since")
 
 

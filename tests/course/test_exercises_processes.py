@@ -11,6 +11,8 @@ from kit.ingest.store import StoredItem
 from kit.outcome import Event
 from kit.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def predictions(workshop: Workshop) -> Exercise:

@@ -15,6 +15,8 @@ from demo_services.services import ROUTED
 from .conftest import TOKEN, WAIT_S, Running
 from .test_gateway import PREFIX, Upstream, proxy, upstream
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["proxy", "upstream"]
 
 DOTS = st.sampled_from(["..", ".", "%2e%2e", ".%2E", "%2e", "..%2f..", "..\\..", "%5c..", "..;"])

@@ -26,6 +26,8 @@ from tests.payment.receiver import Receiver as PaymentReceiver
 from .conftest import TOKEN, WAIT_S, Running
 from .receiver import Receiver
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["gateway", "game-engine", "analytics", "payment"]
 MISSING = None
 WRONG = [MISSING, "", "wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "wörng".encode()]

@@ -149,6 +149,14 @@ def test_a_client_of_the_test_is_closed_afterwards(sentry_ingest):
     assert captured.expect(message="three", tags={"leaks": "yes"})["release"] == "own@1"
 
 
+def test_without_it_a_transaction_is_named():
+    sentry_sdk.get_current_scope().set_transaction_name("of another test")
+
+
+def test_what_another_test_was_at_is_over(sentry_ingest):
+    assert "transaction" not in report(sentry_ingest, "four")
+
+
 def test_again_without_it_all_is_as_before():
     assert sentry_sdk.get_client() is BEFORE
     assert made.transport is None
@@ -181,7 +189,7 @@ def test_a_project_is_isolated_and_left_as_it_was(run: Run) -> None:
     proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     ended = run(ISOLATED, "-W", "error", **proxy)
     told = ended.stdout[-3000:] + ended.stderr[-1000:]
-    assert (ended.returncode, "8 passed" in ended.stdout) == (0, True), told
+    assert (ended.returncode, "10 passed" in ended.stdout) == (0, True), told
 
 
 @pytest.mark.slow

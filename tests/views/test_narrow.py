@@ -18,6 +18,8 @@ from .test_drawings import show
 from .test_project import metric
 from .traces import FRONTEND
 
+pytestmark = pytest.mark.browser
+
 NAMES = ("browser-11", "go", "ruby")
 # The rule of JupyterLab for rows, which counts once they are blocks.
 ROWS = "body tr { padding: .5em }"
