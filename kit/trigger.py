@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +18,15 @@ from kit.frontend.gateway import GatewayClient
 from kit.frontend.hook import Hook
 from kit.frontend.slot_machine import careless_spin
 from kit.hosting.process_exit import ProcessExit
-from kit.hosting.server import ServerError
+from kit.hosting.server import START_DEADLINE_S, ServerError
 from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import StoreError, Subscription
 from kit.outcome import Outcome
 from kit.system.system import System
 
 TELEMETRY_DEADLINE_S = 30.0
+# The slowest of them, by an exhausted heap, takes some three seconds on a quiet machine.
+DEATH_S = 15.0
 
 OnOutcome = Callable[[Outcome], None]
 
@@ -41,6 +43,9 @@ class CrashTrigger:
         self._gateway = gateway
         self._hook = hook
         self._payment_turn = threading.Lock()
+        # How often the payment service had started when it was sent a crash that it dies of, and
+        # whoever sent that was interrupted.
+        self._dies_after: int | None = None
 
     def __call__(
         self,
@@ -77,14 +82,14 @@ class CrashTrigger:
         needed = [crash.service.name, *([self._system.database.name] * crash.needs_database)]
         return next(filter(None, map(self._system.unavailable.get, needed)), None)
 
-    def payment(self, *, after: int = 0) -> Supervisor:
+    def payment(self, *, after: int = 0, deadline: float = START_DEADLINE_S) -> Supervisor:
         """Return the payment service, ready; started again ``after`` so many starts.
 
-        Raises WorkshopError.
+        Raises WorkshopError, at the latest when ``deadline`` seconds are over.
         """
         try:
             payment = self._system.payment
-            payment.wait(after=after)
+            payment.wait(deadline, after=after)
         except ServerError as error:
             raise WorkshopError(str(error)) from error
         return payment
@@ -106,7 +111,21 @@ class CrashTrigger:
             yield 0
             return
         with self._payment_turn:
-            yield self.payment().start_count
+            self._await_death()
+            starts = self.payment().start_count
+            try:
+                yield starts
+            except BaseException:
+                # The process dies all the same, and would take the next request along.
+                self._dies_after = starts if crash.deadly else None
+                raise
+
+    def _await_death(self) -> None:
+        """Wait until a crash is over whose sender was interrupted, if it comes to that at all."""
+        starts, self._dies_after = self._dies_after, None
+        if starts is not None:
+            with suppress(WorkshopError):
+                self.payment(after=starts, deadline=DEATH_S)
 
     def _process_exit(self, *, after: int) -> ProcessExit:
         """Return how the process ended, once it is back."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from demo_services import payment
 from demo_services.services import SERVICES
 from kit.commands.npm_packages import NPM_PACKAGES
 from kit.hosting import node
@@ -86,26 +87,24 @@ def _node() -> Iterator[Diagnosis]:
         return
     given = "WORKSHOP_NODE" if os.environ.get("WORKSHOP_NODE") else "came with the workshop"
     yield Diagnosis(True, f"Node.js {found.version}: {given}")
-    for name, package in NPM_PACKAGES.items():
-        yield from _npm_packages(name, package, found)
-
-
-def _npm_packages(name: str, package: Path, found: node.Node) -> Iterator[Diagnosis]:
     try:
-        modules = node.node_modules(package, found)
+        modules = {name: node.node_modules(NPM_PACKAGES[name], found) for name in NPM_PACKAGES}
     except ServerError as error:
-        yield Diagnosis(False, f"packages of {name}: no folder for them", str(error))
+        yield Diagnosis(False, "packages from npm: no folder for them", str(error))
         return
-    missing = node.missing_packages(package, found)
+    missing = {name: node.missing_packages(NPM_PACKAGES[name], found) for name in NPM_PACKAGES}
+    for name, folder in modules.items():
+        yield Diagnosis(True, f"packages of {name}: {_packages_state(folder, missing[name])}")
+    if any(missing.values()):
+        yield _writable(modules[payment.HOME.name].parent.parent, "WORKSHOP_CACHE")
+
+
+def _packages_state(modules: Path, missing: list[str]) -> str:
     if not missing:
-        yield Diagnosis(True, f"packages of {name}: in {modules}")
-        return
+        return f"in {modules}"
     if modules.is_dir():
-        state = f"not complete, without {missing[0]}: the next use repairs them over the network"
-    else:
-        state = "not yet: the first use needs a network"
-    yield Diagnosis(True, f"packages of {name}: {state}")
-    yield _writable(modules.parent.parent, "WORKSHOP_CACHE")
+        return f"not complete, without {missing[0]}: the next use repairs them over the network"
+    return "not yet: the first use needs a network"
 
 
 def _ports() -> Iterator[Diagnosis]:

@@ -1,4 +1,6 @@
+import _thread
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +20,7 @@ from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import Store, StoredItem
 from kit.system.clients import OffClient, ServiceClient, sentry_off, use_client
 from kit.system.exits import SHOWN_LINES, report_exit
+from kit.workshop import Workshop
 from tests.ingest.sending import Ingest, running
 
 pytestmark = pytest.mark.system
@@ -172,3 +175,16 @@ def test_a_real_death_is_found_by_the_trace_of_its_request(
 
 def test_a_client_that_is_off_reports_nothing() -> None:
     assert report_exit(lambda: use_client(OffClient()), EXIT) is None
+
+
+@pytest.mark.slow
+def test_a_crash_after_an_interrupted_one_waits_for_the_death(workshop: Workshop) -> None:
+    starts = workshop._system.payment.start_count
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        workshop.trigger("payment/heap-exhaustion")
+    assert workshop._system.payment.start_count == starts, "it is about to die"
+    outcome = workshop.trigger("payment/async-error")
+    assert not outcome.missing
+    assert workshop._system.payment.start_count == starts + 1
