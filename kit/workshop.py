@@ -157,8 +157,7 @@ class Workshop:
         One that ran as this project before is ended first. Raises ServerError with the end of what
         it wrote when it does not start, WorkshopError for a name that a project cannot have.
         """
-        if before := self._own.pop(project, None):
-            before.stop()
+        self._stop_own(project)
         program = OwnProgram(Path(file), project, self.dsn(project))
         self._own[project] = program
         return program.run()
@@ -169,12 +168,16 @@ class Workshop:
         It has Sentry's SDK for browsers, which is installed from npm once. Raises ServerError when
         that cannot be, WorkshopError for a name that a project cannot have.
         """
-        if before := self._own.pop(project, None):
-            before.stop()
+        self._stop_own(project)
         page = Page(self.dsn(project), backend, bundle_script(self._system.home, report))
         self._own[project] = page
         page.launch().wait()
         return page
+
+    def _stop_own(self, project: str) -> None:
+        """End what ran as a project of one's own before, if anything did."""
+        if before := self._own.pop(project, None):
+            before.stop()
 
     def capture(self, project: str) -> Capture:
         """Return what a project of one's own captures from now on; use it in a ``with`` statement.

