@@ -1,0 +1,1 @@
+"""Background traffic: who spins when, and what came of it."""
