@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # What is not valid, as a bet that a player cannot pay, says nothing of the system.
-Verdict = Literal["good", "bad", "not valid"]
+AnswerKind = Literal["good", "bad", "not valid"]
 
 
 @dataclass(frozen=True)
@@ -21,4 +21,4 @@ class Answer:
     player: str
     status: int | None
     took_s: float
-    verdict: Verdict
+    kind: AnswerKind
