@@ -1,5 +1,6 @@
 """The routes of the analytics service."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,9 +17,11 @@ from starlette.exceptions import HTTPException
 
 from demo_services.analytics import stats
 from demo_services.analytics.debug import make_debug_router
+from demo_services.analytics.faults import AnalyticsFaults
 from demo_services.analytics.mongo import SPINS, Collection, Mongo, measured
-from demo_services.analytics.spin import Spin
+from demo_services.analytics.spin import ReportedSpin, Spin
 from demo_services.answers import answer_http_exception, answer_refused
+from demo_services.faults.router import make_faults_router
 from demo_services.gate import DebugGate
 from demo_services.guard import Guard
 from demo_services.players import Player
@@ -29,12 +32,15 @@ from demo_services.settings import Settings
 from demo_services.trace import start_span, trace_id
 
 MAX_BODY_BYTES = 64 * 1024
+# By how much the clock of a caller may be ahead.
+CLOCK_TOLERANCE_S = 120
 
 
 def make_app(settings: Settings) -> FastAPI:
     """Return the analytics service; call it inside the event loop that will serve it."""
     mongo = Mongo(settings.mongodb_uri)
     gauge = ProcessGauge()
+    faults = AnalyticsFaults(mongo, settings.mongodb_uri)
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
@@ -76,13 +82,16 @@ def make_app(settings: Settings) -> FastAPI:
         return {"service": ANALYTICS.name, "release": ANALYTICS.release, **state}
 
     @app.post("/api/v1/events", status_code=201)
-    async def store_spin(spin: Spin) -> dict[str, str]:
+    async def store_spin(reported: ReportedSpin) -> dict[str, str]:
+        faults.evaluate()
+        check_clock(reported)
+        spin = reported.spin()
         player = Player(spin.player, spin.balance)
         sentry_sdk.set_user({"id": player.id, "username": player.name})
         sentry_sdk.set_tag("player.tier", player.tier)
         sentry_sdk.set_context("spin", spin.model_dump())
         with start_span(op="analytics.store", name="store a spin"):
-            spins = await mongo.collection(SPINS)
+            spins = faults.reach(await mongo.collection(SPINS))
             await insert(spins, spin)
         logger.info(
             "spin of {player} stored",
@@ -93,15 +102,25 @@ def make_app(settings: Settings) -> FastAPI:
 
     @app.get("/api/v1/stats")
     async def show_stats() -> stats.Stats:
-        return await stats.compute(await mongo.collection(SPINS))
+        faults.evaluate()
+        return await stats.compute(faults.reach(await mongo.collection(SPINS)))
 
     app.include_router(make_debug_router(mongo))
+    app.include_router(make_faults_router(ANALYTICS, faults))
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(ConnectionFailure, answer_unreachable)
     app.add_exception_handler(Exception, answer_failure)
     return app
+
+
+def check_clock(spin: ReportedSpin) -> None:
+    """Raise ``Refused`` (422) for a spin that was played in the future."""
+    ahead_s = (spin.played_at or 0) - time.time()
+    if ahead_s > CLOCK_TOLERANCE_S:
+        detail = f"{spin.spin_id} was played {ahead_s:.0f} s in the future."
+        raise Refused(422, "played-in-the-future", detail)
 
 
 async def insert(spins: Collection, spin: Spin) -> None:

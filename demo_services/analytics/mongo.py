@@ -40,7 +40,7 @@ HEARTBEAT_MS = 500
 HEALTH_S = 0.7
 
 
-class _Client(AsyncMongoClient[Document]):
+class MongoClient(AsyncMongoClient[Document]):
     """A client that a forked child process leaves alone.
 
     The driver would look for the server again there, in an event loop that does not run in a child.
@@ -59,7 +59,7 @@ class Mongo:
     def __init__(self, uri: str | None) -> None:
         self._client: AsyncMongoClient[Document] | None = None
         if uri:
-            self._client = _Client(
+            self._client = MongoClient(
                 uri,
                 serverSelectionTimeoutMS=SELECTION_MS,
                 heartbeatFrequencyMS=HEARTBEAT_MS,

@@ -24,3 +24,13 @@ class Spin(BaseModel):
     reels: Annotated[list[Symbol], Field(min_length=3, max_length=3)]
     win: Amount
     balance: Amount
+
+
+class ReportedSpin(Spin):
+    """A spin, with the time at which it was played: seconds since the epoch, by another clock."""
+
+    played_at: Annotated[float, Field(ge=0)] | None = None
+
+    def spin(self) -> Spin:
+        """Return the spin as it is kept; when it was stored is noted there already."""
+        return Spin.model_validate(self.model_dump(exclude={"played_at"}))

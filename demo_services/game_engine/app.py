@@ -5,15 +5,20 @@ import asyncio
 import tornado.web
 from sentry_sdk.integrations.asyncio import enable_asyncio_integration
 
+from demo_services.faults import hits
+from demo_services.faults.names import numbers_of
 from demo_services.game_engine.cashier import House, PaymentService
 from demo_services.game_engine.debug import DEBUG_HANDLERS
+from demo_services.game_engine.fault_routes import FaultsRoute
+from demo_services.game_engine.faults import BAD_RELEASE, EngineFaults
 from demo_services.game_engine.handler import Handler, NotFound
 from demo_services.game_engine.ledger import Ledger
-from demo_services.game_engine.reels import TABLE_LIMIT, Reels
+from demo_services.game_engine.reels import TABLE_LIMIT, Pays, Reels, pay_by_table
+from demo_services.game_engine.streaks import pay_streaks, report_release
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
-from demo_services.services import ANALYTICS, GAME_ENGINE, PAYMENT
+from demo_services.services import GAME_ENGINE, PAYMENT
 from demo_services.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
@@ -38,9 +43,20 @@ class SpinReels(Handler):
         """Play ``{"player": name, "bet": number}``."""
         body = self.json_object()
         player = self.machine.seat(body.get("player"))
-        spin = await self.machine.play(player, checked_bet(body.get("bet")), self.cashier)
+        bet = checked_bet(body.get("bet"))
+        self.faults.evaluate()
+        self.faults.strike_before()
+        spin = await self.machine.play(player, bet, self.cashier, payout())
         await self.ledger.enter(spin)
         self.finish(spin.result())
+
+
+def payout() -> Pays:
+    """Return what the reels pay in the release that serves this spin."""
+    if not hits.is_marked(BAD_RELEASE):
+        return pay_by_table
+    report_release(numbers_of(BAD_RELEASE)["release"])
+    return pay_streaks
 
 
 def checked_bet(bet: object) -> int:
@@ -59,18 +75,20 @@ def make_app(settings: Settings) -> tornado.web.Application:
     """Return the game engine; call it inside the event loop that will serve it."""
     # Without spans per task: Tornado runs each request as one.
     enable_asyncio_integration(task_spans=False)
-    upstreams = settings.upstreams
+    faults = EngineFaults(settings.upstreams)
+    upstreams = faults.upstreams
     shared = {
         "machine": Reels(),
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),
-        "ledger": Ledger(upstreams.get(ANALYTICS.name)),
+        "ledger": Ledger(upstreams),
         "cashier": PaymentService(upstreams) if PAYMENT.name in upstreams else House(),
+        "faults": faults,
     }
     routes = [
         (handler.route.replace("{type}", "([^/]+)"), handler, shared)
-        for handler in (Health, SpinReels, *DEBUG_HANDLERS)
+        for handler in (Health, SpinReels, FaultsRoute, *DEBUG_HANDLERS)
     ]
     return tornado.web.Application(
         routes, default_handler_class=NotFound, default_handler_args=shared

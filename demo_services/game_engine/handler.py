@@ -11,6 +11,7 @@ import tornado
 from tornado.web import HTTPError, RequestHandler
 
 from demo_services.game_engine.cashier import Cashier
+from demo_services.game_engine.faults import EngineFaults
 from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import Reels
 from demo_services.guard import TOKEN_HEADER, Guard
@@ -30,6 +31,7 @@ class Handler(RequestHandler):
     recording: asyncio.Lock
     ledger: Ledger
     cashier: Cashier
+    faults: EngineFaults
 
     def initialize(
         self,
@@ -39,6 +41,7 @@ class Handler(RequestHandler):
         recording: asyncio.Lock,
         ledger: Ledger,
         cashier: Cashier,
+        faults: EngineFaults,
     ) -> None:
         """Receive what all requests share."""
         self.machine = machine
@@ -47,6 +50,7 @@ class Handler(RequestHandler):
         self.recording = recording
         self.ledger = ledger
         self.cashier = cashier
+        self.faults = faults
 
     def prepare(self) -> None:
         """Give every event of this request the service's own context, then let the guard look."""

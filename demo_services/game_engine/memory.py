@@ -20,8 +20,9 @@ PAUSE_S = 0.1
 class ReplayCache:
     """Keeps a recording of every spin and forgets none, up to ``cap_mb``."""
 
-    def __init__(self, cap_mb: int) -> None:
+    def __init__(self, cap_mb: int, step_mb: int = STEP_MB) -> None:
         self.cap_mb = cap_mb
+        self.step_mb = step_mb
         self.most_mb = 0
         self._replays: list[bytes] = []
         # Else the first recordings would take what was freed, and the process would not grow.
@@ -34,16 +35,16 @@ class ReplayCache:
     @property
     def held_mb(self) -> int:
         """What the recordings take."""
-        return len(self._replays) * STEP_MB
+        return len(self._replays) * self.step_mb
 
     def record(self) -> None:
         """Keep one more recording. Raises MemoryError beyond the cap."""
-        needed_mb = self.held_mb + STEP_MB
+        needed_mb = self.held_mb + self.step_mb
         if needed_mb > self.cap_mb:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
         # Not zeros: those the system would hand out without using any memory. And made where other
         # threads may run, or no profiler could see this line.
-        self._replays.append(os.urandom(STEP_BYTES))
+        self._replays.append(os.urandom(self.step_mb * 2**20))
         self.most_mb = needed_mb
 
     def clear(self) -> None:

@@ -3,6 +3,7 @@
 import random
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -81,8 +82,10 @@ class Reels:
                 category="player", message=f"the house lends {player.name} {START_BALANCE}"
             )
 
-    async def play(self, player: Player, bet: int, cashier: Cashier) -> Spin:
-        """Play one round and return it, settled.
+    async def play(
+        self, player: Player, bet: int, cashier: Cashier, pays: "Pays | None" = None
+    ) -> Spin:
+        """Play one round and return it, settled; ``pays`` says what the reels pay.
 
         Raises ``Refused`` when the cashier does not take the bet, or does not pay the win.
         """
@@ -96,7 +99,7 @@ class Reels:
         with start_span(op="game.spin", name="play one round"):
             await self._charge(player, spin, cashier)
             self._turn(spin)
-            await self._pay(player, spin, cashier)
+            await self._pay(player, spin, cashier, pays or pay_by_table)
         return spin
 
     async def _charge(self, player: Player, spin: Spin, cashier: Cashier) -> None:
@@ -124,9 +127,9 @@ class Reels:
                 category="spin", message=f"reels stopped at {' '.join(spin.reels)}"
             )
 
-    async def _pay(self, player: Player, spin: Spin, cashier: Cashier) -> None:
+    async def _pay(self, player: Player, spin: Spin, cashier: Cashier, pays: "Pays") -> None:
         with start_span(op="game.payout", name="pay the win"):
-            spin.win = spin.bet * multiplier(spin.reels)
+            spin.win = spin.bet * pays(player, spin.reels)
             if spin.win:
                 spin.balance = await cashier.pay(player, spin.win, spin.spin_id)
                 player.balance = spin.balance
@@ -149,6 +152,15 @@ def log_result(spin: Spin, tier: str) -> None:
     sentry_sdk.metrics.count("game.spins", 1, attributes={"result": result, "player.tier": tier})
     if spin.win:
         sentry_sdk.metrics.distribution("game.win", spin.win, attributes={"player.tier": tier})
+
+
+# What the reels pay a player per unit of the bet.
+Pays = Callable[[Player, list[str]], int]
+
+
+def pay_by_table(player: Player, reels: list[str]) -> int:
+    """Return what the reels pay: the same for everyone."""
+    return multiplier(reels)
 
 
 def multiplier(reels: list[str]) -> int:

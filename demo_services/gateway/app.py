@@ -11,12 +11,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from demo_services.answers import answer_http_exception, answer_refused
+from demo_services.faults import hits
+from demo_services.faults.leases import Faults
+from demo_services.faults.names import NO_OP
+from demo_services.faults.router import make_faults_router
 from demo_services.gate import DebugGate
 from demo_services.gateway.health import health
 from demo_services.gateway.proxy import forward, make_client
 from demo_services.gateway.routing import choose_instance
-from demo_services.gateway.target import find_target
+from demo_services.gateway.target import SPIN, find_target
 from demo_services.gateway.traffic import Traffic, log_answer
+from demo_services.gateway.truncation import TRUNCATES, truncated
 from demo_services.guard import Guard
 from demo_services.players import Player, checked_name
 from demo_services.process import ProcessGauge
@@ -33,6 +38,7 @@ def make_app(settings: Settings) -> FastAPI:
     client = make_client()
     gauge = ProcessGauge()
     traffic = Traffic()
+    faults = Faults(GATEWAY)
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
@@ -96,11 +102,16 @@ def make_app(settings: Settings) -> FastAPI:
         sentry_sdk.add_breadcrumb(
             category="routing", message=f"{target.path} goes to {target.service.name}"
         )
+        if not target.service.is_debug(target.path):
+            is_spin = (request.method, target) == ("POST", SPIN)
+            faults.evaluate({NO_OP, TRUNCATES} if is_spin else {NO_OP})
         began = time.perf_counter()
         with traffic.in_flight(target):
             response = await forward(request, target, client, settings)
         log_answer(request, target, response, began)
-        return response
+        return truncated(response) if hits.is_marked(TRUNCATES) else response
+
+    app.include_router(make_faults_router(GATEWAY, faults))
 
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)

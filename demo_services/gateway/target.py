@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from demo_services.refused import Refused, not_found
-from demo_services.services import ROUTED, Service
+from demo_services.services import GAME_ENGINE, ROUTED, Service
 
 WORK = "/api/v1"
 PUBLIC = f"{WORK}/"
@@ -21,6 +21,10 @@ class Target:
 
     service: Service
     path: str
+
+
+# The work that a player waits for.
+SPIN = Target(GAME_ENGINE, f"{WORK}/spin")
 
 
 def find_target(raw_path: str) -> Target:

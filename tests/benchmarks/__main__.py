@@ -5,7 +5,7 @@ Run it on a machine that does nothing else. It takes some minutes.
 
 import sys
 
-from tests.benchmarks import answer_to_card, course, first_press, ingest, start, store
+from tests.benchmarks import answer_to_card, course, faults, first_press, ingest, start, store
 
 BENCHMARKS = {
     "start and memory": start.main,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "answer to card": answer_to_card.main,
     "ingest": ingest.main,
     "store": store.main,
+    "faults": faults.main,
     "course": course.main,
 }
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -214,6 +215,19 @@ def test_a_body_that_is_no_object_is_refused(analytics: Running, content: bytes)
     assert response.status_code in {400, 422}
     assert response.json()["error"] == "bad-request"
     assert analytics.telemetry(response).events == []
+
+
+@pytest.mark.parametrize(("ahead_s", "status"), [(-3600, 201), (60, 201), (300, 422)])
+def test_a_spin_of_the_future_is_refused(
+    analytics: Running, spins: Any, ahead_s: float, status: int
+) -> None:
+    response = store(analytics, played_at=time.time() + ahead_s)
+    assert response.status_code == status, response.text
+    found = spins.find_one({"spin_id": SPIN["spin_id"]})
+    assert (found is None) == (status == 422)
+    assert "played_at" not in (found or {})
+    if found is None:
+        assert response.json()["error"] == "played-in-the-future"
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -19,7 +19,7 @@ from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import Spin
 from demo_services.gateway.proxy import make_client
 from demo_services.players import Player
-from demo_services.services import PAYMENT
+from demo_services.services import ANALYTICS, PAYMENT
 from kit.frontend.gateway import GatewayClient
 from kit.hosting.database import SECANTUS
 from kit.system.clients import open_client
@@ -96,7 +96,7 @@ async def charge_twice(url: str) -> None:
 
 
 async def enter_twice(url: str) -> None:
-    ledger = Ledger(url)
+    ledger = Ledger({ANALYTICS.name: url})
     await ledger.enter(Spin("ada", 10))
     await ledger.enter(Spin("ada", 10))
 

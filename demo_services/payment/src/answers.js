@@ -19,9 +19,9 @@ function refusePath(req, res, next) {
   next(notFound(req.originalUrl.split('?', 1)[0]));
 }
 
-/** @param {string} method that the path takes */
-function refuseMethod(method) {
-  const allowed = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
+/** @param {string[]} methods that the path takes */
+function refuseMethod(...methods) {
+  const allowed = methods.join(', ').replace('get', 'GET, HEAD').toUpperCase();
   return (req, res, next) => {
     next(
       new Refused(405, 'method-not-allowed', `${req.path} takes ${allowed} only.`, {

@@ -7,6 +7,9 @@ const { name } = require('../package.json');
 const { answerError, refuseMethod, refusePath } = require('./answers');
 const { debugRoutes } = require('./debug');
 const { makeDescribe } = require('./describe');
+const { Faults } = require('./faults/leases');
+const { faultRoutes } = require('./faults/routes');
+const { strike } = require('./faults/strike');
 const { makeGuard } = require('./guard');
 const { idempotencyKey } = require('./idempotency');
 const { Ledger } = require('./ledger');
@@ -26,6 +29,7 @@ function makeApp(settings) {
   const app = express();
   app.disable('x-powered-by');
   const ledger = new Ledger();
+  const faults = new Faults();
   const describe = makeDescribe(new ProcessGauge());
 
   const serve = (method, path, ...handlers) => {
@@ -33,11 +37,12 @@ function makeApp(settings) {
   };
 
   app.get('/health', makeHealth(settings));
-  serve('post', '/api/v1/charge', readJson, settle(ledger, 'charge'));
-  serve('post', '/api/v1/payout', readJson, settle(ledger, 'payout'));
-  serve('get', '/api/v1/balance/:player', balance(ledger));
+  serve('post', '/api/v1/charge', readJson, settle(ledger, 'charge', faults));
+  serve('post', '/api/v1/payout', readJson, settle(ledger, 'payout', faults));
+  serve('get', '/api/v1/balance/:player', balance(ledger, faults));
   // In front of all routes below: a route itself is asked too late, for other methods never.
   app.use('/debug', makeGuard(settings));
+  serveFaults(app, describe, faultRoutes(faults));
   for (const [path, crash] of Object.entries(debugRoutes(ledger))) serve('get', path, crash);
   app.use(refusePath);
   app.use(answerError);
@@ -68,24 +73,50 @@ function readJson(req, res, next) {
 /**
  * @param {Ledger} ledger
  * @param {'charge' | 'payout'} kind
+ * @param {Faults} faults
  * @returns {import('express').RequestHandler}
  */
-function settle(ledger, kind) {
+function settle(ledger, kind, faults) {
   return function settlePayment(req, res) {
     const order = checkedOrder(req.body);
-    const { payment, replayed } = ledger.settle(kind, order, idempotencyKey(req, kind, order));
-    if (replayed) res.set('Idempotent-Replayed', 'true');
-    res.json(payment.result());
+    const key = idempotencyKey(req, kind, order);
+    const answer = () => {
+      const { payment, replayed } = ledger.settle(kind, order, key);
+      if (replayed) res.set('Idempotent-Replayed', 'true');
+      res.json(payment.result());
+    };
+    return faults.isOff ? answer() : strike(faults, kind, order).then(answer);
   };
 }
 
-/** @param {Ledger} ledger */
-function balance(ledger) {
+/**
+ * @param {Ledger} ledger
+ * @param {Faults} faults
+ * @returns {import('express').RequestHandler}
+ */
+function balance(ledger, faults) {
   return function showBalance(req, res) {
-    const player = ledger.player(req.params.player);
-    Sentry.logger.info(Sentry.logger.fmt`balance of ${player.name} is ${player.balance}`);
-    res.json({ player: player.name, balance: player.balance, tier: player.tier });
+    const answer = () => {
+      const player = ledger.player(req.params.player);
+      Sentry.logger.info(Sentry.logger.fmt`balance of ${player.name} is ${player.balance}`);
+      res.json({ player: player.name, balance: player.balance, tier: player.tier });
+    };
+    return faults.isOff ? answer() : strike(faults, 'balance').then(answer);
   };
+}
+
+/**
+ * @param {import('express').Express} app
+ * @param {import('express').RequestHandler} describe
+ * @param {ReturnType<typeof faultRoutes>} routes
+ */
+function serveFaults(app, describe, routes) {
+  app
+    .route('/debug/faults')
+    .get(describe, routes.get)
+    .post(describe, readJson, routes.post)
+    .delete(describe, routes.delete)
+    .all(refuseMethod('get', 'post', 'delete'));
 }
 
 module.exports = { makeApp };

@@ -16,8 +16,9 @@ const { name } = require('../package.json');
 function makeDescribe(gauge) {
   return (req, res, next) => {
     const route = req.route.path;
+    const method = req.method === 'HEAD' ? 'get' : req.method.toLowerCase();
     // After it there is only what refuses other methods.
-    const { name: handler } = req.route.stack.findLast(({ method }) => method);
+    const { name: handler } = req.route.stack.findLast((layer) => layer.method === method);
     Sentry.setTags({ service: name, 'http.route': route });
     Sentry.setContext('process', gauge.read());
     Sentry.setContext('express', {

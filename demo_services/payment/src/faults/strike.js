@@ -1,0 +1,27 @@
+'use strict';
+
+const { setTimeout: sleep } = require('node:timers/promises');
+
+const { authorize } = require('../authorization');
+const { NO_OP, numbersOf } = require('./names');
+
+const FAILS = 'payment-fails';
+const SLOW = 'payment-slow';
+const DIES = 'payment-dies';
+
+/**
+ * Do to a request what the faults do that hit it. They hit charges; `no-op` any work.
+ *
+ * @param {import('./leases').Faults} faults
+ * @param {'charge' | 'payout' | 'balance'} work
+ * @param {{amount: number}} [order]
+ */
+async function strike(faults, work, order) {
+  const hits = await faults.evaluate(work === 'charge' ? undefined : [NO_OP]);
+  // With the process its faults end, so it dies once each time that this one is set.
+  if (hits.has(DIES)) process.kill(process.pid, 'SIGKILL');
+  if (hits.has(SLOW)) await sleep(numbersOf(SLOW).ms);
+  if (hits.has(FAILS)) authorize(order);
+}
+
+module.exports = { strike };
