@@ -41,6 +41,7 @@ from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.reading.grouping import Rule
+from kit.reliability.slo.slo import Slo, make_slo
 from kit.system.learner import learner
 from kit.system.links import Link, link
 from kit.system.system import System
@@ -334,6 +335,33 @@ class Workshop:
         sent. ``since`` is in seconds since the epoch. Raises StoreError.
         """
         return read_sent_and_dropped(self.store, since)
+
+    def slo(
+        self,
+        name_or_path: str | Path,
+        target: float = 0.99,
+        minutes: float = 10,
+        *,
+        rate: float = 4.0,
+        latency_s: float | None = None,
+    ) -> Slo:
+        """Return a service level objective over the traffic: its error budget, rules and exports.
+
+        ``name_or_path`` is its name, such as ``spins``, or a file of OpenSLO, which goes before the
+        other arguments. ``rate`` is how many requests a second are planned: the budget is counted
+        from it until the first ``minutes`` are over. With ``latency_s`` an answer is good when it
+        took at most that long. Raises OpenSloError for a file that is not read, ValueError for
+        what is out of bounds.
+        """
+        return make_slo(
+            name_or_path,
+            target,
+            minutes,
+            rate=rate,
+            latency_s=latency_s,
+            find_source=lambda: getattr(self, "_traffic", None),
+            is_over=lambda: Workshop._running is not self,
+        )
 
     def project(self, name: str) -> ProjectPage:
         """Return all that a project sent, such as ``my-app`` or a service: a page, and lists.
