@@ -41,6 +41,8 @@ from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.reading.grouping import Rule
+from kit.reliability.patterns.library import Pattern, Patterns, Practices
+from kit.reliability.patterns.recordings import StoredRecordings
 from kit.reliability.slo.slo import Slo, make_slo
 from kit.system.learner import learner
 from kit.system.links import Link, link
@@ -319,6 +321,27 @@ class Workshop:
         are flushed. Raises StoreError.
         """
         return read_release_health(self.store, since)
+
+    def pattern(self, name: str) -> Pattern:
+        """Return the page of a crash type or a fault: how it looks, how to find and fix it.
+
+        ``name`` is an id such as ``payment/crash``, or a fault such as ``payment-fails``. The page
+        shows the newest stored event of it, if there is one. Raises UnknownPattern, StoreError.
+        """
+        return self.patterns.page(name)
+
+    @property
+    def patterns(self) -> Patterns:
+        """The error pattern library: an index, and a sequence of its pages.
+
+        ``workshop patterns`` writes it as web pages.
+        """
+        return Patterns(StoredRecordings(self.store))
+
+    @property
+    def practices(self) -> Practices:
+        """The guide of practices, each with the crash type, fault or blind spot that proves it."""
+        return Practices(StoredRecordings(self.store))
 
     def check_ins(self, now: float | None = None) -> CheckIns:
         """Return the jobs that checked in, and which of their runs are late: tables, and states.

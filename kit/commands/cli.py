@@ -18,6 +18,7 @@ from kit.words import count_noun
 
 if TYPE_CHECKING:
     from kit.course.progress import Journal
+    from kit.reliability.patterns.recordings import Recordings
 
 JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 RELAY_DEADLINE_S = 30.0
@@ -275,6 +276,43 @@ def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
             f"Could not reset progress: {error}. Delete {journal.path} yourself."
         ) from error
     click.echo("Progress reset. All exercises count as not tried.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--stored", is_flag=True, help="Show events that are stored already; fire nothing.")
+def patterns(folder: Path, stored: bool) -> None:
+    """Write the library of error patterns into FOLDER, as web pages.
+
+    Every crash type and fault that leaves an event is fired once, so that its page shows one.
+    """
+    from contextlib import closing
+
+    from kit.ingest.store import ReadOnlyStore
+    from kit.reliability.patterns.recordings import StoredRecordings, record_all
+    from kit.workshop import Workshop
+
+    if stored:
+        with closing(ReadOnlyStore(default_home() / "captured.sqlite3")) as store:
+            _write_patterns(folder, StoredRecordings(store))
+        return
+    with Workshop.start(report=_say_aside) as workshop:
+        _write_patterns(folder, record_all(workshop, _say_aside))
+
+
+def _say_aside(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _write_patterns(folder: Path, recordings: "Recordings") -> None:
+    from kit.reliability.patterns.library import Patterns, Practices
+    from kit.reliability.patterns.site import write_site
+
+    try:
+        written = write_site(folder, Patterns(recordings), Practices(recordings))
+    except OSError as error:
+        raise click.ClickException(f"Could not write to {folder}: {error}") from error
+    click.echo(f"{count_noun(len(written), 'page')} in {folder}. Open {written[0]}")
 
 
 @main.command()
