@@ -41,6 +41,11 @@ from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.reading.grouping import Rule
+from kit.reliability.faults.evidence import AnswerSource
+from kit.reliability.faults.injection import Injection
+from kit.reliability.faults.injector import Injector
+from kit.reliability.faults.schedule import Schedule
+from kit.reliability.faults.table import FaultTable
 from kit.reliability.patterns.library import Pattern, Patterns, Practices
 from kit.reliability.patterns.recordings import StoredRecordings
 from kit.reliability.slo.slo import Slo, make_slo
@@ -75,6 +80,7 @@ class Workshop:
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
         self._gateway = GatewayClient(system.servers[GATEWAY.name].url, system.token)
         self._crash_trigger = CrashTrigger(system, self._gateway, self.hook)
+        self._injector = Injector(self._gateway, system.store, self.flush, self._find_traffic)
 
     @classmethod
     def start(cls, *, home: Path | None = None, report: Report = print) -> "Workshop":
@@ -108,6 +114,7 @@ class Workshop:
             atexit.unregister(self.stop)
             self.hook.off()
             self._end_autoplay()
+            self._injector.stop()
             for own in self._own.values():
                 own.stop()
             self._system.stop()
@@ -295,6 +302,66 @@ class Workshop:
     def unavailable(self, crash: CrashType) -> str | None:
         """Return why a crash type cannot be triggered here, or None when it can."""
         return self._crash_trigger.unavailable(crash)
+
+    def inject(
+        self,
+        name: str,
+        share: float | None = None,
+        seconds: float | None = None,
+        seed: int | None = None,
+        flag: str | None = None,
+        service: str | None = None,
+    ) -> Injection:
+        """Switch a fault on for a share of the requests, for some seconds, and return it.
+
+        The service itself ends it then; a ``with`` statement ends it with its block. ``share`` is
+        from 0 to 1, ``seconds`` at most 600; without them the fault's own are used. ``seed``
+        decides which requests are hit, and is drawn when it is not given. ``flag`` is the name of
+        the feature flag in events, by default that of the fault; under another name event cards
+        and ``workshop.faults`` do not say what it is. ``service`` is whose flag a ``no-op`` is.
+        ``workshop.faults`` lists the names. Raises UnknownFault, and WorkshopError when the service
+        does not take it.
+        """
+        return self._injector.inject(name, share, seconds, seed, flag, service)
+
+    def _find_traffic(self) -> AnswerSource | None:
+        """Return the traffic that was made last; None when there is none."""
+        return getattr(self, "_traffic", None)
+
+    @property
+    def faults(self) -> FaultTable:
+        """All faults that can be injected, and which are on: a table, and a mapping by name."""
+        return self._injector.table()
+
+    def schedule(
+        self,
+        minutes: float = 8,
+        faults: int = 5,
+        no_ops: int = 2,
+        seed: int | None = None,
+        *,
+        hold: tuple[float, float] = (20.0, 40.0),
+        concurrency: int = 1,
+        kinds: tuple[str, ...] | None = None,
+        shares: tuple[float, ...] = (0.25, 0.5),
+    ) -> Schedule:
+        """Return a schedule of faults and no-ops, hidden until its ``reveal``; ``start`` it.
+
+        Each is on for a time between those of ``hold``, in seconds, for one of ``shares`` of the
+        requests; at most ``concurrency`` are on at once. ``kinds`` are the names to choose from,
+        all by default. The same ``seed`` gives the same schedule; one that is not given is drawn.
+        Raises PlanError for what does not fit, and UnknownFault.
+        """
+        return self._injector.schedule(
+            minutes=minutes,
+            faults=faults,
+            no_ops=no_ops,
+            seed=seed,
+            hold=hold,
+            concurrency=concurrency,
+            kinds=kinds,
+            shares=shares,
+        )
 
     def blind_spots(self, *wanted: str | BlindSpot) -> Findings:
         """Fire blind spots, each without and with one line, and return what Sentry captured.

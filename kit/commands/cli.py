@@ -98,8 +98,15 @@ def _copy_course(folder: Path | None) -> Path:
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-def check(as_object: bool) -> None:
-    """Trigger every crash type and check that all it declares is captured. Exit 1 if not."""
+@click.option("--faults", is_flag=True, help="Check the faults on purpose instead.")
+def check(as_object: bool, faults: bool) -> None:
+    """Trigger every crash type and check that all it declares is captured. Exit 1 if not.
+
+    With --faults, inject every fault for a few spins, and check that it hits and that it shows.
+    """
+    if faults:
+        _check_faults(as_object=as_object)
+        return
     from rich.console import Console
 
     from kit.commands import check as checks
@@ -121,6 +128,28 @@ def check(as_object: bool) -> None:
     else:
         Console().print(checks.as_table(rows))
         click.echo("\n".join(checks.complaints(rows) or ["Nothing is missing."]))
+    if not all(row.ok for row in rows):
+        sys.exit(1)
+
+
+def _check_faults(*, as_object: bool) -> None:
+    from rich.console import Console
+
+    from kit.commands import check_faults as checks
+    from kit.reliability.faults.catalogue import FAULTS
+    from kit.reliability.faults.probe import Probe
+    from kit.workshop import Workshop
+
+    console = Console(stderr=True)
+    with Workshop.start(report=console.print) as workshop, console.status("") as progress:
+        rows, probe = [], Probe(workshop.url())
+        for number, fault in enumerate(FAULTS, 1):
+            progress.update(f"{number} of {len(FAULTS)}: {fault.name}")
+            rows.append(checks.check_fault(workshop, probe, fault))
+    if as_object:
+        click.echo(json.dumps(checks.faults_as_json(rows), indent=2))
+    else:
+        Console().print(checks.faults_as_table(rows))
     if not all(row.ok for row in rows):
         sys.exit(1)
 

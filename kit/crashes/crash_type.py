@@ -67,6 +67,7 @@ class Captured:
 class Assertion(StrEnum):
     """What is asserted of an absence that is not one of a field, in words for the reader."""
 
+    NO_EVENT = "no error event arrives"
     NO_OTHER_EVENT = "no other error event arrives"
     NO_SERVICE_SPAN = "the service that crashed sends no service span"
 

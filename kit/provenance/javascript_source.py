@@ -20,6 +20,7 @@ _SETTERS = {
     "setFingerprint": "fingerprint",
     "setTransactionName": "transaction",
     "addBreadcrumb": "breadcrumb",
+    "addFeatureFlag": "flag",
     "captureException": "capture",
     "captureMessage": "capture",
     "startSpan": "span",

@@ -77,6 +77,10 @@ _OURS = {
     "logged": "LoggingIntegration turned this log record into an event: ERROR and above.",
     "mechanism": "The hook that saw the error: no code of the notebook caught it.",
     "capture": "Captured by hand: the code goes on, so the error counts as handled.",
+    "field": "A processor of ours wrote it over what the SDK had put there, in the events of one "
+    "request.",
+    "flag": "The feature flags that were evaluated before the error, newest last. In Node.js the "
+    "SDK has no hook for OpenFeature that works, so one of ours tells it of each.",
 }
 
 
@@ -197,7 +201,9 @@ def _site(event: Event, path: Keys) -> Site | None:
             return _best(event, "tag", name)
         case ("contexts", "trace", "op" | "description", *_):
             return _span_site(event, get_path(event, path))
-        case ("contexts", "trace" | "profile" | "flags" | "response", *_):
+        case ("contexts", "flags", *_):
+            return _best(event, "flag")
+        case ("contexts", "trace" | "profile" | "response", *_):
             return None
         case ("contexts", "runtime", *_):
             return _best(event, "context", "runtime", exactly=True)
@@ -209,6 +215,8 @@ def _site(event: Event, path: Keys) -> Site | None:
             return _best(event, "user")
         case ("fingerprint", *_):
             return _best(event, "fingerprint", values=as_list(event.get("fingerprint")))
+        case ("release",) if event.get("release") != SERVICES[service(event)].release:
+            return _best(event, "field", "release", exactly=True)
         case ("level",):
             return _level(event)
         case ("message",):
@@ -489,6 +497,8 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
             return _fact_origin(fact, known) if fact else None
         case ("contexts", "trace", "op" | "description"):
             fact = sdk.spans.get(as_str(get_path(event, ("contexts", "trace", "origin"))))
+        case ("contexts", "flags", *_):
+            fact = _flag_fact(event, sdk, is_ours=known.is_ours)
         case ("level",):
             fact = sdk.levels.get(_mechanism(event))
             # That is the default: another was set, and the event does not say where.
@@ -504,6 +514,13 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
             fact = None
     fact = fact or _general(sdk is NODE, path, _framework(event, is_ours=known.is_ours))
     return _fact_origin(fact, known) if fact else None
+
+
+def _flag_fact(event: Event, sdk: Sdk, *, is_ours: bool) -> Fact | None:
+    """Return the integration that recorded feature flags; None where nothing names one."""
+    installed = as_list(get_path(event, ("sdk", "integrations")))
+    # Our services add its hook by themselves, and only once a flag is to be evaluated.
+    return next((fact for name, fact in sdk.flags.items() if is_ours or name in installed), None)
 
 
 def _mechanism_fact(sdk: Sdk, mechanism: Mapping[str, Any]) -> Fact | None:

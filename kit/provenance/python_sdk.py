@@ -55,7 +55,8 @@ class Sdk:
     ``mechanisms`` are facts by the type of a mechanism, and so are ``levels``, for mechanisms
     that set one, and ``handled``, for types that come from elsewhere when the error was handled.
     ``crumbs`` are facts by what tells breadcrumbs apart, ``spans`` by the origin of the span that
-    was open; ``without_span`` are those of a trace context by its keys where none was.
+    was open; ``without_span`` are those of a trace context by its keys where none was. ``flags``
+    are who records feature flags, by the name of the integration.
     """
 
     facts: tuple[Fact, ...]
@@ -65,13 +66,14 @@ class Sdk:
     levels: Mapping[str, Fact] = field(default_factory=dict)
     handled: Mapping[str, Fact] = field(default_factory=dict)
     without_span: Mapping[str, Fact] = field(default_factory=dict)
+    flags: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[Fact, ...]:
         """Every fact."""
         kinds = (
             *(self.mechanisms, self.crumbs, self.spans, self.levels),
-            *(self.handled, self.without_span),
+            *(self.handled, self.without_span, self.flags),
         )
         return (*self.facts, *(fact for kind in kinds for fact in kind.values()))
 
@@ -850,5 +852,25 @@ WITHOUT_SPAN = {
     }.items()
 }
 
-PYTHON = Sdk(FACTS, MECHANISMS, CRUMBS, SPANS, handled=HANDLED, without_span=WITHOUT_SPAN)
+# Integrations that record feature flags, by the names that an event lists them by.
+FLAGS = {
+    "openfeature": Fact(
+        "contexts/flags",
+        "OpenFeatureIntegration",
+        "The feature flags that were evaluated before the error, newest last. Its hook is called "
+        "after each evaluation by OpenFeature, and records those whose value is a boolean.",
+        "integrations.openfeature",
+        "add_feature_flag(details.flag_key, details.value)",
+    ),
+}
+
+PYTHON = Sdk(
+    FACTS,
+    MECHANISMS,
+    CRUMBS,
+    SPANS,
+    handled=HANDLED,
+    without_span=WITHOUT_SPAN,
+    flags=FLAGS,
+)
 ALL = PYTHON.all

@@ -109,6 +109,11 @@ class Source:
     def _read(self, file: str, function: str, node: ast.AST) -> Iterator[Site]:
         if isinstance(node, ast.Call):
             yield from self._call(file, function, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            item = node.targets[0]
+            name = _literal(item.slice)
+            if name and ast.unparse(item.value) == "event":
+                yield self._site("field", name, file, function, node, node.value)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
             target = node.targets[0]
             if target.attr in _SCOPE_ATTRIBUTES and "scope" in ast.unparse(target.value):

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from demo_services.redaction import FILTERED
 from kit.crashes.crash_type import Captured, CrashType
 from kit.html import render
+from kit.provenance.injections import injection_lines
 from kit.provenance.meanings import SDK_BLIND_BECAUSE
 from kit.provenance.origin import UNKNOWN, Origin, is_death, keys, origin_at
 from kit.provenance.report import report_kind
@@ -305,6 +306,11 @@ class _Card:
             if self.sdk_blind_because
             else f"Captured by {sdk}"
         )
+
+    @property
+    def injected(self) -> list[str]:
+        """What faults on purpose have to do with it, a sentence each."""
+        return injection_lines(self.event)
 
     # Report of a browser or a crash handler
 

@@ -1,0 +1,407 @@
+"""All faults, in the order in which a spin may meet them."""
+
+from difflib import get_close_matches
+
+from demo_services.faults.names import NO_OP
+from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
+from kit.actionable import WorkshopError
+from kit.crashes.common import local
+from kit.crashes.crash_type import Assertion, Captured, ExpectedError, NotCaptured
+from kit.reliability.faults.fault import Fault
+
+
+class UnknownFault(WorkshopError, LookupError):
+    """There is no fault of that name; the message names those that are like it."""
+
+
+def _flag(name: str) -> Captured:
+    return Captured(
+        f"contexts.flags.values[?flag=='{name}'].result | [0]",
+        "The flag that was on for this request: it is what the failing requests have in common.",
+    )
+
+
+def _unpaid(*chain: str) -> ExpectedError:
+    """What the game engine reports when payment does not charge a bet."""
+    return ExpectedError(
+        chain,
+        "generic",
+        handled=True,
+        fingerprint=("game-engine", "payment-failed", "charge"),
+        service=GAME_ENGINE,
+    )
+
+
+def _no_event(why: str, instead: str) -> NotCaptured:
+    return NotCaptured("An error event", why, instead, asserted=Assertion.NO_EVENT)
+
+
+_NO_SHARE = NotCaptured(
+    "The share of the requests that are hit, and its seed",
+    "Sentry's hook for OpenFeature records flags whose value is a boolean, and nothing else of the "
+    "evaluation.",
+    "Keep numbers in the journal of the rollout, or set a tag with them.",
+    "contexts.flags.values[?flag!=''].share | [0]",
+)
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="payment-fails",
+        title="Payment raises an error in the charge",
+        service=PAYMENT,
+        place="code",
+        happens=(
+            "The acquirer's answer is pending, and the charge reads an approval that it does not "
+            "have. Payment answers 500, and the game engine refuses the spin with 503."
+        ),
+        shows=("event", "refused"),
+        errors=(
+            ExpectedError(("TypeError",), "auto.http.express"),
+            _unpaid("HTTPStatusError"),
+        ),
+        captured=(
+            _flag("payment-fails"),
+            Captured(
+                "breadcrumbs[?category=='payment'].message | [-1]",
+                "What the acquirer answered: pending, so there is no approval yet.",
+            ),
+        ),
+        not_captured=(_NO_SHARE,),
+        find=(
+            "Open the event of payment, not that of the game engine: it has the stack trace. Both "
+            "are in the same trace."
+        ),
+        fix="Check the acquirer's answer against a schema where it arrives.",
+        mitigate="Turn the flag off.",
+        alert=(
+            "Alert on the share of failed spins. An alert on each new issue fires once, and not "
+            "again while the share grows."
+        ),
+    ),
+    Fault(
+        name="payment-slow",
+        title="Payment waits before it charges",
+        service=PAYMENT,
+        place="code",
+        happens="Payment waits for 2.5 seconds before it charges the bet. Then all is well.",
+        shows=("slow",),
+        slow_s=2.5,
+        not_captured=(
+            _no_event(
+                "Nothing fails: the answer comes within the game engine's deadline of 6 seconds.",
+                "Look at the spans: the time is in payment's, before its span for the charge.",
+            ),
+        ),
+        find="Compare the trace of a slow spin with that of a fast one: one span is longer.",
+        fix="Give each call a deadline, and do slow work after the answer.",
+        mitigate="Turn the flag off.",
+        alert="Alert on a percentile of the duration, such as p95. The error rate does not move.",
+    ),
+    Fault(
+        name="payment-dies",
+        title="The payment process is killed",
+        service=PAYMENT,
+        place="code",
+        happens=(
+            "The first request that is hit ends the process with SIGKILL. The supervisor starts it "
+            "again; the lease died with it. The game engine repeats its call until then."
+        ),
+        shows=("retried", "exit"),
+        errors=(
+            ExpectedError(
+                ("ProcessKilled",),
+                "supervisor",
+                level="fatal",
+                fingerprint=("payment", "process-death", "ProcessKilled"),
+            ),
+        ),
+        most_hits=1,
+        not_captured=(
+            NotCaptured(
+                "The flag",
+                "The process that evaluated it is dead, and its scope with it. The supervisor "
+                "writes the event from outside.",
+                "Search for what changed just before: the lease in the journal, a deployment.",
+                "contexts.flags",
+            ),
+        ),
+        find="Look for the supervisor's event: it names the signal and the request in flight.",
+        fix="SIGKILL comes from outside: find who sends it, first of all the out-of-memory killer.",
+        mitigate="Wait: it is started again by itself. If it dies each time, go back a release.",
+        alert=(
+            "Alert on the supervisor's event. The error rate does not move when callers repeat "
+            "their calls."
+        ),
+    ),
+    Fault(
+        name="payment-resets",
+        title="The answer of payment is lost on the wire",
+        service=GAME_ENGINE,
+        place="wire",
+        happens=(
+            "Payment books the bet, and a TCP reset loses its answer. The game engine repeats the "
+            "call with the same idempotency key, so the bet is booked once."
+        ),
+        shows=("retried",),
+        not_captured=(
+            _no_event(
+                "The second attempt succeeds. A call that was repeated leaves a breadcrumb, a log "
+                "and a metric, but no event.",
+                "Search the logs for “payment did not answer”, or chart game.payment_retries.",
+            ),
+        ),
+        find="Search the logs of a trace for “payment did not answer”.",
+        fix="Nothing in this code: the idempotency key is the fix. Find what cuts the connection.",
+        mitigate="Nothing to do while the retry succeeds. Watch whether it still does.",
+        alert="Alert on the metric game.payment_retries, with a low priority: nobody is hurt yet.",
+    ),
+    Fault(
+        name="payment-down",
+        title="Payment cannot be reached",
+        service=GAME_ENGINE,
+        place="wire",
+        happens=(
+            "Every connection to payment is refused. The game engine tries for 3 seconds, then "
+            "refuses the spin with 503."
+        ),
+        shows=("event", "refused", "slow"),
+        errors=(_unpaid("ConnectError", "ConnectError"),),
+        slow_s=2.5,
+        captured=(
+            _flag("payment-down"),
+            Captured("breadcrumbs.values[?category=='payment'] | [0]", "The first attempt failed."),
+        ),
+        not_captured=(_NO_SHARE,),
+        find="The event is of the game engine, which is well. Its breadcrumbs name each attempt.",
+        fix="Run more than one instance of payment, and put a load balancer before it.",
+        mitigate="Turn the flag off. In production: bring payment back, or send it no traffic.",
+        alert="Alert on the share of failed spins, with two windows: it burns the budget fast.",
+    ),
+    Fault(
+        name="ledger-slow",
+        title="Analytics is slow to store a spin",
+        service=GAME_ENGINE,
+        place="wire",
+        happens=(
+            "The answer of analytics takes 0.8 seconds more. That is within the ledger's deadline "
+            "of one second, and the player waits for it."
+        ),
+        shows=("slow",),
+        slow_s=0.8,
+        not_captured=(
+            _no_event(
+                "Nothing fails: the spin is stored in time.",
+                "Look at the span game.ledger of a slow spin.",
+            ),
+        ),
+        find="In the trace of a slow spin, game.ledger is longer than the spin itself.",
+        fix="Answer the player first, and store the spin afterwards.",
+        mitigate="Turn the flag off.",
+        alert="Alert on p95 of the duration. A threshold above a second does not see this.",
+    ),
+    Fault(
+        name="ledger-down",
+        title="Analytics cannot be reached, and the game goes on",
+        service=GAME_ENGINE,
+        place="wire",
+        happens=(
+            "The connection to analytics is refused. The spin succeeds, and the statistics do not "
+            "have it."
+        ),
+        shows=("hole",),
+        not_captured=(
+            _no_event(
+                "The game engine catches the error: a breadcrumb, a log and a metric are all that "
+                "it leaves.",
+                "Search the logs for “spin was not stored”, or chart game.spins_not_stored.",
+            ),
+        ),
+        find="Search the logs for “spin was not stored”; its reason names the error.",
+        fix="Queue spins that cannot be stored, and store them later.",
+        mitigate="Turn the flag off. Spins that are missing can be restored from payment's books.",
+        alert="Alert on the metric game.spins_not_stored. Success and latency see nothing.",
+    ),
+    Fault(
+        name="mongo-slow",
+        title="The database answers late",
+        service=ANALYTICS,
+        place="wire",
+        happens=(
+            "The database's answers take 1.5 seconds more. The ledger gives up after one second: "
+            "the spin is late, and the game engine does not know whether it was stored."
+        ),
+        shows=("hole", "slow"),
+        slow_s=0.9,
+        not_captured=(
+            _no_event(
+                "The game engine catches the time-out, and analytics only answers late.",
+                "Search the logs for “spin was not stored”.",
+            ),
+        ),
+        find="In the trace of a slow spin, the span of the database is longest.",
+        fix="Give the call to the database a deadline below the caller's.",
+        mitigate="Turn the flag off.",
+        alert="Alert on p95 of the duration and on game.spins_not_stored: together they say where.",
+    ),
+    Fault(
+        name="mongo-down",
+        title="The database cannot be reached",
+        service=ANALYTICS,
+        place="wire",
+        happens=(
+            "The driver finds no server and raises ServerSelectionTimeoutError. Analytics reports "
+            "it, and the statistics do not have the spin."
+        ),
+        shows=("event", "hole"),
+        errors=(
+            ExpectedError(
+                ("ServerSelectionTimeoutError",),
+                "generic",
+                handled=True,
+                fingerprint=("analytics", "database-unreachable"),
+            ),
+        ),
+        captured=(_flag("mongo-down"),),
+        not_captured=(_NO_SHARE,),
+        find="The event is of analytics: the driver's message names the address that it tried.",
+        fix="Run a replica set, and let the driver choose another server.",
+        mitigate="Turn the flag off. In production: bring the database back.",
+        alert="Alert on the issue of analytics. Players notice nothing, so it need not wake you.",
+    ),
+    Fault(
+        name="engine-blocks",
+        title="A computation blocks the event loop",
+        service=GAME_ENGINE,
+        place="code",
+        happens=(
+            "The game engine computes for 2 seconds in its event loop. Every other request waits "
+            "for it, whether it is hit or not."
+        ),
+        shows=("slow",),
+        slow_s=2.0,
+        share=0.05,
+        not_captured=(
+            _no_event(
+                "Nothing fails, and a blocked loop cannot report itself.",
+                "Look at the profile of a slow trace: the function is the widest bar.",
+            ),
+        ),
+        find="Many spins are slow at once, most of them for no reason in their own spans.",
+        fix="Compute in a thread or process, with asyncio.to_thread or a pool.",
+        mitigate="Turn the flag off.",
+        alert="Alert on p99 of the duration. The mean hides it while few requests are hit.",
+    ),
+    Fault(
+        name="engine-leaks",
+        title="The game engine keeps memory",
+        service=GAME_ENGINE,
+        place="code",
+        happens=(
+            "Each spin that is hit keeps 2 MB. Beyond 128 MB the game engine raises MemoryError. "
+            "The end of the lease gives the memory back."
+        ),
+        shows=("kept",),
+        kept_mb=2.0,
+        most_mb=128.0,
+        not_captured=(
+            _no_event(
+                "A request that leaks succeeds. What it leaves shows in the process only.",
+                "Chart the metric game.replay_cache, or compare process.memory_mb of events.",
+            ),
+        ),
+        find="Chart the metric game.replay_cache, and the memory of the process beside it.",
+        fix="Bound what is kept: a cache needs a size.",
+        mitigate="Turn the flag off, or restart the process before its memory is full.",
+        alert="Alert on the trend of the memory. At a threshold of 80 % little time is left.",
+    ),
+    Fault(
+        name="bad-release",
+        title="A new release pays out with a bug",
+        service=GAME_ENGINE,
+        place="code",
+        happens=(
+            "Spins that are hit run the payout of release 1.1.0. It keeps streaks by a player's "
+            "name, looks them up by the id, and fails with a KeyError."
+        ),
+        shows=("event", "refused"),
+        errors=(ExpectedError(("KeyError",), "tornado"),),
+        captured=(
+            _flag("bad-release"),
+            local("streaks", "The keys are names of players, and an id is looked up."),
+            Captured("release", "The release that ran: all events of the issue have this one."),
+        ),
+        not_captured=(_NO_SHARE,),
+        find="All events of the issue have one release, and it is the newest.",
+        fix="Look streaks up by name, and let a test of the release play a spin.",
+        mitigate="Go back to release 1.0.0. Here: turn the flag off.",
+        alert="Alert on issues whose first release is the newest one.",
+    ),
+    Fault(
+        name="clock-skew",
+        title="The clock of the game engine is an hour ahead",
+        service=GAME_ENGINE,
+        place="code",
+        happens=(
+            "The game engine stamps the spin an hour ahead. Analytics refuses what is from the "
+            "future with 422, and the statistics do not have the spin."
+        ),
+        shows=("hole",),
+        not_captured=(
+            _no_event(
+                "Analytics refuses bad input without an event, and the game engine catches the "
+                "error.",
+                "Search the logs for “spin was not stored”: the reason says 422.",
+            ),
+        ),
+        find="Search the logs for “spin was not stored”; the reason names the status 422.",
+        fix="Let the service that stores a spin stamp it, or synchronise the clocks.",
+        mitigate="Turn the flag off.",
+        alert="Alert on game.spins_not_stored, and on the share of answers with 422.",
+    ),
+    Fault(
+        name="gateway-truncates",
+        title="The gateway sends half of an answer",
+        service=GATEWAY,
+        place="code",
+        happens=(
+            "The gateway answers 200 with half of the JSON. The services behind it did all their "
+            "work: the bet is charged."
+        ),
+        shows=("broken",),
+        not_captured=(
+            _no_event(
+                "For each service the request succeeded. Only the caller cannot read the answer.",
+                "Report in the caller: what it cannot parse is an error there.",
+            ),
+        ),
+        find="Only the caller knows. Compare its errors with the gateway's, which has none.",
+        fix="Send the length of the body, and check it in the caller.",
+        mitigate="Turn the flag off.",
+        alert="Alert on errors of the caller. Every service's own dashboard is green.",
+    ),
+)
+
+# It only looks like a fault: its flag is evaluated. Every service has it.
+NO_OP_FAULT = Fault(
+    name=NO_OP,
+    title="Nothing happens",
+    service=GAME_ENGINE,
+    place="code",
+    happens="A flag is evaluated for each request, and nothing else is done.",
+    shows=(),
+    find="Compare requests with the flag on and off: they do not differ.",
+    fix="There is nothing to fix.",
+    mitigate="There is nothing to mitigate.",
+    alert="An alert that fires on it is a false alarm.",
+)
+
+_BY_NAME = {fault.name: fault for fault in (*FAULTS, NO_OP_FAULT)}
+
+
+def find_fault(name: str) -> Fault:
+    """Return the fault of that name. Raises UnknownFault with names that are like it."""
+    if fault := _BY_NAME.get(name):
+        return fault
+    close = get_close_matches(name, _BY_NAME, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(_BY_NAME)}."
+    raise UnknownFault(f"There is no fault {name!r}. {hint}")

@@ -1,0 +1,130 @@
+"""Leases of faults, as the services keep them: set, read and ended through the gateway."""
+
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from demo_services.services import GATEWAY, ROUTED, Service
+from kit.actionable import WorkshopError
+from kit.frontend.gateway import GatewayClient
+from kit.reading.payload import as_list, as_mapping, as_mappings, as_str
+from kit.system.clients import sentry_off
+
+# The last requests, by which their own errors are told apart.
+KEPT_TRACES = 500
+# The services that evaluate flags, the one that is asked first at the beginning.
+LESSORS: tuple[Service, ...] = (GATEWAY, *ROUTED.values())
+
+
+@dataclass(frozen=True)
+class LeaseState:
+    """A fault that a service has, or had; times are in seconds since the epoch.
+
+    ``evaluated`` and ``hit`` count requests, ``hits`` are the ids of the traces that were hit,
+    the last 2,000. ``ended_by`` is one of lease, cleared and replaced.
+    """
+
+    fault: str
+    flag: str
+    share: float
+    seed: int
+    began_at: float
+    until: float
+    ended_at: float | None
+    ended_by: str | None
+    evaluated: int
+    hit: int
+    hits: tuple[str, ...]
+
+
+def read_lease_state(sent: Mapping[str, Any]) -> LeaseState:
+    """Return the state that a service sent. Raises KeyError and ValueError when it is none."""
+    ended_at = sent["ended_at"]
+    return LeaseState(
+        fault=as_str(sent["fault"]),
+        flag=as_str(sent["flag"]),
+        share=float(sent["share"]),
+        seed=int(sent["seed"]),
+        began_at=float(sent["began_at"]),
+        until=float(sent["until"]),
+        ended_at=None if ended_at is None else float(ended_at),
+        ended_by=as_str(sent["ended_by"]) or None,
+        evaluated=int(sent["evaluated"]),
+        hit=int(sent["hit"]),
+        hits=tuple(map(as_str, as_list(sent["hits"]))),
+    )
+
+
+class LeaseClient:
+    """Sets and ends faults of the services through ``gateway``.
+
+    What it sends is neither traced nor reported: it is no work of the system.
+    """
+
+    def __init__(self, gateway: GatewayClient) -> None:
+        self._gateway = gateway
+        self._trace_ids: deque[str] = deque(maxlen=KEPT_TRACES)
+
+    def has_sent(self, trace_id: str) -> bool:
+        """Whether a trace is that of a request of this client."""
+        return trace_id in self._trace_ids
+
+    def begin(
+        self, service: Service, fault: str, *, share: float, seconds: float, seed: int, flag: str
+    ) -> LeaseState:
+        """Switch a fault on. Raises WorkshopError with the service's own words when it refuses."""
+        wanted = {"fault": fault, "share": share, "seconds": seconds, "seed": seed, "flag": flag}
+        return read_lease_state(self._call(service, "POST", json=wanted))
+
+    def read(self, service: Service) -> tuple[LeaseState, ...]:
+        """Return the faults that are on, then those that were, the latest first.
+
+        Raises WorkshopError when the service does not answer.
+        """
+        answer = self._call(service, "GET")
+        ended = reversed(as_mappings(as_list(answer.get("ended"))))
+        return tuple(map(read_lease_state, (*as_mappings(answer.get("faults")), *ended)))
+
+    def end(self, service: Service, fault: str) -> None:
+        """Switch a fault off. Raises WorkshopError when the service does not answer."""
+        self._call(service, "DELETE", params={"fault": fault})
+
+    def read_all(self) -> Iterator[tuple[Service, tuple[LeaseState, ...] | WorkshopError]]:
+        """Yield each service with its faults, or with why it does not tell them."""
+        for service in LESSORS:
+            try:
+                yield service, self.read(service)
+            except WorkshopError as error:
+                yield service, error
+
+    def _call(self, service: Service, method: str, **options: Any) -> Mapping[str, Any]:
+        trace_id = uuid.uuid4().hex
+        self._trace_ids.append(trace_id)
+        headers = {"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-0"}
+        with sentry_off():
+            path = faults_path(service)
+            answer = self._gateway.request(method, path, headers=headers, **options)
+        body = _read_object(answer)
+        if answer.is_error:
+            detail = as_str(body.get("detail")) or "The answer says nothing more."
+            raise WorkshopError(
+                f"{service.name} did not take {method} {path}: HTTP {answer.status_code}. {detail}"
+            )
+        return body
+
+
+def faults_path(service: Service) -> str:
+    """Return the path of a service's faults at the gateway."""
+    debug = "/debug" if service is GATEWAY else f"/api/v1/{service.prefix}/debug"
+    return f"{debug}/faults"
+
+
+def _read_object(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        return as_mapping(answer.json())
+    except ValueError:
+        return {}

@@ -1,0 +1,66 @@
+"""Spins that are sent to see what a fault does to them: a few, each with a trace of its own."""
+
+import asyncio
+import json
+import time
+import uuid
+from contextlib import suppress
+
+import httpx
+
+from demo_services.connections import ONE_REQUEST
+from demo_services.services import GAME_ENGINE
+from kit.reliability.traffic.outcomes import Answer, AnswerKind
+from kit.system.clients import sentry_off
+
+PATIENCE_S = 20.0
+BET = 1
+# Each has a purse that lasts.
+PLAYERS = 50
+# As for the traffic: a player who cannot pay is no failure.
+_NOT_VALID = {402, 409, 422, 429}
+
+
+class Probe:
+    """Sends spins to the gateway at ``url``.
+
+    The spins are not sampled, and nothing of them is reported by this process.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/api/v1/{GAME_ENGINE.prefix}/spin"
+
+    def play(self, count: int, *, every_s: float = 0.0) -> list[Answer]:
+        """Send so many spins, one each ``every_s`` seconds; return the answers, in that order."""
+        # Not in this thread's loop: a notebook has one that runs.
+        with sentry_off(), asyncio.Runner() as runner:
+            return runner.run(self._play(count, every_s))
+
+    async def _play(self, count: int, every_s: float) -> list[Answer]:
+        began = time.time()
+        async with httpx.AsyncClient(
+            trust_env=False, limits=ONE_REQUEST, timeout=PATIENCE_S
+        ) as http:
+            spins = (self._spin(http, number, began + number * every_s) for number in range(count))
+            return list(await asyncio.gather(*spins))
+
+    async def _spin(self, http: httpx.AsyncClient, number: int, due: float) -> Answer:
+        await asyncio.sleep(due - time.time())
+        trace_id, player = uuid.uuid4().hex, f"probe-{number % PLAYERS}"
+        status = None
+        with suppress(httpx.HTTPError, ValueError):
+            answer = await http.post(
+                self._url,
+                json={"player": player, "bet": BET},
+                headers={"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-0"},
+            )
+            json.loads(answer.content)
+            status = answer.status_code
+        took_s = time.time() - due
+        return Answer(due, trace_id, "spin", player, status, took_s, _kind(status))
+
+
+def _kind(status: int | None) -> AnswerKind:
+    if status in _NOT_VALID:
+        return "not valid"
+    return "good" if status is not None and status < 500 else "bad"
