@@ -85,14 +85,14 @@ class ToolAnswerError(ActionableError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ToolAnswer:
     """What a tool found: ``untrusted`` is from events, ``remarks`` are the kit's words."""
 
     untrusted: dict[str, Any]
     remarks: list[str]
 
 
-def enclose(answer: Answer) -> str:
+def enclose(answer: ToolAnswer) -> str:
     """Return an answer as text, in which a number drawn for it encloses what is untrusted.
 
     An event that was stored before cannot know the number.
@@ -161,7 +161,7 @@ class _AnswerDraft:
         """Add words of the kit's own: nothing of an event may be in them."""
         self._remarks += filter(None, remarks)
 
-    def finish(self) -> Answer:
+    def finish(self) -> ToolAnswer:
         """Return the answer."""
         cut = list(self._lost)
         if self._texts:
@@ -169,7 +169,7 @@ class _AnswerDraft:
         if self._entries:
             cut.append(f"{count_noun(self._entries, 'value')} left out")
         remarks = [*self._remarks, *([f"Cut for length: {'; '.join(cut)}."] if cut else [])]
-        return Answer(self._found, remarks)
+        return ToolAnswer(self._found, remarks)
 
     def _take(self, cleaned: Any) -> bool:
         size = _size(cleaned)
@@ -231,7 +231,7 @@ def _fit(cleaned: Any, room: int) -> Any:
 # Projects and issues
 
 
-def answer_projects(store: Store) -> Answer:
+def answer_projects(store: Store) -> ToolAnswer:
     """Return each project and how many items of which type it has sent."""
     draft = _AnswerDraft()
     counts = store.count_by_project()
@@ -242,7 +242,7 @@ def answer_projects(store: Store) -> Answer:
     return draft.finish()
 
 
-def answer_issues(store: Store, project: str | None, last: int) -> Answer:
+def answer_issues(store: Store, project: str | None, last: int) -> ToolAnswer:
     """Return the issues of the ``last`` error events of a project, or of all."""
     _check_project(store, project)
     stored = store.items(type="event", project=project, limit=last)
@@ -282,7 +282,7 @@ def _issue(issue: Issue, traces: Mapping[str | None, str]) -> dict[str, Any]:
 # An event
 
 
-def answer_event(store: Store, event_id: str, project: str | None) -> Answer:
+def answer_event(store: Store, event_id: str, project: str | None) -> ToolAnswer:
     """Return one error event, with what its card shows."""
     _check_project(store, project)
     known = _read_id(event_id, "event_id", "list_issues")
@@ -412,7 +412,7 @@ def _breadcrumb(crumb: Mapping[str, Any], event: Event) -> dict[str, Any]:
 # A trace
 
 
-def answer_trace(store: Store, given: str) -> Answer:
+def answer_trace(store: Store, given: str) -> ToolAnswer:
     """Return the spans of a trace as a tree, and its errors."""
     known, items = _trace_items(store, given)
     reading = read_spans(items)
@@ -474,7 +474,7 @@ def _walk(found: Sequence[Span]) -> Iterator[tuple[Span, int]]:
 # Logs and profiles
 
 
-def answer_logs(store: Store, given: str | None, project: str | None, last: int) -> Answer:
+def answer_logs(store: Store, given: str | None, project: str | None, last: int) -> ToolAnswer:
     """Return the last logs of a trace, or of a project."""
     _check_project(store, project)
     if given is not None:
@@ -510,7 +510,7 @@ def _log(entry: LogEntry) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value}
 
 
-def answer_profile(store: Store, given: str, project: str | None) -> Answer:
+def answer_profile(store: Store, given: str, project: str | None) -> ToolAnswer:
     """Return where the time of a trace's service spans went, by the profiles of their services."""
     _check_project(store, project)
     known, items = _trace_items(store, given)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from kit.actionable import ActionableError
 from kit.commands import mcp_answers as answers
-from kit.commands.mcp_answers import WARNING, Answer
+from kit.commands.mcp_answers import WARNING, ToolAnswer
 from kit.ingest.store import ReadOnlyStore
 
 STORE = "captured.sqlite3"
@@ -83,7 +83,7 @@ class StoreTools:
         """Read the structured logs of one trace or of one project, the newest first."""
         return self._answer(answers.answer_logs, trace_id, project, last)
 
-    def _answer(self, read: Callable[..., Answer], *arguments: Any) -> CallToolResult:
+    def _answer(self, read: Callable[..., ToolAnswer], *arguments: Any) -> CallToolResult:
         try:
             with closing(ReadOnlyStore(self._path)) as store:
                 found = read(store, *arguments)
@@ -92,7 +92,7 @@ class StoreTools:
         return as_result(found)
 
 
-def as_result(answer: Answer) -> CallToolResult:
+def as_result(answer: ToolAnswer) -> CallToolResult:
     """Return an answer in both forms that clients read: text, and structured content."""
     return CallToolResult(
         content=[TextContent(type="text", text=answers.enclose(answer))],

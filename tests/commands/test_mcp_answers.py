@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.commands import mcp_answers as answers
-from kit.commands.mcp_answers import WARNING, Answer, ToolAnswerError, enclose, visible
+from kit.commands.mcp_answers import WARNING, ToolAnswer, ToolAnswerError, enclose, visible
 from kit.ingest.store import ReadOnlyStore, Store, StoreError
 from tests.commands.untrusted import ATTACK, marks
 from tests.ingest.sending import body, error, item, new_id, store_away
@@ -25,7 +25,7 @@ def own(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def read_back(store: Store, **event: object) -> Answer:
+def read_back(store: Store, **event: object) -> ToolAnswer:
     """Store an event, and answer with it."""
     store_away(store, error(new_id(), **event))
     stored = store.items(type="event", limit=1)[0].event_id

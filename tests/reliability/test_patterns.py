@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 from urllib.parse import unquote
 
@@ -16,10 +17,10 @@ from kit.crashes.crash_type import Captured, CrashType, ExpectedError, NotCaptur
 from kit.experiments.blind_spots.catalogue import BLIND_SPOTS
 from kit.ingest.store import Store, StoredItem
 from kit.reading.server import references
+from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.fault import Fault, Sign
 from kit.reliability.patterns import references as own_references
 from kit.reliability.patterns.advice import SIGNS, alert_on_crash, alert_on_fault, search_fault
-from kit.reliability.patterns.declared import declared_faults
 from kit.reliability.patterns.evidence import facts
 from kit.reliability.patterns.library import Patterns, Practices, UnknownPattern, no_address
 from kit.reliability.patterns.practices import PRACTICES, Practice, Proof
@@ -62,7 +63,6 @@ LOUD = Fault(
     mitigate="Wait.",
     alert="Alert on the share.",
 )
-FAULTS = declared_faults() or (SILENT, LOUD)
 LIBRARY = Patterns(NOTHING, FAULTS)
 DOCUMENTED = {
     each.url
@@ -234,13 +234,13 @@ def test_an_alert_is_derived_from_level_and_handling(crash: CrashType) -> None:
 
 def test_the_rule_for_a_fault_counts_no_users() -> None:
     unhandled = with_errors(LOUD, ExpectedError(("CoinError",), "generic"))
-    for fault in (LOUD, unhandled, *declared_faults()):
+    for fault in (LOUD, unhandled, *FAULTS):
         assert not alert_on_fault(fault).counts_users
 
 
 def rules() -> set[str]:
     unhandled = with_errors(LOUD, ExpectedError(("CoinError",), "generic"))
-    faults = (SILENT, LOUD, unhandled, *declared_faults())
+    faults = (SILENT, LOUD, unhandled, *FAULTS)
     every = [*map(alert_on_crash, CRASHES), *map(alert_on_fault, faults)]
     return {rule.code for rule in every if rule.code}
 
@@ -310,6 +310,7 @@ def test_faults_that_leave_an_event_are_injected_and_spun_until_one_arrives(
 ) -> None:
     monkeypatch.setattr("kit.reliability.patterns.recordings.FLAG_DEADLINE_S", 0.6)
     injected: list[Any] = []
+    spins = iter([flagged("other"), flagged("coin-stuck")])
 
     @contextmanager
     def inject(name: str, **options: Any) -> Iterator[None]:
@@ -318,10 +319,8 @@ def test_faults_that_leave_an_event_are_injected_and_spun_until_one_arrives(
         injected.append("off")
 
     reports: list[str] = []
-    spin = iter([flagged("other"), flagged("coin-stuck")])
-    found = record_faults(
-        inject, lambda: put(store, next(spin)), store, (SILENT, LOUD), reports.append
-    )
+    system: Any = SimpleNamespace(inject=inject, spin=lambda: put(store, next(spins)), store=store)
+    found = record_faults(system, (SILENT, LOUD), reports.append)
     assert injected == [("coin-stuck", 1.0), "off"]
     last = found["coin-stuck"][-1].payload
     assert last["contexts"]["flags"]["values"] == [{"flag": "coin-stuck", "result": True}]
@@ -359,8 +358,8 @@ def test_each_practice_has_a_proof_that_is_declared(practice: Practice) -> None:
         assert len(list(filter(None, said))) == 1
         if proof.line:
             assert (spots[proof.subject].line, spots[proof.subject].captured) == (proof.line, False)
-        elif "/" in proof.subject or declared_faults():
-            assert look_up(proof, declared_faults(), NOTHING).says
+        else:
+            assert look_up(proof, FAULTS, NOTHING).says
 
 
 @pytest.mark.parametrize(
@@ -403,7 +402,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "patterns"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
-    written = write_site(folder, LIBRARY, Practices(NOTHING, declared_faults()))
+    written = write_site(folder, LIBRARY, Practices(NOTHING, FAULTS))
     assert [path.name for path in written[:2]] == [INDEX, GUIDE]
     return folder
 

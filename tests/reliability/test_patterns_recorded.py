@@ -15,8 +15,8 @@ from kit.issues import Issues, read_issues
 from kit.outcome import Outcome
 from kit.reading.event import canonical, find_value
 from kit.reading.payload import as_list
+from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.patterns.advice import alert_on_crash, search_crash
-from kit.reliability.patterns.declared import declared_faults, errors_of
 from kit.reliability.patterns.evidence import facts
 from kit.reliability.patterns.library import Patterns, Practices, crash_section, fault_section
 from kit.reliability.patterns.recordings import (
@@ -194,21 +194,17 @@ def test_a_workshop_shows_what_it_captured(workshop: Workshop) -> None:
 
 @pytest.mark.slow
 def test_the_page_of_each_fault_shows_its_events(workshop: Workshop) -> None:
-    inject = getattr(workshop, "inject", None)
-    if inject is None:
-        pytest.skip("No fault can be injected here.")
     reports: list[str] = []
-    faults = declared_faults()
-    items = record_faults(inject, workshop.spin, workshop.store, faults, reports.append)
+    items = record_faults(workshop, FAULTS, reports.append)
     assert reports == []
     recordings = FreshRecordings(faults=items)
-    for fault in faults:
+    for fault in FAULTS:
         section = fault_section(fault, recordings)
         assert all(recorded.facts for recorded in section.recorded)
-        assert len(section.recorded) == len(errors_of(fault))
+        assert len(section.recorded) == len(fault.errors)
         assert not any(each.is_broken for each in (*section.claims, *section.absences))
         assert not section.alert.counts_users, "Events of payment name no user."
-    guide = Practices(recordings, faults)
+    guide = Practices(recordings, FAULTS)
     for practice in guide:
         for proof in guide.proofs(practice):
             if proof.kind == "fault" and proof.path:

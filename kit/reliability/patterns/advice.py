@@ -9,7 +9,6 @@ from kit.crashes.pages import ALERTS
 from kit.reading.event import LEVELS
 from kit.reading.server.references import Reference
 from kit.reliability.faults.fault import Fault
-from kit.reliability.patterns.declared import errors_of, has_flag
 from kit.reliability.patterns.references import ISSUE_SEARCH, SPAN_SEARCH
 
 # More affected users in five minutes than a floor of so many are no bad luck of one of them.
@@ -129,8 +128,8 @@ def _parameter(crash: CrashType) -> str:
 
 def search_fault(fault: Fault) -> Search | None:
     """Return how to find the error events of a fault; None for one that leaves none."""
-    errors = errors_of(fault)
-    if not has_flag(fault):
+    errors = fault.errors
+    if not fault.makes_errors:
         service = (errors[0].service or fault.service).name if errors else ""
         return _search_error(errors[0], service) if errors else None
     path = f"contexts.flags.values[?flag=='{fault.name}'].result | [0]"
@@ -152,11 +151,11 @@ def alert_on_crash(crash: CrashType) -> AlertAdvice:
 
 def alert_on_fault(fault: Fault) -> AlertAdvice:
     """Return the rule for the error events of a fault, or why there can be none."""
-    if errors := errors_of(fault):
+    if errors := fault.errors:
         rule = _alert_on_errors(errors)
         # Not every service that a spin calls knows whose it is: without users none are counted.
         return _SHARE_FAILS if rule is _UNHANDLED else rule
-    if has_flag(fault):
+    if fault.makes_errors:
         return _MANY_ERRORS
     return AlertAdvice(
         "A request that it hits leaves no error event with the flag, so no rule on issues sees "

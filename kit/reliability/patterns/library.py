@@ -17,6 +17,7 @@ from kit.crashes.crash_type import Captured, CrashType, NotCaptured
 from kit.html import render
 from kit.outcome import Event
 from kit.reading.server.references import Reference
+from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.fault import Fault
 from kit.reliability.patterns.advice import (
     SIGNS,
@@ -28,7 +29,6 @@ from kit.reliability.patterns.advice import (
     search_fault,
     signs_of_fault,
 )
-from kit.reliability.patterns.declared import declared_faults, errors_of
 from kit.reliability.patterns.evidence import (
     Absence,
     Claim,
@@ -141,8 +141,7 @@ def fault_section(fault: Fault, recordings: Recordings) -> PatternSection:
     """Return what the page of a fault says."""
     events = recordings.events_of_fault(fault)
     reporters = [
-        (" ← ".join(error.chain), (error.service or fault.service).name)
-        for error in errors_of(fault)
+        (" ← ".join(error.chain), (error.service or fault.service).name) for error in fault.errors
     ]
     recorded = [
         Recorded(name, service, facts(event) if event else ())
@@ -194,7 +193,7 @@ def _signs_of_crash(crash: CrashType) -> Iterator[str]:
 def _signs_of_fault(fault: Fault) -> set[str]:
     """Return what is seen of a fault: of its error events, whether they are handled."""
     signs: set[str] = {*fault.shows}
-    if errors := errors_of(fault):
+    if errors := fault.errors:
         signs.discard("event")
         signs |= {HANDLED if error.handled else UNHANDLED for error in errors}
     return signs
@@ -255,7 +254,7 @@ class Patterns(Sequence[Pattern]):
     """All pages of the library; shown in a notebook as an index of them."""
 
     recordings: Recordings = field(repr=False)
-    faults: tuple[Fault, ...] = field(default_factory=declared_faults, repr=False)
+    faults: tuple[Fault, ...] = field(default=FAULTS, repr=False)
 
     @property
     def names(self) -> list[str]:
@@ -347,7 +346,7 @@ class Practices(Sequence[Practice]):
     """The guide; shown in a notebook as a page. Each practice has what proves it."""
 
     recordings: Recordings = field(repr=False)
-    faults: tuple[Fault, ...] = field(default_factory=declared_faults, repr=False)
+    faults: tuple[Fault, ...] = field(default=FAULTS, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Practice: ...

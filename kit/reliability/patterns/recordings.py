@@ -13,13 +13,12 @@ from kit.crashes.expectation import exception_types
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event, Outcome, make_event
 from kit.reading.payload import as_list, as_mapping, exceptions, get_path
+from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.fault import Fault
-from kit.reliability.patterns.declared import declared_faults, errors_of, has_flag
 from kit.reliability.patterns.evidence import flags_of
 
 Found = Sequence[Event | None]
 Report = Callable[[str], None]
-Inject = Callable[..., AbstractContextManager[Any]]
 # Who reports an error, and what is declared of it.
 Wanted = tuple[str, ExpectedError]
 
@@ -99,7 +98,7 @@ def _wanted(crash: CrashType) -> list[Wanted]:
 
 
 def _wanted_of_fault(fault: Fault) -> list[Wanted]:
-    return [((error.service or fault.service).name, error) for error in errors_of(fault)]
+    return [((error.service or fault.service).name, error) for error in fault.errors]
 
 
 def _as_events(items: Iterable[StoredItem | None]) -> list[Event | None]:
@@ -121,13 +120,13 @@ def _match(wanted: Iterable[Wanted], items: Iterable[StoredItem]) -> list[Stored
 def _match_fault(fault: Fault, items: Sequence[StoredItem]) -> list[StoredItem | None]:
     """Return for each declared error of a fault an event; that with the flag comes first."""
     hit = [item for item in items if item.type == "event"]
-    if has_flag(fault):
+    if fault.makes_errors:
         hit = [item for item in hit if flags_of(item.payload).get(fault.name) is True]
         # Best one for which nothing else was on.
         hit.sort(key=lambda item: sum(map(bool, flags_of(item.payload).values())))
     wanted = _wanted_of_fault(fault)
     if not wanted:
-        return [*hit[:1]] if has_flag(fault) else []
+        return [*hit[:1]] if fault.makes_errors else []
     first = _match(wanted[:1], hit)
     others = [item for item in items if item is not first[0]]
     return [*first, *_match(wanted[1:], others)]
@@ -158,6 +157,11 @@ class CrashableSystem(Protocol):
     def spin(self) -> object:
         """Play one spin."""
 
+    def inject(
+        self, name: str, share: float | None = None, seconds: float | None = None
+    ) -> AbstractContextManager[Any]:
+        """Switch a fault on for the block."""
+
 
 def record_all(system: CrashableSystem, report: Report) -> FreshRecordings:
     """Fire each crash type, and each fault that leaves an event, once; return what arrived.
@@ -165,11 +169,7 @@ def record_all(system: CrashableSystem, report: Report) -> FreshRecordings:
     ``report`` is given what could not be recorded: its page then says so.
     """
     items = record_crashes(system.trigger, CRASHES, report)
-    inject = getattr(system, "inject", None)
-    faults = declared_faults() if inject is not None else ()
-    return FreshRecordings(
-        items, record_faults(inject, system.spin, system.store, faults, report) if inject else {}
-    )
+    return FreshRecordings(items, record_faults(system, FAULTS, report))
 
 
 def record_crashes(
@@ -190,11 +190,7 @@ def record_crashes(
 
 
 def record_faults(
-    inject: Inject,
-    spin: Callable[[], object],
-    store: Store,
-    faults: Iterable[Fault],
-    report: Report,
+    system: CrashableSystem, faults: Iterable[Fault], report: Report
 ) -> dict[str, Sequence[StoredItem]]:
     """Inject each fault that leaves an error event into a few spins, and return what arrived.
 
@@ -202,11 +198,11 @@ def record_faults(
     """
     recorded: dict[str, Sequence[StoredItem]] = {}
     for fault in faults:
-        if not has_flag(fault) and not errors_of(fault):
+        if not fault.makes_errors and not fault.errors:
             continue
         try:
-            with inject(fault.name, share=1.0, seconds=FAULT_S):
-                recorded[fault.name] = _spin_until_hit(spin, store, fault)
+            with system.inject(fault.name, share=1.0, seconds=FAULT_S):
+                recorded[fault.name] = _spin_until_hit(system.spin, system.store, fault)
         except ActionableError as error:
             report(f"{fault.name}: {error}")
             continue
