@@ -3,6 +3,7 @@
 import atexit
 import os
 import threading
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -40,7 +41,22 @@ from kit.ingest.relay import Relay
 from kit.ingest.store import Store
 from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
+from kit.provenance.injections import INJECTIONS
 from kit.reading.grouping import Rule
+from kit.reliability.drill.board import ALONE, DrillBoard, draw_board, read_board
+from kit.reliability.drill.drill import Drill
+from kit.reliability.drill.environment import (
+    DrillEnvironment,
+    PagingRule,
+    fail_naturally,
+    missing_faults,
+    page_times,
+    play_probe,
+    restart_server,
+)
+from kit.reliability.drill.scenario import MINUTES, draw_scenario, seed_of_the_day
+from kit.reliability.drill.worth import Assumptions, CaseForSentry, TimedExperiment, make_case
+from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.evidence import AnswerSource
 from kit.reliability.faults.injection import Injection
 from kit.reliability.faults.injector import Injector
@@ -75,6 +91,7 @@ class Workshop:
     def __init__(self, system: System) -> None:
         self._system = system
         self._slots: SlotMachine | None = None
+        self._drill: Drill | None = None
         # Programs and pages of the learner's own, by project.
         self._own: dict[str, BackgroundServer] = {}
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
@@ -115,6 +132,7 @@ class Workshop:
             self.hook.off()
             self._end_autoplay()
             self._injector.stop()
+            self._end_drill()
             for own in self._own.values():
                 own.stop()
             self._system.stop()
@@ -504,6 +522,76 @@ class Workshop:
         engine = GAME_ENGINE.name
         client, log = self._system.clients[engine], partial(self.logs, engine)
         return Experiment(run_puzzles(client, self.reporting, self.store, log), seed)
+
+    def drill(
+        self,
+        seed: int | None = None,
+        minutes: float = MINUTES,
+        *,
+        rule: PagingRule | None = None,
+        rate: float = 4.0,
+    ) -> Drill:
+        """Return a drill on call: traffic, an incident that nobody announces, and a clock.
+
+        ``seed`` draws the incident, the noise around it and who writes when; the same for a class.
+        Without one it is that of the day. It takes at most ``minutes``, of 10. ``rule`` is an alert
+        rule whose first page counts as detection; ``rate`` is the traffic's. One that was made
+        before is stopped. Raises ValueError for what is out of bounds.
+        """
+        self._end_drill()
+        missing = missing_faults(FAULTS, self._system.unavailable)
+        drawn = seed_of_the_day() if seed is None else seed
+        scenario = draw_scenario(drawn, FAULTS, minutes=minutes, unavailable=missing)
+        environment = DrillEnvironment(
+            traffic=self.traffic(rate=rate, seed=drawn, minutes=minutes + 1),
+            inject=self.inject,
+            restart=partial(restart_server, self._system.servers),
+            probe=partial(play_probe, self._gateway),
+            fail=partial(fail_naturally, self._gateway),
+            pages=partial(page_times, rule, self.store),
+            reveal=partial(INJECTIONS.unhide, scenario.flags),
+            rate=rate,
+        )
+        self._drill = Drill(scenario, environment, remember=self._journal.record_drill)
+        return self._drill
+
+    def _end_drill(self) -> None:
+        if self._drill is not None:
+            self._drill.stop()
+
+    def drill_board(self, reports: Mapping[str, Any] | None = None) -> DrillBoard:
+        """Return the drills that were played, those with the same seed side by side: a page.
+
+        ``reports`` are those of a class: by learner, the object that ``workshop progress --json``
+        printed. Without them it is what was played in this workshop folder.
+        """
+        if reports is not None:
+            return read_board(reports)
+        return draw_board({self.learner or ALONE: self._journal.read_drills()})
+
+    def case_for_sentry(
+        self,
+        experiments: Iterable[TimedExperiment | tuple[float, float]] = (),
+        board: DrillBoard | None = None,
+        *,
+        incidents_a_month: float = 4.0,
+        people: float = 2.0,
+        cost_an_hour: float = 80.0,
+        price_a_month: float = 100.0,
+        care_hours_a_month: float = 2.0,
+    ) -> CaseForSentry:
+        """Return what context is worth here: a page of measured and of assumed figures.
+
+        ``experiments`` are results of ``time_to_fix``, or pairs of seconds of a class: with log
+        lines, and with event cards. Five pairs make a ratio. ``board`` has the drills, by default
+        those of this workshop folder. All else is assumed: change it. Raises ValueError for what
+        is out of bounds.
+        """
+        assumed = Assumptions(
+            incidents_a_month, people, cost_an_hour, price_a_month, care_hours_a_month
+        )
+        board = self.drill_board() if board is None else board
+        return make_case(experiments, board.results, assumed)
 
     def trigger(
         self,

@@ -1,4 +1,4 @@
-"""What was solved in this workshop folder, exercise by exercise."""
+"""What was solved in this workshop folder, exercise by exercise, and which drills were played."""
 
 import json
 import os
@@ -18,8 +18,10 @@ from kit.course.exercise import Verdict
 from kit.course.notebooks import Notebook
 from kit.html import render
 from kit.private import private_folder
+from kit.reliability.drill.result import DrillResult, read_drill_result
 
 FILE = "progress.jsonl"
+DRILL = "drill"
 _WRITABLE = "Set WORKSHOP_HOME to a folder that you can write to."
 # An answer that was not given is no attempt.
 ATTEMPTS = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXCEPTION})
@@ -35,7 +37,7 @@ class Attempt:
 
 
 class Journal:
-    """The answers that were checked in a workshop folder: a file with a line for each.
+    """The answers that were checked in a workshop folder, and the drills: a file of lines.
 
     Kernels share it without a lock: each line is appended by one write, and a line that cannot be
     read spoils no other.
@@ -49,9 +51,15 @@ class Journal:
         if verdict not in ATTEMPTS:
             return ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps({"exercise": exercise, "verdict": verdict.name, "at": now})
+        return self._save({"exercise": exercise, "verdict": verdict.name, "at": now})
+
+    def record_drill(self, result: DrillResult) -> str:
+        """Remember a drill. Return why that cannot be done, in one line, or nothing."""
+        return self._save({DRILL: result.as_json(), "at": result.at})
+
+    def _save(self, line: Mapping[str, Any]) -> str:
         try:
-            self._append(line)
+            self._append(json.dumps(line))
         except OSError as error:
             return f"Could not save progress: {_reason(error)}. {_WRITABLE}"
         return ""
@@ -68,6 +76,14 @@ class Journal:
 
     def read(self) -> tuple[list[Attempt], str]:
         """Return all attempts in their order, and a line on what could not be read, or nothing."""
+        read, remark = self._read()
+        return [each for each in read if isinstance(each, Attempt)], remark
+
+    def read_drills(self) -> list[DrillResult]:
+        """Return all drills in their order; what cannot be read is left out."""
+        return [each for each in self._read()[0] if isinstance(each, DrillResult)]
+
+    def _read(self) -> tuple[list[Attempt | DrillResult], str]:
         try:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -75,12 +91,12 @@ class Journal:
         except OSError as error:
             return [], f"Could not read progress: {_reason(error)}."
         given = [line for line in lines if line.strip()]
-        attempts = [attempt for attempt in map(_attempt, given) if attempt]
-        damaged = len(given) - len(attempts)
+        read = [each for each in map(_attempt_or_drill, given) if each]
+        damaged = len(given) - len(read)
         if not damaged:
-            return attempts, ""
+            return read, ""
         counted = "1 line is" if damaged == 1 else f"{damaged} lines are"
-        return attempts, f"{counted} damaged in {self.path}; the others count."
+        return read, f"{counted} damaged in {self.path}; the others count."
 
     def reset(self) -> None:
         """Forget every attempt: remove the file. Raises OSError."""
@@ -91,9 +107,11 @@ def _reason(error: OSError) -> str:
     return f"{error.filename}: {error.strerror or error}"
 
 
-def _attempt(line: bytes) -> Attempt | None:
+def _attempt_or_drill(line: bytes) -> Attempt | DrillResult | None:
     with suppress(ValueError, LookupError, TypeError):
         given = json.loads(line)
+        if DRILL in given:
+            return read_drill_result(given[DRILL])
         at = datetime.fromisoformat(given["at"]).astimezone(UTC)
         return Attempt(str(given["exercise"]), Verdict[given["verdict"]], at)
     return None
@@ -136,12 +154,13 @@ class Standing:
 class Progress:
     """How all exercises stand, in the order of the course; shown in a notebook as a page.
 
-    ``remark`` says what of it could not be read.
+    ``remark`` says what of it could not be read. ``drills`` are those that were played, in order.
     """
 
     exercises: tuple[Standing, ...]
     notebooks: Mapping[str, Notebook]
     remark: str = ""
+    drills: tuple[DrillResult, ...] = ()
 
     @property
     def total(self) -> int:
@@ -173,6 +192,7 @@ class Progress:
                 }
                 for each in self.exercises
             ],
+            "drills": [drill.as_json() for drill in self.drills],
         }
 
     def as_table(self) -> Table:
@@ -206,7 +226,8 @@ def read_progress(journal: Journal, course: Sequence[Notebook], names: Iterable[
     # In the order of the course; those that no notebook has come last.
     ordered = {name: None for book in course for name in book.exercises if name in known} | known
     standings = (_standing(places.get(name), name, found[name]) for name in ordered)
-    return Progress(tuple(standings), {book.name: book for book in course}, remark)
+    books = {book.name: book for book in course}
+    return Progress(tuple(standings), books, remark, tuple(journal.read_drills()))
 
 
 def _standing(notebook: str | None, name: str, attempts: Sequence[Attempt]) -> Standing:

@@ -1,0 +1,154 @@
+"""What a drill works on: traffic, faults, services and alert rules, as far as it needs them."""
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from demo_services.services import PAYMENT
+from kit.actionable import WorkshopError
+from kit.crashes.catalogue import find_crash
+from kit.frontend.gateway import GatewayClient
+from kit.hosting.server import BackgroundServer
+from kit.reliability.drill.scenario import NaturalError
+from kit.reliability.faults.fault import Fault
+from kit.reliability.traffic.outcomes import Answer
+from kit.trigger import gateway_path
+
+DATABASE = "database"
+RESTART_LOCK = threading.Lock()
+# What a fault needs to run here, by the begin of its name.
+_NEEDS = {"payment": PAYMENT.name, "ledger": DATABASE, "mongo": DATABASE}
+
+
+class OutcomeTotals(Protocol):
+    """How many requests of a while were good, and how many bad."""
+
+    @property
+    def good(self) -> int:
+        """Answered in time, without an error."""
+
+    @property
+    def bad(self) -> int:
+        """Failed, late, or without an answer."""
+
+
+class OutcomeCounts(Protocol):
+    """What the requests of the traffic came to."""
+
+    def between(self, start: float, end: float, /) -> OutcomeTotals:
+        """Return the totals of a while, in seconds since the epoch."""
+
+
+class DrillTraffic(Protocol):
+    """Traffic in the background."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it sends requests."""
+
+    @property
+    def outcomes(self) -> OutcomeCounts:
+        """What came of them."""
+
+    def start(self) -> object:
+        """Begin to send requests."""
+
+    def stop(self) -> object:
+        """Send no more."""
+
+    def observe(self, callback: Callable[[Answer], None], /) -> Callable[[], object]:
+        """Call back with each answer; return what ends that."""
+
+
+class InjectedFault(Protocol):
+    """A fault that was injected."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether requests are still hit."""
+
+    def stop(self) -> object:
+        """End it now."""
+
+
+class InjectFault(Protocol):
+    """Injects a fault, behind a flag of any name."""
+
+    def __call__(
+        self, name: str, *, share: float, seconds: float, seed: int, flag: str, service: str
+    ) -> InjectedFault:
+        """Make ``service`` evaluate it for a share of its requests."""
+
+
+class PagingRule(Protocol):
+    """An alert rule: when would it have paged?"""
+
+    def would_have_fired(self, store: Any, /) -> Sequence[Any]:
+        """Return its firings, each with the time ``at``."""
+
+
+@dataclass(frozen=True)
+class DrillEnvironment:
+    """The running system as a drill sees it.
+
+    ``restart`` restarts a service and returns once it answers. ``probe`` plays a spin and returns
+    whether it was good. ``fail`` lets a natural error happen. ``pages`` returns when the learner's
+    alert rule paged, in seconds since the epoch. ``reveal`` lets event cards name the faults.
+    """
+
+    traffic: DrillTraffic
+    inject: InjectFault
+    restart: Callable[[str], object]
+    probe: Callable[[], bool]
+    fail: Callable[[NaturalError], object]
+    pages: Callable[[], Sequence[float]] = lambda: ()
+    reveal: Callable[[], object] = lambda: None
+    rate: float = 4.0
+
+
+def restart_server(servers: Mapping[str, BackgroundServer], name: str) -> None:
+    """End a server or process, start it again, and wait until it answers. Raises ServerError."""
+    server = servers[name]
+    with RESTART_LOCK:
+        # Clients that were made at the start know its port.
+        server.wanted_port = server.port
+        server.stop()
+        server.launch()
+        server.wait()
+
+
+def play_probe(gateway: GatewayClient, threshold_s: float = 2.0) -> bool:
+    """Play a spin and return whether it was answered well and in time."""
+    with suppress(WorkshopError, ValueError):
+        response = gateway.spin("probe", 1)
+        response.json()
+        return response.status_code < 500 and response.elapsed.total_seconds() <= threshold_s
+    return False
+
+
+def fail_naturally(gateway: GatewayClient, error: NaturalError) -> None:
+    """Let an error happen that the incident has nothing to do with."""
+    crash, query = find_crash(error.crash_id, {"type": error.variant})
+    with suppress(WorkshopError):
+        gateway.request(
+            crash.method, gateway_path(crash), params={**crash.query, **query}, json=crash.body
+        )
+
+
+def page_times(rule: PagingRule | None, store: object) -> Sequence[float]:
+    """Return when a rule would have paged for what is stored; without a rule never."""
+    if rule is None:
+        return []
+    fired = rule.would_have_fired(store)
+    return [float(each.at) for each in fired if getattr(each, "is_page", True)]
+
+
+def missing_faults(faults: Sequence[Fault], unavailable: Collection[str]) -> frozenset[str]:
+    """Return the names of the faults that cannot be injected without these parts of the system."""
+    return frozenset(
+        fault.name
+        for fault in faults
+        if _NEEDS.get(fault.name.partition("-")[0], fault.service.name) in unavailable
+    )

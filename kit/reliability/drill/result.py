@@ -1,0 +1,64 @@
+"""What a drill came to, as a line that outlives its kernel."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """One drill that was played. Times are seconds since the incident began, None for never.
+
+    ``budget_spent`` is a share, above 1 when more spins failed than may. ``at`` is when it ended,
+    in UTC.
+    """
+
+    seed: int
+    fault: str
+    minutes: float
+    at: str
+    detected_s: float | None
+    localised_s: float | None
+    diagnosed_s: float | None
+    mitigated_s: float | None
+    wrong: int
+    budget_spent: float
+    failed: int
+    players: int
+
+    @property
+    def diagnosis_s(self) -> float | None:
+        """From the detection to the diagnosis: the part that context can change."""
+        if self.detected_s is None or self.diagnosed_s is None:
+            return None
+        return self.diagnosed_s - self.detected_s
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for a line of the progress journal, and for scripts."""
+        return asdict(self)
+
+
+_TEXTS = frozenset({"fault", "at"})
+_WHOLE = frozenset({"seed", "wrong", "failed", "players"})
+_OPTIONAL = frozenset({"detected_s", "localised_s", "diagnosed_s", "mitigated_s"})
+_MAX_TEXT = 64
+
+
+def read_drill_result(given: Mapping[str, Any]) -> DrillResult:
+    """Return the result in a JSON object. Raises ValueError, LookupError or TypeError."""
+    return DrillResult(
+        **{each.name: _field(each.name, given[each.name]) for each in fields(DrillResult)}
+    )
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _TEXTS:
+        return str(value)[:_MAX_TEXT]
+    if value is None and name in _OPTIONAL:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is no number")
+    number = float(value)
+    if not abs(number) < 1e12:  # also NaN, which JSON of Python knows
+        raise ValueError(f"{name} is out of bounds")
+    return int(number) if name in _WHOLE else number
