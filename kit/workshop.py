@@ -3,7 +3,7 @@
 import atexit
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -43,6 +43,10 @@ from kit.issues import LAST, Issues, read_issues
 from kit.outcome import Event, Outcome, Trace, TraceLogs, read_trace, read_trace_logs
 from kit.provenance.injections import INJECTIONS
 from kit.reading.grouping import Rule
+from kit.reliability.alerts.conditions import TODAY, EmptyBaseline
+from kit.reliability.alerts.live import AlertRules
+from kit.reliability.alerts.rule import AlertRule, Given, make_rule
+from kit.reliability.alerts.webhooks.receiver import RECEIVER, AlertReceiver, OnAlert
 from kit.reliability.drill.board import ALONE, DrillBoard, draw_board, read_board
 from kit.reliability.drill.drill import Drill
 from kit.reliability.drill.environment import (
@@ -398,6 +402,58 @@ class Workshop:
         FingerprintError when that fails, ValueError when ``last`` is not positive.
         """
         return read_issues(self.store, fingerprint, last=last)
+
+    def alert(
+        self,
+        when: str | Sequence[str],
+        if_: Given | Sequence[Mapping[str, Any]] = (),
+        then: str = "page",
+        throttle: str | None = None,
+        *,
+        name: str = "",
+        environment: str | None = None,
+        project: str | None = None,
+        empty_baseline: EmptyBaseline = TODAY,
+    ) -> AlertRule:
+        """Return an alert rule: WHEN one of its triggers, IF its filters hold, THEN an action.
+
+        ``when`` is a trigger such as ``new issue``, or several; ``if_`` a list of filters such as
+        ``level >= error`` and ``users > 3 in 5m`` that all have to hold, or ``{"any": [...]}``, or
+        ``{"none": [...]}``, or several of those, each with a ``then`` of its own. ``throttle``,
+        such as ``30m``, leaves an issue alone after the rule fired for it. Rules are simulated:
+        ``rule.would_have_fired(workshop.store)`` evaluates one over what is stored. Raises
+        AlertRuleError, which says what is allowed.
+        """
+        return make_rule(
+            when,
+            if_,
+            then,
+            throttle,
+            name=name,
+            environment=environment,
+            project=project,
+            empty_baseline=empty_baseline,
+        )
+
+    def alerts(self, *rules: AlertRule) -> AlertRules:
+        """Return alert rules together: over what is stored, against the truth, or live.
+
+        ``.would_have_fired()`` says when they would have fired, ``.judge(schedule)`` what their
+        pages are worth, ``.live(receiver)`` evaluates them while events arrive. Simulated.
+        """
+        return AlertRules(rules, self.store)
+
+    def receiver(self, on_alert: OnAlert | None = None) -> AlertReceiver:
+        """Start a receiver of signed webhooks on this machine, and return it.
+
+        ``on_alert`` is given each alert that it accepts, in a thread of its own. The one that was
+        started before is ended, and this one ends with the workshop. Raises ServerError.
+        """
+        self._stop_own(RECEIVER)
+        receiver = AlertReceiver(on_alert)
+        self._own[RECEIVER] = receiver
+        receiver.launch().wait()
+        return receiver
 
     def release_health(self, since: float = 0.0) -> ReleaseHealth:
         """Return how the sessions ended that arrived ``since`` a time: a table, and numbers.

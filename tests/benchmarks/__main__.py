@@ -5,7 +5,16 @@ Run it on a machine that does nothing else. It takes some minutes.
 
 import sys
 
-from tests.benchmarks import answer_to_card, course, faults, first_press, ingest, start, store
+from tests.benchmarks import (
+    alerts,
+    answer_to_card,
+    course,
+    faults,
+    first_press,
+    ingest,
+    start,
+    store,
+)
 
 BENCHMARKS = {
     "start and memory": start.main,
@@ -15,6 +24,7 @@ BENCHMARKS = {
     "store": store.main,
     "faults": faults.main,
     "course": course.main,
+    "alerts": alerts.main,
 }
 
 

@@ -1,0 +1,1 @@
+"""Notifications as Sentry's webhooks: signed by who sends them, checked by who receives them."""
