@@ -69,6 +69,8 @@ from kit.reliability.faults.table import FaultTable
 from kit.reliability.patterns.library import Pattern, Patterns, Practices
 from kit.reliability.patterns.recordings import StoredRecordings
 from kit.reliability.slo.slo import Slo, make_slo
+from kit.reliability.traffic.plan import Shape, TrafficPlan
+from kit.reliability.traffic.traffic import Traffic
 from kit.system.learner import learner
 from kit.system.links import Link, link
 from kit.system.system import System
@@ -96,6 +98,7 @@ class Workshop:
         self._system = system
         self._slots: SlotMachine | None = None
         self._drill: Drill | None = None
+        self._traffic: Traffic | None = None
         # Programs and pages of the learner's own, by project.
         self._own: dict[str, BackgroundServer] = {}
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
@@ -135,8 +138,9 @@ class Workshop:
             atexit.unregister(self.stop)
             self.hook.off()
             self._end_autoplay()
-            self._injector.stop()
             self._end_drill()
+            self._injector.stop()
+            self._end_traffic()
             for own in self._own.values():
                 own.stop()
             self._system.stop()
@@ -296,6 +300,30 @@ class Workshop:
         if self._slots is not None:
             self._slots.stop()
 
+    def traffic(
+        self,
+        rate: float = 4.0,
+        shape: Shape = "flat",
+        seed: int = 7,
+        minutes: float = 10.0,
+        sampled: float = 1 / 50,
+    ) -> Traffic:
+        """Return players that spin in the background: ``rate`` requests a second, once started.
+
+        The same ``seed`` gives the same players, bets and times. ``shape`` is flat, day or spike;
+        ``sampled`` is the share of the requests whose spans are sent. It ends after ``minutes``,
+        when the workshop stops, and when other traffic is made. Raises ValueError for what is out
+        of bounds.
+        """
+        plan = TrafficPlan(rate, shape, seed, minutes, sampled)
+        self._end_traffic()
+        self._traffic = Traffic(plan, self.url, self.store, self.flush)
+        return self._traffic
+
+    def _end_traffic(self) -> None:
+        if self._traffic is not None:
+            self._traffic.stop()
+
     def crash(self, crash_id: str) -> CrashWidget:
         """Return the widget of a crash type: what will happen, the button, what was captured.
 
@@ -348,7 +376,7 @@ class Workshop:
 
     def _find_traffic(self) -> AnswerSource | None:
         """Return the traffic that was made last; None when there is none."""
-        return getattr(self, "_traffic", None)
+        return self._traffic
 
     @property
     def faults(self) -> FaultTable:
@@ -523,7 +551,7 @@ class Workshop:
             minutes,
             rate=rate,
             latency_s=latency_s,
-            find_source=lambda: getattr(self, "_traffic", None),
+            find_source=lambda: self._traffic,
             is_over=lambda: Workshop._running is not self,
         )
 

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     ingest,
     start,
     store,
+    traffic,
 )
 
 BENCHMARKS = {
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "ingest": ingest.main,
     "store": store.main,
     "faults": faults.main,
+    "traffic": traffic.main,
     "course": course.main,
     "alerts": alerts.main,
 }
