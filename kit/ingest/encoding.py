@@ -10,6 +10,8 @@ import brotli  # type: ignore[import-untyped]
 IDENTITY = "identity"
 # One step of decompression: what a bomb may cost before it is looked at again.
 _STEP_BYTES = 256 * 1024
+# Below it there is little to save; from there on the SDK for Node.js compresses.
+_SHRUNK_BYTES = range(256, 32 * 1024)
 # 8 MiB: what every decoder of Zstandard has to take (RFC 8878, 3.1.1.1.2); it says no to more.
 _MAX_WINDOW_LOG = 23
 
@@ -34,6 +36,18 @@ class Decoder(Protocol):
     @property
     def is_complete(self) -> bool:
         """Whether the data fed so far is all of it."""
+
+
+def shrink(encoded: Encoded) -> Encoded:
+    """Return a small body compressed that was sent without; any other as it is.
+
+    Sentry's SDK for Node.js compresses larger ones itself, and sends many small: an envelope for
+    each log line.
+    """
+    if encoded.encoding != IDENTITY or len(encoded.data) not in _SHRUNK_BYTES:
+        return encoded
+    data = zlib.compress(encoded.data, level=1)
+    return Encoded("deflate", data) if len(data) < len(encoded.data) else encoded
 
 
 def decode(encoded: Encoded) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from kit.actionable import ActionableError
 from kit.ingest.checkpoint import Checkpointer
-from kit.ingest.encoding import IDENTITY, Encoded, decode
+from kit.ingest.encoding import IDENTITY, Encoded, decode, shrink
 from kit.ingest.envelope import Envelope, Item, parse_item
 from kit.ingest.members import sent_spans
 from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
@@ -211,7 +211,7 @@ class Subscription:
 class Received(NamedTuple):
     """An envelope and the project that it is for; ``at`` is in seconds since the epoch.
 
-    ``sent`` is its body as it came, and is kept like that.
+    ``sent`` is its body as it came; what is kept decompresses to the same.
     """
 
     project: str
@@ -587,9 +587,8 @@ def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
     """
     ids = list(_number(batch, after=_last_id(db, "items")))
     envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
-    _insert_rows(
-        db, "envelopes", ((n, r.project, r.at, r.sent.data, r.sent.encoding) for n, r in envelopes)
-    )
+    bodies = ((n, r.project, r.at, shrink(r.sent)) for n, r in envelopes)
+    _insert_rows(db, "envelopes", ((n, p, at, b.data, b.encoding) for n, p, at, b in bodies))
     items = [
         (number, envelope, received.project, item)
         for (envelope, received), numbers in zip(envelopes, ids, strict=True)

@@ -88,8 +88,8 @@ def test_every_encoding_is_read(ingest: Ingest, encoding: str, size: int) -> Non
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_bodies_are_kept_as_they_were_sent(ingest: Ingest, encoding: str) -> None:
-    several = body(*(item("attachment", f"{n}".encode() * 1000) for n in range(5)))
+def test_compressed_bodies_are_kept_as_they_were_sent(ingest: Ingest, encoding: str) -> None:
+    several = body(*(item("attachment", f"{n}".encode() * 10_000) for n in range(5)))
     compressed = [ENCODINGS[encoding](each) for each in (several, SENT, several)]
     for each in compressed:
         ingest.post(each, **{"Content-Encoding": encoding})
@@ -97,7 +97,17 @@ def test_bodies_are_kept_as_they_were_sent(ingest: Ingest, encoding: str) -> Non
         kept = db.execute("SELECT body, encoding FROM envelopes ORDER BY id").fetchall()
     assert kept == [(each, encoding) for each in compressed]
     found = [each.payload for each in ingest.store.items() if each.type == "attachment"]
-    assert found == [f"{n}".encode() * 1000 for n in (4, 3, 2, 1, 0)] * 2
+    assert found == [f"{n}".encode() * 10_000 for n in (4, 3, 2, 1, 0)] * 2
+
+
+def test_a_small_body_that_was_not_compressed_is_kept_compressed(ingest: Ingest) -> None:
+    sent = body(item("attachment", b"0" * 10_000))
+    ingest.post(sent)
+    with closing(sqlite3.connect(ingest.store.path)) as db:
+        ((kept, encoding),) = db.execute("SELECT body, encoding FROM envelopes").fetchall()
+    assert (len(kept) < 1000, encoding) == (True, "deflate")
+    assert ingest.store.items()[0].payload == b"0" * 10_000
+    assert ingest.relayed == [sent]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
