@@ -19,6 +19,7 @@ from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SP
 # One to migrate to SDK 3.
 from .course.exercises.generations import OLD_SERVICE as OLD_SERVICE
 from .course.exercises.relaying import fake_sentry as fake_sentry
+from .course.exercises.simulated_evening import simulated_evening as simulated_evening
 from .course.exercises.slowness import temporary_collection as temporary_collection
 from .course.exercises.teaching import three_hours as three_hours
 from .course.exercises.tracing import wait_for_entry as wait_for_entry

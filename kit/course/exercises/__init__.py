@@ -17,6 +17,7 @@ from kit.course.exercises import (
     guarding,
     missions,
     own_service,
+    paging,
     privacy,
     processes,
     relaying,
@@ -69,6 +70,8 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "the-one-line": blind_spots.the_one_line,
     "migrate-a-service": generations.migrate_a_service,
     "own-service": own_service.own_service,
+    "six-pages": paging.six_pages,
+    "verify-the-hook": paging.verify_the_hook,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
