@@ -69,6 +69,12 @@ from .reading.grouping import simulated_issue as simulated_issue
 from .reading.server.cuts import server_cuts as server_cuts
 from .reading.spans import segments as segments
 from .reading.spans import spans as spans
+
+# The rules of Google's workbook, for a month.
+from .reliability.slo.burn import GOOGLE as GOOGLE
+from .reliability.slo.burn import BurnRule as BurnRule
+from .reliability.slo.burn import RuleSet as RuleSet
+from .reliability.traffic.run import judge_answer as judge_answer
 from .system.clients import sentry_off as sentry_off
 from .system.clients import use_client as use_client
 from .views.difference import Difference as Difference

@@ -6,6 +6,7 @@ from typing import Any, Concatenate
 from kit.course.exercise import Exercise
 from kit.course.exercises import (
     blind_spots,
+    budgets,
     concurrency,
     context,
     database,
@@ -72,6 +73,8 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "own-service": own_service.own_service,
     "six-pages": paging.six_pages,
     "verify-the-hook": paging.verify_the_hook,
+    "budget-left": budgets.budget_left,
+    "a-rule-that-pages": budgets.rule_that_pages,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
