@@ -167,6 +167,11 @@ def test_a_release_waits_below_a_quarter_of_the_budget(bad: int, is_frozen: bool
         policy.check("bad-release")
 
 
+def test_a_service_that_nobody_uses_is_not_frozen() -> None:
+    slo = Slo(Objective("spins"), find_source=lambda: recorded(), clock=lambda: BEGAN + 99)
+    assert slo.policy().sentence.startswith("Open: 100 % of the error budget is left")
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_policy_is_about_a_share(share: float) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):

@@ -43,8 +43,10 @@ class ErrorBudget:
 
     @property
     def share_left(self) -> float:
-        """Which part of the budget is left, from 0 to 1."""
-        return max(self.left / self.total, 0.0) if self.total else 0.0
+        """Which part of the budget is left, from 0 to 1; all of it where nothing was asked for."""
+        if not self.total:
+            return 0.0 if self.spent else 1.0
+        return max(self.left / self.total, 0.0)
 
     @property
     def is_gone(self) -> bool:
