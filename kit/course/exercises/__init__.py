@@ -17,6 +17,7 @@ from kit.course.exercises import (
     grouping,
     guarding,
     missions,
+    on_call,
     own_service,
     paging,
     privacy,
@@ -75,6 +76,8 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "verify-the-hook": paging.verify_the_hook,
     "budget-left": budgets.budget_left,
     "a-rule-that-pages": budgets.rule_that_pages,
+    "first-clue": on_call.first_clue,
+    "write-the-impact": on_call.write_the_impact,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
