@@ -15,6 +15,7 @@ from .course.exercises.blind_spots import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
 
 # One to mend by a line.
 from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
+from .course.exercises.faults import play_rollouts as play_rollouts
 
 # One to migrate to SDK 3.
 from .course.exercises.generations import OLD_SERVICE as OLD_SERVICE

@@ -12,6 +12,7 @@ from kit.course.exercises import (
     database,
     events,
     evidence,
+    faults,
     flags,
     generations,
     grouping,
@@ -78,6 +79,8 @@ OTHER_EXERCISES: dict[str, Callable[..., Exercise]] = {
     "a-rule-that-pages": budgets.rule_that_pages,
     "first-clue": on_call.first_clue,
     "write-the-impact": on_call.write_the_impact,
+    "who-is-hit": faults.who_is_hit,
+    "which-fault": faults.which_fault,
 }
 EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
