@@ -169,7 +169,7 @@ def test_a_release_waits_below_a_quarter_of_the_budget(bad: int, is_frozen: bool
 
 def test_a_service_that_nobody_uses_any_more_is_not_frozen() -> None:
     source = recorded((4, 0))
-    slo = Slo(Objective("spins"), find_source=lambda: source, clock=lambda: BEGAN + 3600)
+    slo = Slo(Objective("spins"), find_source=lambda: source, clock=lambda: BEGAN + 900)
     assert slo.policy().sentence.startswith("Open: 100 % of the error budget is left")
 
 

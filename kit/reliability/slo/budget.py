@@ -75,6 +75,8 @@ class ErrorBudget:
             verb = "is" if allowed == 1 else "are"
             failures = "failure" if self.spent == 1 else "failures"
             return f"The budget is gone: {self.spent:,} {failures}, {allowed:,} {verb} allowed."
+        if not self.total and not self.spent:
+            return f"Nothing was asked for in the last {say_length(self.objective.window_s)}."
         if not self.spent:
             return f"No failures so far: all {allowed:,} are still allowed."
         verb = "is" if self.spent == 1 else "are"
