@@ -1,6 +1,7 @@
 """The watchdog that cuts loops."""
 
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -57,3 +58,32 @@ def test_it_never_fires_after_the_block() -> None:
         ended += 1 + sum(0 for _ in range(200))
     assert cut
     assert ended
+
+
+# Some blocks end in time, some are cut, and some end just before the exception would come up.
+TRACED = """
+import faulthandler, random, sys, time
+from demo_services.game_engine.watchdog import Watchdog, WatchdogTimeout
+
+def spin(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+faulthandler.dump_traceback_later(60, exit=True)
+sys.setswitchinterval(1e-5)
+for _ in range(200):
+    try:
+        with Watchdog(0.001):
+            spin(random.uniform(0.0005, 0.0018))
+    except WatchdogTimeout:
+        pass
+    sys.settrace(lambda *given: None)
+    spin(0)
+    sys.settrace(None)
+"""
+
+
+def test_functions_can_be_traced_afterwards_as_by_a_debugger() -> None:
+    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
