@@ -24,7 +24,7 @@ from kit.views.card import event_card
 from .page import Page
 
 TRACE = "7f" * 16
-INJECTION = KnownInjection("payment-fails", "payment-fails", 1.0, 7, time.time(), time.time() + 60)
+INJECTION = KnownInjection("payment-fails", "payment-fails", 1.0, 7, 0.0, 1e12)
 
 
 @pytest.fixture
