@@ -12,22 +12,15 @@ import pytest
 from kit.reliability.alerts.patterns import ALERT_PATTERNS
 from kit.reliability.alerts.rule import AlertRule
 
-TOKEN = os.environ.get("WORKSHOP_TEST_SENTRY_TOKEN", "")
-ORGANIZATION = os.environ.get("WORKSHOP_TEST_SENTRY_ORG", "")
 SERVER = os.environ.get("WORKSHOP_TEST_SENTRY_URL", "https://us.sentry.io")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (TOKEN and ORGANIZATION), reason="no token and organization of a real Sentry are given"
-    ),
-]
 
-
+@pytest.mark.real_sentry
 @pytest.mark.parametrize("rule", [each.rule for each in ALERT_PATTERNS], ids=lambda each: each.name)
 def test_sentry_takes_a_rule(rule: AlertRule) -> None:
-    address = f"{SERVER}/api/0/organizations/{ORGANIZATION}/workflows/"
-    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
+    token, organization = (os.environ[f"WORKSHOP_TEST_SENTRY_{name}"] for name in ("TOKEN", "ORG"))
+    address = f"{SERVER}/api/0/organizations/{organization}/workflows/"
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
         created = http.post(address, json={**rule.as_sentry(), "enabled": False})
         assert created.status_code == 201, created.text
         deleted = http.delete(f"{address}{created.json()['id']}/")
