@@ -65,7 +65,7 @@ def test_buttons_are_the_answers(begun: Stage, widget: DrillWidget) -> None:
     wait_for(lambda: widget.buttons["localised"]["payment"].disabled)
     widget.buttons["mitigated"]["restart analytics"].click()
     wait_for(lambda: "✗ restart analytics" in page(widget))
-    assert "The incident goes on." in page(widget)
+    wait_for(lambda: "The incident goes on." in page(widget))
     widget.buttons["diagnosed"][truth.cause].click()
     wait_for(lambda: widget.buttons["diagnosed"][truth.cause].disabled)
     widget.buttons["mitigated"][f"turn off {truth.flag}"].click()
