@@ -75,7 +75,7 @@ from .reading.spans import spans as spans
 from .reliability.slo.burn import GOOGLE as GOOGLE
 from .reliability.slo.burn import BurnRule as BurnRule
 from .reliability.slo.burn import RuleSet as RuleSet
-from .reliability.traffic.run import judge_answer as judge_answer
+from .reliability.traffic.outcomes import judge_answer as judge_answer
 from .system.clients import sentry_off as sentry_off
 from .system.clients import use_client as use_client
 from .views.difference import Difference as Difference

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from demo_services.services import FRONTEND, GATEWAY, PAYMENT
+from demo_services.services import FRONTEND, GATEWAY, PAYMENT, Service
 from demo_services.trace import start_span
 from kit.actionable import WorkshopError
 from kit.crashes.catalogue import find_crash
@@ -146,11 +146,15 @@ class CrashTrigger:
 def gateway_path(crash: CrashType) -> str:
     """Return the path of a crash type at the gateway."""
     service = crash.called
-    if service is GATEWAY:
-        return crash.route
     if not crash.route.startswith(service.debug_base):
         return crash.route.replace("/api/v1", f"/api/v1/{service.prefix}", 1)
-    return f"/api/v1/{service.prefix}/debug{crash.route.removeprefix(service.debug_base)}"
+    return debug_path(service, crash.route.removeprefix(service.debug_base))
+
+
+def debug_path(service: Service, below: str) -> str:
+    """Return the path at the gateway of what is ``below`` a service's debug base."""
+    base = "/debug" if service is GATEWAY else f"/api/v1/{service.prefix}/debug"
+    return base + below
 
 
 def _collect(

@@ -61,7 +61,6 @@ from kit.reliability.drill.environment import (
 from kit.reliability.drill.scenario import MINUTES, draw_scenario, seed_of_the_day
 from kit.reliability.drill.worth import Assumptions, CaseForSentry, TimedExperiment, make_case
 from kit.reliability.faults.catalogue import FAULTS
-from kit.reliability.faults.evidence import AnswerSource
 from kit.reliability.faults.injection import Injection
 from kit.reliability.faults.injector import Injector
 from kit.reliability.faults.schedule import Schedule
@@ -374,7 +373,7 @@ class Workshop:
         """
         return self._injector.inject(name, share, seconds, seed, flag, service)
 
-    def _find_traffic(self) -> AnswerSource | None:
+    def _find_traffic(self) -> Traffic | None:
         """Return the traffic that was made last; None when there is none."""
         return self._traffic
 
@@ -551,7 +550,7 @@ class Workshop:
             minutes,
             rate=rate,
             latency_s=latency_s,
-            find_source=lambda: self._traffic,
+            find_source=self._find_traffic,
             is_over=lambda: Workshop._running is not self,
         )
 

@@ -6,6 +6,7 @@ and every task and thread that is started there inherits it.
 """
 
 import contextlib
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,11 @@ def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]
         # Release, environment and server name of spans, logs and metrics.
         isolation.set_global_attributes()
         yield
+
+
+def trace_header(trace_id: str, *, is_sampled: bool = False) -> dict[str, str]:
+    """Return the header by which a request joins a trace, where no client adds it."""
+    return {"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-{is_sampled:d}"}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -11,6 +11,7 @@ from kit.reliability.drill.drill import Drill
 from kit.reliability.drill.environment import fail_naturally, play_probe, restart_server
 from kit.reliability.drill.scenario import NATURAL_ERRORS, NaturalError
 from kit.workshop import Workshop
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +27,7 @@ def workshop(own_workshop: Workshop) -> Workshop:
     return own_workshop
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+wait_for = partial(wait_until, seconds=20.0)
 
 
 def threads_of_drills() -> list[str]:

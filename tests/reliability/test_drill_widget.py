@@ -1,12 +1,12 @@
 """A drill on screen: what is pressed is done, and nothing is given away."""
 
-import time
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from kit.reliability.drill.widget import DrillWidget
 from tests.reliability.drills import Stage, make_stage
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -37,12 +37,8 @@ def page(widget: DrillWidget) -> str:
     return "\n".join(found)
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait for what a button does in its thread."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+# For what a button does in its thread.
+wait_for = partial(wait_until, seconds=10.0)
 
 
 def test_before_the_start_nothing_is_given_away(stage: Stage, widget: DrillWidget) -> None:

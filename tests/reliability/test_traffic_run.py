@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pytest
 from kit.hosting.child import free_port
 from kit.ingest.store import Store
 from kit.reliability.traffic import run as run_module
-from kit.reliability.traffic.outcomes import Answer, Outcomes
+from kit.reliability.traffic.outcomes import Answer, Outcomes, judge_answer
 from kit.reliability.traffic.plan import Arrival, Route, TrafficPlan
-from kit.reliability.traffic.run import MOST_IN_FLIGHT, THREAD, TrafficRun, judge_answer
+from kit.reliability.traffic.run import MOST_IN_FLIGHT, THREAD, TrafficRun
 from kit.reliability.traffic.traffic import Traffic
+from tests.waiting import wait_until
 
 from .gateway import Answering, Request, stand_in
 
@@ -205,11 +207,7 @@ def test_at_most_fifty_are_in_flight_and_the_others_are_shed() -> None:
     assert (counts.good, counts.shed, counts.total) == (MOST_IN_FLIGHT, 7, MOST_IN_FLIGHT + 7)
 
 
-def until(condition: Any) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+until = partial(wait_until, seconds=DEADLINE_S)
 
 
 def threads() -> list[str]:
@@ -388,6 +386,7 @@ PROGRAM = """
 import sys
 from kit.reliability.traffic.plan import TrafficPlan
 from kit.reliability.traffic.traffic import Traffic
+from tests.waiting import wait_until
 traffic = Traffic(TrafficPlan(rate=10), lambda: sys.argv[1], None, lambda: None).start()
 while not traffic.counts.good:
     pass

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,14 @@ from kit.reliability.traffic.plan import TrafficPlan
 from kit.reliability.traffic.run import THREAD
 from kit.reliability.traffic.traffic import Traffic
 from tests.ports import default_ports_taken
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 
 DEADLINE_S = 60.0
 
 
-def until(condition: object) -> None:
-    assert callable(condition)
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+until = partial(wait_until, seconds=DEADLINE_S)
 
 
 def threads() -> list[threading.Thread]:

@@ -1,13 +1,13 @@
 """Each fault in the running system: it hits the requests that it is to hit, and no other."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from demo_services.players import START_BALANCE
 from demo_services.services import GATEWAY, PAYMENT, SERVICES
 from kit.ingest.store import StoredItem
 from kit.workshop import Workshop
+from tests.waiting import wait_until
 
 # A crash of each service that leaves it alive.
 CRASHES = {
@@ -388,13 +389,7 @@ def test_nothing_is_evaluated_while_no_fault_is_on(player: Player, service: str)
     assert "flags" not in player.event(trace, service)["contexts"]
 
 
-def until(is_right: Callable[[], bool]) -> None:
-    """Wait until a state is reached."""
-    deadline = time.monotonic() + WAIT_S
-    pause = threading.Event()
-    while not is_right():
-        assert time.monotonic() < deadline
-        pause.wait(0.02)
+until = partial(wait_until, seconds=WAIT_S)
 
 
 @pytest.mark.parametrize("service", CRASHES)

@@ -2,8 +2,7 @@
 
 import html
 import threading
-import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from kit.system.pulse import Pulse
 from kit.system.status import find_running
 from kit.views.gauges import THIS_PROCESS, Recording
 from kit.widgets.panel import Panel
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -31,11 +31,7 @@ def fail(*given: object, **options: object) -> Any:
     raise Failed("on purpose")
 
 
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+until = partial(wait_until, seconds=DEADLINE_S)
 
 
 def fail_relay(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.outcome import Event, make_event
 from kit.reading.payload import get_path, leaves
-from kit.system.clients import open_client, use_client
+from kit.system.clients import open_client, trace_header, use_client
 
 DEADLINE_S = 20.0
 LEAKED, FILTERED, NOT_SENT = "leaked", "filtered", "not sent"
@@ -139,7 +139,7 @@ def pay(url: str, secret: Planted, trace_id: str) -> None:
             "X-Api-Key": secret("header X-Api-Key"),
             "X-Shop-Pin": secret("header X-Shop-Pin"),
             "Cookie": f"session={secret('cookie')}",
-            "sentry-trace": f"{trace_id}-{uuid4().hex[:16]}-1",
+            **trace_header(trace_id, is_sampled=True),
         },
         json={
             "item": "clover",

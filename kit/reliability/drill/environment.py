@@ -13,7 +13,8 @@ from kit.frontend.gateway import GatewayClient
 from kit.hosting.server import BackgroundServer
 from kit.reliability.drill.scenario import NaturalError
 from kit.reliability.faults.fault import Fault
-from kit.reliability.traffic.outcomes import Answer
+from kit.reliability.traffic.outcomes import Answer, judge_answer
+from kit.reliability.traffic.traffic import THRESHOLD_S
 from kit.trigger import gateway_path
 
 DATABASE = "database"
@@ -119,12 +120,13 @@ def restart_server(servers: Mapping[str, BackgroundServer], name: str) -> None:
         server.wait()
 
 
-def play_probe(gateway: GatewayClient, threshold_s: float = 2.0) -> bool:
+def play_probe(gateway: GatewayClient) -> bool:
     """Play a spin and return whether it was answered well and in time."""
     with suppress(WorkshopError, ValueError):
         response = gateway.spin("probe", 1)
         response.json()
-        return response.status_code < 500 and response.elapsed.total_seconds() <= threshold_s
+        took_s = response.elapsed.total_seconds()
+        return judge_answer(response.status_code, took_s, THRESHOLD_S) != "bad"
     return False
 
 

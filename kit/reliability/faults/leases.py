@@ -12,7 +12,8 @@ from demo_services.services import GATEWAY, ROUTED, Service
 from kit.actionable import WorkshopError
 from kit.frontend.gateway import GatewayClient
 from kit.reading.payload import as_list, as_mapping, as_mappings, as_str
-from kit.system.clients import sentry_off
+from kit.system.clients import sentry_off, trace_header
+from kit.trigger import debug_path
 
 # The last requests, by which their own errors are told apart.
 KEPT_TRACES = 500
@@ -104,9 +105,9 @@ class LeaseClient:
     def _call(self, service: Service, method: str, **options: Any) -> Mapping[str, Any]:
         trace_id = uuid.uuid4().hex
         self._trace_ids.append(trace_id)
-        headers = {"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-0"}
+        headers = trace_header(trace_id)
         with sentry_off():
-            path = faults_path(service)
+            path = debug_path(service, "/faults")
             answer = self._gateway.request(method, path, headers=headers, **options)
         body = _read_object(answer)
         if answer.is_error:
@@ -115,12 +116,6 @@ class LeaseClient:
                 f"{service.name} did not take {method} {path}: HTTP {answer.status_code}. {detail}"
             )
         return body
-
-
-def faults_path(service: Service) -> str:
-    """Return the path of a service's faults at the gateway."""
-    debug = "/debug" if service is GATEWAY else f"/api/v1/{service.prefix}/debug"
-    return f"{debug}/faults"
 
 
 def _read_object(answer: httpx.Response) -> Mapping[str, Any]:

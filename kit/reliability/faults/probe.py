@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 import uuid
 from contextlib import suppress
@@ -10,15 +11,13 @@ import httpx
 
 from demo_services.connections import ONE_REQUEST
 from demo_services.services import GAME_ENGINE
-from kit.reliability.traffic.outcomes import Answer, AnswerKind
-from kit.system.clients import sentry_off
+from kit.reliability.traffic.outcomes import Answer, judge_answer
+from kit.system.clients import sentry_off, trace_header
 
 PATIENCE_S = 20.0
 BET = 1
 # Each has a purse that lasts.
 PLAYERS = 50
-# As for the traffic: a player who cannot pay is no failure.
-_NOT_VALID = {402, 409, 422, 429}
 
 
 class Probe:
@@ -52,15 +51,11 @@ class Probe:
             answer = await http.post(
                 self._url,
                 json={"player": player, "bet": BET},
-                headers={"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-0"},
+                headers=trace_header(trace_id),
             )
             json.loads(answer.content)
             status = answer.status_code
         took_s = time.time() - due
-        return Answer(due, trace_id, "spin", player, status, took_s, _kind(status))
-
-
-def _kind(status: int | None) -> AnswerKind:
-    if status in _NOT_VALID:
-        return "not valid"
-    return "good" if status is not None and status < 500 else "bad"
+        # However late: a slow one is to be seen by its time.
+        kind = judge_answer(status, took_s, threshold_s=math.inf)
+        return Answer(due, trace_id, "spin", player, status, took_s, kind)

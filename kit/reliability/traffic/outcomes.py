@@ -25,6 +25,18 @@ _ROW = Struct("<BBH")
 _MOST = 2**16 - 1
 
 
+# HTTP statuses that say something of the player, or of the request.
+_NOT_VALID = {402, 409, 422, 429}
+
+
+def judge_answer(status: int | None, took_s: float, threshold_s: float) -> AnswerKind:
+    """Return what an answer is worth; ``status`` is None without one that could be read."""
+    if status in _NOT_VALID:
+        return "not valid"
+    is_good = status is not None and status < 500 and took_s <= threshold_s
+    return "good" if is_good else "bad"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What one request came to.

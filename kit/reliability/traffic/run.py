@@ -13,9 +13,9 @@ import httpx
 
 from demo_services.connections import ONE_REQUEST
 from demo_services.services import ANALYTICS, GAME_ENGINE
-from kit.reliability.traffic.outcomes import Answer, AnswerKind, Outcomes
+from kit.reliability.traffic.outcomes import Answer, Outcomes, judge_answer
 from kit.reliability.traffic.plan import Arrival
-from kit.system.clients import sentry_off
+from kit.system.clients import sentry_off, trace_header
 from kit.threads import report_thread_failure
 
 THREAD = "workshop-traffic"
@@ -27,9 +27,6 @@ GRACE_S = 0.4
 TICK_S = 1.0
 _START_S = 5.0
 _STOP_S = 5.0
-
-# HTTP statuses that say something of the player, or of the request.
-NOT_VALID = {402, 409, 422, 429}
 
 
 class TrafficRun:
@@ -166,8 +163,7 @@ class TrafficRun:
 
     async def _ask(self, http: httpx.AsyncClient, arrival: Arrival, trace_id: str) -> int:
         """Return the status of the answer. Raises ValueError when it cannot be read."""
-        flag = "1" if arrival.is_sampled else "0"
-        headers = {"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-{flag}"}
+        headers = trace_header(trace_id, is_sampled=arrival.is_sampled)
         method, path, body = _request(arrival)
         answer = await http.request(method, self._url() + path, headers=headers, json=body)
         json.loads(answer.content)
@@ -204,14 +200,6 @@ async def _wait_for(tasks: set[asyncio.Task[None]], stopping: asyncio.Task[Liter
     while tasks and not stopping.done():
         await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         tasks = {task for task in tasks if not task.done()}
-
-
-def judge_answer(status: int | None, took_s: float, threshold_s: float) -> AnswerKind:
-    """Return what an answer is worth; ``status`` is None without one that could be read."""
-    if status in NOT_VALID:
-        return "not valid"
-    is_good = status is not None and status < 500 and took_s <= threshold_s
-    return "good" if is_good else "bad"
 
 
 def _request(arrival: Arrival) -> tuple[str, str, dict[str, object] | None]:
