@@ -16,6 +16,7 @@ SERVER = os.environ.get("WORKSHOP_TEST_SENTRY_URL", "https://us.sentry.io")
 
 
 @pytest.mark.real_sentry
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [each.rule for each in ALERT_PATTERNS], ids=lambda each: each.name)
 def test_sentry_takes_a_rule(rule: AlertRule) -> None:
     token, organization = (os.environ[f"WORKSHOP_TEST_SENTRY_{name}"] for name in ("TOKEN", "ORG"))

@@ -52,7 +52,7 @@ def test_a_drill_is_played_on_the_real_system(workshop: Workshop) -> None:
     truth = drill.truth_for_judges()
     assert truth.fault == "payment-fails"
     drill.start()
-    wait_for(lambda: drill.budget.spent >= 2, 60)
+    wait_for(lambda: drill.budget.spent >= 2, seconds=60)
     assert drill.detected()
     assert not drill.localised("gateway")
     assert drill.localised(PAYMENT.name)
