@@ -1,6 +1,7 @@
 """Axes of drawings: round numbers along them, and places on them in percent."""
 
 import math
+import sys
 from dataclasses import dataclass
 
 _STEPS = (1, 2, 5, 10)
@@ -27,7 +28,8 @@ def percent(part: float, whole: float) -> str:
 
 def tick_step(end: float, count: int) -> float:
     """Return the round number that divides an axis up to ``end`` into at most ``count`` steps."""
-    least = end / count
+    # Below it, a division may be zero.
+    least = max(end / count, sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * step for step in _STEPS if power * step >= least * (1 - _EXACT))
 

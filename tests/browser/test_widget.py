@@ -69,7 +69,9 @@ def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
     screen.press(screen.page.get_by_role("button", name="Go on"))
     expect(screen.page.locator(".cw-w-steps .cw-w-done")).to_have_count(3)
     expect(button_of(screen)).not_to_have_class(BUSY)
-    expect(screen.page.locator(".cw-gauges .cw-says").last).to_contain_text("The CPU was busy")
+    # How busy it was depends on who else wants the CPU.
+    said = re.compile(r"The CPU was (busy with|never busier than)")
+    expect(screen.page.locator(".cw-gauges .cw-says").last).to_contain_text(said)
     screen.keep("after-a-wait")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kit.views import gauges
@@ -192,6 +192,7 @@ def test_watch_shows_the_picture_and_returns_the_result(monkeypatch: pytest.Monk
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(steps=[(0.0, 5e-324, 0.0)])
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1e6), st.floats(0, 1)), max_size=8),
 )
