@@ -183,7 +183,9 @@ def test_spins_that_are_hit_leave_the_signs_of_the_fault_and_others_none(
         for answer in answers:
             items = own_workshop.store.items(trace_id=answer.trace_id, type="event")
             logs = own_workshop.trace_logs(answer.trace_id)
-            holes = [each.message for each in logs if "spin was not stored" in each.message]
+            unstored = [each.message for each in logs if "spin was not stored" in each.message]
+            # On a busy machine the service itself may be too late for one.
+            holes = [message for message in unstored if "Timeout" not in message]
             assert bool(items) is ("event" in signs)
             assert bool(holes) is ("hole" in signs)
             assert (answer.status is None) is ("broken" in signs)
