@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.conftest import ShowCells
 from tests.browser.screen import Screen
 
-# A release of the game engine fails a quarter of the spins, some ten seconds after the start.
+# A release of the game engine fails a quarter of the spins, some 15 seconds after the start.
 DRILL = "workshop.drill(seed=5, minutes=3, rate=3)"
 
 
@@ -32,8 +32,8 @@ def test_a_drill_is_played_by_its_buttons(show_cells: ShowCells) -> None:
     screen.press(button_of(screen, "roll back game-engine"))
     said = page.locator(".cw-drill-doing").filter(has_text=re.compile("spins good afterwards"))
     expect(said).to_contain_text("game-engine rolled back")
-    screen.keep("mitigated")
+    screen.keep("drill-mitigated")
     screen.press(button_of(screen, "Give up"))
     expect(page.locator(".cw-drill-page")).to_be_visible()
     expect(button_of(screen, "game-engine")).to_be_hidden()
-    screen.keep("verdict")
+    screen.keep("drill-verdict")
