@@ -24,6 +24,7 @@ def play(stage: Stage) -> Drill:
     drill, begins = stage.drill.start(), stage.scenario.starts_at
     # Before the incident, and so none of its impact.
     stage.traffic.answer(BEGAN + 1, "bad", "early")
+    drill.detected(by="somebody in a hurry")
     for number, player in enumerate(["ada", "alan", "ada", "grace", "ada"]):
         stage.traffic.answer(BEGAN + begins + 2 + number, "bad", player)
     stage.wait(begins + DETECTED_S)

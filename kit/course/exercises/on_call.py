@@ -19,7 +19,7 @@ clue = {"service": service, "flag": flag}
 """
 IMPACT_SOLUTION = """
 (began,) = shift.timeline.of("incident")
-seen = shift.timeline.of("phase")[0]
+seen = next(each for each in shift.timeline.of("phase") if each.text.startswith("Detected"))
 stopped = shift.timeline.of("mitigation")[-1]
 impact = {
     "failed_spins": shift.impact.failed,
@@ -69,8 +69,9 @@ def write_the_impact(drill: Drill) -> Exercise:
         "write-the-impact",
         verify,
         "The spins that failed and their players are under Impact. For the times, find three "
-        "entries: where the incident begins, where it was detected, and the last mitigation, "
-        "which helped. Count from the first of them: players did not wait for your drill to start.",
+        "entries: where the incident begins, where it was detected (an alarm before it was a false "
+        "one), and the last mitigation, which helped. Count from the first of them: players did "
+        "not wait for your drill to start.",
         IMPACT_SOLUTION.strip(),
         answer_name="impact",
     )
