@@ -3,7 +3,7 @@ import pickle
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@cache
+def within_tests(path: Path) -> str:
+    """Return the path of a file in the folder of the tests, "" of one that is elsewhere."""
+    return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a browser, starts the system or is slow; some of it gets more time.
@@ -57,9 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=accounts)
         items[:] = [item for item in items if item not in accounts]
     for item in items:
-        path = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else Path()
-        room = path.parts[0] if path.parts else ""
-        if path.as_posix() in ANY_SDK:
+        name = within_tests(item.path)
+        room = name.partition("/")[0]
+        if name in ANY_SDK:
             item.add_marker("any_sdk")
         if room == BROWSER_ROOM:
             item.add_marker("browser")

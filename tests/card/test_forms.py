@@ -39,7 +39,7 @@ QUICK = settings(
 )
 THOROUGH = settings(
     deadline=None,
-    max_examples=600,
+    max_examples=250,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

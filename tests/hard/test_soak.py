@@ -12,7 +12,7 @@ from kit.ingest.store import StoredItem
 from tests.attribution import Shot
 from tests.benchmarks.soak import Counted, Sample, slopes, soak
 
-CRASHES = 300
+CRASHES = 200
 
 
 @pytest.mark.slow

@@ -1,16 +1,27 @@
 """A solution pasted into its notebook: what a learner does who asks for one."""
 
 import ast
-import builtins
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
 from tests.notebooks.kernels import sources
 
-_PLAIN = (ast.Assign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _CHANGES = {"add", "append", "extend", "setdefault", "update"}
+# Each verdict of a kernel, whatever its cells do with it, and whose it is.
+RECORD = """
+from kit.course.exercise import Exercise
+verdicts, checked, unrecorded = [], {}, Exercise.check
+def check(self, *given):
+    result = unrecorded(self, *given)
+    checked[self.name] = self
+    verdicts.append((self.name, result.verdict.value, result.message))
+    return result
+Exercise.check = check
+"""
+SHOW = "import json\nprint(json.dumps(verdicts))"
+_SOLUTION = "<the solution>"
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -34,11 +45,12 @@ def tasks(notebook: NotebookNode) -> list[Task]:
     """Return the exercises of a notebook in their order."""
     found: dict[str, Task] = {}
     trees = [parse(code) for code in sources(notebook)]
+    names = list(map(bound, trees))
     made: dict[str, tuple[str, int]] = {}
     for number, tree in enumerate(trees):
         made |= {variable: (name, number) for variable, name in _exercises(tree)}
         for variable, answer in _checks(tree):
-            stub = max(n for n in range(number + 1) if answer in bound(trees[n]))
+            stub = max(n for n in range(number + 1) if answer in names[n])
             name, where = made[variable]
             found.setdefault(name, Task(name, variable, answer, where, stub, number))
     return list(found.values())
@@ -59,27 +71,26 @@ def pasted(code: str, answer: str, solution: str) -> str:
     return "\n".join([*lines[: stub.lineno - 1], solution, *lines[stub.end_lineno :]])
 
 
-def needed(cells: list[str], wanted: Collection[int]) -> list[int]:
-    """Return those cells, and the ones before them that bind a name which they load."""
-    names, found = set[str](), list[int]()
-    for number in reversed(range(len(cells))):
-        tree = parse(cells[number])
-        if number in wanted or bound(tree) & names:
-            # What is bound here and not under a condition, no earlier cell has to bind.
-            anew = (each for each in tree.body if isinstance(each, _PLAIN))
-            names = names.difference(*map(bound, anew)) | loaded(tree)
-            found.append(number)
-    return found[::-1]
+def solving(notebook: NotebookNode) -> list[str]:
+    """Return cells that paste each solution and check it, after RECORD and all others."""
+    cells = sources(notebook)
+    return [code for task in tasks(notebook) for code in _solving(task, cells)]
+
+
+def _solving(task: Task, cells: list[str]) -> Iterator[str]:
+    # Only the kernel knows it: some are made of the events of this run.
+    solution = f"checked[{task.name!r}].solution().text"
+    cell = (
+        f"{pasted(cells[task.stub], task.answer, _SOLUTION)!r}.replace({_SOLUTION!r}, {solution})"
+    )
+    yield f"get_ipython().run_cell({cell}).raise_error()"
+    if task.stub != task.cell:
+        yield cells[task.cell]
 
 
 def bound(tree: ast.AST) -> set[str]:
     """Return the names that a statement binds, outside of functions, or changes a part of."""
     return set(_bound(tree))
-
-
-def loaded(tree: ast.AST) -> set[str]:
-    """Return the names that are used, in functions as well, but for the functions' own."""
-    return set(_loaded(tree)) - set(dir(builtins))
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
@@ -100,20 +111,6 @@ def _bound(tree: ast.AST) -> Iterator[str]:
     for child in ast.iter_child_nodes(tree):
         if not isinstance(child, ast.Lambda | ast.comprehension):
             yield from _bound(child)
-
-
-def _loaded(tree: ast.AST) -> Iterator[str]:
-    match tree:
-        case ast.Name(id=name, ctx=ast.Load()):
-            yield name
-        case ast.FunctionDef(args=given) | ast.AsyncFunctionDef(args=given):
-            inside = {name for each in tree.body for name in bound(each)}
-            own = inside | {each.arg for each in ast.walk(given) if isinstance(each, ast.arg)}
-            of_children = (_loaded(each) for each in ast.iter_child_nodes(tree))
-            yield from (name for names in of_children for name in names if name not in own)
-            return
-    for child in ast.iter_child_nodes(tree):
-        yield from _loaded(child)
 
 
 def _exercises(tree: ast.AST) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,7 @@
+"""What a notebook of the course shows, and what becomes of its exercises: one run of each."""
+
 import copy
+import json
 import re
 
 import nbformat
@@ -9,6 +12,7 @@ from nbmake.nb_result import NotebookResult as Run
 from nbmake.nb_run import NotebookRun
 
 from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
+from tests.notebooks.pasting import RECORD, SHOW, solving, tasks
 
 pytestmark = pytest.mark.system
 
@@ -29,13 +33,15 @@ RUNS = [pytest.param(name, marks=[] if name == FIRST else pytest.mark.slow) for 
 def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A notebook run by nbmake as ``pytest --nbmake notebooks`` does, once for all tests here.
 
-    Of some the cells come twice, in one kernel: the second half is a learner's second try.
+    Of some the cells come twice, in one kernel: the second half is a learner's second try. At the
+    end, as after Run All, each solution is pasted over its stub.
     """
     name = request.param
     notebook = read(name)
-    cells = notebook.cells
     times = 2 if name in TRIED_TWICE else 1
-    notebook.cells = [copy.deepcopy(cell) for _ in range(times) for cell in cells]
+    before, *after = map(nbformat.v4.new_code_cell, [RECORD, *solving(notebook), SHOW])
+    given = [copy.deepcopy(cell) for _ in range(times) for cell in notebook.cells]
+    notebook.cells = [before, *given, *after]
     for number, cell in enumerate(notebook.cells):
         cell.id += f"-{number}"
     path = tmp_path_factory.mktemp("course") / name
@@ -45,6 +51,18 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_it_runs_from_top_to_bottom(executed: Run) -> None:
     assert executed.error is None, executed.error.trace
+
+
+def test_its_exercises_are_untried_until_their_solutions_are_correct(executed: Run) -> None:
+    if executed.error is not None:
+        pytest.skip("it did not get as far: see test_it_runs_from_top_to_bottom")
+    (shown,) = executed.nb.cells[-1].outputs
+    said = json.loads(shown.text)
+    names = [task.name for task in tasks(executed.nb)]
+    verdicts = [(name, verdict) for name, verdict, _ in said]
+    solved = len(said) - len(names)
+    assert {*verdicts[:solved]} == {(name, "Not tried yet") for name in names}, said
+    assert verdicts[solved:] == [(name, "Correct") for name in names], said
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:

@@ -10,7 +10,7 @@ from tests import attribution
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 
-REQUESTS = 300
+REQUESTS = 200
 
 
 def test_hundreds_of_crashes_at_once_are_all_reported_by_their_own_service(
