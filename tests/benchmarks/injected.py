@@ -14,11 +14,9 @@ from kit import Workshop
 from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.probe import Probe
 from tests.benchmarks.goals import goal
+from tests.reliability.pace import pace
 
 SPINS, SHARE, SEED, LEASE_S = 200, 0.25, 7, 600.0
-# A spin takes some 50 ms of CPU; those that others wait for need longer.
-EVERY_S = {"engine-blocks": 2.0, "payment-down": 0.4}
-USUAL_S = 0.12
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         probe = Probe(workshop.url())
         for name in names:
             with workshop.inject(name, share=SHARE, seconds=LEASE_S, seed=SEED) as injection:
-                answers = probe.play(asked.spins, every_s=EVERY_S.get(name, USUAL_S))
+                answers = probe.play(asked.spins, every_s=pace(injection.fault, SHARE))
                 injection.note(answers)
             found = injection.journal.reconciliation
             print(f"  {name:18} {found.hits:3} hits, {len(found.unexplained)} unexplained")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from demo_services.faults.split import is_hit
+from demo_services.game_engine.ledger import DEADLINE_S as LEDGER_DEADLINE_S
 from kit.course.exercise import Exercise, Verdict
 from kit.course.exercises.faults import (
     CANDIDATES,
@@ -184,10 +185,12 @@ def test_spins_that_are_hit_leave_the_signs_of_the_fault_and_others_none(
             items = own_workshop.store.items(trace_id=answer.trace_id, type="event")
             logs = own_workshop.trace_logs(answer.trace_id)
             unstored = [each.message for each in logs if "spin was not stored" in each.message]
-            # On a busy machine the service itself may be too late for one.
-            holes = [message for message in unstored if "Timeout" not in message]
+            # On a busy machine analytics may be too late for one: the spin waited for it then.
+            late = [message for message in unstored if "Timeout" in message]
+            holes = [message for message in unstored if message not in late]
+            assert not late or answer.took_s >= LEDGER_DEADLINE_S
             assert bool(items) is ("event" in signs)
-            assert bool(holes) is ("hole" in signs)
+            assert bool(holes) is ("hole" in signs and not late)
             assert (answer.status is None) is ("broken" in signs)
             assert not any("did not answer" in each.message for each in logs)
             assert all("422" in message for message in holes)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
@@ -85,3 +86,30 @@ def kernel(**environment: str) -> Iterator[Kernel]:
         client.stop_channels()
         if manager.is_alive():
             manager.shutdown_kernel(now=True)
+
+
+def interrupt_when_begun(running: Kernel, code: str) -> None:
+    """Interrupt code that has printed that it began; it must end in KeyboardInterrupt."""
+    message = running.begin(code)
+    running.manager.interrupt_kernel()
+    reply = running.client.get_shell_msg(timeout=DEADLINE_S)
+    assert reply["parent_header"]["msg_id"] == message
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
+
+
+def family(running: Kernel) -> list[psutil.Process]:
+    """Return the processes of a kernel: itself, and all that it started."""
+    process = psutil.Process(running.manager.provisioner.pid)
+    return [process, *process.children(recursive=True)]
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the processes that have the mark of a kernel in their environment."""
+
+    def has_mark(process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("KERNEL_MARK") == mark
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if has_mark(process)]

@@ -1,10 +1,9 @@
 import secrets
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.notebooks.kernels import DEADLINE_S, START, Kernel, kernel
+from tests.notebooks.kernels import START, family, interrupt_when_begun, kernel, marked
 from tests.processes import gone
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -89,30 +88,3 @@ def test_an_ended_kernel_leaves_nothing(ending: str) -> None:
         # that the kernel started and lost included.
         kernels = {running.manager.provisioner.pid} if ending == "restart" else set()
         assert {each.pid for each in marked(mark)} <= kernels
-
-
-def interrupt_when_begun(running: Kernel, code: str) -> None:
-    """Interrupt code that has printed that it began; it must end in KeyboardInterrupt."""
-    message = running.begin(code)
-    running.manager.interrupt_kernel()
-    reply = running.client.get_shell_msg(timeout=DEADLINE_S)
-    assert reply["parent_header"]["msg_id"] == message
-    assert reply["content"]["ename"] == "KeyboardInterrupt"
-
-
-def family(running: Kernel) -> list[psutil.Process]:
-    """Return the processes of a kernel: itself, and all that it started."""
-    process = psutil.Process(running.manager.provisioner.pid)
-    return [process, *process.children(recursive=True)]
-
-
-def marked(mark: str) -> list[psutil.Process]:
-    """Return the processes that have the mark of a kernel in their environment."""
-
-    def has_mark(process: psutil.Process) -> bool:
-        try:
-            return process.environ().get("KERNEL_MARK") == mark
-        except psutil.Error:
-            return False
-
-    return [process for process in psutil.process_iter() if has_mark(process)]

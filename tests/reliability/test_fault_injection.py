@@ -24,11 +24,9 @@ from kit.reliability.faults.probe import Probe
 from kit.reliability.traffic.outcomes import Answer
 from kit.views.card import event_card
 from kit.workshop import Workshop
+from tests.reliability.pace import pace
 
-SPINS = 12
-# One blocks all others for two seconds, of CPU time that others want, too: spins that queue for
-# several of those meet deadlines. The others leave a spin its time.
-EVERY_S = {"engine-blocks": 3.0, "payment-down": 0.4}
+SPINS, SHARE = 12, 0.4
 DEADLINE_S = 20.0
 
 
@@ -66,8 +64,8 @@ def error_events(workshop: Workshop, answers: list[Answer]) -> list[StoredItem]:
 
 
 def fires(workshop: Workshop, probe: Probe, fault: Fault, seed: int) -> tuple[Any, list[Answer]]:
-    with workshop.inject(fault.name, share=0.4, seconds=60, seed=seed) as injection:
-        answers = probe.play(SPINS, every_s=EVERY_S.get(fault.name, 0.2))
+    with workshop.inject(fault.name, share=SHARE, seconds=60, seed=seed) as injection:
+        answers = probe.play(SPINS, every_s=pace(fault, SHARE))
         injection.note(answers)
     return injection, answers
 
@@ -85,7 +83,7 @@ def test_what_is_injected_is_observed(own_workshop: Workshop, probe: Probe, faul
     found = journal.reconciliation
     assert found.unexplained == (), str(journal)
     assert found.holds
-    computed = [a for a in answers if is_hit(injection.terms.seed, fault.name, a.trace_id, 0.4)]
+    computed = [a for a in answers if is_hit(injection.terms.seed, fault.name, a.trace_id, SHARE)]
     assert found.hits == min(len(computed), fault.most_hits or SPINS), str(journal)
     events = error_events(own_workshop, computed)
     if fault.most_hits is None:

@@ -43,12 +43,21 @@ class Scene:
             self.evidence.events.append(SeenEvent("payment", key, flag, False, BEGAN + 1))
         return key
 
-    def reconcile(self) -> Reconciliation:
-        return reconcile(self.fault, self.hits, len(self.evidence.answers), 0.25, self.evidence)
+    def reconcile(self, *others: str) -> Reconciliation:
+        """Return what comes out where the faults called ``others`` hit each spin, too."""
+        return reconcile(
+            self.fault,
+            self.hits,
+            len(self.evidence.answers),
+            0.25,
+            self.evidence,
+            lambda answer: map(find_fault, others),
+        )
 
-    def journal(self, ended_by: str | None = "lease") -> str:
+    def journal(self, ended_by: str | None = "lease", *others: str) -> str:
         incident = Incident(self.fault.name, BEGAN, BEGAN + 60, 0.25, 7)
-        return str(FaultJournal(self.fault, self.fault.name, incident, ended_by, self.reconcile()))
+        found = self.reconcile(*others)
+        return str(FaultJournal(self.fault, self.fault.name, incident, ended_by, found))
 
 
 def test_all_that_was_hit_was_seen(store: Store) -> None:
@@ -160,3 +169,58 @@ def test_an_answer_that_nobody_saw_is_not_held_against_an_event(store: Store) ->
     slow = Scene(store, "payment-slow")
     slow.hits = ["f" * 32]
     assert "its answer is not known" in slow.journal()
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "status", "took_s", "masks"),
+    [
+        # The spin is over before its result is stored.
+        ("ledger-down", "payment-down", 503, 3.0, True),
+        ("ledger-slow", "payment-fails", 503, 0.1, True),
+        ("clock-skew", "bad-release", 500, 0.1, True),
+        # A call goes through one proxy, that of the fault which came first.
+        ("ledger-slow", "ledger-down", 200, 0.1, True),
+        ("mongo-down", "mongo-slow", 200, 1.6, True),
+        # What cannot be read does not say that it is an error.
+        ("payment-down", "gateway-truncates", None, 3.0, True),
+        # The spin got through, or the other fault does nothing to it.
+        ("ledger-down", "payment-down", 200, 0.1, False),
+        ("ledger-down", "payment-slow", 503, 2.6, False),
+        ("ledger-down", "mongo-down", 200, 0.1, False),
+        ("payment-fails", "payment-down", 503, 3.0, False),
+        ("payment-fails", "no-op", 503, 0.1, False),
+    ],
+)
+def test_another_fault_may_mask_a_hit(
+    store: Store, name: str, other: str, status: int | None, took_s: float, *, masks: bool
+) -> None:
+    scene = Scene(store, name)
+    missed = scene.spin(status, took_s, hit=True)
+    alone, both = scene.reconcile(), scene.reconcile(other)
+    assert ([each.trace_id for each in alone.unexplained], alone.masked) == ([missed], 0)
+    assert (both.unexplained == (), both.masked) == (masks, int(masks))
+    # Nothing of this fault was seen at all.
+    assert not both.holds
+
+
+def test_what_is_masked_is_counted_and_not_held_against_the_rest(store: Store) -> None:
+    scene = Scene(store, "ledger-slow")
+    scene.spin(took_s=0.9, hit=True)
+    scene.spin(503, 0.1, hit=True)
+    assert scene.reconcile("payment-fails").holds
+    journal = scene.journal("lease", "payment-fails")
+    assert "✓ 1 of 2 hits seen: 1 slow answer; 0 error events without" in journal
+    assert "1 hit masked: another fault got to the same request first" in journal
+    assert "masked" not in scene.journal()
+
+
+def test_an_answer_that_was_lost_too_late_for_a_retry_fails_the_spin(store: Store) -> None:
+    scene = Scene(store, "payment-resets")
+    scene.evidence.retries.add(scene.spin(took_s=0.1, hit=True))
+    scene.spin(503, took_s=4.2, hit=True, flag=True)
+    assert scene.reconcile().holds
+    seen = "✓ 2 of 2 hits seen: 1 repeated call; 1 error event with the flag; 0 error events"
+    assert seen in scene.journal()
+    # Without the event, nothing says that it was this fault.
+    scene.spin(503, took_s=4.2, hit=True)
+    assert len(scene.reconcile().unexplained) == 1

@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,7 +20,7 @@ from kit.reliability.faults.fault import Fault
 from kit.reliability.faults.incident import Incident
 from kit.reliability.faults.journal import FaultJournal
 from kit.reliability.faults.leases import LeaseClient, LeaseState
-from kit.reliability.faults.reconciliation import Reconciliation, reconcile
+from kit.reliability.faults.reconciliation import Reconciliation, reconcile, shows_all
 from kit.reliability.traffic.outcomes import Answer
 from kit.threads import report_thread_failure
 
@@ -31,6 +31,8 @@ END_S, END_TICK_S = 5.0, 0.1
 SETTLE_S, SETTLE_TICK_S = 15.0, 0.3
 # So long at least, for an event whose request no service names as hit.
 QUIET_S = 0.5
+# The end of a process is known a moment later, and takes along what was not sent by then.
+UNSENT_S = 1.5
 MAX_SEED = 10_000
 
 
@@ -73,13 +75,15 @@ def make_terms(
 class Surroundings:
     """What an injection works with: the services, the store, and the traffic, if there is any.
 
-    ``flush`` lets the services send what they still hold.
+    ``flush`` lets the services send what they still hold. ``injections`` returns those of the
+    workshop, this one and others, on or off.
     """
 
     leases: LeaseClient
     store: Store
     flush: Callable[[], None]
     find_traffic: Callable[[], AnswerSource | None]
+    injections: Callable[[], "Sequence[Injection]"]
 
 
 class Injection:
@@ -210,6 +214,11 @@ class Injection:
         with suppress(ActionableError):
             self._refresh()
 
+    def strikes(self, answer: Answer) -> bool:
+        """Whether it hits a request, as far as its seed, its share and its time say."""
+        is_then = answer.due <= self._ends_at and answer.due + answer.took_s >= self._state.began_at
+        return is_then and self._known().hits(answer.trace_id)
+
     def end_quietly(self) -> None:
         """Switch it off; without an answer of the service it ends by itself."""
         with suppress(ActionableError):
@@ -332,18 +341,33 @@ class Injection:
     def _reconcile(self) -> Reconciliation:
         state = self._state
         hits = state.hits if self._ended_by != "lost" else self._computed_hits()
-        return reconcile(self.fault, hits, state.evaluated, state.share, self._evidence)
+        return reconcile(
+            self.fault, hits, state.evaluated, state.share, self._evidence, self._also_hit
+        )
+
+    def _also_hit(self, answer: Answer) -> Iterable[Fault]:
+        others = self._around.injections()
+        return (each.fault for each in others if each is not self and each.strikes(answer))
 
     def _computed_hits(self) -> tuple[str, ...]:
-        """Return what was hit, worked out from the ids of traces: the service has forgotten."""
-        known = self._known()
+        """Return what was hit, worked out from the ids of traces: the service has forgotten.
+
+        What was under way when its process ended counts only with all signs of a hit: it may have
+        been repeated without the fault, and an event that was not sent is lost.
+        """
+        known, evidence = self._known(), self._evidence
+        answers = [each for each in list(evidence.answers.values()) if each.due <= self._ends_at]
         seen = [
             each.trace_id
-            for each in list(self._evidence.answers.values())
-            if each.due <= self._ends_at and known.hits(each.trace_id)
+            for each in answers
+            if known.hits(each.trace_id)
+            and (
+                each.due + each.took_s < self._ends_at - UNSENT_S
+                or shows_all(self.fault, evidence, each.trace_id)
+            )
         ]
-        exits = [key for key in self._evidence.exits if known.hits(key)]
-        hits = tuple(dict.fromkeys([*exits, *seen]))
+        exits = [key for key in evidence.exits if known.hits(key)]
+        hits = tuple(dict.fromkeys([*(exits if "exit" in self.fault.shows else []), *seen]))
         return hits[: self.fault.most_hits] if self.fault.most_hits else hits
 
     def _make_journal(self, found: Reconciliation) -> FaultJournal:

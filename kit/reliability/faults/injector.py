@@ -1,7 +1,7 @@
 """Injects faults into the services of a workshop, and ends with it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from demo_services.services import SERVICES, Service
@@ -32,7 +32,7 @@ class Injector:
         find_traffic: Callable[[], AnswerSource | None] = lambda: None,
     ) -> None:
         self._leases = LeaseClient(gateway)
-        self._around = Surroundings(self._leases, store, flush, find_traffic)
+        self._around = Surroundings(self._leases, store, flush, find_traffic, self._known)
         self._injections: list[Injection] = []
         self._schedules: list[Schedule] = []
         self._changing = threading.Lock()
@@ -102,12 +102,15 @@ class Injector:
     def stop(self) -> None:
         """End all schedules and injections: the workshop stops."""
         with self._changing:
-            schedules, injections = self._schedules, self._injections
-            self._schedules, self._injections = [], []
+            schedules, self._schedules = self._schedules, []
         for schedule in schedules:
             schedule.stop()
-        for injection in injections:
+        for injection in self._known():
             injection.close()
+
+    def _known(self) -> Sequence[Injection]:
+        with self._changing:
+            return tuple(self._injections)
 
 
 def _in_service(fault: Fault, service: str | None) -> Fault:

@@ -109,6 +109,9 @@ class FaultJournal(Sequence[JournalLine]):
             share = f"{100 * found.hits / total:.1f} %, asked {asked}"
             yield JournalLine(f"hit {found.hits:,} of {count_noun(total, found.noun)} ({share})")
             yield self._seen()
+            if found.masked:
+                masked = count_noun(found.masked, "hit")
+                yield JournalLine(f"{masked} masked: another fault got to the same request first")
         else:
             yield self._nothing(asked)
         yield from self._unexplained()
@@ -135,7 +138,8 @@ class FaultJournal(Sequence[JournalLine]):
         ]
         errors = f"{found.without:,} error {'event' if found.without == 1 else 'events'} without"
         signs = "; ".join([*counted, *filter(None, [found.remark]), errors])
-        seen = f"{found.hits - found.missed:,} of {count_noun(found.hits, 'hit')} seen: {signs}"
+        count = found.hits - found.missed - found.masked
+        seen = f"{count:,} of {count_noun(found.hits, 'hit')} seen: {signs}"
         if not self.fault.shows and not found.remark:
             seen = f"a hit leaves no sign; {errors}"
         return JournalLine(seen, tone="ill" if found.missed else "well")

@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from kit.reliability.faults.evidence import SPIN_ROUTE, Evidence
 from kit.reliability.faults.fault import Fault, Sign
+from kit.reliability.faults.overlap import AlsoHit, is_masked, only_fault
 from kit.reliability.traffic.outcomes import Answer
 
 # Of what a fault adds to an answer, so much has to be there: clocks are read in other processes.
@@ -42,7 +43,8 @@ class Reconciliation:
 
     ``hits`` is how many requests were hit, ``spins`` how many were evaluated; ``noun`` is what
     they are called. ``seen`` counts each sign among the hits. ``without`` are error events outside
-    of the hits, ``slow_others`` and ``refused_others`` answers. ``asked`` is the share.
+    of the hits, ``slow_others`` and ``refused_others`` answers. ``asked`` is the share. ``masked``
+    counts hits that met another fault first, which left nothing for this one to show.
     """
 
     hits: int
@@ -55,6 +57,7 @@ class Reconciliation:
     slow_others: int
     refused_others: int
     remark: str = ""
+    masked: int = 0
 
     @property
     def missed(self) -> int:
@@ -63,27 +66,31 @@ class Reconciliation:
 
     @property
     def holds(self) -> bool:
-        """Whether something was hit, and all of it was seen."""
-        return self.hits > 0 and not self.unexplained
+        """Whether something was hit, and all of it was seen that no other fault masked."""
+        return self.hits > self.masked and not self.unexplained
 
 
 NOT_HIT = "the flag was on in an error event, but the service does not name the trace as hit"
 
 
 def reconcile(
-    fault: Fault, hits: Sequence[str], evaluated: int, asked: float, evidence: Evidence
+    fault: Fault,
+    hits: Sequence[str],
+    evaluated: int,
+    asked: float,
+    evidence: Evidence,
+    also_hit: AlsoHit = only_fault,
 ) -> Reconciliation:
     """Compare the traces that a fault hit with what was seen. Raises StoreError.
 
     ``evaluated`` is how many requests the service evaluated, for where no traffic tells spins.
+    ``also_hit`` says which other faults hit a request.
     """
     signs = _Signs(fault, evidence)
     found = {key: signs.of(key) for key in hits}
-    unexplained = [
-        UnexplainedTrace(key, why)
-        for key, seen in found.items()
-        if (why := signs.missing(key, seen))
-    ]
+    missing = {key: why for key, seen in found.items() if (why := signs.missing(key, seen))}
+    masked = {key for key in missing if is_masked(fault, evidence.find_answer(key), also_hit)}
+    unexplained = [UnexplainedTrace(key, why) for key, why in missing.items() if key not in masked]
     hit = set(hits)
     wrong = {each.trace_id for each in evidence.events if each.result and each.trace_id not in hit}
     unexplained += [UnexplainedTrace(key, NOT_HIT) for key in sorted(wrong)]
@@ -95,13 +102,20 @@ def reconcile(
         spins=spins,
         noun=noun,
         asked=asked,
-        seen=Counter({sign: sum(sign in each for each in found.values()) for sign in fault.shows}),
+        seen=_count_signs(fault, found.values()),
         unexplained=tuple(unexplained),
         without=sum(each.trace_id not in hit for each in evidence.events if not each.is_exit),
         slow_others=sum(each.took_s >= late_s for each in others),
         refused_others=sum(_is_failed(each) for each in others),
         remark=_memory_line(fault, len(hit), evidence),
+        masked=len(masked),
     )
+
+
+def shows_all(fault: Fault, evidence: Evidence, key: str) -> bool:
+    """Whether a request left each sign of a fault. Raises StoreError."""
+    signs = _Signs(fault, evidence)
+    return not signs.missing(key, signs.of(key))
 
 
 class _Signs:
@@ -138,11 +152,24 @@ class _Signs:
             expected -= OF_SPINS
         if answer is None and expected & seen:
             expected -= OF_ANSWERS
+        if "event" in seen:
+            # An answer that was lost late leaves no time for another attempt: the spin fails.
+            expected.discard("retried")
         missing = [SIGN_NOUNS[sign][0] for sign in self._fault.shows if sign in expected - seen]
         if not missing:
             return ""
         unobserved = answer is None and expected & OF_ANSWERS
         return f"no {' and no '.join(missing)}{', and its answer is not known' * bool(unobserved)}"
+
+
+def _count_signs(fault: Fault, found: Collection[set[Sign]]) -> Counter[Sign]:
+    """Return how many hits left each sign of a fault, and how many failed for want of a retry."""
+    seen: Counter[Sign] = Counter(
+        {sign: sum(sign in each for each in found) for sign in fault.shows}
+    )
+    if "retried" in fault.shows and (failed := sum("event" in each for each in found)):
+        seen["event"] = failed
+    return seen
 
 
 def _count_spins(hit: set[str], evaluated: int, evidence: Evidence) -> tuple[int, str]:

@@ -100,9 +100,9 @@ class Traffic:
 
     def wait(self) -> Self:
         """Wait until it has ended by itself, showing how it goes; an interrupt ends it, too."""
-        if self._face is None and get_ipython() is not None:
-            self._ipython_display_()
         try:
+            if self._face is None and get_ipython() is not None:
+                self._ipython_display_()
             while self._run is not None and not self._run.wait(1.0):
                 pass
         except BaseException:
