@@ -27,6 +27,8 @@ from demo_services.guard import Guard
 from demo_services.players import Player
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
+from demo_services.remediation.decisions import Decisions
+from demo_services.remediation.router import make_decisions_router
 from demo_services.services import ANALYTICS
 from demo_services.settings import Settings
 from demo_services.trace import start_span, trace_id
@@ -41,11 +43,13 @@ def make_app(settings: Settings) -> FastAPI:
     mongo = Mongo(settings.mongodb_uri)
     gauge = ProcessGauge()
     faults = AnalyticsFaults(mongo, settings.mongodb_uri)
+    decisions = Decisions()
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
         sentry_sdk.set_tag("service", ANALYTICS.name)
         sentry_sdk.set_tag("http.route", request.scope["route"].path)
+        decisions.describe()
         sentry_sdk.set_context("process", gauge.read())
         sentry_sdk.set_context(
             "fastapi",
@@ -107,6 +111,7 @@ def make_app(settings: Settings) -> FastAPI:
 
     app.include_router(make_debug_router(mongo))
     app.include_router(make_faults_router(ANALYTICS, faults))
+    app.include_router(make_decisions_router(ANALYTICS, decisions))
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_invalid)

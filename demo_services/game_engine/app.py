@@ -7,6 +7,7 @@ from sentry_sdk.integrations.asyncio import enable_asyncio_integration
 
 from demo_services.faults import hits
 from demo_services.faults.names import numbers_of
+from demo_services.game_engine.breakers import Breakers
 from demo_services.game_engine.cashier import House, PaymentService
 from demo_services.game_engine.debug import DEBUG_HANDLERS
 from demo_services.game_engine.fault_routes import FaultsRoute
@@ -14,10 +15,12 @@ from demo_services.game_engine.faults import BAD_RELEASE, EngineFaults
 from demo_services.game_engine.handler import Handler, NotFound
 from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import TABLE_LIMIT, Pays, Reels, pay_by_table
+from demo_services.game_engine.repair_routes import BreakersRoute, DecisionsRoute
 from demo_services.game_engine.streaks import pay_streaks, report_release
 from demo_services.guard import Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
+from demo_services.remediation.decisions import Decisions
 from demo_services.services import GAME_ENGINE, PAYMENT
 from demo_services.settings import Settings
 
@@ -77,19 +80,21 @@ def make_app(settings: Settings) -> tornado.web.Application:
     enable_asyncio_integration(task_spans=False)
     faults = EngineFaults(settings.upstreams)
     upstreams = faults.upstreams
+    breakers = Breakers()
+    takes_money = PAYMENT.name in upstreams
     shared = {
         "machine": Reels(),
         "gauge": ProcessGauge(),
         "guard": Guard(settings),
         "recording": asyncio.Lock(),
-        "ledger": Ledger(upstreams),
-        "cashier": PaymentService(upstreams) if PAYMENT.name in upstreams else House(),
+        "ledger": Ledger(upstreams, breakers),
+        "cashier": PaymentService(upstreams, breakers) if takes_money else House(),
         "faults": faults,
+        "breakers": breakers,
+        "decisions": Decisions(),
     }
-    routes = [
-        (handler.route.replace("{type}", "([^/]+)"), handler, shared)
-        for handler in (Health, SpinReels, FaultsRoute, *DEBUG_HANDLERS)
-    ]
+    handlers = (Health, SpinReels, FaultsRoute, BreakersRoute, DecisionsRoute, *DEBUG_HANDLERS)
+    routes = [(handler.route.replace("{type}", "([^/]+)"), handler, shared) for handler in handlers]
     return tornado.web.Application(
         routes, default_handler_class=NotFound, default_handler_args=shared
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Protocol
 
 import httpx
@@ -16,6 +17,7 @@ from tenacity import (
 )
 
 from demo_services.connections import ONE_REQUEST
+from demo_services.game_engine.breakers import Breakers, CircuitOpen
 from demo_services.players import Player
 from demo_services.refused import Refused
 from demo_services.services import PAYMENT
@@ -55,17 +57,22 @@ class PaymentService:
     """The payment service, where ``upstreams`` says that it is.
 
     A call that got no answer is repeated for 3 seconds with the same idempotency key, so that no
-    bet is charged twice.
+    bet is charged twice. A breaker that is open stops bets, and no wins: they are owed by then.
     """
 
-    def __init__(self, upstreams: Mapping[str, str]) -> None:
+    def __init__(self, upstreams: Mapping[str, str], breakers: Breakers) -> None:
+        self._breakers = breakers
         # Not its address: after a death it may start on another port.
         self._upstreams = upstreams
         self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=ONE_REQUEST, trust_env=False)
 
     async def charge(self, player: Player, amount: int, spin_id: str) -> int:
         """Take a bet. Raises ``Refused``: 409 when the balance is too low, 503 without payment."""
-        return await self._move("charge", player, amount, spin_id)
+        try:
+            async with self._breakers.around(PAYMENT.name):
+                return await self._move("charge", player, amount, spin_id)
+        except CircuitOpen as error:
+            raise paused(error) from None
 
     async def pay(self, player: Player, amount: int, spin_id: str) -> int:
         """Pay a win. Raises ``Refused`` (503) without payment."""
@@ -115,6 +122,13 @@ def too_low(player: Player, detail: str) -> Refused:
     """Count a bet that the player cannot pay, which is daily business; return what is answered."""
     sentry_sdk.metrics.count("game.bets_refused", 1, attributes={"player.tier": player.tier})
     return Refused(409, TOO_LOW, detail)
+
+
+def paused(error: CircuitOpen) -> Refused:
+    """Return what is answered at once while the breaker is open: the bet was not charged."""
+    sentry_sdk.metrics.count("game.calls_not_made", 1, attributes={"service": error.upstream})
+    detail = f"{error} Payment is not called, and the bet is not charged."
+    return Refused(503, "payment-paused", detail, {"Retry-After": str(ceil(error.again_s) or 1)})
 
 
 def unpaid(kind: str, error: httpx.HTTPError) -> Refused:

@@ -10,6 +10,7 @@ import sentry_sdk
 import tornado
 from tornado.web import HTTPError, RequestHandler
 
+from demo_services.game_engine.breakers import Breakers
 from demo_services.game_engine.cashier import Cashier
 from demo_services.game_engine.faults import EngineFaults
 from demo_services.game_engine.ledger import Ledger
@@ -17,6 +18,7 @@ from demo_services.game_engine.reels import Reels
 from demo_services.guard import TOKEN_HEADER, Guard
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused, log_refusal, not_found
+from demo_services.remediation.decisions import Decisions
 from demo_services.services import GAME_ENGINE
 from demo_services.trace import trace_id
 
@@ -32,6 +34,8 @@ class Handler(RequestHandler):
     ledger: Ledger
     cashier: Cashier
     faults: EngineFaults
+    breakers: Breakers
+    decisions: Decisions
 
     def initialize(
         self,
@@ -42,6 +46,8 @@ class Handler(RequestHandler):
         ledger: Ledger,
         cashier: Cashier,
         faults: EngineFaults,
+        breakers: Breakers,
+        decisions: Decisions,
     ) -> None:
         """Receive what all requests share."""
         self.machine = machine
@@ -51,6 +57,8 @@ class Handler(RequestHandler):
         self.ledger = ledger
         self.cashier = cashier
         self.faults = faults
+        self.breakers = breakers
+        self.decisions = decisions
 
     def prepare(self) -> None:
         """Give every event of this request the service's own context, then let the guard look."""
@@ -66,6 +74,8 @@ class Handler(RequestHandler):
                 "route": self.route,
             },
         )
+        self.breakers.describe()
+        self.decisions.describe()
         if GAME_ENGINE.is_debug(self.request.path):
             token = self.request.headers.get(TOKEN_HEADER)
             self.guard.admit(self.request.path, self.request.remote_ip or "", token)

@@ -10,6 +10,7 @@ from sentry_sdk import logger
 from demo_services.connections import ONE_REQUEST
 from demo_services.faults import hits
 from demo_services.faults.names import numbers_of
+from demo_services.game_engine.breakers import Breakers, CircuitOpen
 from demo_services.game_engine.faults import CLOCK_SKEW
 from demo_services.game_engine.reels import Spin
 from demo_services.services import ANALYTICS
@@ -21,7 +22,8 @@ DEADLINE_S = 1.0
 class Ledger:
     """The analytics service, where ``upstreams`` says that it is, if it does."""
 
-    def __init__(self, upstreams: Mapping[str, str]) -> None:
+    def __init__(self, upstreams: Mapping[str, str], breakers: Breakers) -> None:
+        self._breakers = breakers
         self._upstreams = upstreams
         self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=ONE_REQUEST, trust_env=False)
 
@@ -31,12 +33,13 @@ class Ledger:
             return
         with start_span(op="game.ledger", name="enter the spin"):
             try:
-                answer = await self._http.post(
-                    f"{self._upstreams[ANALYTICS.name]}/api/v1/events",
-                    json={**spin.result(), "played_at": clock()},
-                )
-                answer.raise_for_status()
-            except httpx.HTTPError as error:
+                async with self._breakers.around(ANALYTICS.name):
+                    answer = await self._http.post(
+                        f"{self._upstreams[ANALYTICS.name]}/api/v1/events",
+                        json={**spin.result(), "played_at": clock()},
+                    )
+                    answer.raise_for_status()
+            except (httpx.HTTPError, CircuitOpen) as error:
                 # The player has been paid: a hole in the statistics is no reason to fail.
                 sentry_sdk.add_breadcrumb(
                     category="ledger",

@@ -26,6 +26,9 @@ from demo_services.guard import Guard
 from demo_services.players import Player, checked_name
 from demo_services.process import ProcessGauge
 from demo_services.refused import Refused
+from demo_services.remediation.decisions import Decisions
+from demo_services.remediation.router import make_decisions_router, make_shedding_router
+from demo_services.remediation.shedding import Shedding
 from demo_services.services import GAME_ENGINE, GATEWAY, ROUTED
 from demo_services.settings import Settings
 from demo_services.trace import trace_id
@@ -39,11 +42,13 @@ def make_app(settings: Settings) -> FastAPI:
     gauge = ProcessGauge()
     traffic = Traffic()
     faults = Faults(GATEWAY)
+    decisions, shedding = Decisions(), Shedding()
 
     async def describe(request: Request) -> None:
         """Give every event of this request the service's own context."""
         sentry_sdk.set_tag("service", GATEWAY.name)
         sentry_sdk.set_tag("http.route", request.scope["route"].path)
+        decisions.describe()
         sentry_sdk.set_context("process", gauge.read())
         sentry_sdk.set_context(
             "fastapi",
@@ -103,6 +108,7 @@ def make_app(settings: Settings) -> FastAPI:
             category="routing", message=f"{target.path} goes to {target.service.name}"
         )
         if not target.service.is_debug(target.path):
+            shedding.admit()
             is_spin = (request.method, target) == ("POST", SPIN)
             faults.evaluate({NO_OP, TRUNCATES} if is_spin else {NO_OP})
         began = time.perf_counter()
@@ -112,6 +118,8 @@ def make_app(settings: Settings) -> FastAPI:
         return truncated(response) if hits.is_marked(TRUNCATES) else response
 
     app.include_router(make_faults_router(GATEWAY, faults))
+    app.include_router(make_decisions_router(GATEWAY, decisions))
+    app.include_router(make_shedding_router(GATEWAY, shedding))
 
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http_exception)

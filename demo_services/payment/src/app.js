@@ -6,6 +6,7 @@ const express = require('express');
 const { name } = require('../package.json');
 const { answerError, refuseMethod, refusePath } = require('./answers');
 const { debugRoutes } = require('./debug');
+const { Decisions, decisionRoutes } = require('./decisions');
 const { makeDescribe } = require('./describe');
 const { Faults } = require('./faults/leases');
 const { faultRoutes } = require('./faults/routes');
@@ -30,7 +31,8 @@ function makeApp(settings) {
   app.disable('x-powered-by');
   const ledger = new Ledger();
   const faults = new Faults();
-  const describe = makeDescribe(new ProcessGauge());
+  const decisions = new Decisions();
+  const describe = makeDescribe(new ProcessGauge(), decisions);
 
   const serve = (method, path, ...handlers) => {
     app.route(path)[method](describe, ...handlers).all(refuseMethod(method));
@@ -42,7 +44,8 @@ function makeApp(settings) {
   serve('get', '/api/v1/balance/:player', balance(ledger, faults));
   // In front of all routes below: a route itself is asked too late, for other methods never.
   app.use('/debug', makeGuard(settings));
-  serveFaults(app, describe, faultRoutes(faults));
+  serveLeases(app, '/debug/faults', describe, faultRoutes(faults));
+  serveLeases(app, '/debug/decisions', describe, decisionRoutes(decisions));
   for (const [path, crash] of Object.entries(debugRoutes(ledger))) serve('get', path, crash);
   app.use(refusePath);
   app.use(answerError);
@@ -107,12 +110,13 @@ function balance(ledger, faults) {
 
 /**
  * @param {import('express').Express} app
+ * @param {string} path
  * @param {import('express').RequestHandler} describe
  * @param {ReturnType<typeof faultRoutes>} routes
  */
-function serveFaults(app, describe, routes) {
+function serveLeases(app, path, describe, routes) {
   app
-    .route('/debug/faults')
+    .route(path)
     .get(describe, routes.get)
     .post(describe, readJson, routes.post)
     .delete(describe, routes.delete)

@@ -11,15 +11,17 @@ const { name } = require('../package.json');
  * It goes first in each route's chain: there Express knows the route.
  *
  * @param {import('./process-gauge').ProcessGauge} gauge
+ * @param {import('./decisions').Decisions} decisions
  * @returns {import('express').RequestHandler}
  */
-function makeDescribe(gauge) {
+function makeDescribe(gauge, decisions) {
   return (req, res, next) => {
     const route = req.route.path;
     const method = req.method === 'HEAD' ? 'get' : req.method.toLowerCase();
     // After it there is only what refuses other methods.
     const { name: handler } = req.route.stack.findLast((layer) => layer.method === method);
     Sentry.setTags({ service: name, 'http.route': route });
+    decisions.describe();
     Sentry.setContext('process', gauge.read());
     Sentry.setContext('express', {
       version,

@@ -55,4 +55,4 @@ function outOfBounds(detail) {
   return new Refused(422, 'out-of-bounds', detail);
 }
 
-module.exports = { knownFault, outOfBounds, readOrder };
+module.exports = { MAX_SECONDS, knownFault, outOfBounds, readOrder };

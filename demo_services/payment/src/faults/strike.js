@@ -7,6 +7,7 @@ const { NO_OP, numbersOf } = require('./names');
 
 const FAILS = 'payment-fails';
 const SLOW = 'payment-slow';
+const HANGS = 'payment-hangs';
 const DIES = 'payment-dies';
 
 /**
@@ -21,6 +22,7 @@ async function strike(faults, work, order) {
   // With the process its faults end, so it dies once each time that this one is set.
   if (hits.has(DIES)) process.kill(process.pid, 'SIGKILL');
   if (hits.has(SLOW)) await sleep(numbersOf(SLOW).ms);
+  if (hits.has(HANGS)) await sleep(numbersOf(HANGS).ms);
   if (hits.has(FAILS)) authorize(order);
 }
 

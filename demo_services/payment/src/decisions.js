@@ -1,0 +1,89 @@
+'use strict';
+
+const Sentry = require('@sentry/node');
+
+const { name } = require('../package.json');
+const { MAX_SECONDS, outOfBounds } = require('./faults/order');
+
+const TAG = 'remediation';
+const MAX_CHARS = 200;
+const KEPT = 10;
+const CONTROL = /\p{C}/u;
+
+/**
+ * What was decided about this service, as repairs are: its events say so for a while.
+ *
+ * There is nothing at first, and events are as ever.
+ */
+class Decisions {
+  /** @type {{decision: string, at: number, until: number}[]} */
+  #noted = [];
+
+  /**
+   * Note a decision for `seconds`; return its state.
+   *
+   * @param {Record<string, unknown>} body
+   * @throws {import('./refused').Refused} 422 out of bounds
+   */
+  note({ decision, seconds }) {
+    const isText = typeof decision === 'string' && !CONTROL.test(decision);
+    if (!isText || decision.length === 0 || decision.length > MAX_CHARS) {
+      throw outOfBounds(`decision must be 1 to ${MAX_CHARS} printable characters.`);
+    }
+    if (!Number.isFinite(seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
+      throw outOfBounds(`seconds must be a number above 0, at most ${MAX_SECONDS}.`);
+    }
+    const at = Date.now() / 1000;
+    const state = { decision, at, until: at + seconds };
+    this.#noted = [...this.states(), state].slice(-KEPT);
+    return state;
+  }
+
+  /** Forget all; return the states of those that events told of. */
+  clear() {
+    const cleared = this.states();
+    this.#noted = [];
+    return cleared;
+  }
+
+  /** The states of those that events tell of, the latest last. */
+  states() {
+    const now = Date.now() / 1000;
+    return this.#noted.filter(({ until }) => until > now);
+  }
+
+  /** Give the events of this request the latest as a tag, and each as a breadcrumb. */
+  describe() {
+    if (this.#noted.length === 0) return;
+    this.#noted = this.states();
+    for (const { decision, at } of this.#noted) {
+      Sentry.addBreadcrumb({ category: TAG, message: decision, level: 'info', timestamp: at });
+    }
+    const latest = this.#noted.at(-1);
+    if (latest) Sentry.setTag(TAG, latest.decision);
+  }
+}
+
+/**
+ * The handlers of the route that notes decisions.
+ *
+ * @param {Decisions} decisions
+ * @returns {Record<'get' | 'post' | 'delete', import('express').RequestHandler>}
+ */
+function decisionRoutes(decisions) {
+  return {
+    get: function showDecisions(req, res) {
+      res.json({ service: name, decisions: decisions.states() });
+    },
+
+    post: function noteDecision(req, res) {
+      res.status(201).json(decisions.note(req.body));
+    },
+
+    delete: function clearDecisions(req, res) {
+      res.json({ ended: decisions.clear() });
+    },
+  };
+}
+
+module.exports = { Decisions, decisionRoutes };

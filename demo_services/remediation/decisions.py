@@ -1,0 +1,80 @@
+"""What was decided about a service, as repairs are: its events say so for a while."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sentry_sdk
+
+from demo_services.faults.order import MAX_SECONDS, is_number, out_of_bounds
+
+TAG = "remediation"
+# What Sentry takes as the value of a tag, and such decisions as a person reads in a row.
+MAX_CHARS = 200
+KEPT = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, when, and until when events tell of it; in seconds since the epoch."""
+
+    text: str
+    at: float
+    until: float
+
+    def state(self) -> dict[str, Any]:
+        """Return what is told about it."""
+        return {"decision": self.text, "at": self.at, "until": self.until}
+
+
+class Decisions:
+    """The decisions of the last minutes. There are none at first, and events are as ever."""
+
+    def __init__(self) -> None:
+        self._noted: list[Decision] = []
+
+    def note(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Note the ``decision`` in a request's body for ``seconds``; return its state.
+
+        Raises ``Refused`` (422) out of bounds.
+        """
+        text, seconds = body.get("decision"), body.get("seconds")
+        if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= MAX_CHARS:
+            raise out_of_bounds(f"decision must be 1 to {MAX_CHARS} printable characters.")
+        now = time.time()
+        decision = Decision(text, now, now + checked_seconds(seconds))
+        self._noted = [*self._current(), decision][-KEPT:]
+        return decision.state()
+
+    def clear(self) -> list[dict[str, Any]]:
+        """Forget all; return the states of those that events told of."""
+        cleared, self._noted = self._current(), []
+        return [decision.state() for decision in cleared]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the states of those that events tell of, the latest last."""
+        return [decision.state() for decision in self._current()]
+
+    def describe(self) -> None:
+        """Give the events of this request the latest as a tag, and each as a breadcrumb."""
+        if not self._noted:
+            return
+        current = self._noted = self._current()
+        for decision in current:
+            sentry_sdk.add_breadcrumb(
+                category=TAG, message=decision.text, level="info", timestamp=decision.at
+            )
+        if current:
+            sentry_sdk.set_tag(TAG, current[-1].text)
+
+    def _current(self) -> list[Decision]:
+        now = time.time()
+        return [decision for decision in self._noted if decision.until > now]
+
+
+def checked_seconds(seconds: object) -> float:
+    """Return for how long something is leased. Raises ``Refused`` (422) out of bounds."""
+    if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
+        raise out_of_bounds(f"seconds must be a number above 0, at most {MAX_SECONDS}.")
+    return seconds

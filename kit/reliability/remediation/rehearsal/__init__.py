@@ -1,0 +1,1 @@
+"""A rehearsal: the responder itself on virtual incidents, by a clock that does not wait."""
