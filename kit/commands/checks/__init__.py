@@ -1,0 +1,1 @@
+"""The longer checks of ``workshop check``: of the chaos experiments, and of everything at once."""

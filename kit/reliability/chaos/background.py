@@ -1,0 +1,135 @@
+"""An experiment in a child process, because the engine needs the main thread of one.
+
+The child ends with the kernel. When it ends, however that is, the kernel ends its faults.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kit.actionable import ActionableError
+from kit.frontend.gateway import GatewayClient
+from kit.hosting import child
+from kit.reading.payload import as_list, as_mapping, as_mappings, as_str
+from kit.reliability.chaos.engine import ExperimentJournal, OnStep
+from kit.reliability.chaos.target import ExperimentTarget
+from kit.reliability.faults.catalogue import find_fault
+from kit.reliability.faults.leases import LeaseClient
+from kit.threads import report_thread_failure
+
+MODULE = "kit.reliability.chaos.engine"
+# A rollback takes a moment; a child that does not end is killed, and its faults are ended here.
+END_S = 8.0
+_ROOT = Path(__file__).parents[3]
+
+OnEnd = Callable[[ExperimentJournal], object]
+
+
+class BackgroundExperiment:
+    """A document that runs in a child process from the moment this is made. Raises OSError.
+
+    ``on_step`` is given the journal after each step, ``on_end`` the last one, both in a thread.
+    """
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        target: ExperimentTarget,
+        on_step: OnStep = lambda journal: None,
+        on_end: OnEnd = lambda journal: None,
+    ) -> None:
+        self.journal: ExperimentJournal = {}
+        self._document, self._target = document, target
+        self._on_step, self._on_end = on_step, on_end
+        self._over = threading.Event()
+        self._file = _write_document(document)
+        paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        env = {**os.environ, "WORKSHOP_HOME": str(target.home), "PYTHONPATH": paths}
+        arguments = [sys.executable, "-m", MODULE, str(self._file), str(target.pid)]
+        # Nobody reads its errors, and a full pipe would stop it.
+        self.process = child.start(
+            child.Command(arguments, env=env), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._thread = threading.Thread(target=self._follow, name="chaos-child", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended, at most so many seconds; return whether it has."""
+        return self._over.wait(seconds)
+
+    def stop(self) -> None:
+        """End it with its rollback, within some seconds."""
+        if not self._over.is_set():
+            child.ask_to_end(self.process)
+            if not self._over.wait(END_S):
+                child.end(self.process)
+                self._over.wait(END_S)
+
+    def _follow(self) -> None:
+        # Had the wrapper alone been killed, the program would keep the pipe open: this ends it.
+        waiter = threading.Thread(target=child.wait, args=(self.process,), daemon=True)
+        waiter.start()
+        try:
+            assert self.process.stdout is not None
+            for line in self.process.stdout:
+                self._take(line)
+            waiter.join()
+        except Exception:
+            report_thread_failure()
+        finally:
+            self._end()
+
+    def _take(self, line: str) -> None:
+        with suppress(ValueError):
+            self.journal = json.loads(line)
+            self._on_step(self.journal)
+
+    def _end(self) -> None:
+        """End its faults: a child that was killed had no time to."""
+        try:
+            release_faults(self._document, self._target)
+            child.end(self.process)
+            self._file.unlink(missing_ok=True)
+            self.journal.setdefault("end", "")
+            self._on_end(self.journal)
+        except Exception:
+            report_thread_failure()
+        finally:
+            self._over.set()
+
+
+def release_faults(document: Mapping[str, Any], target: ExperimentTarget) -> None:
+    """End every fault that a document injects; of those that are off, nothing changes."""
+    gateway = GatewayClient(target.url, target.token)
+    try:
+        for name in injected_faults(document):
+            with suppress(ActionableError):
+                LeaseClient(gateway).end(find_fault(name).service, name)
+    finally:
+        gateway.close()
+
+
+def injected_faults(document: Mapping[str, Any]) -> list[str]:
+    """Return the names of all faults that the method of a document injects."""
+    providers = [
+        as_mapping(each.get("provider")) for each in as_mappings(as_list(document.get("method")))
+    ]
+    return [
+        as_str(as_mapping(each.get("arguments")).get("fault"))
+        for each in providers
+        if each.get("func") == "inject_fault"
+    ]
+
+
+def _write_document(document: Mapping[str, Any]) -> Path:
+    handle, name = tempfile.mkstemp(prefix="experiment-", suffix=".json")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    return Path(name)
