@@ -71,6 +71,12 @@ from .reading.server.cuts import server_cuts as server_cuts
 from .reading.spans import segments as segments
 from .reading.spans import spans as spans
 
+from .reliability.prediction.judgement import adjusted_coin as adjusted_coin
+from .reliability.prediction.judgement import judge_forecast as judge_forecast
+from .reliability.prediction.simulation import simulate_memory as simulate_memory
+from .reliability.prediction.story import follow_series as follow_series
+from .reliability.prediction.trend import robust_slope as robust_slope
+
 # The rules of Google's workbook, for a month.
 from .reliability.slo.burn import GOOGLE as GOOGLE
 from .reliability.slo.burn import BurnRule as BurnRule

@@ -1,11 +1,12 @@
 """What is done with the system in production: traffic, faults, budgets, alerts, and drills."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demo_services.services import GATEWAY
+from demo_services.services import GAME_ENGINE, GATEWAY, ROUTED
 from kit.course.progress import Journal
 from kit.frontend.gateway import GatewayClient
 from kit.hosting.server import BackgroundServer
@@ -15,6 +16,8 @@ from kit.reliability.alerts.conditions import TODAY, EmptyBaseline
 from kit.reliability.alerts.live import AlertRules
 from kit.reliability.alerts.rule import AlertRule, Given, make_rule
 from kit.reliability.alerts.webhooks.receiver import RECEIVER, AlertReceiver, OnAlert
+from kit.reliability.chaos.experiment import ChaosExperiment, make_experiment
+from kit.reliability.chaos.target import ExperimentTarget
 from kit.reliability.drill.board import ALONE, DrillBoard, draw_board, read_board
 from kit.reliability.drill.drill import Drill
 from kit.reliability.drill.environment import (
@@ -31,11 +34,45 @@ from kit.reliability.drill.worth import Assumptions, CaseForSentry, TimedExperim
 from kit.reliability.faults.catalogue import FAULTS
 from kit.reliability.faults.injection import Injection
 from kit.reliability.faults.injector import Injector
+from kit.reliability.faults.leases import LeaseClient
 from kit.reliability.faults.schedule import Schedule
 from kit.reliability.faults.table import FaultTable
+from kit.reliability.game_day.board import GameBoard, draw_game_board, read_game_board
+from kit.reliability.game_day.environment import GameEnvironment, NoRepair, RepairDesk
+from kit.reliability.game_day.game_day import GameDay
+from kit.reliability.game_day.live import (
+    LivePages,
+    MemoryForecast,
+    ScheduledIncidents,
+    default_rule,
+)
+from kit.reliability.game_day.repair import ResponderDesk, flag_runbooks
+from kit.reliability.game_day.result import RepairMode
+from kit.reliability.game_day.script import KINDS, TARGET, draw_script
+from kit.reliability.game_day.script import MINUTES as GAME_MINUTES
 from kit.reliability.patterns.library import Pattern, Patterns, Practices
 from kit.reliability.patterns.recordings import StoredRecordings
+from kit.reliability.prediction.forecast import Forecast, OnForecastAlarm
+from kit.reliability.prediction.meters import make_forecast
+from kit.reliability.prediction.trend import WINDOW_S
+from kit.reliability.remediation.actions import LiveActions
+from kit.reliability.remediation.controls import ServiceControls
+from kit.reliability.remediation.ladder import LadderEvidence, RepairLevel
+from kit.reliability.remediation.responder import Responder
+from kit.reliability.remediation.runbook import (
+    AT_MOST_AN_HOUR,
+    DEADLINE_S,
+    Action,
+    KnownAlert,
+    Precondition,
+    RepairProof,
+    Runbook,
+    make_runbook,
+    sli_of,
+)
+from kit.reliability.slo.policy import FreezePolicy
 from kit.reliability.slo.slo import Slo, make_slo
+from kit.reliability.traffic.outcomes import Outcomes
 from kit.reliability.traffic.plan import Shape, TrafficPlan
 from kit.reliability.traffic.traffic import Traffic
 from kit.system.system import System
@@ -49,6 +86,10 @@ class Operations:
     def __init__(self, system: System) -> None:
         self._system = system
         self._drill: Drill | None = None
+        self._experiments: list[ChaosExperiment] = []
+        self._game_day: GameDay | None = None
+        self._forecasts: list[Forecast] = []
+        self._responder: Responder | None = None
         self._traffic: Traffic | None = None
         # Programs, pages and receivers of the learner's own, by project or name.
         self._own: dict[str, BackgroundServer] = {}
@@ -129,6 +170,17 @@ class Operations:
         """All faults that can be injected, and which are on: a table, and a mapping by name."""
         return self._injector.table()
 
+    @property
+    def actions(self) -> LiveActions:
+        """What a runbook can do to the running system: real actions, each with a target.
+
+        ``turn_off(flag)``, ``roll_back(service)``, ``restart(service)``, ``stop_leak(service)``,
+        ``open_breaker(service)``, ``arm_breaker(service)`` and ``shed_load(share)`` make one. Its
+        ``do()`` does it. ``tell`` is what a responder is given as ``on_decision``.
+        """
+        restart = partial(restart_server, self._system.servers)
+        return LiveActions(LeaseClient(self._gateway), ServiceControls(self._gateway), restart)
+
     def schedule(
         self,
         minutes: float = 8,
@@ -159,6 +211,35 @@ class Operations:
             shares=shares,
         )
 
+    def experiment(
+        self,
+        name_or_path: str | Path,
+        predict: str | None = None,
+        *,
+        share: float | None = None,
+        seconds: int | None = None,
+        window: float | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+    ) -> ChaosExperiment:
+        """Return a chaos experiment: a hypothesis, a fault, a rollback, and a check after it.
+
+        ``name_or_path`` is one of the eight, such as ``payment-dies``, or a JSON file of the Chaos
+        Toolkit. ``predict`` is ``holds`` or ``deviates``; it runs once that is given. The others
+        change a named one: the share of the spins that the fault hits, its seconds, the window in
+        seconds that the steady state is measured over, the spins a second, and the seed. ``run()``
+        runs it here; its widget does so in a child process. Raises UnknownExperiment,
+        DocumentError and PredictionMissing.
+        """
+        terms = {"share": share, "seconds": seconds, "window": window, "rate": rate, "seed": seed}
+        experiment = make_experiment(name_or_path, self._experiment_target, predict, **terms)
+        self._experiments.append(experiment)
+        return experiment
+
+    def _experiment_target(self) -> ExperimentTarget:
+        home = self._system.home
+        return ExperimentTarget(self.url(), self._system.token, os.getpid(), home, self.flush)
+
     def slo(
         self,
         name_or_path: str | Path,
@@ -185,6 +266,37 @@ class Operations:
             find_source=self._find_traffic,
             is_over=lambda: self._is_stopped,
         )
+
+    def forecast(
+        self,
+        name: str,
+        limit_mb: float | None = None,
+        *,
+        latency_s: float | None = None,
+        window_s: float = WINDOW_S,
+        on_alarm: OnForecastAlarm | None = None,
+    ) -> Forecast:
+        """Return a forecast that samples from now on: when a limit will be reached.
+
+        ``name`` is a service, whose memory has the limit ``limit_mb``: that of this process, which
+        all services in Python share, or the heap of the payment service. With ``latency_s`` it is
+        the traffic, such as ``spins``, whose p95 has that limit. The trend is of the last
+        ``window_s`` seconds, sampled 24 times. ``on_alarm`` is called for each new alarm. It ends
+        with its ``stop()``, and with the workshop. Raises ForecastError for what cannot be
+        forecast.
+        """
+        forecast = make_forecast(
+            name,
+            limit_mb,
+            latency_s,
+            find_url=self.url,
+            find_traffic=self._find_traffic,
+            services=list(self._system.servers),
+            window_s=window_s,
+            on_alarm=on_alarm,
+        )
+        self._forecasts.append(forecast)
+        return forecast
 
     def alert(
         self,
@@ -237,6 +349,78 @@ class Operations:
         self._own[RECEIVER] = receiver
         receiver.launch().wait()
         return receiver
+
+    def runbook(
+        self,
+        knows: str | Sequence[str] | Callable[[KnownAlert], bool],
+        when: Precondition,
+        do: Action,
+        proves: RepairProof | Callable[[], bool] | None = None,
+        *,
+        undo: Callable[[], object] | None = None,
+        name: str = "",
+        level: RepairLevel = "ask",
+        at_most: int = AT_MOST_AN_HOUR,
+        deadline_s: float = DEADLINE_S,
+        evidence: tuple[int, int] = (0, 0),
+    ) -> Runbook:
+        """Return a runbook: which alert it knows, when it may act, what it does, what proves it.
+
+        ``knows`` is a fingerprint, an issue id, a rule, a title or a culprit, with ``*`` and ``?``
+        as wildcards; or several; or a function of the alert. ``when`` is a probe that returns
+        whether the system is as the action expects it. ``do`` is an action, such as one of
+        ``workshop.actions``. ``proves`` is what ``workshop.proof`` returns, or a probe that has to
+        be true for 5 seconds; without it the traffic has to be good. ``level`` is watch, suggest,
+        ask or auto, and auto has to be earned: ``evidence`` is how many suggestions were right and
+        how many wrong before. It acts ``at_most`` times an hour; the action is abandoned after
+        ``deadline_s`` seconds. Raises RunbookError.
+        """
+        return make_runbook(
+            knows,
+            when,
+            do,
+            self.proof() if proves is None else proves,
+            undo=undo,
+            name=name,
+            level=level,
+            at_most=at_most,
+            deadline_s=deadline_s,
+            evidence=LadderEvidence(*evidence),
+        )
+
+    def proof(
+        self, at_least: float = 0.99, seconds: float = 20.0, within: float = 60.0
+    ) -> RepairProof:
+        """Return what proves a repair: the traffic is good for some seconds after it.
+
+        ``at_least`` is the share of good requests over ``seconds`` in a row, the last of them at
+        most ``within`` seconds after the action. Raises RunbookError for what is out of bounds.
+        """
+
+        def find_outcomes() -> Outcomes | None:
+            return self._traffic.outcomes if self._traffic else None
+
+        return RepairProof(sli_of(find_outcomes), at_least, seconds, within)
+
+    def responder(self, *runbooks: Runbook, policy: FreezePolicy | None = None) -> Responder:
+        """Return a responder: it takes signed webhooks, and repairs what its runbooks know.
+
+        Use it in a ``with`` statement, and give it to ``workshop.alerts(rule).live(...)`` as the
+        receiver. ``policy`` forbids releases while the error budget is frozen. One that was made
+        before is stopped, and this one stops with the workshop. Raises RunbookError, ServerError.
+        """
+        self._end_responder()
+        targets = [GATEWAY.name, *(service.name for service in ROUTED.values())]
+        responder = Responder(
+            runbooks, targets=targets, policy=policy, on_decision=self.actions.tell
+        )
+        responder.receiver = self.receiver(responder.on_alert)
+        self._responder = responder
+        return responder
+
+    def _end_responder(self) -> None:
+        if self._responder is not None:
+            self._responder.stop()
 
     def pattern(self, name: str) -> Pattern:
         """Return the page of a crash type or a fault: how it looks, how to find and fix it.
@@ -305,6 +489,92 @@ class Operations:
             return read_board(reports)
         return draw_board({self.learner or ALONE: self._journal.read_drills()})
 
+    def game_day(
+        self,
+        seed: int | None = None,
+        minutes: float = GAME_MINUTES,
+        repair: RepairMode = "ask",
+        *,
+        rules: Sequence[AlertRule] = (),
+        rate: float = 4.0,
+        faults: int | None = None,
+        no_ops: int | None = None,
+        hold: tuple[float, float] | None = None,
+    ) -> GameDay:
+        """Return a game day: traffic, hidden faults, alerts, a budget and repair, on one screen.
+
+        ``seed`` draws the faults, their times, the players and their bets; without one it is that
+        of the day. ``repair`` is off, ask (you approve what the responder wants to do) or auto.
+        ``rules`` are your alert rules; without any, one that fires when errors pile up. In ten
+        minutes there are five ``faults`` and two ``no_ops``, each on for a time between those of
+        ``hold``, in seconds. The error budget is 5 % of the requests. One that was made before is
+        stopped. Raises ValueError for what is out of bounds, GameDayError without any fault.
+        """
+        self._end_game_day()
+        missing = missing_faults(FAULTS, self._system.unavailable)
+        script = draw_script(
+            seed_of_the_day() if seed is None else seed,
+            minutes=minutes,
+            rate=rate,
+            faults=faults,
+            no_ops=no_ops,
+            hold=hold,
+            kinds=[name for name in KINDS if name not in missing],
+        )
+        plan = script.traffic
+        traffic = self.traffic(rate=rate, seed=plan.seed, minutes=plan.minutes)
+        slo = self.slo("requests", TARGET, minutes, rate=rate).reads(traffic)
+        incidents = ScheduledIncidents(
+            Schedule(script.faults, self._injector.begin), LeaseClient(self._gateway)
+        )
+        desk, address = self._staff_game_day(repair, incidents, script.seconds)
+        live = self.alerts(*(rules or [default_rule()])).live(address)
+        environment = GameEnvironment(
+            traffic=traffic,
+            incidents=incidents,
+            alerts=LivePages(live, lambda: slo.budget.alerts),
+            budget=lambda at: slo.measure(now=at),
+            desk=desk,
+            forecast=MemoryForecast(partial(self.forecast, GAME_ENGINE.name)),
+        )
+        self._game_day = GameDay(
+            script,
+            environment,
+            repair,
+            remember=self._journal.record_game_day,
+            earlier=self._journal.read_game_days,
+        )
+        return self._game_day
+
+    def _staff_game_day(
+        self, repair: RepairMode, incidents: ScheduledIncidents, seconds: float
+    ) -> tuple[RepairDesk, Responder | None]:
+        """Return who repairs in a game day, and where the webhooks for it go."""
+        if repair == "off":
+            return NoRepair(), None
+
+        def find_outcomes() -> Outcomes | None:
+            return self._traffic.outcomes if self._traffic else None
+
+        responder = self.responder(
+            *flag_runbooks(self.actions.turn_off, incidents.is_on, find_outcomes, repair, seconds)
+        )
+        return ResponderDesk(responder), responder
+
+    def _end_game_day(self) -> None:
+        if self._game_day is not None:
+            self._game_day.stop()
+
+    def game_board(self, reports: Mapping[str, Any] | None = None) -> GameBoard:
+        """Return the game days that were played, those with the same seed side by side: a page.
+
+        ``reports`` are those of a class: by learner, the object that ``workshop progress --json``
+        printed. Without them it is what was played in this workshop folder.
+        """
+        if reports is not None:
+            return read_game_board(reports)
+        return draw_game_board({self.learner or ALONE: self._journal.read_game_days()})
+
     def case_for_sentry(
         self,
         experiments: Iterable[TimedExperiment | tuple[float, float]] = (),
@@ -341,7 +611,11 @@ class Operations:
     def _end_operations(self) -> None:
         """End what runs in the background, the drill before the traffic that it counts."""
         self._is_stopped = True
+        for forecast in self._forecasts:
+            forecast.stop()
         self._end_drill()
+        self._end_game_day()
+        self._end_responder()
         self._injector.stop()
         self._end_traffic()
         for own in self._own.values():

@@ -99,11 +99,21 @@ def _copy_course(folder: Path | None) -> Path:
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--faults", is_flag=True, help="Check the faults on purpose instead.")
-def check(as_object: bool, faults: bool) -> None:
+@click.option("--experiments", is_flag=True, help="Check the chaos experiments instead.")
+@click.option("--part", default="", metavar="N/M", help="With --experiments: a part of them.")
+@click.option("--all", "everything", is_flag=True, help="Check all of these beside each other.")
+def check(as_object: bool, faults: bool, experiments: bool, part: str, everything: bool) -> None:
     """Trigger every crash type and check that all it declares is captured. Exit 1 if not.
 
     With --faults, inject every fault for a few spins, and check that it hits and that it shows.
+    With --experiments, run every chaos experiment briefly, and compare its verdict.
     """
+    if everything:
+        _check_all(as_object=as_object)
+        return
+    if experiments:
+        _check_experiments(part, as_object=as_object)
+        return
     if faults:
         _check_faults(as_object=as_object)
         return
@@ -151,6 +161,51 @@ def _check_faults(*, as_object: bool) -> None:
     else:
         Console().print(checks.faults_as_table(rows))
     if not all(row.ok for row in rows):
+        sys.exit(1)
+
+
+def _check_experiments(part: str, *, as_object: bool) -> None:
+    from rich.console import Console
+
+    from kit.commands.checks import experiments as checks
+    from kit.workshop import Workshop
+
+    try:
+        selected = checks.select_part(part)
+    except ValueError as error:
+        raise click.ClickException(f"--part is such as 1/2, not {part!r}.") from error
+    console = Console(stderr=True)
+    with Workshop.start(report=console.print) as workshop, console.status("") as progress:
+        rows = []
+        for number, declared in enumerate(selected, 1):
+            progress.update(f"{number} of {len(selected)}: {declared.name}")
+            rows.append(checks.check_experiment(workshop, declared))
+    if as_object:
+        click.echo(json.dumps(checks.experiments_as_json(rows), indent=2))
+    else:
+        Console().print(checks.experiments_as_table(rows))
+        click.echo("\n".join([*checks.experiment_complaints(rows)] or ["All as declared."]))
+    if not all(row.ok for row in rows):
+        sys.exit(1)
+
+
+def _check_all(*, as_object: bool) -> None:
+    from rich.console import Console
+
+    from kit.commands.checks import everything as checks
+
+    console = Console(stderr=True)
+    with console.status(f"{len(checks.CHECKS)} checks run beside each other …"):
+        found = checks.run_checks(
+            lambda name, ok: console.print(f"{'✓' if ok else '✗'} {name}"), checks.CHECKS
+        )
+    if as_object:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        rows = sum(map(checks.count_rows, found["checks"].values()))
+        click.echo(f"{rows} rows checked.")
+        click.echo("\n".join([*checks.disagreements(found)] or ["Nothing disagrees."]))
+    if not found["ok"]:
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""What was solved in this workshop folder, exercise by exercise, and which drills were played."""
+"""What was solved in this workshop folder by exercise, and which drills and days were played."""
 
 import json
 import os
@@ -19,9 +19,11 @@ from kit.course.notebooks import Notebook
 from kit.html import render
 from kit.private import private_folder
 from kit.reliability.drill.result import DrillResult, read_drill_result
+from kit.reliability.game_day.result import GameResult, read_game_result
 
 FILE = "progress.jsonl"
 DRILL = "drill"
+GAME_DAY = "game_day"
 _WRITABLE = "Set WORKSHOP_HOME to a folder that you can write to."
 # An answer that was not given is no attempt.
 ATTEMPTS = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXCEPTION})
@@ -37,7 +39,7 @@ class Attempt:
 
 
 class Journal:
-    """The answers that were checked in a workshop folder, and the drills: a file of lines.
+    """The answers that were checked in a workshop folder, drills and game days: a file of lines.
 
     Kernels share it without a lock: each line is appended by one write, and a line that cannot be
     read spoils no other.
@@ -56,6 +58,10 @@ class Journal:
     def record_drill(self, result: DrillResult) -> str:
         """Remember a drill. Return why that cannot be done, in one line, or nothing."""
         return self._save({DRILL: result.as_json(), "at": result.at})
+
+    def record_game_day(self, result: GameResult) -> str:
+        """Remember a game day. Return why that cannot be done, in one line, or nothing."""
+        return self._save({GAME_DAY: result.as_json(), "at": result.at})
 
     def _save(self, line: Mapping[str, Any]) -> str:
         try:
@@ -83,7 +89,11 @@ class Journal:
         """Return all drills in their order; what cannot be read is left out."""
         return [each for each in self._read()[0] if isinstance(each, DrillResult)]
 
-    def _read(self) -> tuple[list[Attempt | DrillResult], str]:
+    def read_game_days(self) -> list[GameResult]:
+        """Return all game days in their order; what cannot be read is left out."""
+        return [each for each in self._read()[0] if isinstance(each, GameResult)]
+
+    def _read(self) -> tuple[list[Attempt | DrillResult | GameResult], str]:
         try:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -91,7 +101,7 @@ class Journal:
         except OSError as error:
             return [], f"Could not read progress: {_reason(error)}."
         given = [line for line in lines if line.strip()]
-        read = [each for each in map(_attempt_or_drill, given) if each]
+        read = [each for each in map(_read_line, given) if each]
         damaged = len(given) - len(read)
         if not damaged:
             return read, ""
@@ -107,11 +117,13 @@ def _reason(error: OSError) -> str:
     return f"{error.filename}: {error.strerror or error}"
 
 
-def _attempt_or_drill(line: bytes) -> Attempt | DrillResult | None:
+def _read_line(line: bytes) -> Attempt | DrillResult | GameResult | None:
     with suppress(ValueError, LookupError, TypeError):
         given = json.loads(line)
         if DRILL in given:
             return read_drill_result(given[DRILL])
+        if GAME_DAY in given:
+            return read_game_result(given[GAME_DAY])
         at = datetime.fromisoformat(given["at"]).astimezone(UTC)
         return Attempt(str(given["exercise"]), Verdict[given["verdict"]], at)
     return None
@@ -154,13 +166,15 @@ class Standing:
 class Progress:
     """How all exercises stand, in the order of the course; shown in a notebook as a page.
 
-    ``remark`` says what of it could not be read. ``drills`` are those that were played, in order.
+    ``remark`` says what of it could not be read. ``drills`` and ``game_days`` are those that were
+    played, in order.
     """
 
     exercises: tuple[Standing, ...]
     notebooks: Mapping[str, Notebook]
     remark: str = ""
     drills: tuple[DrillResult, ...] = ()
+    game_days: tuple[GameResult, ...] = ()
 
     @property
     def total(self) -> int:
@@ -193,6 +207,7 @@ class Progress:
                 for each in self.exercises
             ],
             "drills": [drill.as_json() for drill in self.drills],
+            "game_days": [day.as_json() for day in self.game_days],
         }
 
     def as_table(self) -> Table:
@@ -227,7 +242,8 @@ def read_progress(journal: Journal, course: Sequence[Notebook], names: Iterable[
     ordered = {name: None for book in course for name in book.exercises if name in known} | known
     standings = (_standing(places.get(name), name, found[name]) for name in ordered)
     books = {book.name: book for book in course}
-    return Progress(tuple(standings), books, remark, tuple(journal.read_drills()))
+    drills, game_days = journal.read_drills(), journal.read_game_days()
+    return Progress(tuple(standings), books, remark, tuple(drills), tuple(game_days))
 
 
 def _standing(notebook: str | None, name: str, attempts: Sequence[Attempt]) -> Standing:

@@ -3,14 +3,20 @@
 import pytest
 
 from demo_services.faults.names import faults_of, read_flags
-from kit.reliability.faults.catalogue import FAULTS, NO_OP_FAULT, UnknownFault, find_fault
+from kit.reliability.faults.catalogue import (
+    FAULTS,
+    HANGS_FAULT,
+    NO_OP_FAULT,
+    UnknownFault,
+    find_fault,
+)
 from kit.reliability.faults.fault import Fault
 
 
 def test_the_services_have_these_faults() -> None:
     names = {fault.name for fault in FAULTS}
     assert len(names) == len(FAULTS) == 14
-    assert names | {NO_OP_FAULT.name} == set(read_flags())
+    assert names | {NO_OP_FAULT.name, HANGS_FAULT.name} == set(read_flags())
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -395,7 +395,32 @@ NO_OP_FAULT = Fault(
     alert="An alert that fires on it is a false alarm.",
 )
 
-_BY_NAME = {fault.name: fault for fault in (*FAULTS, NO_OP_FAULT)}
+# Longer than any deadline. Only chaos experiments use it: drills and schedules draw from FAULTS.
+HANGS_FAULT = Fault(
+    name="payment-hangs",
+    title="Payment hangs before it charges",
+    service=PAYMENT,
+    place="code",
+    happens=(
+        "Payment waits for 7 seconds before it charges the bet. The game engine gives up after 6 "
+        "and refuses the spin with 503. The bet is charged all the same."
+    ),
+    shows=("refused", "slow"),
+    errors=(_unpaid("ReadTimeout", "ReadTimeout"),),
+    slow_s=6.0,
+    not_captured=(
+        _no_event(
+            "Payment itself reports nothing: for it the charge succeeded, only late.",
+            "Look at the event of the game engine, whose deadline ended the call.",
+        ),
+    ),
+    find="The game engine reports ReadTimeout after its deadline, and payment reports nothing.",
+    fix="Refund a charge whose spin was refused, or let payment drop what its caller gave up.",
+    mitigate="Turn the flag off.",
+    alert="Alert on the share of failed spins.",
+)
+
+_BY_NAME = {fault.name: fault for fault in (*FAULTS, NO_OP_FAULT, HANGS_FAULT)}
 
 
 def find_fault(name: str) -> Fault:
