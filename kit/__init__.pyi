@@ -70,7 +70,6 @@ from .reading.grouping import simulated_issue as simulated_issue
 from .reading.server.cuts import server_cuts as server_cuts
 from .reading.spans import segments as segments
 from .reading.spans import spans as spans
-
 from .reliability.prediction.judgement import adjusted_coin as adjusted_coin
 from .reliability.prediction.judgement import judge_forecast as judge_forecast
 from .reliability.prediction.simulation import simulate_memory as simulate_memory

@@ -17,7 +17,7 @@ from kit.course.recording_transport import RecordingTransport
 from kit.provenance import injections
 from kit.provenance.injections import FAULT_NAMES, KnownInjection, KnownInjections
 from kit.provenance.origin import origin
-from kit.reliability.faults.catalogue import FAULTS
+from kit.reliability.faults.catalogue import FAULTS, HANGS_FAULT
 from kit.system.clients import use_client
 from kit.views.card import event_card
 
@@ -127,7 +127,7 @@ def test_the_name_of_a_flag_is_escaped(known: KnownInjections) -> None:
 
 
 def test_all_faults_are_named() -> None:
-    assert {fault.name for fault in FAULTS} == FAULT_NAMES
+    assert {fault.name for fault in (*FAULTS, HANGS_FAULT)} == FAULT_NAMES
 
 
 @pytest.fixture

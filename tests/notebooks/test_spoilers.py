@@ -37,6 +37,10 @@ NO_QUESTIONS = {
     ("14", "an answer that does not help to guess"),
     ("13", "One time in five a guess is right"),
     ("18", "before you update"),
+    ("25", "you predict whether it stays so"),
+    ("25", "A result that you did not predict"),
+    ("25", "The widget asks for your prediction"),
+    ("25", "in numbers, predict, break one thing"),
 }
 
 

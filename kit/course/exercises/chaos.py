@@ -23,13 +23,12 @@ blast = {"share": 0.1, "seconds": 10}
 
 def see_the_hole(result: ChaosResult) -> Exercise:
     """Add the bound to a hypothesis that would have caught what it did not ask for."""
-    missing = result.blast.missing or 0
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("probe", "at_most"))
         raise_all(_wrong_bound(given["probe"], given["at_most"], result))
         return (
-            f"{missing} spins were missing, and your bound is {given['at_most']:g}: with it the "
+            f"{result.blast.missing or 0} spins were missing, and your bound is {given['at_most']:g}: with it the "
             "same experiment deviates. A hypothesis only sees what it asks for."
         )
 

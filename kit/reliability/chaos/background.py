@@ -27,7 +27,6 @@ from kit.threads import report_thread_failure
 MODULE = "kit.reliability.chaos.engine"
 # A rollback takes a moment; a child that does not end is killed, and its faults are ended here.
 END_S = 8.0
-_ROOT = Path(__file__).parents[3]
 
 OnEnd = Callable[[ExperimentJournal], object]
 
@@ -50,8 +49,7 @@ class BackgroundExperiment:
         self._on_step, self._on_end = on_step, on_end
         self._over = threading.Event()
         self._file = _write_document(document)
-        paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-        env = {**os.environ, "WORKSHOP_HOME": str(target.home), "PYTHONPATH": paths}
+        env = {**os.environ, "WORKSHOP_HOME": str(target.home)}
         arguments = [sys.executable, "-m", MODULE, str(self._file), str(target.pid)]
         # Nobody reads its errors, and a full pipe would stop it.
         self.process = child.start(

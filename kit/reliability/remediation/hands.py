@@ -8,7 +8,7 @@ it ends after all, so that its late effect can be undone.
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -75,15 +75,13 @@ class ThreadHands:
         return call.result[0]
 
 
-class _Call:
-    def __init__(
-        self, function: Callable[[], object], on_late: Callable[[], object] | None
-    ) -> None:
+class _Call(Generic[T]):
+    def __init__(self, function: Callable[[], T], on_late: Callable[[], object] | None) -> None:
         self._function, self._on_late = function, on_late
         self._lock = threading.Lock()
         self._is_abandoned = False
         self.is_over = threading.Event()
-        self.result: list[object] = []
+        self.result: list[T] = []
         self.error: BaseException | None = None
 
     def run(self) -> None:

@@ -384,9 +384,8 @@ class Responder:
         elif self._end.is_set():
             self._book.end(case, "escalated", "stopped", "stopped before it was proved")
         else:
-            step = "harmed" if found.is_harm else "not proved"
-            text = "harmed" if found.is_harm else "not proved"
-            self._note(case, step, f"{text} within {found.took_s:.0f} s: {found.sentence}")
+            step: DecisionStep = "harmed" if found.is_harm else "not proved"
+            self._note(case, step, f"{step} within {found.took_s:.0f} s: {found.sentence}")
             self._fail(case, runbook, is_harm=found.is_harm)
 
     def _fail(self, case: RepairCase, runbook: Runbook, *, is_harm: bool) -> None:

@@ -55,8 +55,8 @@ class ResponderWidget:
             self.kill_button.button_style = "" if is_killed else "danger"
             self._answers.layout.display = None if case else "none"
             self.kill_button.layout.display = None if is_running else "none"
-            pages = [responder.journal, *responder.tickets]
-            self._journal.value = "".join(str(each._repr_html_()) for each in pages)
+            tickets = [ticket._repr_html_() for ticket in responder.tickets]
+            self._journal.value = "".join([responder.journal._repr_html_(), *tickets])
 
     def _answer(self, answer: Callable[[int | None], object]) -> None:
         if self._shown is not None:
