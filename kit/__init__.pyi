@@ -1,7 +1,7 @@
 # The public face: all that a notebook may import from kit, and the room that it comes from.
 
 from .actionable import WorkshopError as WorkshopError
-from .commands.check import check_crash as check_crash
+from .commands.checks.crashes import check_crash as check_crash
 from .commands.doctor import examine_machine as examine_machine
 from .commands.installer import this_platform as this_platform
 from .commands.installer import this_python as this_python

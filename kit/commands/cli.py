@@ -119,7 +119,7 @@ def check(as_object: bool, faults: bool, experiments: bool, part: str, everythin
         return
     from rich.console import Console
 
-    from kit.commands import check as checks
+    from kit.commands.checks import crashes as checks
     from kit.crashes.catalogue import CRASHES
     from kit.workshop import Workshop
 
@@ -145,7 +145,7 @@ def check(as_object: bool, faults: bool, experiments: bool, part: str, everythin
 def _check_faults(*, as_object: bool) -> None:
     from rich.console import Console
 
-    from kit.commands import check_faults as checks
+    from kit.commands.checks import faults as checks
     from kit.reliability.faults.catalogue import FAULTS
     from kit.reliability.faults.probe import Probe
     from kit.workshop import Workshop

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from kit.commands.check import MAX_EVENT_BYTES
+from kit.commands.checks.crashes import MAX_EVENT_BYTES
 from kit.commands.cli import main
 from kit.crashes import catalogue
 from kit.crashes.catalogue import CRASHES
@@ -69,7 +69,7 @@ def test_check_fails_when_one_expectation_is_not_met(monkeypatch: pytest.MonkeyP
 
 def test_check_reports_an_event_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "CRASHES", CRASHES[:1])
-    monkeypatch.setattr("kit.commands.check.MAX_EVENT_BYTES", 2_000)
+    monkeypatch.setattr("kit.commands.checks.crashes.MAX_EVENT_BYTES", 2_000)
     result = CliRunner().invoke(main, ["check"])
     assert result.exit_code == 1
     said = r"✗ gateway/panic: missing an event of at most 2 KB, found \d+ KB"

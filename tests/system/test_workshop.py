@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from demo_services import payment
 from kit import Workshop, WorkshopError
-from kit.commands.check import check_crash
+from kit.commands.checks.crashes import check_crash
 from kit.crashes.catalogue import variants
 from kit.home import default_home
 from kit.hosting.server import Server, ServerError, serve_asgi

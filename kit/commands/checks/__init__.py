@@ -1,1 +1,1 @@
-"""The longer checks of ``workshop check``: of the chaos experiments, and of everything at once."""
+"""What ``workshop check`` checks: crash types, faults, chaos experiments, and all at once."""

@@ -28,8 +28,8 @@ def see_the_hole(result: ChaosResult) -> Exercise:
         given = require_parts(answer, ("probe", "at_most"))
         raise_all(_wrong_bound(given["probe"], given["at_most"], result))
         return (
-            f"{result.blast.missing or 0} spins were missing, and your bound is {given['at_most']:g}: with it the "
-            "same experiment deviates. A hypothesis only sees what it asks for."
+            f"{result.blast.missing or 0} spins were missing, and your bound is "
+            f"{given['at_most']:g}: with it the same experiment deviates. A hypothesis only sees what it asks for."
         )
 
     return Exercise(
