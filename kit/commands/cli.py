@@ -100,19 +100,19 @@ def _copy_course(folder: Path | None) -> Path:
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--faults", is_flag=True, help="Check the faults on purpose instead.")
 @click.option("--experiments", is_flag=True, help="Check the chaos experiments instead.")
-@click.option("--part", default="", metavar="N/M", help="With --experiments: a part of them.")
 @click.option("--all", "everything", is_flag=True, help="Check all of these beside each other.")
-def check(as_object: bool, faults: bool, experiments: bool, part: str, everything: bool) -> None:
+def check(as_object: bool, faults: bool, experiments: bool, everything: bool) -> None:
     """Trigger every crash type and check that all it declares is captured. Exit 1 if not.
 
     With --faults, inject every fault for a few spins, and check that it hits and that it shows.
-    With --experiments, run every chaos experiment briefly, and compare its verdict.
+    With --experiments, run every chaos experiment briefly, and compare its verdict. --all does all
+    of it at once, each in a workshop of its own.
     """
     if everything:
         _check_all(as_object=as_object)
         return
     if experiments:
-        _check_experiments(part, as_object=as_object)
+        _check_experiments(as_object=as_object)
         return
     if faults:
         _check_faults(as_object=as_object)
@@ -164,16 +164,13 @@ def _check_faults(*, as_object: bool) -> None:
         sys.exit(1)
 
 
-def _check_experiments(part: str, *, as_object: bool) -> None:
+def _check_experiments(*, as_object: bool) -> None:
     from rich.console import Console
 
     from kit.commands.checks import experiments as checks
     from kit.workshop import Workshop
 
-    try:
-        selected = checks.select_part(part)
-    except ValueError as error:
-        raise click.ClickException(f"--part is such as 1/2, not {part!r}.") from error
+    selected = checks.in_order()
     console = Console(stderr=True)
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
         rows = []

@@ -17,8 +17,7 @@ from kit.hosting import child
 CHECKS: Mapping[str, tuple[str, ...]] = {
     "crashes": (),
     "faults": ("--faults",),
-    "experiments 1/2": ("--experiments", "--part", "1/2"),
-    "experiments 2/2": ("--experiments", "--part", "2/2"),
+    "experiments": ("--experiments",),
 }
 DEADLINE_S = 600.0
 

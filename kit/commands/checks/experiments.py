@@ -29,19 +29,9 @@ class ExperimentCheck:
     failure: str = ""
 
 
-def select_part(part: str) -> tuple[DeclaredExperiment, ...]:
-    """Return the experiments of a part such as ``1/2``, the first of two; all when it is empty.
-
-    Those that hold come last: beside other checks, which end sooner, they might not. Raises
-    ValueError for what is no part.
-    """
-    if not part:
-        return EXPERIMENTS
-    number, _, count = part.partition("/")
-    if not 1 <= int(number) <= int(count):
-        raise ValueError(part)
-    chosen = EXPERIMENTS[int(number) - 1 :: int(count)]
-    return tuple(sorted(chosen, key=lambda each: each.expected == "holds"))
+def in_order() -> list[DeclaredExperiment]:
+    """Return all experiments, those that hold last: beside busy checks they might not."""
+    return sorted(EXPERIMENTS, key=lambda each: each.expected == "holds")
 
 
 def check_experiment(workshop: Workshop, declared: DeclaredExperiment) -> ExperimentCheck:

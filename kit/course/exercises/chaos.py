@@ -29,7 +29,8 @@ def see_the_hole(result: ChaosResult) -> Exercise:
         raise_all(_wrong_bound(given["probe"], given["at_most"], result))
         return (
             f"{result.blast.missing or 0} spins were missing, and your bound is "
-            f"{given['at_most']:g}: with it the same experiment deviates. A hypothesis only sees what it asks for."
+            f"{given['at_most']:g}: with it the same experiment deviates. "
+            "A hypothesis only sees what it asks for."
         )
 
     return Exercise(
