@@ -170,7 +170,7 @@ def _check_experiments(*, as_object: bool) -> None:
     from kit.commands.checks import experiments as checks
     from kit.workshop import Workshop
 
-    selected = checks.in_order()
+    selected = checks.holding_last()
     console = Console(stderr=True)
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
         rows = []

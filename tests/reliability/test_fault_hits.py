@@ -105,7 +105,7 @@ def spin(number: int, after_s: float, took_s: float, status: int) -> Answer:
 
 
 def test_what_was_under_way_when_the_process_ended_counts_only_with_its_signs(pair: Pair) -> None:
-    fails = pair.inject("payment-fails")
+    fails = pair.inject("payment-fails", seconds=3600.0)
     fails.note(
         [
             spin(1, 1.0, 0.1, 503),
@@ -130,7 +130,7 @@ def test_what_was_under_way_when_the_process_ended_counts_only_with_its_signs(pa
 
 
 def test_a_process_that_was_killed_by_a_hit_counts_it_whoever_saw_the_answer(pair: Pair) -> None:
-    dies = pair.inject("payment-dies")
+    dies = pair.inject("payment-dies", seconds=3600.0)
     dies._evidence.events.append(SeenEvent("payment", f"{9:032x}", None, True, REFUSED.due + 1))
     dies._evidence.retries.add(f"{9:032x}")
     pair.leases.has_forgotten = True

@@ -14,6 +14,7 @@ import pytest
 import sentry_sdk
 
 from demo_services.connections import DATABASE_IDLE_MS
+from demo_services.game_engine.breakers import Breakers
 from demo_services.game_engine.cashier import PaymentService
 from demo_services.game_engine.ledger import Ledger
 from demo_services.game_engine.reels import Spin
@@ -90,13 +91,13 @@ async def forward_twice(url: str) -> None:
 
 
 async def charge_twice(url: str) -> None:
-    payment = PaymentService({PAYMENT.name: url})
+    payment = PaymentService({PAYMENT.name: url}, Breakers())
     await payment.charge(Player("ada"), 10, "spin-1")
     await payment.pay(Player("ada"), 10, "spin-1")
 
 
 async def enter_twice(url: str) -> None:
-    ledger = Ledger({ANALYTICS.name: url})
+    ledger = Ledger({ANALYTICS.name: url}, Breakers())
     await ledger.enter(Spin("ada", 10))
     await ledger.enter(Spin("ada", 10))
 

@@ -17,7 +17,7 @@ import pytest
 from demo_services.connections import ONE_REQUEST
 from demo_services.faults.names import NO_OP, faults_of, numbers_of, read_flags
 from demo_services.faults.split import is_hit
-from demo_services.game_engine.cashier import RETRY_S
+from demo_services.game_engine.cashier import DEADLINE_S, RETRY_S
 from demo_services.players import START_BALANCE
 from demo_services.services import GATEWAY, PAYMENT, SERVICES
 from kit.ingest.store import StoredItem
@@ -201,6 +201,13 @@ def finds_no_database(player: Player, spin: Played) -> None:
     assert flags_of(event) == {"mongo-down": True}
 
 
+def outlasts_the_deadline(player: Player, spin: Played) -> None:
+    assert spin.status == 503
+    assert spin.took_s >= DEADLINE_S
+    event = player.event(spin.trace, "game-engine")
+    assert event["exception"]["values"][-1]["type"] == "ReadTimeout"
+
+
 def leaks(player: Player, spin: Played) -> None:
     assert spin.status == 200
 
@@ -222,6 +229,7 @@ def cannot_be_read(player: Player, spin: Played) -> None:
 CHECKS: dict[str, Check] = {
     "payment-fails": fails_in_payment,
     "payment-slow": is_slow("payment-slow"),
+    "payment-hangs": outlasts_the_deadline,
     "payment-resets": is_booked_once,
     "payment-down": finds_no_payment,
     "ledger-slow": is_slow("ledger-slow"),
@@ -234,7 +242,14 @@ CHECKS: dict[str, Check] = {
     "clock-skew": is_not_stored("422"),
     "gateway-truncates": cannot_be_read,
 }
-LONG = {"payment-slow", "payment-down", "engine-blocks", "mongo-down", "mongo-slow"}
+LONG = {
+    "payment-slow",
+    "payment-hangs",
+    "payment-down",
+    "engine-blocks",
+    "mongo-down",
+    "mongo-slow",
+}
 
 
 def test_each_fault_is_tried() -> None:

@@ -65,7 +65,7 @@ def test_two_faults_hit_independently() -> None:
 
 
 def test_each_flag_is_a_boolean_of_a_service() -> None:
-    assert len(read_flags()) == 15
+    assert len(read_flags()) == 16
     for name, flag in read_flags().items():
         assert set(flag) == {"state", "variants", "defaultVariant", "metadata"}
         assert flag["variants"] == {"on": True, "off": False}

@@ -27,7 +27,7 @@ for (const [field, wrong] of Object.entries({
 }
 
 test('a fault of another service is unknown, and those of this one are named', () => {
-  const known = /known: no-op, payment-fails, payment-slow, payment-dies\./;
+  const known = /known: no-op, payment-fails, payment-slow, payment-hangs, payment-dies\./;
   assert.throws(() => readOrder({ ...ORDER, fault: 'mongo-down' }), { status: 404, message: known });
 });
 

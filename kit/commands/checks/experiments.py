@@ -29,7 +29,7 @@ class ExperimentCheck:
     failure: str = ""
 
 
-def in_order() -> list[DeclaredExperiment]:
+def holding_last() -> list[DeclaredExperiment]:
     """Return all experiments, those that hold last: beside busy checks they might not."""
     return sorted(EXPERIMENTS, key=lambda each: each.expected == "holds")
 
