@@ -1,11 +1,12 @@
 """What a journal comes to: verdict, timeline, blast radius, and how it is shown."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kit.reliability.chaos.catalogue import find_experiment
-from kit.reliability.chaos.result import ChaosResult
+from kit.reliability.chaos.result import UNKNOWN, ChaosResult, SteadyCheck
 from tests.reliability.chaos_journals import make_journal
 
 
@@ -93,3 +94,10 @@ def test_what_a_document_says_is_escaped() -> None:
     html = ChaosResult(journal)._repr_html_()
     assert "<script>" not in html
     assert "<i>x" not in html
+
+
+def test_a_check_without_enough_answers_yet_is_no_failure_of_the_recovery() -> None:
+    waiting = SteadyCheck("after", 0.0, False, ((UNKNOWN, False),))
+    marks = [waiting.mark, replace(waiting, phase="during").mark]
+    failed = replace(waiting, values=((UNKNOWN, True), ("80", False)))
+    assert [*marks, failed.mark] == ["…", "✗", "✗"]

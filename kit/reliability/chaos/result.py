@@ -32,6 +32,8 @@ ChaosVerdict = Literal[
 Phase = Literal["before", "during", "after"]
 # Of the checks after the rollback the last ones are shown.
 SHOWN_AFTER = 3
+# What a probe said that had too few answers to say anything.
+UNKNOWN = "–"
 _COUNTS = ("spins", "hit", "failed", "late", "players")
 
 
@@ -50,7 +52,9 @@ class SteadyCheck:
 
     @property
     def mark(self) -> str:
-        """A sign for it."""
+        """A sign for it; after the rollback, a check without enough answers yet fails nothing."""
+        if self.phase == "after" and self.values and self.values[-1] == (UNKNOWN, False):
+            return "…"
         return "✓" if self.is_met else "✗"
 
 
@@ -309,7 +313,7 @@ def _read_check(phase: Phase, state: Any) -> SteadyCheck | None:
 
 def _value(probe: Mapping[str, Any]) -> str:
     output = probe.get("output")
-    return f"{output:.3g}" if isinstance(output, int | float) else "–"
+    return f"{output:.3g}" if isinstance(output, int | float) else UNKNOWN
 
 
 def _seconds(text: Any) -> float | None:

@@ -124,7 +124,7 @@ class GameResult:
         if not self.elsewhere:
             return f"{done}."
         busy = f"{count_noun(self.elsewhere, 'request')} failed outside of any incident"
-        return f"{done}. {busy}: the machine was busy."
+        return f"{done}. {busy}: perhaps the machine was busy."
 
     @property
     def elsewhere(self) -> int:

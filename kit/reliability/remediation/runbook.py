@@ -208,5 +208,5 @@ def _check(runbook: Runbook) -> None:
         raise RunbookError(
             f"The runbook {runbook.name} may not start at auto: {runbook.evidence.sentence}. "
             'Next: start it with level="ask" and let it climb, or give the record of earlier '
-            "suggestions, such as evidence=LadderEvidence(right=10)."
+            "suggestions, such as evidence=(10, 0): ten were right, none was wrong."
         )
