@@ -53,9 +53,12 @@ class SteadyCheck:
     @property
     def mark(self) -> str:
         """A sign for it; after the rollback, a check without enough answers yet fails nothing."""
-        if self.phase == "after" and self.values and self.values[-1] == (UNKNOWN, False):
-            return "…"
-        return "✓" if self.is_met else "✗"
+        return "…" if self.is_too_early else "✓" if self.is_met else "✗"
+
+    @property
+    def is_too_early(self) -> bool:
+        """Whether there were too few answers since the rollback to say anything."""
+        return self.phase == "after" and self.values[-1:] == ((UNKNOWN, False),)
 
 
 @dataclass(frozen=True)
@@ -295,10 +298,10 @@ _SAYS: Mapping[ChaosVerdict, str] = {
 def _rows(
     document: Mapping[str, Any], checks: list[SteadyCheck]
 ) -> Iterator[tuple[str, list[tuple[str, bool] | None]]]:
-    """Yield each probe in words with its value at each check; None where it was not asked."""
+    """Yield each probe in words with its value at each check; None where it said nothing."""
+    said = [() if check.is_too_early else check.values for check in checks]
     for place, probe in enumerate(hypothesis_probes(document)):
-        cells = [check.values[place] if place < len(check.values) else None for check in checks]
-        yield say_probe(probe), cells
+        yield say_probe(probe), [each[place] if place < len(each) else None for each in said]
 
 
 def _read_check(phase: Phase, state: Any) -> SteadyCheck | None:
