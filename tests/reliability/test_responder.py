@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-import sentry_sdk
 
 from kit import Workshop
 from kit.reliability.alerts.webhooks.receiver import AlertReceiver
@@ -55,13 +54,6 @@ def runbook(do: Callable[[], object], **changed: Any) -> Runbook:
         at_most=9999,
     )
     return replace(made, **changed)
-
-
-@pytest.fixture(autouse=True)
-def own_scope() -> Iterator[None]:
-    """Evaluated flags stay in the scope of a test."""
-    with sentry_sdk.isolation_scope():
-        yield
 
 
 @pytest.fixture

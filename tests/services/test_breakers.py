@@ -232,6 +232,7 @@ def begin(engine: Running, **order: Any) -> dict[str, Any]:
     return status
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_spin_fails_at_once_with_a_reason(engine: Running) -> None:
     assert spin(engine).status_code == 200
@@ -247,6 +248,7 @@ def test_a_spin_fails_at_once_with_a_reason(engine: Running) -> None:
     assert spin(engine).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_the_next_events_tell_of_its_changes(engine: Running) -> None:
     begin(engine)
@@ -256,6 +258,7 @@ def test_the_next_events_tell_of_its_changes(engine: Running) -> None:
     assert (told["message"], told["level"]) == ("breaker of payment: opened", "warning")
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_probe_that_is_good_lets_all_through_again(engine: Running) -> None:
     # On a busy machine the first spin is the probe.
@@ -268,6 +271,7 @@ def test_a_probe_that_is_good_lets_all_through_again(engine: Running) -> None:
     assert [each["state"] for each in states] == ["closed", "off"]
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_with_the_ledgers_breaker_open_the_game_goes_on(engine: Running) -> None:
     begin(engine, service="analytics")
@@ -281,6 +285,7 @@ def test_with_the_ledgers_breaker_open_the_game_goes_on(engine: Running) -> None
     assert status["refused"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.parametrize("order", [{"service": "bank", "seconds": 1}, {"service": "payment"}])
 def test_a_bad_order_changes_nothing(engine: Running, order: dict[str, Any]) -> None:

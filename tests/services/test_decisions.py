@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 from .test_faults import CRASHES, Player
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 WAIT_S = 30
 
 
