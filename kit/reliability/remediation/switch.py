@@ -36,8 +36,9 @@ class KillSwitch:
         """Switch the flag: actions are allowed while it is on."""
         with self._lock:
             self._is_on = is_on
-            if self._flags is not None:
-                self._serve(self._flags)
+            if self._flags is None:
+                self._flags = self._open()
+            self._serve(self._flags)
 
     def close(self) -> None:
         """Serve the flag no more; it counts as off then."""
