@@ -1,8 +1,9 @@
 """Notebooks in real kernels."""
 
 import os
+import queue
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from nbformat import NotebookNode
 COURSE = Path(__file__).parent.parent.parent / "notebooks"
 NOTEBOOKS = sorted(path.name for path in COURSE.glob("[0-9]*.ipynb"))
 DEADLINE_S = 300
+INTERRUPT_S = 30
 START = "from kit import Workshop\nworkshop = Workshop.start(report=lambda line: None)"
 
 
@@ -89,10 +91,18 @@ def kernel(**environment: str) -> Iterator[Kernel]:
 
 
 def interrupt_when_begun(running: Kernel, code: str) -> None:
-    """Interrupt code that has printed that it began; it must end in KeyboardInterrupt."""
+    """Interrupt code that has printed that it began; it must end in KeyboardInterrupt.
+
+    One that comes while Python is in a callback is lost, and so it is pressed again.
+    """
     message = running.begin(code)
-    running.manager.interrupt_kernel()
-    reply = running.client.get_shell_msg(timeout=DEADLINE_S)
+    for timeout in (*[INTERRUPT_S] * 3, DEADLINE_S):
+        running.manager.interrupt_kernel()
+        with suppress(queue.Empty):
+            reply = running.client.get_shell_msg(timeout=timeout)
+            break
+    else:
+        raise TimeoutError("the kernel was interrupted in vain")
     assert reply["parent_header"]["msg_id"] == message
     assert reply["content"]["ename"] == "KeyboardInterrupt"
 

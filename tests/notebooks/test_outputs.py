@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbmake.nb_result import NotebookResult as Run
 from nbmake.nb_run import NotebookRun
 
-from tests.notebooks.kernels import DEADLINE_S, NOTEBOOKS, START, read, run
+from tests.notebooks.kernels import COURSE, DEADLINE_S, NOTEBOOKS, START, read, run
 from tests.notebooks.pasting import RECORD, SHOW, solving, tasks
 
 pytestmark = pytest.mark.system
@@ -45,6 +45,9 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     for number, cell in enumerate(notebook.cells):
         cell.id += f"-{number}"
     path = tmp_path_factory.mktemp("course") / name
+    # Some read the others beside them.
+    for other in set(NOTEBOOKS) - {name}:
+        (path.parent / other).symlink_to(COURSE / other)
     nbformat.write(notebook, path)
     return NotebookRun(path, DEADLINE_S).execute()
 

