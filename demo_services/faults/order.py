@@ -34,11 +34,10 @@ def read_order(service: str, body: Mapping[str, Any]) -> Order:
     flag = body.get("flag", fault)
     if not isinstance(flag, str) or not FLAG.fullmatch(flag):
         raise out_of_bounds("flag must be 1 to 64 letters, digits or dashes.")
-    share, seconds, seed = body.get("share"), body.get("seconds"), body.get("seed")
+    share, seed = body.get("share"), body.get("seed")
     if not is_number(share) or not 0 <= share <= 1:
         raise out_of_bounds("share must be a number from 0 to 1.")
-    if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
-        raise out_of_bounds(f"seconds must be a number above 0, at most {MAX_SECONDS}.")
+    seconds = checked_seconds(body.get("seconds"))
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise out_of_bounds(f"seed must be a whole number from 0 to {MAX_SEED}.")
     return Order(fault, flag, share, seconds, seed)
@@ -51,6 +50,13 @@ def known_fault(service: str, name: object) -> str:
         return name
     detail = f"{service} has no fault {name!r}; known: {', '.join(known)}."
     raise Refused(404, "unknown-fault", detail)
+
+
+def checked_seconds(seconds: object) -> float:
+    """Return for how long something is leased. Raises ``Refused`` (422) out of bounds."""
+    if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
+        raise out_of_bounds(f"seconds must be a number above 0, at most {MAX_SECONDS}.")
+    return seconds
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

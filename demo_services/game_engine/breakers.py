@@ -10,15 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import httpx
 import sentry_sdk
 from sentry_sdk import logger
 
-from demo_services.faults.order import is_number, out_of_bounds
+from demo_services.faults.order import checked_seconds, is_number, out_of_bounds
 from demo_services.refused import Refused
-from demo_services.remediation.decisions import checked_seconds
 from demo_services.services import ANALYTICS, GAME_ENGINE, PAYMENT
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ THRESHOLD, MAX_THRESHOLD = 5, 1000
 PAUSE_S, MAX_PAUSE_S = 5.0, 600.0
 # Events tell of changes of the last minute.
 TOLD_S, KEPT_CHANGES = 60.0, 10
-
-BreakerState = Literal["closed", "opened", "half-opened", "off"]
 
 
 class CircuitOpen(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 import sentry_sdk
 
-from demo_services.faults.order import MAX_SECONDS, is_number, out_of_bounds
+from demo_services.faults.order import checked_seconds, out_of_bounds
 
 TAG = "remediation"
 # What Sentry takes as the value of a tag, and such decisions as a person reads in a row.
@@ -71,10 +71,3 @@ class Decisions:
     def _current(self) -> list[Decision]:
         now = time.time()
         return [decision for decision in self._noted if decision.until > now]
-
-
-def checked_seconds(seconds: object) -> float:
-    """Return for how long something is leased. Raises ``Refused`` (422) out of bounds."""
-    if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
-        raise out_of_bounds(f"seconds must be a number above 0, at most {MAX_SECONDS}.")
-    return seconds

@@ -6,10 +6,9 @@ from typing import Any
 
 import sentry_sdk
 
-from demo_services.faults.order import is_number, out_of_bounds
+from demo_services.faults.order import checked_seconds, is_number, out_of_bounds
 from demo_services.faults.split import is_hit
 from demo_services.refused import Refused
-from demo_services.remediation.decisions import checked_seconds
 from demo_services.trace import trace_id
 
 FLAG = "shed-load"

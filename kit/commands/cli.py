@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,11 +18,15 @@ from kit.home import COURSE, FIRST_NOTEBOOK, IN_CHECKOUT, course_folder, default
 from kit.words import count_noun
 
 if TYPE_CHECKING:
+    from rich.status import Status
+    from rich.table import Table
+
     from kit.course.progress import Journal
     from kit.reliability.patterns.recordings import Recordings
 
 JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 RELAY_DEADLINE_S = 30.0
+T = TypeVar("T")
 
 
 class WorkshopGroup(click.Group):
@@ -125,21 +130,16 @@ def check(as_object: bool, faults: bool, experiments: bool, everything: bool) ->
 
     console = Console(stderr=True)
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
-        rows = []
-        for number, crash in enumerate(CRASHES, 1):
-            progress.update(f"{number} of {len(CRASHES)}: {crash.full_id}")
-            rows.append(checks.check_crash(workshop, crash))
+        rows = [
+            checks.check_crash(workshop, crash)
+            for crash in _each(CRASHES, lambda crash: crash.full_id, progress)
+        ]
         if workshop.relay:
             progress.update(f"relaying to {workshop.relay.host}")
             workshop.flush()
             workshop.relay.wait(RELAY_DEADLINE_S)
-    if as_object:
-        click.echo(json.dumps(checks.as_json(rows), indent=2))
-    else:
-        Console().print(checks.as_table(rows))
-        click.echo("\n".join(checks.complaints(rows) or ["Nothing is missing."]))
-    if not all(row.ok for row in rows):
-        sys.exit(1)
+    said = checks.complaints(rows) or ["Nothing is missing."]
+    _tell(checks.as_json(rows), [checks.as_table(rows), *said], as_object=as_object)
 
 
 def _check_faults(*, as_object: bool) -> None:
@@ -152,16 +152,12 @@ def _check_faults(*, as_object: bool) -> None:
 
     console = Console(stderr=True)
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
-        rows, probe = [], Probe(workshop.url())
-        for number, fault in enumerate(FAULTS, 1):
-            progress.update(f"{number} of {len(FAULTS)}: {fault.name}")
-            rows.append(checks.check_fault(workshop, probe, fault))
-    if as_object:
-        click.echo(json.dumps(checks.faults_as_json(rows), indent=2))
-    else:
-        Console().print(checks.faults_as_table(rows))
-    if not all(row.ok for row in rows):
-        sys.exit(1)
+        probe = Probe(workshop.url())
+        rows = [
+            checks.check_fault(workshop, probe, fault)
+            for fault in _each(FAULTS, lambda fault: fault.name, progress)
+        ]
+    _tell(checks.faults_as_json(rows), [checks.faults_as_table(rows)], as_object=as_object)
 
 
 def _check_experiments(*, as_object: bool) -> None:
@@ -170,20 +166,15 @@ def _check_experiments(*, as_object: bool) -> None:
     from kit.commands.checks import experiments as checks
     from kit.workshop import Workshop
 
-    selected = checks.holding_last()
     console = Console(stderr=True)
     with Workshop.start(report=console.print) as workshop, console.status("") as progress:
-        rows = []
-        for number, declared in enumerate(selected, 1):
-            progress.update(f"{number} of {len(selected)}: {declared.name}")
-            rows.append(checks.check_experiment(workshop, declared))
-    if as_object:
-        click.echo(json.dumps(checks.experiments_as_json(rows), indent=2))
-    else:
-        Console().print(checks.experiments_as_table(rows))
-        click.echo("\n".join([*checks.experiment_complaints(rows)] or ["All as declared."]))
-    if not all(row.ok for row in rows):
-        sys.exit(1)
+        rows = [
+            checks.check_experiment(workshop, declared)
+            for declared in _each(checks.holding_last(), lambda each: each.name, progress)
+        ]
+    said = [*checks.experiment_complaints(rows)] or ["All as declared."]
+    found = checks.experiments_as_json(rows)
+    _tell(found, [checks.experiments_as_table(rows), *said], as_object=as_object)
 
 
 def _check_all(*, as_object: bool) -> None:
@@ -196,14 +187,36 @@ def _check_all(*, as_object: bool) -> None:
         found = checks.run_checks(
             lambda name, ok: console.print(f"{'✓' if ok else '✗'} {name}"), checks.CHECKS
         )
+    rows = sum(map(checks.count_rows, found["checks"].values()))
+    said = [*checks.disagreements(found)] or ["Nothing disagrees."]
+    _tell(found, [f"{rows} rows checked.", *said], as_object=as_object)
+
+
+def _each(things: Sequence[T], name: Callable[[T], str], progress: "Status") -> Iterator[T]:
+    """Yield the things; the progress says which of them it is."""
+    for number, thing in enumerate(things, 1):
+        progress.update(f"{number} of {len(things)}: {name(thing)}")
+        yield thing
+
+
+def _tell(found: Mapping[str, Any], shown: Sequence["Table | str"], *, as_object: bool) -> None:
+    """Print what a check found: as an object, or a table and lines. Exit 1 when it is not ok."""
     if as_object:
         click.echo(json.dumps(found, indent=2))
     else:
-        rows = sum(map(checks.count_rows, found["checks"].values()))
-        click.echo(f"{rows} rows checked.")
-        click.echo("\n".join([*checks.disagreements(found)] or ["Nothing disagrees."]))
+        _show(shown)
     if not found["ok"]:
         sys.exit(1)
+
+
+def _show(shown: Sequence["Table | str"]) -> None:
+    from rich.console import Console
+
+    for each in shown:
+        if isinstance(each, str):
+            click.echo(each)
+        else:
+            Console().print(each)
 
 
 @main.command()

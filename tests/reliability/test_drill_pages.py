@@ -115,6 +115,7 @@ def test_a_drill_is_a_line_of_the_progress_journal(played: Stage, tmp_path: Path
         {"failed": None},
         {"budget_spent": float("nan")},
         {"failed": 1e300},
+        {"failed": 10**400},
     ],
 )
 def test_a_damaged_drill_spoils_no_other(

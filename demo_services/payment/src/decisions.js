@@ -3,7 +3,7 @@
 const Sentry = require('@sentry/node');
 
 const { name } = require('../package.json');
-const { MAX_SECONDS, outOfBounds } = require('./faults/order');
+const { checkSeconds, outOfBounds } = require('./faults/order');
 
 const TAG = 'remediation';
 const MAX_CHARS = 200;
@@ -30,9 +30,7 @@ class Decisions {
     if (!isText || decision.length === 0 || decision.length > MAX_CHARS) {
       throw outOfBounds(`decision must be 1 to ${MAX_CHARS} printable characters.`);
     }
-    if (!Number.isFinite(seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-      throw outOfBounds(`seconds must be a number above 0, at most ${MAX_SECONDS}.`);
-    }
+    checkSeconds(seconds);
     const at = Date.now() / 1000;
     const state = { decision, at, until: at + seconds };
     this.#noted = [...this.states(), state].slice(-KEPT);

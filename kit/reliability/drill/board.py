@@ -1,11 +1,11 @@
 """The drills of a class side by side: who met the same incident, and how soon it was mitigated."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from kit.html import render
 from kit.reliability.drill.phases import PHASES, PhaseName
@@ -15,6 +15,7 @@ from kit.words import count_noun
 
 ALONE = "you"
 MAX_NAME = 40
+PlayedT = TypeVar("PlayedT")
 MANY = 3  # below that a median says nothing
 
 
@@ -145,21 +146,30 @@ def read_board(reports: Mapping[str, Any]) -> DrillBoard:
 
     What cannot be read is counted in its remark.
     """
-    played: dict[str, list[DrillResult]] = {}
+    return draw_board(*read_reports(reports, "drills", read_drill_result))
+
+
+def read_reports(
+    reports: Mapping[str, Any], key: str, read: Callable[[Any], PlayedT]
+) -> tuple[dict[str, list[PlayedT]], str]:
+    """Return what each learner played, below ``key`` of a report, and a remark on the rest.
+
+    ``read`` raises ValueError, LookupError, TypeError or AttributeError for what it cannot read.
+    """
+    played: dict[str, list[PlayedT]] = {}
     damaged = 0
     for learner, report in reports.items():
-        given = report.get("drills", []) if isinstance(report, Mapping) else None
+        given = report.get(key, []) if isinstance(report, Mapping) else None
         lines = given if isinstance(given, list) else [None]
-        played[str(learner)] = results = list(_readable(lines))
+        played[str(learner)] = results = list(_readable(lines, read))
         damaged += len(lines) - len(results)
-    remark = f"{count_noun(damaged, 'result')} could not be read." if damaged else ""
-    return draw_board(played, remark)
+    return played, f"{count_noun(damaged, 'result')} could not be read." if damaged else ""
 
 
-def _readable(lines: Sequence[Any]) -> Iterator[DrillResult]:
+def _readable(lines: Sequence[Any], read: Callable[[Any], PlayedT]) -> Iterator[PlayedT]:
     for line in lines:
-        with suppress(ValueError, LookupError, TypeError):
-            yield read_drill_result(line)
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            yield read(line)
 
 
 def _rank(row: BoardRow) -> tuple[bool, float, float, int]:

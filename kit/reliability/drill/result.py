@@ -41,7 +41,7 @@ class DrillResult:
 _TEXTS = frozenset({"fault", "at"})
 _WHOLE = frozenset({"seed", "wrong", "failed", "players"})
 _OPTIONAL = frozenset({"detected_s", "localised_s", "diagnosed_s", "mitigated_s"})
-_MAX_TEXT = 64
+MAX_TEXT = 64
 
 
 def read_drill_result(given: Mapping[str, Any]) -> DrillResult:
@@ -53,12 +53,17 @@ def read_drill_result(given: Mapping[str, Any]) -> DrillResult:
 
 def _field(name: str, value: Any) -> Any:
     if name in _TEXTS:
-        return str(value)[:_MAX_TEXT]
+        return str(value)[:MAX_TEXT]
     if value is None and name in _OPTIONAL:
         return None
+    number = bounded_number(name, value)
+    return int(number) if name in _WHOLE else number
+
+
+def bounded_number(name: str, value: Any) -> float:
+    """Return the number in a field of a result. Raises TypeError, ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is no number")
-    number = float(value)
-    if not abs(number) < 1e12:  # also NaN, which JSON of Python knows
+    if not abs(value) < 1e12:  # also NaN, which JSON of Python knows
         raise ValueError(f"{name} is out of bounds")
-    return int(number) if name in _WHOLE else number
+    return float(value)

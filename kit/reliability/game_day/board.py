@@ -2,18 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from kit.html import render
+from kit.reliability.drill.board import MAX_NAME, read_reports
 from kit.reliability.game_day.result import GameResult, read_game_result, say_seconds
 from kit.words import count_noun
 
 GAME_DAYS = "game_days"
-MAX_LEARNER = 40
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def draw_game_board(played: Mapping[str, Sequence[GameResult]], remark: str = ""
         counted: dict[int, int] = defaultdict(int)
         for result in results:
             counted[result.seed] += 1
-            row = GameRow(learner[:MAX_LEARNER], counted[result.seed], result)
+            row = GameRow(learner[:MAX_NAME], counted[result.seed], result)
             found[result.seed, result.minutes, result.rate].append(row)
     groups = (
         GameGroup(key[0], key[1], tuple(sorted(found[key], key=_rank))) for key in sorted(found)
@@ -110,21 +109,7 @@ def read_game_board(reports: Mapping[str, Any]) -> GameBoard:
 
     What cannot be read is counted in its remark.
     """
-    played: dict[str, list[GameResult]] = {}
-    damaged = 0
-    for learner, report in reports.items():
-        given = report.get(GAME_DAYS, []) if isinstance(report, Mapping) else None
-        lines = given if isinstance(given, list) else [None]
-        played[str(learner)] = results = list(_readable(lines))
-        damaged += len(lines) - len(results)
-    remark = f"{count_noun(damaged, 'result')} could not be read." if damaged else ""
-    return draw_game_board(played, remark)
-
-
-def _readable(lines: Sequence[Any]) -> Iterator[GameResult]:
-    for line in lines:
-        with suppress(ValueError, LookupError, TypeError, AttributeError):
-            yield read_game_result(line)
+    return draw_game_board(*read_reports(reports, GAME_DAYS, read_game_result))
 
 
 def _rank(row: GameRow) -> tuple[bool, float, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kit.reliability.alerts.judge import AlertJudgement, judge
 from kit.reliability.faults.incident import Incident
 from kit.reliability.game_day.environment import GameMark, PlayedIncident
-from kit.reliability.game_day.result import EARLY_S, GameIncident
+from kit.reliability.game_day.result import GameIncident
 from kit.reliability.traffic.outcomes import Counts, Outcomes
 
 # A request that was under way at the end of an incident may still fail. Below the gap of a plan.
@@ -15,6 +15,8 @@ GRACE_S = 4.0
 # So long after an action an incident is over, if it was the action that ended it. It is noted
 # once it is done, so the end may be a little before.
 WORKS_WITHIN_S, NOTED_WITHIN_S = 5.0, 1.5
+# A service ends a lease by its own clock.
+EARLY_S = 0.5
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What a game day came to, as a line that outlives its kernel."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from statistics import median
@@ -9,14 +8,11 @@ from typing import Any, Literal, get_args
 from markupsafe import Markup
 
 from kit.html import render
+from kit.reliability.drill.result import MAX_TEXT, bounded_number
 from kit.words import count_noun
 
 RepairMode = Literal["off", "ask", "auto"]
 REPAIR_MODES: tuple[RepairMode, ...] = get_args(RepairMode)
-# A service ends a lease by its own clock.
-EARLY_S = 0.5
-_MAX_TEXT = 64
-_MOST = 1e12
 _MOST_INCIDENTS = 100
 
 
@@ -52,11 +48,6 @@ class GameIncident:
             f"{say_seconds(self.planned_s)}, {felt}, recovered {say_seconds(self.recovery_s)}, "
             f"paged {say_seconds(self.paged_s)}"
         )
-
-    @property
-    def is_ended_early(self) -> bool:
-        """Whether it was over clearly before its plan."""
-        return self.on_s < self.planned_s - EARLY_S
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,9 +167,6 @@ def _field(name: str, value: Any) -> Any:
     if name == "repair" and value not in REPAIR_MODES:
         raise ValueError("repair is none of the modes")
     if name in _TEXTS:
-        return str(value)[:_MAX_TEXT]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is no number")
-    if not math.isfinite(value) or abs(value) >= _MOST:
-        raise ValueError(f"{name} is out of bounds")
-    return int(value) if name in _WHOLE else float(value)
+        return str(value)[:MAX_TEXT]
+    number = bounded_number(name, value)
+    return int(number) if name in _WHOLE else number

@@ -43,11 +43,6 @@ class GameScript:
         """How long it takes."""
         return self.faults.seconds
 
-    @property
-    def planned_requests(self) -> float:
-        """How many requests are expected."""
-        return self.traffic.rate * self.seconds
-
     def fingerprint(self) -> str:
         """Return a hash of the faults with their times, and of the players, bets and due times."""
         text = self.faults.as_json() + self.traffic.fingerprint(3000)

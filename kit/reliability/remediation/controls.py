@@ -10,7 +10,7 @@ from typing import Any
 from demo_services.services import GAME_ENGINE, GATEWAY, ROUTED, Service
 from kit.actionable import WorkshopError
 from kit.frontend.gateway import GatewayClient
-from kit.reading.payload import as_list, as_mapping, as_mappings, as_str
+from kit.reading.payload import as_mapping, as_str
 from kit.system.clients import sentry_off, trace_header
 from kit.trigger import debug_path
 
@@ -27,11 +27,6 @@ class ServiceControls:
 
     def __init__(self, gateway: GatewayClient) -> None:
         self._gateway = gateway
-
-    def read_breakers(self) -> dict[str, Mapping[str, Any]]:
-        """Return the breakers of the game engine, by the service whose calls they guard."""
-        found = as_mappings(as_list(self._call(GAME_ENGINE, "GET", "/breakers").get("breakers")))
-        return {as_str(each.get("service")): each for each in found}
 
     def begin_breaker(
         self, upstream: str, *, seconds: float, is_open: bool, threshold: int, pause_s: float

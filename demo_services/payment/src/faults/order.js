@@ -29,9 +29,7 @@ function readOrder(body) {
   if (!Number.isFinite(share) || share < 0 || share > 1) {
     throw outOfBounds('share must be a number from 0 to 1.');
   }
-  if (!Number.isFinite(seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-    throw outOfBounds(`seconds must be a number above 0, at most ${MAX_SECONDS}.`);
-  }
+  checkSeconds(seconds);
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw outOfBounds(`seed must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}.`);
   }
@@ -50,9 +48,21 @@ function knownFault(fault) {
   throw new Refused(404, 'unknown-fault', detail);
 }
 
+/**
+ * Check for how long something is leased.
+ *
+ * @param {unknown} seconds
+ * @throws {Refused} 422 out of bounds
+ */
+function checkSeconds(seconds) {
+  if (!Number.isFinite(seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
+    throw outOfBounds(`seconds must be a number above 0, at most ${MAX_SECONDS}.`);
+  }
+}
+
 /** @param {string} detail */
 function outOfBounds(detail) {
   return new Refused(422, 'out-of-bounds', detail);
 }
 
-module.exports = { MAX_SECONDS, knownFault, outOfBounds, readOrder };
+module.exports = { checkSeconds, knownFault, outOfBounds, readOrder };

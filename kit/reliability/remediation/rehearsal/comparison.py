@@ -26,7 +26,6 @@ from kit.words import count_noun
 SERVICES = ("payment", "game-engine")
 # A month of the virtual system's requests, of which 1 % may fail.
 BUDGET = RATE * 30 * 24 * 3600 * 0.01
-STEADY_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True)
