@@ -5,12 +5,13 @@
 """
 
 import argparse
-import os
 import random
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 from kit import Workshop
 from kit.commands.checks.experiments import SECONDS, USUAL_S, WINDOW_S
@@ -101,8 +102,9 @@ def _end_one(
     running = BackgroundExperiment(document, workshop._experiment_target())
     time.sleep(after_s)
     if is_kill:
-        # The wrapper ends all of its group.
-        os.kill(running.process.pid, 9)
+        # The engine itself: the wrapper that ends with this process is its parent.
+        for engine in psutil.Process(running.process.pid).children(recursive=True):
+            engine.kill()
     else:
         running.process.stdin.write("\n")  # type: ignore[union-attr]
         running.process.stdin.flush()  # type: ignore[union-attr]

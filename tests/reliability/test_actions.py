@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-import psutil
 import pytest
 
 from demo_services.services import ANALYTICS, GAME_ENGINE, GATEWAY, PAYMENT
@@ -17,6 +16,7 @@ from kit.reliability.remediation.controls import ServiceControls
 from kit.reliability.remediation.journal import Decision, DecisionStep
 from kit.reliability.remediation.runbook import Action
 from kit.workshop import Workshop
+from tests.memory import resident_mb
 from tests.waiting import wait_until
 
 wait_for = partial(wait_until, seconds=20.0)
@@ -234,18 +234,15 @@ def test_a_breaker_is_opened_and_closed(workshop: Workshop, actions: LiveActions
 @pytest.mark.slow
 @pytest.mark.system
 def test_a_leak_is_stopped_and_its_memory_is_free(workshop: Workshop, actions: LiveActions) -> None:
-    def rss_mb() -> float:
-        return float(psutil.Process().memory_info().rss) / 2**20
-
     with workshop.inject("engine-leaks", share=1, seconds=120, seed=7):
         assert spin(workshop) == (200, "")
-        before_mb = rss_mb()
+        before_mb = resident_mb()
         for _ in range(30):
             spin(workshop)
-        grown_mb = rss_mb() - before_mb
+        grown_mb = resident_mb() - before_mb
         assert grown_mb > 40
         actions.stop_leak("game-engine").do()
-        wait_for(lambda: rss_mb() - before_mb < grown_mb / 2)
+        wait_for(lambda: resident_mb() - before_mb < grown_mb / 2)
         assert spin(workshop) == (200, "")
 
 

@@ -22,6 +22,7 @@ from demo_services.players import START_BALANCE
 from demo_services.services import GATEWAY, PAYMENT, SERVICES
 from kit.ingest.store import StoredItem
 from kit.workshop import Workshop
+from tests.memory import resident_mb
 from tests.waiting import wait_until
 
 # A crash of each service that leaves it alive.
@@ -307,9 +308,9 @@ def test_a_leak_ends_in_a_memory_error_and_is_given_back(player: Player) -> None
     fitting = numbers["cap_mb"] // numbers["mb"]
     with player.leased("engine-leaks", "game-engine", share=1), ThreadPoolExecutor(4) as pool:
         before = [player.spin(uuid.uuid4().hex)]
-        began_mb = psutil.Process().memory_info().rss / 2**20
+        began_mb = resident_mb()
         before += pool.map(player.spin, [uuid.uuid4().hex for _ in range(fitting - 1)])
-        grown_mb = psutil.Process().memory_info().rss / 2**20 - began_mb
+        grown_mb = resident_mb() - began_mb
         beyond = player.spin(uuid.uuid4().hex)
     assert {spin.status for spin in before} == {200}
     assert grown_mb > numbers["cap_mb"] * 0.8
