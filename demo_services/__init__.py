@@ -15,8 +15,8 @@ import os
 def _load_opentelemetry() -> None:
     """Load the part of OpenTelemetry that FastAPI imports, with its defaults.
 
-    It reads its variables as it is imported. A shell may name propagators there which only another
-    program has; FastAPI could not be imported then.
+    It reads its variables on import. A shell may name propagators in them that only another program
+    has, and then importing FastAPI would fail.
     """
     names = [name for name in os.environ if name.startswith("OTEL_")]
     hidden = {name: os.environ.pop(name) for name in names}

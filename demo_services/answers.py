@@ -1,4 +1,4 @@
-"""How the services that are built with FastAPI answer what they turn down."""
+"""How the FastAPI services answer requests that they refuse."""
 
 from http import HTTPStatus
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from demo_services.refused import Refused
 
-# Fewer digits than int() would take minutes for, and none of the digits of other scripts.
+# Few enough digits that int() is fast, and no digits of other scripts.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -20,7 +20,7 @@ class Bounds:
     def read(self, name: str, text: str | None) -> int:
         """Return the number in ``text``, the default for None.
 
-        Raises ``Refused`` (422) when it is no whole number or out of bounds.
+        Raises ``Refused`` (422) when it is not a whole number or out of bounds.
         """
         if text is None:
             return self.default

@@ -1,4 +1,4 @@
-"""Keeps the profiler from ending or stopping the whole process on Python 3.11."""
+"""Prevents the profiler from crashing or blocking the whole process on Python 3.11."""
 
 import functools
 import gc
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 def uncollected(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Return ``function`` with no garbage collection inside of it."""
+    """Return ``function`` without garbage collection while it runs."""
 
     @functools.wraps(function)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -29,13 +29,13 @@ def uncollected(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def guard() -> None:
-    """Let no garbage be collected while the stacks of other threads are read.
+    """Prevent garbage collection while the stacks of other threads are read.
 
-    Before Python 3.12 any new object may start a collection, also the frame objects that reading
-    a stack makes. The collection may let another thread run. If ``sys._current_frames`` is
-    interrupted so, that thread can wait for its lock for ever, with the GIL in its hand
-    (https://github.com/python/cpython/issues/106883); if ``frame.f_back`` is, the frame that it
-    was about to return may be gone.
+    Before Python 3.12 any new object may start a collection, including the frame objects created
+    while reading a stack. The collection may let another thread run. If that interrupts
+    ``sys._current_frames``, the other thread can wait for its lock forever while holding the GIL
+    (https://github.com/python/cpython/issues/106883); if it interrupts ``frame.f_back``, the frame
+    that it was about to return may be gone.
     """
     if sys.version_info >= (3, 12):
         return

@@ -1,4 +1,4 @@
-"""The guard's place in services that are built with FastAPI: in front of all routes."""
+"""Puts the guard in front of all routes in the FastAPI services."""
 
 from collections.abc import Awaitable
 
@@ -13,10 +13,10 @@ from demo_services.services import Service
 
 
 class DebugGate:
-    """ASGI middleware: nothing below the service's debug base is reached past the guard.
+    """ASGI middleware: no request reaches the service's debug base without the guard.
 
-    In front of the routes, because a route itself is asked too late: to a method that it does not
-    take, the router answers for it, and so tells that it is there.
+    It is in front of the routes, because a route itself runs too late: for an unsupported method
+    the router answers, which would reveal that the route exists.
     """
 
     def __init__(self, app: ASGIApp, service: Service, guard: Guard) -> None:
@@ -27,13 +27,13 @@ class DebugGate:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on, or answer it.
 
-        Not a coroutine function: that would be a frame in every stack trace from behind it.
+        Not a coroutine function: that would add a frame to every stack trace from inside.
         """
         if scope["type"] == "http" and self._service.is_debug(scope["path"]):
             try:
                 self._admit(Request(scope))
             except Refused as refused:
-                # Without a route it would be named by its URL, whatever a stranger tries.
+                # Without a route the URL, which a stranger chooses, would be its name.
                 name = f"{self._service.debug_base}/*"
                 sentry_sdk.get_current_scope().set_transaction_name(name, source="route")
                 log_refusal(refused)

@@ -22,9 +22,9 @@ REMEMBERED = 10
 class Guard:
     """Admits callers to debug routes; works for any framework.
 
-    A caller is counted before the token is compared, so guessing tokens is limited too. Callers
-    are told apart by the address of their connection: a header would be their own choice. To a
-    service behind the gateway all who come through it are one caller.
+    A caller is counted before the token is compared, so guessing tokens is limited, too. Callers
+    are distinguished by the address of their connection: a header would be their own choice. For a
+    service behind the gateway, everything that comes through it is one caller.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,7 +34,7 @@ class Guard:
         self._wrong: deque[datetime] = deque(maxlen=REMEMBERED)
 
     def admit(self, path: str, address: str, token: str | None) -> None:
-        """Return when the caller may go on.
+        """Return if the caller may continue.
 
         Raises ``Refused``: 404 while no token is configured, 429 when ``address`` calls too
         often, 401 for a wrong or missing token.
@@ -52,10 +52,10 @@ class Guard:
         self._leave_breadcrumbs()
 
     def _leave_breadcrumbs(self) -> None:
-        """Tell the events of this request who was refused before it.
+        """Add earlier refused requests to the events of this one.
 
-        A refused request has no event that could carry a breadcrumb, and with the request its
-        scope ends.
+        A refused request has no event for a breadcrumb, and its scope ends with the request.
+        So the next admitted request has the breadcrumbs.
         """
         while self._wrong:
             sentry_sdk.add_breadcrumb(
@@ -77,7 +77,7 @@ class Guard:
 
 
 def caller_at(address: str) -> str:
-    """Return whom to count for an address: all of 127.0.0.0/8 is this machine."""
+    """Return the caller for an address: all of 127.0.0.0/8 is this machine."""
     try:
         is_here = ip_address(address).is_loopback
     except ValueError:  # no address, as in tests without a network

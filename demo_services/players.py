@@ -1,4 +1,4 @@
-"""Who plays: names, and the ids by which every service knows them."""
+"""The players: their names, and the ids that every service uses for them."""
 
 import re
 import uuid
@@ -30,7 +30,7 @@ class Player:
 
 
 def checked_name(name: object) -> str:
-    """Return the name of a player. Raises ``Refused`` (422) when it is none."""
+    """Return the name of a player. Raises ``Refused`` (422) when it is invalid."""
     if isinstance(name, str) and NAME.fullmatch(name):
         return name
     raise Refused(422, "bad-player", "player must be 1 to 32 letters, digits, dots, dashes or _.")

@@ -1,4 +1,4 @@
-"""The ``process`` context: how the process was doing when something happened."""
+"""The ``process`` context: the state of the process when something happened."""
 
 import os
 import time
@@ -9,8 +9,8 @@ import psutil
 class ProcessGauge:
     """Reads the state of this process, cheaply enough for every request.
 
-    CPU load is measured between two readings, so the first one is taken here: without it the
-    first event would always say 0 %.
+    CPU load is measured between two readings, so the constructor takes one: otherwise the first
+    event would always say 0 %.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
-"""What must not leave: the last look at everything that is about to be sent to Sentry.
+"""Redaction: the last check of everything that is about to be sent to Sentry.
 
-Sentry's SDK filters by the names of keys, of headers, cookies, queries and local variables alone.
-Secrets are also in bodies, in messages, in the text of a local variable and in the raw headers that
-a framework holds. What counts as a secret is declared in ``payment/secrets.json``, for the services
-in both languages.
+Sentry's SDK only filters by the names of headers, cookies, query parameters and local variables.
+Secrets are also in bodies, in messages, in the text of a local variable and in a framework's raw
+headers. ``payment/secrets.json`` declares what counts as a secret, for the services in both
+languages.
 """
 
 import json
@@ -17,7 +17,7 @@ from sentry_sdk.attachments import Attachment
 from demo_services.payment import HOME
 
 FILTERED = "[Filtered]"
-# Of what a pattern finds its group stays.
+# The group of a match is kept.
 KEPT = rf"\1{FILTERED}"
 SHORTEST_CARD = 10**12
 LONGEST_NAME = 100
@@ -26,15 +26,15 @@ _DECLARED = json.loads((HOME / "secrets.json").read_text(encoding="utf-8"))
 _NAMES: list[str] = _DECLARED["names"]
 _ANY_NAME = "|".join(map(re.escape, _NAMES))
 _NAMED = re.compile(_DECLARED["named"].replace("NAMES", _ANY_NAME), re.IGNORECASE)
-# By what a text of that shape has in it: most texts have none, and looking for it costs little.
+# Keyed by a part of every such text: most texts have none, and searching for it is cheap.
 _SHAPES = [(mark, re.compile(shape, re.IGNORECASE)) for mark, shape in _DECLARED["shapes"]]
 _CARD = re.compile(_DECLARED["card"])
-# Our own lines, and the SDK's remarks: no data of anybody.
+# Our own source lines and the SDK's remarks: no user data.
 _CODE = frozenset(_DECLARED["code"])
 
 
 def redact_event(event: Any, hint: dict[str, Any]) -> Any:
-    """Return what the SDK is going to send without the secrets in it: for ``before_send``."""
+    """Return what the SDK is about to send, without secrets: for ``before_send``."""
     if attachments := hint.get("attachments"):
         hint["attachments"] = [_redact_attachment(each) for each in attachments]
     return redact(event)
@@ -55,9 +55,9 @@ def redact(value: Any) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """Return a text without what has the shape of a secret, or follows the name of one."""
+    """Return a text without parts that look like a secret or follow the name of one."""
     lower = text.lower()
-    # Shapes first: one of them may be a whole line, of which a name would take the first word.
+    # Shapes first: one may be a whole line, of which a name would only remove the first word.
     for mark, shape in _SHAPES:
         if mark in lower:
             text = shape.sub(KEPT, text)
@@ -66,10 +66,10 @@ def redact_text(text: str) -> str:
     return _CARD.sub(_redact_card, text)
 
 
-# The same keys come again and again.
+# The same keys are checked over and over.
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
-    """Return whether what has that name is a secret."""
+    """Return whether a value with that name is a secret."""
     lower = name.lower()
     return any(each in lower for each in _NAMES)
 
@@ -77,7 +77,7 @@ def is_secret(name: str) -> bool:
 def _redact_member(key: object, value: Any) -> Any:
     if key in _CODE:
         return value
-    # Whether there is one is no secret.
+    # Its presence or absence is not a secret.
     if value is None or isinstance(value, bool):
         return value
     return FILTERED if is_secret(str(key)[:LONGEST_NAME]) else redact(value)
@@ -95,13 +95,13 @@ def _redact_card(found: re.Match[str]) -> str:
 
 
 def _is_card(digits: str) -> bool:
-    """Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, Luhn)."""
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1, Luhn)."""
     doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
     return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
 
 
 def _redact_attachment(attachment: Attachment) -> Attachment:
-    """Return an attachment of text without secrets; those of other types are no text."""
+    """Return a text attachment without secrets, and any other attachment unchanged."""
     data = attachment.bytes
     if not isinstance(data, bytes) or not (attachment.content_type or "").startswith("text/"):
         return attachment

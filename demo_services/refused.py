@@ -1,4 +1,4 @@
-"""A request that a service turns down: the caller's mistake, not the service's."""
+"""A request that a service refuses: the caller's mistake, not the service's."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from sentry_sdk import logger
 class Refused(Exception):
     """A clear 4xx: ``status``, a short ``error`` code and a ``detail`` sentence.
 
-    It is an answer, not a failure: the services log and count it, and make no event of it.
+    It is an answer, not a failure: the services log and count it, but report no event.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ def log_refusal(refused: Refused) -> None:
         error=refused.error,
         attributes={"http.response.status_code": refused.status},
     )
-    # By its code: the detail names bets and balances, and would be a series for each.
+    # By its code: the detail contains bets and balances, and would create a series for each.
     sentry_sdk.metrics.count("requests.refused", 1, attributes={"error": refused.error})
 
 
 def not_found(path: str) -> Refused:
-    """What every unknown path answers, and every debug route while debugging is off."""
+    """Return the answer of unknown paths, and of debug routes while debugging is off."""
     return Refused(404, "not-found", f"There is nothing at {path}.")

@@ -1,6 +1,6 @@
-"""The generation of Sentry's Python SDK that is installed, and what the two call differently.
+"""The installed generation of Sentry's Python SDK, and the calls that differ between the two.
 
-Version 3 has no transactions, no scrubber and no profiles of transactions, and other defaults:
+Version 3 has no transactions, no scrubber, no profiles of transactions, and other defaults:
 https://github.com/getsentry/sentry-python/releases.
 """
 
@@ -14,7 +14,7 @@ GENERATION = int(VERSION.partition(".")[0])
 
 
 def ignore_logger(name: str) -> None:
-    """Make neither events nor breadcrumbs of what is logged under this name."""
+    """Create neither events nor breadcrumbs from records of this logger."""
     if GENERATION >= 3:
         logging_integrations.ignore_logger_for_events(name)  # type: ignore[attr-defined]
     else:
@@ -22,10 +22,10 @@ def ignore_logger(name: str) -> None:
 
 
 def logging_integration(*, logs: bool = False) -> LoggingIntegration:
-    """Return what makes events of logged errors, and breadcrumbs of what else is logged.
+    """Return the integration that makes events of logged errors, and breadcrumbs of other records.
 
-    Version 2 does so by default. In version 3 nothing of ``logging`` arrives unless one asks.
-    With ``logs`` each record is sent as a structured log, too; in version 2 by every client of the
+    Version 2 does that by default. In version 3 nothing from ``logging`` arrives unless configured.
+    With ``logs`` each record is also sent as a structured log; in version 2 by every client of the
     process.
     """
     if GENERATION >= 3:

@@ -1,4 +1,4 @@
-"""What a service is told at its start."""
+"""The settings of a service, read at startup."""
 
 import math
 import os
@@ -11,26 +11,26 @@ from demo_services.services import ROUTED
 
 
 class SettingsError(ValueError):
-    """A variable has a value that means nothing; the message says what would."""
+    """A variable has an invalid value; the message says what is valid."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of one service.
 
-    ``debug_token`` is the value that debug routes want in ``X-Debug-Token``; without one they
-    answer 404. ``debug_rate`` bounds calls of debug routes per client address, in the notation
-    of the limits package. ``upstreams`` maps a service's name to its base URL, ``deadline_s`` is
-    how long a caller waits for another service, in seconds.
-    ``mongodb_uri`` is where the analytics service keeps its data.
+    ``debug_token`` is the value that debug routes require in ``X-Debug-Token``; without one they
+    answer 404. ``debug_rate`` limits calls to debug routes per client address, in the notation of
+    the limits package. ``upstreams`` maps a service's name to its base URL, ``deadline_s`` is how
+    long a caller waits for another service, in seconds.
+    ``mongodb_uri`` is the database of the analytics service.
     """
 
-    # Not in repr(): Sentry shows local variables by it.
+    # Not in repr(), which Sentry uses to show local variables.
     debug_token: str | None = field(default=None, repr=False)
     debug_rate: str = "100/second"
     upstreams: Mapping[str, str] = field(default_factory=dict)
     deadline_s: float = 15.0
-    # It may hold a password.
+    # It may contain a password.
     mongodb_uri: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -77,5 +77,5 @@ def _seconds(name: str, default: float) -> float:
 
 
 def variable(name: str) -> str | None:
-    """Return an environment variable; None when it is not set or empty."""
+    """Return an environment variable; None when it is unset or empty."""
     return os.environ.get(name.upper().replace("-", "_")) or None

@@ -9,7 +9,7 @@ from demo_services.services import Service
 
 
 def listen(service: Service) -> socket.socket:
-    """Read ``--port`` and return a socket that listens there, on 127.0.0.1 alone.
+    """Read ``--port`` and return a socket that listens there, on 127.0.0.1 only.
 
     Ends the program with one line and exit code 1 when the port is taken.
     """
@@ -27,7 +27,7 @@ def bind(port: int) -> socket.socket:
 
     Raises OSError when the port is taken.
     """
-    # With the protocol spelled out asyncio sets TCP_NODELAY; without it each POST waits 40 ms.
+    # With an explicit protocol asyncio sets TCP_NODELAY; without it each POST waits 40 ms.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         # On Windows the same option would let two programs share the port.
@@ -43,5 +43,5 @@ def bind(port: int) -> socket.socket:
 
 
 def announce(service: Service, sock: socket.socket) -> None:
-    """Say where the service listens."""
+    """Print where the service listens."""
     print(f"{service.name} listening on http://127.0.0.1:{sock.getsockname()[1]}", flush=True)

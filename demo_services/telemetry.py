@@ -1,7 +1,7 @@
-"""The Sentry options of every service, written once for both ways to run it.
+"""The Sentry options of every service, defined once for both ways to run it.
 
-A service that runs alone passes them to ``sentry_sdk.init``, as one does in production; a host
-that keeps several services in one process passes the same ones to ``sentry_sdk.Client``.
+A service that runs alone passes them to ``sentry_sdk.init``, as in production; a host that runs
+several services in one process passes the same ones to ``sentry_sdk.Client``.
 """
 
 from typing import Any
@@ -11,20 +11,20 @@ from demo_services.redaction import redact_event
 from demo_services.sdk import ignore_logger, logging_integration
 from demo_services.services import Service
 
-# What all services report, whatever the shell says.
+# Reported by all services, whatever the shell sets.
 ENVIRONMENT = "workshop"
 
 frames.guard()
 
-# uvicorn logs what the ASGI integration has captured already.
+# uvicorn logs what the ASGI integration has already captured.
 ignore_logger("uvicorn.error")
 
-# What the SDK collects by itself: https://docs.sentry.io/platforms/python/configuration/options/.
-# Of headers, cookies and queries it filters values whose name has "key", "token", "sid" or the like
-# in it. Local variables it would filter so, too, with a mode; not here: "side_bets" has a "sid".
-# By names of secrets, in locals, bodies and messages as well, redact_event looks.
+# What the SDK collects itself: https://docs.sentry.io/platforms/python/configuration/options/.
+# In headers, cookies and queries it filters values whose name contains "key", "token", "sid" or the
+# like. With a mode it would also filter local variables; not here, as "side_bets" contains "sid".
+# redact_event filters by names of secrets, also in local variables, bodies and messages.
 DATA_COLLECTION = {
-    # Neither the addresses of callers, nor on spans and logs who was hit.
+    # Neither the addresses of callers, nor the user on spans and logs.
     "user_info": False,
     "cookies": {"mode": "off"},
     "database_query_data": False,
@@ -40,17 +40,17 @@ def sentry_options(service: Service) -> dict[str, Any]:
         "release": service.release,
         "environment": ENVIRONMENT,
         "server_name": service.name,
-        # Spans are sent as they end, and not as parts of a transaction.
+        # Spans are sent as they end, not as parts of a transaction.
         "trace_lifecycle": "stream",
         "traces_sample_rate": 1.0,
-        # The profiler runs as long as a span of any service is open.
+        # The profiler runs while a span of any service is open.
         "profile_lifecycle": "trace",
         "profile_session_sample_rate": 1.0,
         # Found from the package, not from the working directory: notebooks run elsewhere.
         "in_app_include": ["demo_services", "__main__"],
         "integrations": [logging_integration()],
         "data_collection": DATA_COLLECTION,
-        # What is collected goes by names of keys; these look at every text, too.
+        # Data collection filters by key names; these functions also check every text.
         "before_send": redact_event,
         "before_send_span": redact_event,
         "before_send_log": redact_event,

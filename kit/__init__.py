@@ -1,8 +1,8 @@
-"""The workshop kit: hosts the services, captures what Sentry is sent, shows and explains it.
+"""The workshop kit: hosts the services, captures what they send to Sentry, shows and explains it.
 
-This is all that a notebook may import; ``__init__.pyi`` lists it, with the module behind each name.
-Nothing is imported before it is used, so that ``workshop --help`` does not wait for the services.
-Every other module is an inside room: see the docstrings of the packages below.
+Notebooks import only the names in ``__init__.pyi``, which also lists the module of each.
+Imports are lazy, so that ``workshop --help`` does not wait for the services.
+Every other module is internal: see the docstrings of the packages below.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-# The public face: all that a notebook may import from kit, and the room that it comes from.
+# The public API: all that a notebook may import from kit, and the module of each name.
 
 from .actionable import WorkshopError as WorkshopError
 from .commands.checks.crashes import check_crash as check_crash
@@ -13,7 +13,7 @@ from .course.exercises import leaking_shop as leaking_shop
 # Failures to predict.
 from .course.exercises.blind_spots import SIX_BLIND_SPOTS as SIX_BLIND_SPOTS
 
-# One to mend by a line.
+# One to fix with one line.
 from .course.exercises.blind_spots import TICKETS_BLIND_SPOT as TICKETS_BLIND_SPOT
 from .course.exercises.faults import play_rollouts as play_rollouts
 
@@ -29,7 +29,7 @@ from .course.notebooks import read_course as read_course
 from .crashes.catalogue import variants as variants
 from .experiments.blind_spots.blind_spot import BlindSpot as BlindSpot
 
-# The pattern of a card's number.
+# The pattern of a card number.
 from .experiments.context.switches import CARD_NUMBER as CARD_NUMBER
 
 # The switches of the context laboratory, by name.
@@ -45,19 +45,19 @@ from .hosting.node import node_modules as node_modules
 from .hosting.server import Server as Server
 from .hosting.server import serve_asgi as serve_asgi
 
-# So many exits a minute, then restarts are slowed down.
+# Exits a minute after which restarts are slowed down.
 from .hosting.supervisor import EXITS_A_MINUTE as EXITS_A_MINUTE
 
 # Seconds of the first pause before a restart.
 from .hosting.supervisor import FIRST_PAUSE_S as FIRST_PAUSE_S
 
-# Seconds of the longest one.
+# Seconds of the longest pause.
 from .hosting.supervisor import LONGEST_PAUSE_S as LONGEST_PAUSE_S
 
-# So many in a row, then the supervisor gives up.
+# Failed starts in a row after which the supervisor gives up.
 from .hosting.supervisor import MAX_FAILED_STARTS as MAX_FAILED_STARTS
 
-# Seconds of retrying, then an envelope is dropped.
+# Seconds of retrying before an envelope is dropped.
 from .ingest.relay import GIVE_UP_AFTER_S as GIVE_UP_AFTER_S
 
 # Bytes that may wait for a real Sentry.

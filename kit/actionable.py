@@ -5,9 +5,9 @@ class ActionableError(Exception):
     """An error whose message says what happened, why, and the next step."""
 
     def _render_traceback_(self) -> list[str]:
-        """Let IPython show the message alone: the frames of the kit do not help."""
+        """Have IPython show only the message: the kit's frames do not help."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class WorkshopError(ActionableError, RuntimeError):
-    """What the workshop cannot do now; the message says what happened, why, and the next step."""
+    """The workshop cannot do this now; the message says what happened, why, and the next step."""

@@ -16,19 +16,19 @@ _IN_WHEEL = _KIT / "course" / "material"
 
 IN_CHECKOUT = not _IN_WHEEL.is_dir()
 COURSE = _KIT.parent / "notebooks" if IN_CHECKOUT else _IN_WHEEL
-"""The notebooks as they came: those of the checkout, or those in the wheel."""
+"""The original notebooks: those of the checkout, or those in the wheel."""
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 COPY_FOLDER = "crash-workshop"
 COPY_MANIFEST = ".crash-workshop.json"
-"""The file in a learner's copy of the course that says what came with the workshop."""
+"""Lists the files that came with the workshop, in a learner's copy of the course."""
 
 
 def course_folder() -> Path:
-    """Return where the notebooks are: the working directory if they are there, as in a kernel.
+    """Return the folder of the notebooks: the working directory if it has them, as in a kernel.
 
-    From anywhere else it is the learner's copy, and those that came with the workshop without one.
+    Elsewhere it is the learner's copy, or without one the notebooks that came with the workshop.
     """
     here = Path.cwd()
     if any(here.glob(NOTEBOOKS)):
@@ -38,10 +38,10 @@ def course_folder() -> Path:
 
 
 def find_copy() -> Path | None:
-    """Return the learner's copy of the course, None without one.
+    """Return the learner's copy of the course, or None.
 
-    It is the nearest folder from the working directory up, else the one that has the environment,
-    as a bundle installs it, else ``crash-workshop`` in the working directory.
+    It is the nearest one from the working directory up, else the folder that has the Python
+    environment, as a bundle installs it, else ``crash-workshop`` in the working directory.
     """
     here = Path.cwd()
     places = (here, *here.parents, Path(sys.prefix).parent, here / COPY_FOLDER)
@@ -51,8 +51,8 @@ def find_copy() -> Path | None:
 def default_home() -> Path:
     """Return ``WORKSHOP_HOME``, else ``.workshop`` in the nearest folder that has the course.
 
-    From anywhere else it is the one of this checkout, or of the learner's copy. When that is not
-    this user's, because a class shares the course, or there is none, it is a folder of theirs.
+    Elsewhere it is that of this checkout, or of the learner's copy. If there is none, or another
+    user owns it because a class shares the course, it is a per-user folder.
     """
     if home := os.environ.get("WORKSHOP_HOME"):
         return Path(home)
@@ -66,20 +66,20 @@ def default_home() -> Path:
 
 
 def _has_course(folder: Path) -> bool:
-    # Many a project has a folder of that name, with notebooks of its own.
+    # Many projects have a folder of that name, with other notebooks.
     first = folder / "notebooks" / FIRST_NOTEBOOK
     return first.is_file() or (folder / COPY_MANIFEST).is_file()
 
 
 @contextmanager
 def naming_the_variable(name: str) -> Iterator[None]:
-    """Turn the lack of a home directory, inside the block, into an error that says what to set.
+    """Turn a missing home directory, inside the block, into an error that says what to set.
 
-    A container may run as a user who is in no list, and has no HOME.
+    A container may run as a user that the system does not list, and without HOME.
     """
     try:
         yield
-    except (RuntimeError, KeyError) as error:  # of pathlib, and of Python's list of users
+    except (RuntimeError, KeyError) as error:  # from pathlib, and from Python's list of users
         raise WorkshopError(
             "This user has no home directory: HOME is not set, and the system does not know the "
             f"user. Set {name}, or HOME, to a folder that you can write to, and start again."

@@ -16,22 +16,22 @@ LIVE = "cw-live"  # the CSS class of what display_live() shows
 
 
 def render(template: str, **values: Any) -> Markup:
-    """Return the HTML of one template, its style sheet inside it.
+    """Return the HTML of one template, including its style sheet.
 
-    It can be sent as UTF-8: half of a surrogate pair, legal in JSON, becomes a question mark.
+    It can be encoded as UTF-8: half of a surrogate pair, legal in JSON, becomes a question mark.
     """
     html = ENVIRONMENT.get_template(template).render(**values)
     return Markup(html.encode("utf-8", "replace").decode())  # noqa: S704 - escaped by Jinja
 
 
 def display_live(widget: Any) -> None:
-    """Show a widget that says so when its kernel has ended, instead of a button that is dead.
+    """Show a widget that says when its kernel has ended, instead of showing dead buttons.
 
-    JupyterLab marks widgets whose kernel was restarted, and shows a text of its own in place of
-    those that no kernel knows; the style sheet of ``live.html`` finds both. nbconvert takes the
-    HTML instead of the widget.
+    JupyterLab marks widgets whose kernel was restarted, and replaces widgets that no kernel knows
+    with its own text; the style sheet of ``live.html`` matches both. nbconvert uses the HTML
+    instead of the widget.
     """
-    # Pages are rendered outside of notebooks, too: there IPython would be a second of waiting.
+    # Pages are also rendered outside of notebooks, where importing IPython would take a second.
     from IPython.display import HTML, display
 
     widget.add_class(LIVE)

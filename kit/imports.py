@@ -1,4 +1,4 @@
-"""Imports that an interrupt may end, as a learner does who presses stop in the first cell."""
+"""Imports that can be interrupted, for example by pressing stop in the first cell."""
 
 import sys
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def undo_when_interrupted() -> Iterator[None]:
-    """Undo what was imported inside the block when that fails, so that it can be repeated.
+    """Undo the imports of the block if it fails, so that they can be repeated.
 
-    Python forgets the package whose import an interrupt ended, but not its parts, which hold on to
-    the package as it was: sentry_sdk would come back in two halves.
+    Python forgets the package whose import was interrupted, but not its submodules, which keep
+    referring to the old package: sentry_sdk would come back in two halves.
     """
     before = frozenset(sys.modules)
     try:

@@ -19,22 +19,22 @@ from kit.reading.server.users import has_user, user_key
 from kit.views.card import event_card
 from kit.words import count_noun
 
-# Parsing them is what takes the time: 500 take about a third of a second.
+# Parsing takes most of the time: about a third of a second for 500 events.
 LAST = 500
-# On screen only; as data all issues are there.
+# On screen only; the data has all issues.
 MAX_SHOWN = 15
 MAX_CARD_CHARACTERS = 2_500_000
 MAX_CHANGES = 6
 BARS = 24
 
 Key = tuple[str, ...]
-# By the id of an event and the project that has it.
+# Given the id of an event and its project.
 Load = Callable[[str, str], Event | None]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An event and its issue: ``sent`` as the SDK sent it, ``key`` as it is shown."""
+    """An event and its issue: ``sent`` as the SDK sent it, ``key`` as shown."""
 
     item: StoredItem
     event: Raw
@@ -47,10 +47,10 @@ class Issue:
     """Events that are one problem.
 
     ``title``, ``culprit`` and ``level`` are those of the latest event. ``reason`` says why these
-    events are one issue. ``times`` are when they were received, in seconds since the epoch, the
-    latest first. ``users`` counts the different users among them, ``uncounted_users`` the events
-    whose user has nothing that Sentry counts users by. ``regrouped`` says that a rule gave the
-    latest one its fingerprint.
+    events are one issue. ``times`` are when they were received, in seconds since the epoch, latest
+    first. ``users`` counts the distinct users, ``uncounted_users`` the events whose user has no
+    field that Sentry counts users by. ``regrouped`` is true if a rule gave the latest event its
+    fingerprint.
     """
 
     key: Key
@@ -88,7 +88,7 @@ class Issue:
 
     @property
     def latest(self) -> Event | None:
-        """Its latest event; None when the store has it no more. Raises StoreError."""
+        """Its latest event; None if the store no longer has it. Raises StoreError."""
         return next(filter(None, map(self._load, self.event_ids[:1])), None)
 
     def _load(self, event_id: str) -> Event | None:
@@ -101,10 +101,10 @@ class Issue:
 class Issues(Sequence[Issue]):
     """Issues, the one with the newest event first; shown in a notebook as a table.
 
-    Those that a rule regrouped come before all others. ``events`` is how many events they are of,
-    ``complete`` whether those are all that are stored, ``duplicates`` how many arrived again and
-    are not counted, ``as_sent`` how many issues it would be without a rule. ``changes`` says what
-    a rule merged and split, a sentence each; it is None without one.
+    Issues that a rule regrouped come first. ``events`` is the number of their events, ``complete``
+    is true if those are all stored events, ``duplicates`` is how many arrived again and are not
+    counted, ``as_sent`` is the number of issues without a rule. ``changes`` says what a rule merged
+    and split, a sentence each; it is None without a rule.
     """
 
     def __init__(
@@ -141,18 +141,18 @@ class Issues(Sequence[Issue]):
 
 
 def read_issues(store: Store, rule: Rule | None = None, *, last: int = LAST) -> Issues:
-    """Group the ``last`` error events that are stored; ``rule`` may give them fingerprints.
+    """Group the ``last`` stored error events; ``rule`` may give them fingerprints.
 
-    An event that arrived again, with its id in the same project, counts once, as in Sentry.
-    ``rule`` is given each event, and returns its fingerprint or None to leave it as it was sent.
-    Raises FingerprintError when it fails, ValueError when ``last`` is not positive, and StoreError.
+    An event that arrived again, with the same id in the same project, counts once, as in Sentry.
+    ``rule`` takes an event and returns its fingerprint, or None to leave it as it was sent.
+    Raises FingerprintError if it fails, ValueError if ``last`` is not positive, and StoreError.
     """
     if last < 1:
-        raise ValueError(f"last is {last}; it is a number of events, at least 1.")
+        raise ValueError(f"last must be a number of events, at least 1, not {last}.")
 
     def load(event_id: str, project: str) -> Event | None:
         items = store.items(event_id=event_id, project=project, type="event")
-        # Of duplicates the first one counts, as in Sentry.
+        # The first of several duplicates counts, as in Sentry.
         return make_event(items[-1]) if items else None
 
     stored = store.items(type="event", limit=last)
@@ -168,9 +168,9 @@ def read_issues(store: Store, rule: Rule | None = None, *, last: int = LAST) -> 
 
 
 def without_duplicates(items: Sequence[StoredItem]) -> list[StoredItem]:
-    """Return events, the latest first, without those that arrived again with an id they had.
+    """Return events, latest first, without those that arrived again with the same id.
 
-    An id is one of a project: two projects may have events of the same id.
+    Ids are unique within a project: two projects may have events with the same id.
     """
     firsts = {(item.project, item.event_id): item.id for item in items}
     return [
@@ -182,7 +182,7 @@ def without_duplicates(items: Sequence[StoredItem]) -> list[StoredItem]:
 
 def _look(item: StoredItem, rule: Rule | None) -> Seen:
     sent = simulated_issue(item.payload, item.project)
-    # A copy: what a rule sets on its event must not be taken for what was sent.
+    # A copy: a rule may change its event, which must not pass for what was sent.
     given = ask(rule, make_event(item)) if rule else None
     if given is None:
         return Seen(item, item.payload, sent, sent)
@@ -191,9 +191,9 @@ def _look(item: StoredItem, rule: Rule | None) -> Seen:
 
 
 def group(seen: Iterable[Seen], load: Load, *, by: str = "") -> list[Issue]:
-    """Return the issues of events that come latest first, and ``load`` again by their id.
+    """Return the issues of events, given latest first; ``load`` reads one again by its id.
 
-    ``by`` is who changed fingerprints.
+    ``by`` names what changed the fingerprints.
     """
     found: dict[Key, list[Seen]] = {}
     for each in seen:
@@ -224,7 +224,7 @@ def _issue(members: list[Seen], load: Load, by: str) -> Issue:
 
 
 def changes(seen: Sequence[Seen]) -> list[str]:
-    """Return what became of the issues as they were sent, a sentence each."""
+    """Return a sentence for each merge and each split of the issues as they were sent."""
     titles = {each.sent: headline(each.item.payload).title for each in reversed(seen)}
     into: dict[Key, dict[Key, None]] = {}
     out_of: dict[Key, dict[Key, None]] = {}
@@ -254,7 +254,7 @@ def _titles(titles: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class IssueRow:
-    """An issue as its row shows it; without a card when there is no room for it."""
+    """The row of an issue; without a card if there is no room for it."""
 
     issue: Issue
     bars: str

@@ -1,4 +1,4 @@
-"""What is done with the system in production: traffic, faults, budgets, alerts, and drills."""
+"""Operating the system in production: traffic, faults, budgets, alerts, and drills."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,7 +91,7 @@ class Operations:
         self._forecasts: list[Forecast] = []
         self._responder: Responder | None = None
         self._traffic: Traffic | None = None
-        # Programs, pages and receivers of the learner's own, by project or name.
+        # The learner's own programs, pages and receivers, by project or name.
         self._own: dict[str, BackgroundServer] = {}
         self._is_stopped = False
         self._gateway = GatewayClient(system.servers[GATEWAY.name].url, system.token)
@@ -104,11 +104,11 @@ class Operations:
 
     @property
     def learner(self) -> str | None:
-        """The name in all events, for the Sentry that a class shares; None without one."""
+        """The learner's name in all events, if a class shares one Sentry; else None."""
         return self._system.learner
 
     def flush(self) -> None:
-        """Let every service send what it still holds, waiting at most 30 seconds for each."""
+        """Have every service send its pending telemetry, waiting at most 30 seconds for each."""
         for client in self._system.clients.values():
             client.client.flush(timeout=FLUSH_DEADLINE_S)
 
@@ -128,8 +128,8 @@ class Operations:
 
         The same ``seed`` gives the same players, bets and times. ``shape`` is flat, day or spike;
         ``sampled`` is the share of the requests whose spans are sent. It ends after ``minutes``,
-        when the workshop stops, and when other traffic is made. Raises ValueError for what is out
-        of bounds.
+        when the workshop stops, or when you create other traffic. Raises ValueError for an
+        argument out of bounds.
         """
         plan = TrafficPlan(rate, shape, seed, minutes, sampled)
         self._end_traffic()
@@ -141,7 +141,7 @@ class Operations:
             self._traffic.stop()
 
     def _find_traffic(self) -> Traffic | None:
-        """Return the traffic that was made last; None when there is none."""
+        """Return the latest traffic, or None."""
         return self._traffic
 
     def inject(
@@ -155,13 +155,13 @@ class Operations:
     ) -> Injection:
         """Switch a fault on for a share of the requests, for some seconds, and return it.
 
-        The service itself ends it then; a ``with`` statement ends it with its block. ``share`` is
-        from 0 to 1, ``seconds`` at most 600; without them the fault's own are used. ``seed``
-        decides which requests are hit, and is drawn when it is not given. ``flag`` is the name of
-        the feature flag in events, by default that of the fault; under another name event cards
-        and ``workshop.faults`` do not say what it is. ``service`` is whose flag a ``no-op`` is.
-        ``workshop.faults`` lists the names. Raises UnknownFault, and WorkshopError when the service
-        does not take it.
+        The service ends it by itself when the time is over; a ``with`` statement ends it with its
+        block. ``share`` is from 0 to 1, ``seconds`` at most 600; the defaults are the fault's own.
+        ``seed`` decides which requests are hit, and is random by default. ``flag`` is the name of
+        the feature flag in events, by default that of the fault; under another name, event cards
+        and ``workshop.faults`` do not reveal the fault. ``service`` is the service whose flag a
+        ``no-op`` is. ``workshop.faults`` lists the names. Raises UnknownFault, and WorkshopError if
+        the service does not accept it.
         """
         return self._injector.inject(name, share, seconds, seed, flag, service)
 
@@ -172,11 +172,11 @@ class Operations:
 
     @property
     def actions(self) -> LiveActions:
-        """What a runbook can do to the running system: real actions, each with a target.
+        """The real actions that a runbook can take on the running system, each with a target.
 
         ``turn_off(flag)``, ``roll_back(service)``, ``restart(service)``, ``stop_leak(service)``,
-        ``open_breaker(service)``, ``arm_breaker(service)`` and ``shed_load(share)`` make one. Its
-        ``do()`` does it. ``tell`` is what a responder is given as ``on_decision``.
+        ``open_breaker(service)``, ``arm_breaker(service)`` and ``shed_load(share)`` create one. Its
+        ``do()`` executes it. Pass ``tell`` to a responder as ``on_decision``.
         """
         restart = partial(restart_server, self._system.servers)
         return LiveActions(LeaseClient(self._gateway), ServiceControls(self._gateway), restart)
@@ -193,12 +193,12 @@ class Operations:
         kinds: tuple[str, ...] | None = None,
         shares: tuple[float, ...] = (0.25, 0.5),
     ) -> Schedule:
-        """Return a schedule of faults and no-ops, hidden until its ``reveal``; ``start`` it.
+        """Return a schedule of faults and no-ops: ``start`` it, then ``reveal`` what it hid.
 
-        Each is on for a time between those of ``hold``, in seconds, for one of ``shares`` of the
-        requests; at most ``concurrency`` are on at once. ``kinds`` are the names to choose from,
-        all by default. The same ``seed`` gives the same schedule; one that is not given is drawn.
-        Raises PlanError for what does not fit, and UnknownFault.
+        Each is on for ``hold`` seconds, a range, and for one of ``shares`` of the requests; at
+        most ``concurrency`` are on at once. ``kinds`` are the names to choose from, by default
+        all. The same ``seed`` gives the same schedule; it is random by default. Raises PlanError
+        if the plan does not fit, and UnknownFault.
         """
         return self._injector.schedule(
             minutes=minutes,
@@ -224,12 +224,12 @@ class Operations:
     ) -> ChaosExperiment:
         """Return a chaos experiment: a hypothesis, a fault, a rollback, and a check after it.
 
-        ``name_or_path`` is one of the eight, such as ``payment-dies``, or a JSON file of the Chaos
-        Toolkit. ``predict`` is ``holds`` or ``deviates``; it runs once that is given. The others
-        change a named one: the share of the spins that the fault hits, its seconds, the window in
-        seconds that the steady state is measured over, the spins a second, and the seed. ``run()``
-        runs it here; its widget does so in a child process. Raises UnknownExperiment,
-        DocumentError and PredictionMissing.
+        ``name_or_path`` is one of the eight, such as ``payment-dies``, or a Chaos Toolkit JSON
+        file. ``predict`` is ``holds`` or ``deviates``; without it the experiment does not run. The
+        other arguments change a named experiment: the share of the spins that the fault hits, its
+        seconds, the window in seconds over which the steady state is measured, the spins a second,
+        and the seed. ``run()`` runs it in this process, its widget in a child process. Raises
+        UnknownExperiment, DocumentError and PredictionMissing.
         """
         terms = {"share": share, "seconds": seconds, "window": window, "rate": rate, "seed": seed}
         experiment = make_experiment(name_or_path, self._experiment_target, predict, **terms)
@@ -251,11 +251,11 @@ class Operations:
     ) -> Slo:
         """Return a service level objective over the traffic: its error budget, rules and exports.
 
-        ``name_or_path`` is its name, such as ``spins``, or a file of OpenSLO, which goes before the
-        other arguments. ``rate`` is how many requests a second are planned: the budget is counted
-        from it until the first ``minutes`` are over. With ``latency_s`` an answer is good when it
-        took at most that long. Raises OpenSloError for a file that is not read, ValueError for
-        what is out of bounds.
+        ``name_or_path`` is its name, such as ``spins``, or an OpenSLO file, which takes precedence
+        over the other arguments. ``rate`` is the planned number of requests a second: it defines
+        the budget until the first ``minutes`` are over. With ``latency_s`` a response is good if it
+        took at most that long. Raises OpenSloError for a file that cannot be read, ValueError for
+        an argument out of bounds.
         """
         return make_slo(
             name_or_path,
@@ -276,14 +276,14 @@ class Operations:
         window_s: float = WINDOW_S,
         on_alarm: OnForecastAlarm | None = None,
     ) -> Forecast:
-        """Return a forecast that samples from now on: when a limit will be reached.
+        """Return a forecast of when a limit will be reached; it samples from now on.
 
-        ``name`` is a service, whose memory has the limit ``limit_mb``: that of this process, which
-        all services in Python share, or the heap of the payment service. With ``latency_s`` it is
-        the traffic, such as ``spins``, whose p95 has that limit. The trend is of the last
-        ``window_s`` seconds, sampled 24 times. ``on_alarm`` is called for each new alarm. It ends
-        with its ``stop()``, and with the workshop. Raises ForecastError for what cannot be
-        forecast.
+        ``name`` is a service and ``limit_mb`` the limit of its memory: that of this process, which
+        all Python services share, or the heap of the payment service. With ``latency_s`` it is the
+        traffic, such as ``spins``, and the limit of its p95. The trend covers the last
+        ``window_s`` seconds, sampled 24 times. ``on_alarm`` is called for each new alarm. The
+        forecast ends with its ``stop()``, or with the workshop. Raises ForecastError for what
+        cannot be forecast.
         """
         forecast = make_forecast(
             name,
@@ -313,10 +313,10 @@ class Operations:
         """Return an alert rule: WHEN one of its triggers, IF its filters hold, THEN an action.
 
         ``when`` is a trigger such as ``new issue``, or several; ``if_`` a list of filters such as
-        ``level >= error`` and ``users > 3 in 5m`` that all have to hold, or ``{"any": [...]}``, or
-        ``{"none": [...]}``, or several of those, each with a ``then`` of its own. ``throttle``,
-        such as ``30m``, leaves an issue alone after the rule fired for it. Rules are simulated:
-        ``rule.would_have_fired(workshop.store)`` evaluates one over what is stored. Raises
+        ``level >= error`` and ``users > 3 in 5m`` that must all hold, or ``{"any": [...]}``, or
+        ``{"none": [...]}``, or several of those, each with its own ``then``. ``throttle``, such as
+        ``30m``, mutes the rule for an issue after it fired. Rules are simulated:
+        ``rule.would_have_fired(workshop.store)`` evaluates one over stored events. Raises
         AlertRuleError, which says what is allowed.
         """
         return make_rule(
@@ -331,7 +331,7 @@ class Operations:
         )
 
     def alerts(self, *rules: AlertRule) -> AlertRules:
-        """Return alert rules together: over what is stored, against the truth, or live.
+        """Return several alert rules, to evaluate over stored events, against the truth, or live.
 
         ``.would_have_fired()`` says when they would have fired, ``.judge(schedule)`` what their
         pages are worth, ``.live(receiver)`` evaluates them while events arrive. Simulated.
@@ -341,8 +341,8 @@ class Operations:
     def receiver(self, on_alert: OnAlert | None = None) -> AlertReceiver:
         """Start a receiver of signed webhooks on this machine, and return it.
 
-        ``on_alert`` is given each alert that it accepts, in a thread of its own. The one that was
-        started before is ended, and this one ends with the workshop. Raises ServerError.
+        ``on_alert`` is called with each accepted alert, in a separate thread. The previous
+        receiver is stopped, and this one stops with the workshop. Raises ServerError.
         """
         self._stop_own(RECEIVER)
         receiver = AlertReceiver(on_alert)
@@ -368,12 +368,12 @@ class Operations:
 
         ``knows`` is a fingerprint, an issue id, a rule, a title or a culprit, with ``*`` and ``?``
         as wildcards; or several; or a function of the alert. ``when`` is a probe that returns
-        whether the system is as the action expects it. ``do`` is an action, such as one of
-        ``workshop.actions``. ``proves`` is what ``workshop.proof`` returns, or a probe that has to
-        be true for 5 seconds; without it the traffic has to be good. ``level`` is watch, suggest,
-        ask or auto, and auto has to be earned: ``evidence`` is how many suggestions were right and
-        how many wrong before. It acts ``at_most`` times an hour; the action is abandoned after
-        ``deadline_s`` seconds. Raises RunbookError.
+        whether the system is in the state that the action expects. ``do`` is an action, such as
+        one of ``workshop.actions``. ``proves`` is the result of ``workshop.proof``, or a probe that
+        must be true for 5 seconds; by default the traffic must be good. ``level`` is watch,
+        suggest, ask or auto, and auto must be earned: ``evidence`` is how many suggestions were
+        right and how many wrong so far. It acts ``at_most`` times an hour, and abandons an action
+        after ``deadline_s`` seconds. Raises RunbookError.
         """
         return make_runbook(
             knows,
@@ -391,10 +391,10 @@ class Operations:
     def proof(
         self, at_least: float = 0.99, seconds: float = 20.0, within: float = 60.0
     ) -> RepairProof:
-        """Return what proves a repair: the traffic is good for some seconds after it.
+        """Return the proof of a repair: the traffic is good for some seconds after it.
 
-        ``at_least`` is the share of good requests over ``seconds`` in a row, the last of them at
-        most ``within`` seconds after the action. Raises RunbookError for what is out of bounds.
+        ``at_least`` is the share of good requests over ``seconds`` in a row, the last at most
+        ``within`` seconds after the action. Raises RunbookError for an argument out of bounds.
         """
 
         def find_outcomes() -> Outcomes | None:
@@ -403,11 +403,11 @@ class Operations:
         return RepairProof(sli_of(find_outcomes), at_least, seconds, within)
 
     def responder(self, *runbooks: Runbook, policy: FreezePolicy | None = None) -> Responder:
-        """Return a responder: it takes signed webhooks, and repairs what its runbooks know.
+        """Return a responder: it receives signed webhooks, and repairs what its runbooks know.
 
-        Use it in a ``with`` statement, and give it to ``workshop.alerts(rule).live(...)`` as the
-        receiver. ``policy`` forbids releases while the error budget is frozen. One that was made
-        before is stopped, and this one stops with the workshop. Raises RunbookError, ServerError.
+        Use it in a ``with`` statement, and pass it to ``workshop.alerts(rule).live(...)`` as the
+        receiver. ``policy`` forbids releases while the error budget is frozen. It stops the
+        previous responder, and stops with the workshop. Raises RunbookError, ServerError.
         """
         self._end_responder()
         targets = [GATEWAY.name, *(service.name for service in ROUTED.values())]
@@ -426,7 +426,7 @@ class Operations:
         """Return the page of a crash type or a fault: how it looks, how to find and fix it.
 
         ``name`` is an id such as ``payment/crash``, or a fault such as ``payment-fails``. The page
-        shows the newest stored event of it, if there is one. Raises UnknownPattern, StoreError.
+        shows its newest stored event, if there is one. Raises UnknownPattern, StoreError.
         """
         return self.patterns.page(name)
 
@@ -451,12 +451,12 @@ class Operations:
         rule: PagingRule | None = None,
         rate: float = 4.0,
     ) -> Drill:
-        """Return a drill on call: traffic, an incident that nobody announces, and a clock.
+        """Return an on-call drill: traffic, an unannounced incident, and a clock.
 
         ``seed`` draws the incident, the noise around it and who writes when; the same for a class.
-        Without one it is that of the day. It takes at most ``minutes``, of 10. ``rule`` is an alert
-        rule whose first page counts as detection; ``rate`` is the traffic's. One that was made
-        before is stopped. Raises ValueError for what is out of bounds.
+        By default it is that of the day. The drill takes at most ``minutes``, up to 10. ``rule`` is
+        an alert rule whose first page counts as detection; ``rate`` is the traffic's. The previous
+        drill is stopped. Raises ValueError for an argument out of bounds.
         """
         self._end_drill()
         missing = missing_faults(FAULTS, self._system.unavailable)
@@ -480,10 +480,10 @@ class Operations:
             self._drill.stop()
 
     def drill_board(self, reports: Mapping[str, Any] | None = None) -> DrillBoard:
-        """Return the drills that were played, those with the same seed side by side: a page.
+        """Return the drills played so far, those with the same seed side by side: a page.
 
         ``reports`` are those of a class: by learner, the object that ``workshop progress --json``
-        printed. Without them it is what was played in this workshop folder.
+        printed. By default it shows the drills of this workshop folder.
         """
         if reports is not None:
             return read_board(reports)
@@ -503,12 +503,12 @@ class Operations:
     ) -> GameDay:
         """Return a game day: traffic, hidden faults, alerts, a budget and repair, on one screen.
 
-        ``seed`` draws the faults, their times, the players and their bets; without one it is that
-        of the day. ``repair`` is off, ask (you approve what the responder wants to do) or auto.
-        ``rules`` are your alert rules; without any, one that fires when errors pile up. In ten
-        minutes there are five ``faults`` and two ``no_ops``, each on for a time between those of
-        ``hold``, in seconds. The error budget is 5 % of the requests. One that was made before is
-        stopped. Raises ValueError for what is out of bounds, GameDayError without any fault.
+        ``seed`` draws the faults, their times, the players and their bets; by default it is that
+        of the day. ``repair`` is off, ask (you approve each action of the responder) or auto.
+        ``rules`` are your alert rules; the default is one that fires when errors pile up. In ten
+        minutes there are five ``faults`` and two ``no_ops``, each on for ``hold`` seconds, a range.
+        The error budget is 5 % of the requests. The previous game day is stopped. Raises ValueError
+        for an argument out of bounds, GameDayError without any fault.
         """
         self._end_game_day()
         missing = missing_faults(FAULTS, self._system.unavailable)
@@ -566,10 +566,10 @@ class Operations:
             self._game_day.stop()
 
     def game_board(self, reports: Mapping[str, Any] | None = None) -> GameBoard:
-        """Return the game days that were played, those with the same seed side by side: a page.
+        """Return the game days played so far, those with the same seed side by side: a page.
 
         ``reports`` are those of a class: by learner, the object that ``workshop progress --json``
-        printed. Without them it is what was played in this workshop folder.
+        printed. By default it shows the game days of this workshop folder.
         """
         if reports is not None:
             return read_game_board(reports)
@@ -586,12 +586,12 @@ class Operations:
         price_a_month: float = 100.0,
         care_hours_a_month: float = 2.0,
     ) -> CaseForSentry:
-        """Return what context is worth here: a page of measured and of assumed figures.
+        """Return what context is worth here: a page of measured and assumed figures.
 
         ``experiments`` are results of ``time_to_fix``, or pairs of seconds of a class: with log
-        lines, and with event cards. Five pairs make a ratio. ``board`` has the drills, by default
-        those of this workshop folder. All else is assumed: change it. Raises ValueError for what
-        is out of bounds.
+        lines, and with event cards. A ratio needs five pairs. ``board`` has the drills, by default
+        those of this workshop folder. The other arguments are assumptions: change them. Raises
+        ValueError for an argument out of bounds.
         """
         assumed = Assumptions(
             incidents_a_month, people, cost_an_hour, price_a_month, care_hours_a_month
@@ -600,7 +600,7 @@ class Operations:
         return make_case(experiments, board.results, assumed)
 
     def _stop_own(self, project: str) -> None:
-        """End what ran as a project of one's own before, if anything did."""
+        """Stop what the learner ran under this project before, if anything."""
         if before := self._own.pop(project, None):
             before.stop()
 
@@ -609,7 +609,7 @@ class Operations:
         return Journal(self._system.home)
 
     def _end_operations(self) -> None:
-        """End what runs in the background, the drill before the traffic that it counts."""
+        """Stop everything in the background, the drill before the traffic that it counts."""
         self._is_stopped = True
         for forecast in self._forecasts:
             forecast.stop()

@@ -1,4 +1,4 @@
-"""What one trigger of a crash type led to."""
+"""The outcome of one trigger of a crash type."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from kit.views.flame import flame_graph
 from kit.views.logs import log_explorer
 from kit.views.waterfall import waterfall
 
-# The payment service is a process of its own, and sends its logs a tenth of a second later.
+# The payment service is a separate process, and sends its logs a tenth of a second later.
 PAYMENT_LOGS_S = 1.0
 
 
@@ -33,18 +33,18 @@ class Event(dict[str, Any]):
 
     crash: CrashType | None = None
     answered_at: float | None = None
-    # The name of the project that its DSN stands for; empty when that is not known.
+    # The name of its DSN's project; empty if unknown.
     project: str = ""
 
     @property
     def title(self) -> str:
-        """The type of the exception raised last, or the message of an event without one."""
+        """The type of the last exception, or the message of an event without one."""
         return headline(self).name
 
     def find(self, path: str) -> Any:
-        """Return the value at a JMESPath, for example ``contexts.spin.bet``; None if none.
+        """Return the value at a JMESPath, for example ``contexts.spin.bet``; None if missing.
 
-        Raises jmespath.exceptions.ParseError when ``path`` is not a JMESPath.
+        Raises jmespath.exceptions.ParseError if ``path`` is not a JMESPath.
         """
         return jmespath.search(path, dict(self))
 
@@ -88,7 +88,7 @@ class Trace(list[Span]):
 
 
 def make_trace(items: Sequence[StoredItem], trace_id: str) -> Trace:
-    """Return the trace that these items are of."""
+    """Return the trace of these items."""
     trace = Trace(spans(items))
     trace.trace_id, trace.items = trace_id, tuple(items)
     return trace
@@ -114,9 +114,9 @@ class TraceLogs(list[LogEntry]):
 
 
 def read_trace(store: Store, trace_id: str) -> Trace:
-    """Return a trace, waiting for what the payment service sends. Raises StoreError.
+    """Return a trace, waiting for the payment service's part. Raises StoreError.
 
-    What Python services still hold they must have sent.
+    The Python services must have been flushed.
     """
     return make_trace(_wait_for_payment(store, trace_id), trace_id)
 
@@ -124,7 +124,7 @@ def read_trace(store: Store, trace_id: str) -> Trace:
 def read_trace_logs(store: Store, trace_id: str) -> TraceLogs:
     """Return the logs of a trace, waiting for those of the payment service. Raises StoreError.
 
-    What Python services still hold they must have sent.
+    The Python services must have been flushed.
     """
     items = _wait_for_payment(store, trace_id)
     logs = TraceLogs(read_logs(items, trace_id))
@@ -147,9 +147,9 @@ def _wait_for_payment(store: Store, trace_id: str) -> list[StoredItem]:
 
 
 def _has_all_logs(items: list[StoredItem], trace_id: str) -> bool:
-    """Whether each call has the service span that answered it, and the payment service's a log.
+    """Whether each call has its matching service span, and the payment service logged each request.
 
-    For each request it logs a line at least.
+    It logs at least one line per request.
     """
     found = spans(items)
     answered = {span.parent_id for span in found if span.is_segment}
@@ -162,7 +162,7 @@ def _has_all_logs(items: list[StoredItem], trace_id: str) -> bool:
 class Profile(dict[str, Any]):
     """A profile chunk: the payload as a dict, shown in a notebook as a flame graph.
 
-    The graph is of what the thread of ``span`` did while that was open.
+    The graph shows the thread of ``span`` while the span was open.
     """
 
     span: Span | None = None
@@ -176,11 +176,11 @@ class Profile(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to a trigger and the telemetry of its trace.
+    """The response to a trigger and the telemetry of its trace.
 
-    ``answered_at`` is when the answer came, in seconds since the epoch. ``missing`` names what
-    the crash type declares and what did not arrive in time. ``process_exit`` is how the
-    process ended that a deadly crash type kills.
+    ``answered_at`` is when the response came, in seconds since the epoch. ``missing`` lists what
+    the crash type declares but did not arrive in time. ``process_exit`` says how the process
+    ended, if the crash type is deadly.
     """
 
     crash: CrashType
@@ -201,7 +201,7 @@ class Outcome:
 
     @property
     def event(self) -> Event | None:
-        """The first error event, or None when none arrived."""
+        """The first error event, or None if none arrived."""
         return self.events[0] if self.events else None
 
     @cached_property
@@ -211,9 +211,9 @@ class Outcome:
 
     @property
     def profile(self) -> Profile | None:
-        """The profile of the service that crashed, or None when there is none.
+        """The profile of the service that crashed, or None.
 
-        Of several chunks of one profiler, that with most of what the service did for this request.
+        Of several chunks of one profiler, the one with most of the service's work on this request.
         """
         name = self.crash.service.name
         span = next((each for each in self.trace.segments if each.service == name), None)
@@ -231,12 +231,12 @@ class Outcome:
 
     @cached_property
     def missing(self) -> list[str]:
-        """What the crash type declares and what did not arrive, a phrase each."""
+        """What the crash type declares but did not arrive, a phrase each."""
         return expectation.find_missing(self.crash, self.items)
 
     @cached_property
     def unexpected(self) -> list[str]:
-        """The error events that arrived undeclared, a phrase each."""
+        """The error events that arrived but are not declared, a phrase each."""
         return expectation.find_unexpected(self.crash, self.items)
 
     @property
@@ -246,9 +246,9 @@ class Outcome:
 
     @property
     def response_to_stored_ms(self) -> float | None:
-        """Milliseconds from the answer to the last declared error event being stored.
+        """Milliseconds from the response until the last error event was stored.
 
-        Negative when the event was stored before the answer came; None without an event.
+        Negative if the event was stored before the response came; None without an event.
         """
         stored = [item.received_at for item in self.items if item.type == "event"]
         return (max(stored) - self.answered_at) * 1000 if stored else None

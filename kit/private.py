@@ -1,7 +1,7 @@
 """Files that only their owner may open: events hold what crashed, and the debug token is a key.
 
-On a machine that many share, a course folder may well be readable by all. On Windows all
-of these leave the access to the folder that the user chose.
+On a shared machine everyone may be able to read a course folder. On Windows, access is that of the
+folder that the user chose.
 """
 
 import contextlib
@@ -11,22 +11,22 @@ from pathlib import Path
 
 
 def private_folder(path: Path) -> Path:
-    """Create a folder of one's own, unless it is there; return it. Raises OSError."""
-    # One that is there may be shared on purpose: its files are private all the same.
+    """Create a private folder, unless it exists; return it. Raises OSError."""
+    # An existing folder may be shared on purpose: its files are still private.
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def private_file(path: Path) -> Path:
-    """Create an empty file, or take one that is there, and close it to others. Raises OSError."""
+    """Create an empty file, unless it exists, and make it private. Raises OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with contextlib.suppress(PermissionError):  # that of somebody else, who lets us write to it
+    with contextlib.suppress(PermissionError):  # another user's file that we may write to
         path.chmod(0o600)
     return path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file so that nobody else can read it at any moment, and no reader half of it.
+    """Write a file atomically; other users can never read it.
 
     Raises OSError.
     """

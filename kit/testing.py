@@ -1,4 +1,4 @@
-"""Tests of what a service of one's own reports to Sentry: the pytest fixture ``sentry_ingest``.
+"""Test what your own service reports to Sentry: the pytest fixture ``sentry_ingest``.
 
 pytest finds it once ``crash-workshop`` is installed with a project's test dependencies:
 
@@ -9,19 +9,19 @@ pytest finds it once ``crash-workshop`` is installed with a project's test depen
         captured.expect(type="PaymentRefused", handled=False, fingerprint=["checkout", "refused"])
         captured.assert_no_secret("4111 1111 1111 1111")
 
-Events go to a local ingest over HTTP, as they would go to Sentry, so that what is asserted is what
-leaves: after every hook, option and serializer of the SDK. ``Capture`` has all assertions.
+Events go to a local ingest over HTTP, as they would go to Sentry. So you assert what really leaves:
+after every hook, option and serializer of the SDK. ``Capture`` has all assertions.
 
-- **Each test has a project of its own**, so that tests do not see each other's events.
-- **``SENTRY_DSN`` is that project's during the test.** An app that reads it needs nothing else,
-  and nor does a child process, in whatever language and with whatever SDK.
-- **An app that called ``sentry_sdk.init()`` before the test**, say when it was imported, reports to
-  the test's project as well: it gets a client with the same options and that DSN.
-- **Afterwards all is as before**: the test's clients are closed, and the scopes are what they were.
-  So an app that calls ``init()`` when it is imported has to be imported at the top of the test's
-  module, not inside of the first test that needs it.
+- **Each test has its own project**, so tests do not see each other's events.
+- **``SENTRY_DSN`` is the DSN of that project during the test.** An app that reads it needs nothing
+  else; neither does a child process, whatever its language and SDK.
+- **An app that called ``sentry_sdk.init()`` before the test**, say on import, reports to the test's
+  project too: it gets a client with the same options and that DSN.
+- **Afterwards everything is restored**: the test's clients are closed, the scopes are as before.
+  So if an app calls ``init()`` on import, import it at the top of the test module, not inside the
+  first test that needs it.
 
-Nothing but pytest is imported before a test asks for the fixture.
+Only pytest is imported before a test requests the fixture.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ class _RunningIngest:
 
 
 class SentryIngest:
-    """What a test has of the ingest: DSNs of its own, and what was sent to them."""
+    """The ingest as one test sees it: its own DSNs, and what was sent to them."""
 
     def __init__(self, running: _RunningIngest) -> None:
         self._running = running
@@ -82,17 +82,17 @@ class SentryIngest:
 
     @property
     def store(self) -> "Store":
-        """All that was sent in this session, of every test: the ``Store`` of the workshop."""
+        """Everything sent in this session, by all tests: the ``Store`` of the workshop."""
         return self._running.store
 
     def dsn(self, name: str = APP) -> str:
-        """Return the DSN of a project of this test; without a name that in ``SENTRY_DSN``."""
+        """Return the DSN of a project of this test; by default the one in ``SENTRY_DSN``."""
         return self._project(name)[1]
 
     def capture(self, name: str = APP, *, timeout: float | None = None) -> "Capture":
-        """Return what a project of this test sends from now on; use it in a ``with`` statement.
+        """Capture what a project of this test sends from now on; use it in a ``with`` statement.
 
-        ``timeout`` is how many seconds its waiting assertions wait, by default ten.
+        ``timeout`` is how many seconds its assertions wait, by default ten.
         """
         from kit.capture.capture import DEADLINE_S, Capture
 
@@ -107,7 +107,7 @@ class SentryIngest:
 
 @pytest.fixture(scope="session")
 def _running_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_RunningIngest]:
-    # A project's tests may turn warnings into errors: not those of what is imported here.
+    # A project's tests may turn warnings into errors; that must not hit the imports here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         running = _RunningIngest(tmp_path_factory.mktemp("sentry"))
@@ -139,7 +139,7 @@ def _no_proxy() -> str:
 
 @contextlib.contextmanager
 def _own_sdk_state(dsn: str) -> Iterator[None]:
-    """Give a test scopes and a trace of its own, and close the clients that it made."""
+    """Give a test its own scopes and trace, and close the clients that it created."""
     import sentry_sdk
     from sentry_sdk.traces import new_trace
 
@@ -150,7 +150,7 @@ def _own_sdk_state(dsn: str) -> Iterator[None]:
         shared.set_client(own)
     try:
         with sentry_sdk.isolation_scope():
-            # What ran before is over: the name of its transaction is none of the test's.
+            # The name of an earlier transaction must not leak into the test.
             sentry_sdk.get_current_scope().clear()
             new_trace()
             yield
@@ -162,9 +162,9 @@ def _own_sdk_state(dsn: str) -> Iterator[None]:
 
 
 def _redirected(client: Any, dsn: str) -> Any:
-    """Return a client with the options of one that is active, and another DSN; else None."""
+    """Return a copy of an active client with another DSN; None if it is not active."""
     if client is None or not client.is_active():
         return None
-    # The options hold the environment's proxy already; an empty one overrules it.
+    # The options already contain the environment's proxy; an empty one overrides it.
     own = {"dsn": dsn, "http_proxy": "", "https_proxy": ""}
     return type(client)(**{**client.options, **own})

@@ -1,7 +1,7 @@
-"""What ends a thread of the kit is never lost: it goes to ``threading.excepthook``.
+"""An exception that ends a thread of the kit is never lost: it goes to ``threading.excepthook``.
 
-While the workshop runs, that hook puts it into the status and the log (``kit.system.logs``). At any
-other time it prints a traceback.
+While the workshop runs, that hook adds it to the status and the log (``kit.system.logs``).
+Otherwise it prints a traceback.
 """
 
 import sys
@@ -9,10 +9,10 @@ import threading
 
 
 def report_thread_failure() -> None:
-    """Report the exception that is being handled, where something would swallow it.
+    """Report the exception that is being handled, where it would be swallowed.
 
-    For threads whose work goes on all the same, and for pools and servers, which keep the exception
-    for a caller that may never ask.
+    For threads that continue after it, and for pools and servers, which keep the exception for a
+    caller that may never ask.
     """
     args = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
     threading.excepthook(args)

@@ -25,17 +25,17 @@ from kit.outcome import Outcome
 from kit.system.system import System
 
 TELEMETRY_DEADLINE_S = 30.0
-# The slowest of them, by an exhausted heap, takes some three seconds on a quiet machine.
+# The slowest, an exhausted heap, takes about three seconds on an idle machine.
 DEATH_S = 15.0
 
 OnOutcome = Callable[[Outcome], None]
 
 
 class CrashTrigger:
-    """Crashes the services of ``system`` in the notebook's name; what ``Workshop.trigger`` calls.
+    """Crashes the services of ``system`` on behalf of the notebook, for ``Workshop.trigger``.
 
-    Runs in the thread that calls it. The service itself runs in its own thread or process, whose
-    Sentry client was bound when that began.
+    Runs in the caller's thread. The service runs in its own thread or process, which bound its
+    Sentry client when it started.
     """
 
     def __init__(self, system: System, gateway: GatewayClient, hook: Hook) -> None:
@@ -43,8 +43,8 @@ class CrashTrigger:
         self._gateway = gateway
         self._hook = hook
         self._payment_turn = threading.Lock()
-        # How often the payment service had started when it was sent a crash that it dies of, and
-        # whoever sent that was interrupted.
+        # The start count of the payment service when it was sent a deadly crash whose sender was
+        # interrupted.
         self._dies_after: int | None = None
 
     def __call__(
@@ -83,9 +83,9 @@ class CrashTrigger:
         return next(filter(None, map(self._system.unavailable.get, needed)), None)
 
     def payment(self, *, after: int = 0, deadline: float = START_DEADLINE_S) -> Supervisor:
-        """Return the payment service, ready; started again ``after`` so many starts.
+        """Return the payment service once it is ready, and has started more than ``after`` times.
 
-        Raises WorkshopError, at the latest when ``deadline`` seconds are over.
+        Raises WorkshopError, after ``deadline`` seconds at the latest.
         """
         try:
             payment = self._system.payment
@@ -95,7 +95,7 @@ class CrashTrigger:
         return payment
 
     def _await_database(self) -> None:
-        """Wait for it: it may have died, and be on its way again. Raises WorkshopError."""
+        """Wait for the database: it may have died and be restarting. Raises WorkshopError."""
         try:
             self._system.database.wait()
         except ServerError as error:
@@ -103,7 +103,7 @@ class CrashTrigger:
 
     @contextmanager
     def _alone(self, crash: CrashType) -> Iterator[int]:
-        """Keep other crashes of the payment service away; give the number of its starts so far.
+        """Exclude other crashes of the payment service; yield how often it has started.
 
         A process that dies takes all its requests with it.
         """
@@ -116,12 +116,12 @@ class CrashTrigger:
             try:
                 yield starts
             except BaseException:
-                # The process dies all the same, and would take the next request along.
+                # The process still dies, and would take the next request with it.
                 self._dies_after = starts if crash.deadly else None
                 raise
 
     def _await_death(self) -> None:
-        """Wait until a crash is over whose sender was interrupted, if it comes to that at all."""
+        """Wait until the crash of an interrupted sender is over, if it happens at all."""
         starts, self._dies_after = self._dies_after, None
         if starts is not None:
             with suppress(WorkshopError):
@@ -152,7 +152,7 @@ def gateway_path(crash: CrashType) -> str:
 
 
 def debug_path(service: Service, below: str) -> str:
-    """Return the path at the gateway of what is ``below`` a service's debug base."""
+    """Return the gateway's path for a path ``below`` a service's debug base."""
     base = "/debug" if service is GATEWAY else f"/api/v1/{service.prefix}/debug"
     return base + below
 
@@ -160,10 +160,10 @@ def debug_path(service: Service, below: str) -> str:
 def _collect(
     outcome: Outcome, arrivals: Subscription, profiler: object, on_event: OnOutcome | None
 ) -> Outcome:
-    """Return the outcome with what arrives, until nothing is missing.
+    """Return the outcome with all items that arrive until nothing is missing.
 
-    Of profiles it takes what ``profiler`` recorded, which runs as long as somebody waits for it,
-    and what the payment service's own did.
+    It only takes profiles of ``profiler``, which runs while someone waits for it, and of the
+    payment service.
     """
     deadline = time.monotonic() + TELEMETRY_DEADLINE_S
     while outcome.missing:
@@ -173,7 +173,7 @@ def _collect(
             break
         except StoreError as error:
             raise WorkshopError(
-                f"{outcome.crash.full_id} happened, but is not kept. {error}"
+                f"{outcome.crash.full_id} happened, but could not be stored. {error}"
             ) from error
         if item.type == "profile_chunk" and not (
             item.payload.get("profiler_id") == profiler or item.project == PAYMENT.name

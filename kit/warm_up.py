@@ -1,7 +1,7 @@
-"""Does what the first press of a process would wait for, while its start waits for processes.
+"""Does the one-time work of the first crash in advance, while the start waits for processes.
 
-A press then finds our source parsed, the templates compiled, and all that the Sentry SDK and the
-HTTP client do once a process.
+Our source is then parsed, the templates are compiled, and the Sentry SDK and the HTTP client have
+done what they do once per process.
 """
 
 from functools import cache
@@ -24,21 +24,21 @@ _TEMPLATES = (
 
 @cache
 def warm_up() -> None:
-    """Do it, once a process."""
+    """Warm up, once per process."""
     with sentry_off():
         # The SDK reads the metadata of all installed packages for the first event.
         _get_installed_modules()
-        # The gateway's client imports it with its first call.
+        # The gateway's client imports it on its first call.
         import_module("anyio._backends._asyncio")
         for template in _TEMPLATES:
             ENVIRONMENT.get_template(template)
         event_card(_event())
-        # After all else: CPython 3.11 fails when two threads make syntax trees at once.
+        # Last: CPython 3.11 fails when two threads build syntax trees at once.
         _ = source().sites
 
 
 def _event() -> dict[str, Any]:
-    """Return the event of an exception that nobody is told of."""
+    """Return the event of an exception, without sending it."""
     try:
         raise LookupError("warm-up")
     except LookupError as error:

@@ -1,4 +1,4 @@
-"""What a notebook holds: starts the system, crashes it, and returns what was captured."""
+"""The workshop of a notebook: starts the system, crashes it, and returns what was captured."""
 
 import atexit
 import os
@@ -70,12 +70,12 @@ class Workshop(Operations):
 
     @classmethod
     def start(cls, *, home: Path | None = None, report: Report = print) -> "Workshop":
-        """Start the system, or return the one that this process runs already.
+        """Start the system, or return the one that this process already runs.
 
-        ``home`` is the folder that keeps what is captured: by default ``WORKSHOP_HOME``, else
-        ``.workshop`` beside the course, or a folder of the user's where that is somebody else's.
-        ``report`` is given a line per service. With ``SENTRY_DSN`` set, the learner is asked for a
-        name, once a folder. Raises ServerError with the reason when a service cannot start.
+        ``home`` is the folder for captured data: by default ``WORKSHOP_HOME``, else ``.workshop``
+        beside the course, or a per-user folder if you do not own that. ``report`` is called with a
+        line per service. With ``SENTRY_DSN`` set, it asks the learner for a name, once per folder.
+        Raises ServerError with the reason if a service cannot start.
         """
         shorten_interrupts(get_ipython())
         with cls._starting:
@@ -85,7 +85,7 @@ class Workshop(Operations):
                 system.start(report, meanwhile=warm_up)
                 cls._running = cls(system)
                 cls._running.hook.on()
-                # The SDK itself closes the client of the main context only.
+                # The SDK only closes the client of the main context.
                 atexit.register(cls._running.stop)
             else:
                 for line in cls._running._system.status_lines():
@@ -93,7 +93,7 @@ class Workshop(Operations):
             return cls._running
 
     def stop(self) -> None:
-        """Stop every service, sending what it still holds. ``Workshop.start()`` starts anew."""
+        """Stop every service, sending pending telemetry. ``Workshop.start()`` starts them again."""
         with Workshop._starting:
             if Workshop._running is self:
                 Workshop._running = None
@@ -117,29 +117,28 @@ class Workshop(Operations):
 
     @property
     def relay(self) -> Relay | None:
-        """What forwards to the Sentry of ``SENTRY_DSN``; None without one."""
+        """The relay to the Sentry of ``SENTRY_DSN``; None without one."""
         return self._system.relay
 
     @property
     def token(self) -> str:
-        """What debug routes want in the header X-Debug-Token; new at each start."""
+        """The token that debug routes require in the header X-Debug-Token; new at each start."""
         return self._system.token
 
     def dsn(self, name: str) -> str:
-        """Return the DSN for a program of one's own, which reports to the project ``name``.
+        """Return the DSN for your own program, which reports to the project ``name``.
 
-        The same name has the same DSN after every start on this folder, as long as the port in it
-        is free; the start says when it is not. Raises WorkshopError for a name that a project
-        cannot have.
+        The same name has the same DSN after every start on this folder, if the port in it is free;
+        the start says if it is not. Raises WorkshopError for an invalid project name.
         """
         return self._system.dsn(name)
 
     def run(self, file: str | Path, project: str) -> OwnProgram:
-        """Start a program of one's own, in Python, that reports as ``project``, and return it.
+        """Start your own Python program, which reports as ``project``, and return it.
 
         It gets its DSN in ``SENTRY_DSN`` and a free port in ``PORT``, and ends with the workshop.
-        One that ran as this project before is ended first. Raises ServerError with the end of what
-        it wrote when it does not start, WorkshopError for a name that a project cannot have.
+        An earlier program of this project is stopped first. Raises ServerError with the end of its
+        output if it does not start, WorkshopError for an invalid project name.
         """
         self._stop_own(project)
         program = OwnProgram(Path(file), project, self.dsn(project))
@@ -147,10 +146,10 @@ class Workshop(Operations):
         return program.run()
 
     def page(self, project: str, backend: str, report: Report = print) -> Page:
-        """Return a web page whose button asks for ``backend``, and which reports as ``project``.
+        """Return a web page whose button requests ``backend``, and which reports as ``project``.
 
-        It has Sentry's SDK for browsers, which is installed from npm once. Raises ServerError when
-        that cannot be, WorkshopError for a name that a project cannot have.
+        It uses Sentry's SDK for browsers, which is installed from npm once. Raises ServerError if
+        that fails, WorkshopError for an invalid project name.
         """
         self._stop_own(project)
         page = Page(self.dsn(project), backend, bundle_script(self._system.home, report))
@@ -159,11 +158,10 @@ class Workshop(Operations):
         return page
 
     def capture(self, project: str) -> Capture:
-        """Return what a project of one's own captures from now on; use it in a ``with`` statement.
+        """Capture what your own project sends from now on; use it in a ``with`` statement.
 
-        Its ``event`` waits for the first error event, from whatever process that comes.
-        ``dsn(project)`` is what the program has to report to. Raises WorkshopError for a name that
-        a project cannot have.
+        Its ``event`` waits for the first error event, from any process. The program has to report
+        to ``dsn(project)``. Raises WorkshopError for an invalid project name.
         """
         return Capture(self.store, project, self.dsn(project))
 
@@ -187,9 +185,9 @@ class Workshop(Operations):
         return self._system.log.lines(service)
 
     def trace(self, trace_id: str) -> Trace:
-        """Return what is stored of a trace: a waterfall, and a sequence of its spans.
+        """Return a stored trace: a waterfall, and a sequence of its spans.
 
-        The services send what they still hold first.
+        Flushes the services first.
         """
         self.flush()
         return read_trace(self.store, trace_id)
@@ -197,7 +195,7 @@ class Workshop(Operations):
     def trace_logs(self, trace_id: str) -> TraceLogs:
         """Return the structured logs of a trace, of all services: a log explorer, and a sequence.
 
-        The services send what they still hold first.
+        Flushes the services first.
         """
         self.flush()
         return read_trace_logs(self.store, trace_id)
@@ -205,7 +203,7 @@ class Workshop(Operations):
     def spin(self, player: str = "ada", bet: int = 10) -> dict[str, Any]:
         """Play one spin through the gateway and return its result.
 
-        Raises WorkshopError with the service's own words when it is refused.
+        Raises WorkshopError with the service's message if it is refused.
         """
         with self.reporting(), start_span(op="ui.action.click", name="spin"):
             response = self._gateway.spin(player, bet)
@@ -221,8 +219,8 @@ class Workshop(Operations):
     ) -> SlotMachine:
         """Return a slot machine that plays real spins, with a button and an autoplay.
 
-        The autoplay ends after ``minutes``, when the workshop stops, and when another slot machine
-        is made: of one whose cell was run again nobody could stop it.
+        The autoplay ends after ``minutes``, when the workshop stops, or when you create another
+        slot machine: once its cell runs again, you could not stop the old one.
         """
         self._end_autoplay()
         self._slots = SlotMachine(
@@ -249,10 +247,10 @@ class Workshop(Operations):
         return Panel(CRASHES, self.trigger, self.store, self._system.parts, self.unavailable)
 
     def watch_target(self, service: str) -> WatchTarget:
-        """Return where ``watch`` looks for the memory, CPU or heap of a service.
+        """Return where ``watch`` measures the memory, CPU or heap of a service.
 
-        Services in Python share this process. Raises WorkshopError when the payment service is
-        not running.
+        Python services share this process. Raises WorkshopError if the payment service is not
+        running.
         """
         if service != PAYMENT.name:
             return THIS_PROCESS
@@ -266,23 +264,23 @@ class Workshop(Operations):
     def blind_spots(self, *wanted: str | BlindSpot) -> Findings:
         """Fire blind spots, each without and with one line, and return what Sentry captured.
 
-        ``wanted`` are ids such as ``node/exit``, runtimes such as ``tornado``, or failures of your
-        own; all of the table when none is given. Each is fired with the SDK's default options, in
-        child processes. Raises KeyError for an unknown one, FiringError when one cannot be fired.
+        ``wanted`` are ids such as ``node/exit``, runtimes such as ``tornado``, or your own
+        failures; by default the whole table. Each is fired with the SDK's default options, in child
+        processes. Raises KeyError for an unknown one, FiringError if one cannot be fired.
         """
         return fire_all(select(wanted), self._system.clients[FRONTEND.name].client, self.store)
 
     def issues(self, *, fingerprint: Rule | None = None, last: int = LAST) -> Issues:
-        """Return the ``last`` error events stored, grouped as issues: a table, and a sequence.
+        """Return the ``last`` stored error events, grouped as issues: a table, and a sequence.
 
-        The grouping is simulated. ``fingerprint`` is a function to try out: it is given each event,
-        and returns its fingerprint, a list of strings, or None to leave it as it was sent. Raises
-        FingerprintError when that fails, ValueError when ``last`` is not positive.
+        The grouping is simulated. ``fingerprint`` is a function to try out: it takes an event and
+        returns its fingerprint, a list of strings, or None to leave it as it was sent. Raises
+        FingerprintError if that fails, ValueError if ``last`` is not positive.
         """
         return read_issues(self.store, fingerprint, last=last)
 
     def release_health(self, since: float = 0.0) -> ReleaseHealth:
-        """Return how the sessions ended that arrived ``since`` a time: a table, and numbers.
+        """Return how the sessions that arrived ``since`` a time ended: a table, and numbers.
 
         ``since`` is in seconds since the epoch. SDKs send sessions once a minute, and when they
         are flushed. Raises StoreError.
@@ -292,24 +290,24 @@ class Workshop(Operations):
     def check_ins(self, now: float | None = None) -> CheckIns:
         """Return the jobs that checked in, and which of their runs are late: tables, and states.
 
-        What is late is simulated. ``now``, in seconds since the epoch, sets the clock by which that
-        is decided. Raises StoreError.
+        Lateness is simulated. ``now``, in seconds since the epoch, sets the clock that decides it.
+        Raises StoreError.
         """
         return read_check_ins(self.store, now)
 
     def sent_and_dropped(self, since: float = 0.0) -> SentAndDropped:
         """Return what each service sent, and what its SDK dropped and why: a table, and numbers.
 
-        Below the table is everything that is stored, by item type, the newest of each as it was
-        sent. ``since`` is in seconds since the epoch. Raises StoreError.
+        Below the table is everything stored, by item type, the newest of each as it was sent.
+        ``since`` is in seconds since the epoch. Raises StoreError.
         """
         return read_sent_and_dropped(self.store, since)
 
     def project(self, name: str) -> ProjectPage:
-        """Return all that a project sent, such as ``my-app`` or a service: a page, and lists.
+        """Return all that a project such as ``my-app`` or a service sent: a page, and lists.
 
-        Of each kind of telemetry it is the newest, as the page says. The services send what they
-        still hold first. Raises StoreError.
+        Of each kind of telemetry it has the newest, as the page says. Flushes the services first.
+        Raises StoreError.
         """
         self.flush()
         return read_project(self.store, name, Event)
@@ -323,31 +321,31 @@ class Workshop(Operations):
         """Return both generations of Sentry's Python SDK, to run programs with in child processes.
 
         The one that is not installed in this environment is installed into the workshop folder,
-        once. ``report`` is given a line about that, or about why it cannot be: then the other is
-        shown alone.
+        once. ``report`` is called with a line about that, or about why it failed: then only the
+        other is shown.
         """
         return find_generations(self._system.home, report)
 
     def exercise(self, name: str, *given: Any) -> Exercise:
         """Return the exercise of that name. Raises KeyError for an unknown one.
 
-        What ``check()`` says of its answers is remembered in the workshop folder.
+        The results of its ``check()`` are saved in the workshop folder.
         """
         exercise = make_exercise(name, self.trigger, *given)
         return replace(exercise, remember=partial(self._journal.record, name))
 
     def progress(self) -> Progress:
-        """Return which exercises were solved in this workshop folder, by whatever kernel: a page.
+        """Return which exercises were solved in this workshop folder, by any kernel: a page.
 
-        ``workshop progress --json`` is the same for a script.
+        For a script, run ``workshop progress --json``.
         """
         return read_progress(self._journal, read_course(course_folder()), EXERCISES)
 
     def time_to_fix(self, seed: int) -> Experiment:
-        """Let three planted bugs fail, and return the experiment that times how each is found.
+        """Trigger three planted bugs, and return the experiment that times how you find each.
 
         ``seed`` draws their order, and whether log lines or an event card come first. Raises
-        TimeoutError when what failed is not captured within 30 seconds.
+        TimeoutError if a failure is not captured within 30 seconds.
         """
         engine = GAME_ENGINE.name
         client, log = self._system.clients[engine], partial(self.logs, engine)
@@ -362,19 +360,18 @@ class Workshop(Operations):
         on_event: OnOutcome | None = None,
         **parameters: Any,
     ) -> Outcome:
-        """Crash a service, wait for all telemetry that the crash type declares, and return both.
+        """Crash a service, wait for the telemetry that the crash type declares; return the outcome.
 
-        ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``. It
-        happens to ``player``, or to whom the service chooses. ``on_answer`` is given the outcome
-        when the HTTP answer is there, ``on_event`` when the error events are. What has not arrived
-        30 seconds after the answer is in ``outcome.missing``. Raises KeyError for an unknown crash
-        type, ValueError for a parameter out of its bounds, WorkshopError when the gateway does not
-        answer.
+        ``parameters`` are those of the crash type, for example ``mb=64`` or ``type="value"``. The
+        crash hits ``player``, or one that the service chooses. ``on_answer`` is called with the
+        outcome when the HTTP response arrives, ``on_event`` when the error events do. What has not
+        arrived 30 seconds after the response is in ``outcome.missing``. Raises UnknownCrashType,
+        ValueError for a parameter out of bounds, WorkshopError if the gateway does not respond.
         """
         return self._crash_trigger(
             crash_id, player=player, on_answer=on_answer, on_event=on_event, **parameters
         )
 
     def reporting(self) -> AbstractContextManager[None]:
-        """Return a context in which code of the notebook reports to Sentry as the frontend."""
+        """Return a context in which notebook code reports to Sentry as the frontend."""
         return self._system.clients[FRONTEND.name].bind()

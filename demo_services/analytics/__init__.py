@@ -1,4 +1,4 @@
-"""The analytics service (FastAPI and pymongo): stores spins and says what they add up to."""
+"""The analytics service (FastAPI and pymongo): stores spins and computes statistics."""
 
 from demo_services.analytics.app import make_app
 

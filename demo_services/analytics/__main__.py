@@ -17,7 +17,7 @@ from demo_services.telemetry import sentry_options
 async def serve(sock: socket.socket) -> None:
     """Serve until the program is interrupted."""
     app = make_app(Settings.from_environment())
-    # Nobody is in front of it who could be believed about the address of a caller.
+    # No proxy is in front of it that could be trusted about a caller's address.
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, proxy_headers=False, http="h11", workers=1
     )

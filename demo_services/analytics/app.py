@@ -34,7 +34,7 @@ from demo_services.settings import Settings
 from demo_services.trace import start_span, trace_id
 
 MAX_BODY_BYTES = 64 * 1024
-# By how much the clock of a caller may be ahead.
+# How far a caller's clock may be ahead.
 CLOCK_TOLERANCE_S = 120
 
 
@@ -129,17 +129,17 @@ def check_clock(spin: ReportedSpin) -> None:
 
 
 async def insert(spins: Collection, spin: Spin) -> None:
-    """Store a spin once. Raises ``Refused`` (409) when it is stored already."""
+    """Store a spin once. Raises ``Refused`` (409) when it is already stored."""
     try:
         with measured("insert", SPINS):
             await spins.insert_one({**spin.model_dump(), "stored_at": datetime.now(UTC)})
     except DuplicateKeyError:
-        # The reason holds the whole spin: the caller has it already.
+        # The reason contains the whole spin, which the caller already has.
         raise Refused(409, "duplicate-spin", f"{spin.spin_id} is stored already.") from None
 
 
 async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request that is not what the route declares: the caller's mistake."""
+    """Answer a request that does not match the route's declaration: the caller's mistake."""
     assert isinstance(error, RequestValidationError)
     fields = [{"field": path(e["loc"]), "problem": str(e["msg"])} for e in error.errors()]
     detail = "; ".join(f"{field['field']}: {field['problem']}" for field in fields[:3])
@@ -155,7 +155,7 @@ async def answer_unreachable(request: Request, error: Exception) -> JSONResponse
     """Answer while the database is away, and tell Sentry: one issue, whichever query noticed."""
     with sentry_sdk.new_scope() as scope:
         scope.set_level("error")
-        # The message holds addresses, durations and an id of this very attempt.
+        # The message contains addresses, durations and an id of this attempt.
         scope.fingerprint = ["analytics", "database-unreachable"]
         sentry_sdk.capture_exception(error)
     logger.error("the database cannot be reached")
@@ -168,7 +168,7 @@ async def answer_unreachable(request: Request, error: Exception) -> JSONResponse
 
 
 async def answer_failure(request: Request, error: Exception) -> JSONResponse:
-    """Answer a failure of the service itself; Sentry has it by now, and uvicorn logs it."""
+    """Answer a failure of the service itself; Sentry already has it, and uvicorn logs it."""
     return JSONResponse(
         {
             "error": "internal-error",

@@ -1,4 +1,4 @@
-"""Work ends when nobody waits for it any more."""
+"""Ends work once its caller no longer waits for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-# How long the caller waits, in milliseconds, as it says itself.
+# How long the caller says it waits, in milliseconds.
 DEADLINE_HEADER = "X-Deadline-Ms"
 
 

@@ -1,4 +1,4 @@
-"""The crash routes. Each stores spins of its own first and then fails within that work."""
+"""The crash routes. Each first stores its own spins and then fails within that work."""
 
 import time
 from typing import Annotated, Any, Literal
@@ -28,12 +28,12 @@ from demo_services.services import ANALYTICS
 from demo_services.trace import trace_id
 
 ValidationKind = Literal["body", "response", "document"]
-# Whoever calls without a deadline waits this long.
+# The deadline of callers that send none.
 REPORT_LIMIT_S = 1.5
 
 
 def guest(player: str = "ada") -> Player:
-    """Return the player whom all this happens to, and tell Sentry."""
+    """Return the player that all this happens to, and tell Sentry."""
     guest = Player(checked_name(player))
     sentry_sdk.set_user({"id": guest.id, "username": guest.name})
     sentry_sdk.set_tag("player.tier", guest.tier)
@@ -58,7 +58,7 @@ def make_debug_router(mongo: Mongo) -> APIRouter:
         kind: ValidationKind = "body",
         spin: Annotated[Spin | None, Body()] = None,
     ) -> Any:
-        """Fail before the handler (422), behind it, or in it."""
+        """Fail before the handler (422), after it, or in it."""
         if kind == "response":
             return await last_spin_unchecked(mongo, guest.name)
         if kind == "document":
@@ -103,14 +103,14 @@ def make_debug_router(mongo: Mongo) -> APIRouter:
     async def performance_issue(
         guest: Guest, n: Annotated[str | None, Query()] = None
     ) -> dict[str, Any]:
-        """Fail at nothing, slowly."""
+        """Succeed, but slowly."""
         return await compare_reports(mongo, guest.name, PLAYERS.read("n", n))
 
     return router
 
 
 def required(spin: Spin | None) -> Spin:
-    """Return the body, or refuse as FastAPI does when a required one is not there."""
+    """Return the body, or refuse a missing one as FastAPI does."""
     if spin is None:
         raise RequestValidationError(
             [{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}]
@@ -140,6 +140,6 @@ def report_cut(error: TimeoutError, request: Request, waited_ms: int, *, gone: b
     logger.warning("the report is cut after {waited_ms} ms", waited_ms=waited_ms)
     with sentry_sdk.new_scope() as scope:
         scope.set_level("warning")
-        # It is cut wherever it happens to wait: by stack trace it could be several issues.
+        # It is cut wherever it waits: grouped by stack trace it could be several issues.
         scope.fingerprint = ["analytics", "report-deadline"]
         sentry_sdk.capture_exception(error)

@@ -24,7 +24,7 @@ async def store_twice(mongo: Mongo, player: str) -> None:
     """``duplicate-key``: a spin is delivered twice, and its id is unique. DuplicateKeyError."""
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")
-    # The message names the id, so that by message each spin would be an issue of its own.
+    # The message names the id: grouped by message, each spin would be a separate issue.
     scope.fingerprint = ["analytics", "mongodb", "duplicate-key"]
     batch = await rehearse(mongo, [spin(player, REELS)])
     delivered = {name: value for name, value in batch.documents[0].items() if name != "_id"}
@@ -43,7 +43,7 @@ async def store_twice(mongo: Mongo, player: str) -> None:
 
 async def ask_replica(player: str) -> int:
     """``unreachable``: the replica for reports is down. ServerSelectionTimeoutError."""
-    # Bound and not listening: nobody else can take the port, and nobody answers on it.
+    # Bound but not listening: no other program can take the port, and connections fail.
     with closing(socket.socket()) as down:
         down.bind(("127.0.0.1", 0))
         host, port = down.getsockname()
@@ -70,7 +70,7 @@ async def ask_replica(player: str) -> int:
 
 
 async def join_everything(mongo: Mongo, player: str) -> list[Document]:
-    """``timeout``: every spin joined with all, three times over. ExecutionTimeout, code 50."""
+    """``timeout``: joins every spin with all others, three times. ExecutionTimeout, code 50."""
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")
     scope.fingerprint = ["analytics", "mongodb", "max-time-expired"]

@@ -26,7 +26,7 @@ from demo_services.faults.wire import GRACE_S, Address, FaultProxy, declared_tox
 from demo_services.refused import Refused
 from demo_services.services import ANALYTICS
 
-# With what may be a name and a password; several hosts are those of a replica set.
+# Optionally with a name and a password; several hosts are a replica set.
 ADDRESS = re.compile(r"(mongodb://(?:[^@/?]*@)?)[^/?]+(.*)")
 
 
@@ -49,7 +49,7 @@ class AnalyticsFaults(Faults):
 
     @asynccontextmanager
     async def _opened(self, fault: str) -> AsyncIterator[None]:
-        """Run a proxy in front of the database, with a driver that knows no other way."""
+        """Run a proxy in front of the database, with a driver that can only use the proxy."""
         # The driver shakes hands on each new connection, and gives up after a second.
         proxy = FaultProxy(declared_toxic(fault, spared=1), self._find_server)
         async with proxy.running(), make_client(self._uri, proxy) as client:
@@ -59,7 +59,7 @@ class AnalyticsFaults(Faults):
             finally:
                 if self._clients.get(fault) is client:
                     del self._clients[fault]
-            # Requests that have begun may end.
+            # Running requests may finish.
             await asyncio.sleep(GRACE_S)
 
     async def _find_server(self) -> Address:

@@ -1,4 +1,4 @@
-"""Stored spins that are not what the code expects, found too late and found in time."""
+"""Stored spins that the code does not expect, found too late and found in time."""
 
 import sentry_sdk
 
@@ -11,7 +11,7 @@ from demo_services.trace import start_span
 async def last_spin_unchecked(mongo: Mongo, player: str) -> Document:
     """``response``: return what is stored as it is; the response model sees what is missing."""
     old = spin(player, ["lemon", "bell", "lemon"])
-    # Written by a release that had no balance yet.
+    # Written by an old release without a balance.
     del old["balance"]
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")

@@ -1,4 +1,4 @@
-"""A lease that lets one report be written at a time, and a holder that died with it."""
+"""A lease that allows one report at a time, and a holder that died with it."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def write_report(mongo: Mongo, player: str) -> None:
 
 
 async def take(leases: Collection, holder: str) -> int:
-    """Wait until nobody holds the lease, take it, and return how many tries that took."""
+    """Wait until the lease is free, take it, and return how many tries that took."""
     tries = 0
     while True:
         tries += 1

@@ -30,20 +30,20 @@ DEFAULT_DATABASE = "workshop"
 SPINS = "spins"
 REHEARSALS = "rehearsals"
 LEASES = "leases"
-# In seconds: the database itself removes what is older, looking once a minute.
+# In seconds: once a minute the database itself removes older documents.
 KEPT_S: Mapping[str, int] = {SPINS: 24 * 3600, REHEARSALS: 60}
 SELECTION_MS = 1000
-# That any aggregation may take.
+# For any aggregation.
 MAX_TIME_MS = 5000
-# Often, to see that a database died before an empty one has taken its place.
+# Often, to notice a dead database before an empty one replaces it.
 HEARTBEAT_MS = 500
 HEALTH_S = 0.7
 
 
 class MongoClient(AsyncMongoClient[Document]):
-    """A client that a forked child process leaves alone.
+    """A client that does nothing in a forked child process.
 
-    The driver would look for the server again there, in an event loop that does not run in a child.
+    There the driver would search for the server again, in an event loop that does not run.
     """
 
     def _after_fork(self) -> None:
@@ -93,7 +93,7 @@ class Mongo:
         """
         client = self.client
         if self.version is None:
-            # All who ask at once learn at once that it is away, and do not queue for the lock.
+            # Concurrent callers all fail at once when it is down, instead of queueing for the lock.
             await client.admin.command("ping")
             async with self._preparing:
                 await self._prepare(client)
@@ -130,11 +130,11 @@ class Mongo:
             await self._client.close()
 
     def forget(self) -> None:
-        """Ask anew what the server is, and for the indexes: it may be another, and empty."""
+        """Prepare again on next use: the server may be a different, empty one."""
         self.version = None
 
     async def _prepare(self, client: AsyncMongoClient[Document]) -> None:
-        """Create what is not there yet, and learn what the server is."""
+        """Create missing indexes, and read what the server is."""
         if self.version is not None:
             return
         database = client.get_default_database(DEFAULT_DATABASE)
@@ -150,7 +150,7 @@ class Mongo:
 
 def idle_limit(uri: str) -> dict[str, Any]:
     """Return the driver's option that bounds idle connections; none where ``uri`` has it."""
-    # An argument would overrule the URI, which may name a database that closes them earlier.
+    # An argument would override the URI, whose database may close them earlier.
     if "maxidletimems=" in uri.lower():
         return {}
     return {"maxIdleTimeMS": connections.DATABASE_IDLE_MS}
@@ -158,7 +158,7 @@ def idle_limit(uri: str) -> dict[str, Any]:
 
 @contextmanager
 def measured(query: str, collection: str) -> Iterator[None]:
-    """Log and time what the block asks of the database, also when that fails."""
+    """Log and time the block's query, even when it fails."""
     began = time.perf_counter()
     result = "error"
     try:
@@ -181,12 +181,12 @@ class Absence(ServerListener):
         self._forget = forget
 
     def opened(self, event: ServerOpeningEvent) -> None:
-        """Nothing to do: the driver begins to look for the server."""
+        """Nothing to do: the driver starts to search for the server."""
 
     def closed(self, event: ServerClosedEvent) -> None:
         """Nothing to do: the driver is closed."""
 
     def description_changed(self, event: ServerDescriptionChangedEvent) -> None:
-        """See whether the server is gone."""
+        """Check whether the server is gone."""
         if not event.new_description.is_server_type_known:
             self._forget()

@@ -1,4 +1,4 @@
-"""What the house pays back, by symbol, and the bug that free spins bring to light."""
+"""What the house pays back, by symbol, and the bug that free spins reveal."""
 
 import sentry_sdk
 

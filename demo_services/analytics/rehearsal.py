@@ -1,4 +1,4 @@
-"""Spins that a crash route stores for itself: they are no part of the statistics."""
+"""Spins that a crash route stores for itself; they do not count in the statistics."""
 
 import uuid
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from demo_services.trace import start_span
 
 @dataclass(frozen=True)
 class Batch:
-    """The stored spins of one request, told from all others by its ``id``."""
+    """The stored spins of one request, identified by its ``id``."""
 
     spins: Collection
     id: str
     documents: list[Document]
 
     def __repr__(self) -> str:
-        # Sentry shows local variables by it.
+        # Sentry uses it to show local variables.
         return f"<Batch {self.id} of {len(self.documents)} spins>"
 
     @property
@@ -52,7 +52,7 @@ async def rehearse(mongo: Mongo, documents: list[Document]) -> Batch:
 
 
 def spin(player: str, reels: list[str], *, bet: int = 10, win: int = 0) -> Document:
-    """Return a spin as the database keeps it."""
+    """Return a spin as the database stores it."""
     return {
         "spin_id": uuid.uuid4().hex[:12],
         "player": player,

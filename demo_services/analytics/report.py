@@ -1,4 +1,4 @@
-"""A report on many players, written with a query for each and with one for all."""
+"""A report on many players, with a query for each and with one query for all."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +13,7 @@ from demo_services.analytics.rehearsal import Batch, rehearse, spin
 from demo_services.bounds import Bounds
 from demo_services.trace import start_span, trace_id
 
-# More than a cursor brings in its first batch (101) would need a second query.
+# More documents than a cursor's first batch (101) would need a second query.
 PLAYERS = Bounds(default=100, minimum=5, maximum=100)
 SPINS_EACH = 2
 
@@ -22,7 +22,7 @@ Report = Callable[[Batch], Awaitable[Totals]]
 
 
 async def compare_reports(mongo: Mongo, player: str, players: int) -> dict[str, Any]:
-    """Write the same report both ways, each in a trace of its own, and say what they took."""
+    """Write the same report both ways, each in a separate trace, and return their times."""
     batch = await rehearse(mongo, spins_of(player, players))
     with start_span(op="analytics.n_plus_one", name="a query for each player"):
         slow_totals, slow_ms = await timed(query_per_player, batch)
@@ -91,10 +91,10 @@ async def timed(report: Report, batch: Batch) -> tuple[Totals, float]:
 
 @contextmanager
 def own_trace(name: str) -> Iterator[None]:
-    """Run the block as a service span of its own, in a trace that begins with it."""
+    """Run the block as a separate service span, in a new trace."""
     with sentry_sdk.isolation_scope():
         traces.new_trace()
-        # No child of the request's span, which is open: a trace has one beginning.
+        # Not a child of the request's open span: a trace has one root.
         op = "analytics.report"
         with traces.start_span(name=name, attributes={"sentry.op": op}, parent_span=None):
             yield

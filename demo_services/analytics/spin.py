@@ -1,4 +1,4 @@
-"""A spin, as the game engine reports it and as the database keeps it."""
+"""A spin, as the game engine reports it and as the database stores it."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ Amount = Annotated[int, Field(ge=0, le=10**9)]
 class Spin(BaseModel):
     """One round at the slot machine; a bet of 0 is a free spin."""
 
-    # Strict: "10" is no number, and true is not 1.
+    # Strict: "10" is not a number, and true is not 1.
     model_config = ConfigDict(strict=True, extra="forbid")
 
     spin_id: Id
@@ -27,10 +27,10 @@ class Spin(BaseModel):
 
 
 class ReportedSpin(Spin):
-    """A spin, with the time at which it was played: seconds since the epoch, by another clock."""
+    """A spin with the time it was played: seconds since the epoch, by another clock."""
 
     played_at: Annotated[float, Field(ge=0)] | None = None
 
     def spin(self) -> Spin:
-        """Return the spin as it is kept; when it was stored is noted there already."""
+        """Return the spin as it is stored, which already records the time of storing."""
         return Spin.model_validate(self.model_dump(exclude={"played_at"}))

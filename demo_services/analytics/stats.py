@@ -1,4 +1,4 @@
-"""What the stored spins add up to, computed by the database."""
+"""Statistics of the stored spins, computed by the database."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ TOTALS: Document = {
 RATES: Document = {
     "$set": {
         "win_rate": {"$divide": ["$wins", "$spins"]},
-        # Of free spins alone there is no return: nothing was wagered.
+        # Free spins alone have no return: nothing was wagered.
         "return_to_player": {
             "$cond": [{"$gt": ["$wagered", 0]}, {"$divide": ["$won", "$wagered"]}, None]
         },
@@ -51,7 +51,7 @@ PIPELINE: list[Document] = [
 
 
 class Totals(BaseModel):
-    """What some spins add up to; rates are shares of 1."""
+    """The totals of some spins; rates are shares of 1."""
 
     spins: int = 0
     wins: int = 0
@@ -69,7 +69,7 @@ class Stats(Totals):
 
 
 async def compute(spins: Collection) -> Stats:
-    """Return the statistics of all spins that are stored."""
+    """Return the statistics of all stored spins."""
     sentry_sdk.set_context(
         "aggregation",
         {"pipeline": list(PIPELINE[0]["$facet"]), "stages": 1, "max_time_ms": MAX_TIME_MS},

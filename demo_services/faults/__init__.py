@@ -1,5 +1,5 @@
-"""Faults on purpose: for a share of the requests of work routes, and for a while.
+"""Injected faults: for a share of the requests to work routes, and for a limited time.
 
-A flag decides whether a request is hit; what happens to it then is real. Off, which is how a
-service starts, nothing is evaluated.
+A flag decides whether a request is hit; the effect on it is real. While all faults are off, as when
+a service starts, nothing is evaluated.
 """

@@ -20,15 +20,15 @@ _taken: set[str] = set()
 
 
 class Flags:
-    """The flags of one service: a provider and a client on a domain, named like the service.
+    """The flags of one service: a provider and a client on a domain named after the service.
 
-    A second service of that name in the same process, as in tests, has a domain with a number.
+    A second service of that name in the same process, as in tests, gets a domain with a number.
     """
 
     def __init__(self, service: str) -> None:
         with _lock:
-            # The hook is the process's. An integration that an application has switched on by
-            # itself has added one already; a second would record every flag twice.
+            # The hook is global to the process. If an application has already enabled the
+            # integration, that added one, and a second hook would record every flag twice.
             if not any(isinstance(hook, OpenFeatureHook) for hook in api.get_hooks()):
                 api.add_hooks([OpenFeatureHook()])
             self.domain = next(name for name in _names(service) if name not in _taken)
@@ -45,7 +45,7 @@ class Flags:
         return self._client.get_boolean_value(name, False, EvaluationContext(targeting_key=key))
 
     def close(self) -> None:
-        """Give the domain back."""
+        """Release the domain."""
         api.set_provider_and_wait(NoOpProvider(), self.domain)
         with _lock:
             _taken.discard(self.domain)
@@ -56,9 +56,9 @@ def _names(service: str) -> list[str]:
 
 
 def boolean_flag(name: str, seed: int, share: float) -> InMemoryFlag[bool]:
-    """Return a flag that is on for a share of the targeting keys.
+    """Return a flag that is on for a share of targeting keys.
 
-    Sentry's hook records flags of booleans alone, so the numbers of a fault are elsewhere.
+    Sentry's hook only records boolean flags, so the numbers of a fault are elsewhere.
     """
 
     def split(flag: InMemoryFlag[bool], context: EvaluationContext) -> FlagResolutionDetails[bool]:

@@ -1,4 +1,4 @@
-"""The faults that hit the request which is being served."""
+"""The faults that hit the current request."""
 
 from contextvars import ContextVar
 
@@ -6,7 +6,7 @@ _hits: ContextVar[set[str] | None] = ContextVar("fault_hits", default=None)
 
 
 def mark(faults: set[str]) -> None:
-    """Note which faults hit this request: all that it awaits and starts knows of them."""
+    """Mark the faults that hit this request; everything it awaits or starts sees the marks."""
     _hits.set(faults)
 
 
@@ -16,7 +16,7 @@ def is_marked(fault: str) -> bool:
 
 
 def take(fault: str) -> bool:
-    """Whether a fault hits this request; once, as if it did not from then on."""
+    """Whether a fault hits this request; True only once."""
     if not is_marked(fault):
         return False
     (_hits.get() or set()).discard(fault)

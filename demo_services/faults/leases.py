@@ -1,6 +1,6 @@
-"""The faults of a service: which are on, until when, and which requests they have hit.
+"""The faults of a service: which are on, until when, and which requests they hit.
 
-Each is leased: the service itself ends it in time, wherever the notebook is that set it.
+Each has a lease: the service itself ends it in time, whatever happens to the notebook that set it.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ KEPT_HITS = 2000
 KEPT_ENDED = 20
 
 EndedBy = Literal["lease", "cleared", "replaced"]
-# What a fault needs as long as it is on, such as a proxy: made when it is set, closed at its end.
+# A resource that a fault needs, such as a proxy: opened when it is set, closed when it ends.
 Effects = Mapping[str, Callable[[], AbstractAsyncContextManager[object]]]
 
 
 @dataclass(eq=False)
 class Lease:
-    """A fault while it is on, and afterwards what it did."""
+    """A fault while it is on, and its record afterwards."""
 
     order: Order
     began_at: float = field(default_factory=time.time)
@@ -44,7 +44,7 @@ class Lease:
 
     @property
     def left_s(self) -> float:
-        """How long it is still on; below 0 when its time is up."""
+        """How long it stays on; below 0 when its time is up."""
         return self.began + self.order.seconds - time.monotonic()
 
     def count(self, key: str, *, is_hit: bool) -> None:
@@ -52,12 +52,12 @@ class Lease:
         self.evaluated += 1
         if is_hit:
             self.hit += 1
-            # A trace may hold several requests.
+            # A trace may contain several requests.
             if key not in self.hits:
                 self.hits.append(key)
 
     def state(self) -> dict[str, Any]:
-        """Return what is told about it; times in seconds since the epoch."""
+        """Return its state for a response; times in seconds since the epoch."""
         return {
             "fault": self.order.fault,
             "flag": self.order.flag,
@@ -74,7 +74,7 @@ class Lease:
 
 
 class Faults:
-    """All faults of one service. None is on at first, and nothing is evaluated then."""
+    """All faults of one service. At first none is on, and nothing is evaluated."""
 
     def __init__(self, service: Service, effects: Effects | None = None) -> None:
         self._service = service
@@ -88,9 +88,9 @@ class Faults:
         self._lock = threading.RLock()
 
     def evaluate(self, faults: Container[str] | None = None) -> None:
-        """Decide which faults hit this request of a work route: of ``faults``, or of all.
+        """Decide which faults hit this request to a work route: out of ``faults``, or of all.
 
-        Each is evaluated once, so all that happens to the request agrees.
+        Each is evaluated once, so everything that happens to the request is consistent.
         """
         if not self._leases:
             return
@@ -109,9 +109,9 @@ class Faults:
         hits.mark(marked)
 
     async def begin(self, order: Order) -> dict[str, Any]:
-        """Switch a fault on, in place of the same one if that is on; return its state.
+        """Turn a fault on, replacing the same one if it is on; return its state.
 
-        Raises ``Refused`` (422) when another fault has the flag, and what the effect raises.
+        Raises ``Refused`` (422) when another fault has the flag, and any error of the effect.
         """
         async with self._changing:
             if any(
@@ -130,7 +130,7 @@ class Faults:
             return lease.state()
 
     def clear(self, fault: str | None = None) -> list[dict[str, Any]]:
-        """Switch a fault off, or all; return the states of those that were on."""
+        """Turn a fault off, or all; return the states of those that were on."""
         self._end_late()
         cleared = [
             lease for name, lease in list(self._leases.items()) if fault is None or name == fault
@@ -140,7 +140,7 @@ class Faults:
         return [lease.state() for lease in cleared]
 
     def states(self) -> dict[str, Any]:
-        """Return the states of the faults that are on, and of the last ones that were."""
+        """Return the states of the faults that are on, and of the latest ended ones."""
         self._end_late()
         with self._lock:
             return {
@@ -150,11 +150,11 @@ class Faults:
             }
 
     async def _hold(self, lease: Lease, ready: asyncio.Future[None]) -> None:
-        """Keep a fault on to its end; that of the service's event loop ends it, too."""
+        """Keep a fault on until it ends; the end of the service's event loop ends it, too."""
         fault = lease.order.fault
         try:
             async with self._effects.get(fault, nullcontext)():
-                # The time that the effect took to start does not count.
+                # The startup time of the effect does not count.
                 lease.began_at, lease.began = time.time(), time.monotonic()
                 with self._lock:
                     self._leases[fault] = lease
@@ -162,7 +162,7 @@ class Faults:
                 ready.set_result(None)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(lease.over.wait(), lease.left_s)
-                # Before the effect ends: no request may count on it any more.
+                # Before the effect ends: no request may rely on it any more.
                 self._end(lease, "lease")
         except Exception as error:
             if ready.done():
@@ -172,13 +172,13 @@ class Faults:
             self._end(lease, "cleared")
 
     def _end_late(self) -> None:
-        """End what is over. Its task does so, too, but not while the event loop is blocked."""
+        """End expired faults. Their tasks do so, too, but not while the event loop is blocked."""
         for lease in list(self._leases.values()):
             if lease.left_s <= 0:
                 self._end(lease, "lease")
 
     def _end(self, lease: Lease, by: EndedBy) -> None:
-        """End a fault; one that has ended stays as it is."""
+        """End a fault; an ended one stays as it is."""
         with self._lock:
             if self._leases.get(lease.order.fault) is not lease:
                 return
@@ -189,7 +189,7 @@ class Faults:
         lease.over.set()
 
     def _use_flags(self) -> None:
-        """Make the flags those of the faults that are on; OpenFeature is needed from here on."""
+        """Set the flags to those of the active faults; OpenFeature is needed from here on."""
         from demo_services.faults.flags import Flags
 
         orders = [lease.order for lease in self._leases.values()]

@@ -1,4 +1,4 @@
-"""The faults that there are, and their numbers: read from faults.json, for both languages."""
+"""The names of all faults and their numbers, from faults.json, which both languages read."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a caller of ``POST .../faults`` asks for."""
+"""The body of ``POST .../faults``."""
 
 import math
 import re
@@ -10,13 +10,13 @@ from demo_services.faults.names import faults_of
 from demo_services.refused import Refused
 
 MAX_SECONDS = 600
-MAX_SEED = 2**53 - 1  # what JavaScript counts to
+MAX_SEED = 2**53 - 1  # the largest safe integer in JavaScript
 FLAG = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A fault for ``seconds``, that hits a ``share`` of the requests, those of ``seed``."""
+    """A fault for ``seconds`` that hits a ``share`` of the requests; ``seed`` decides which."""
 
     fault: str
     flag: str
@@ -53,14 +53,14 @@ def known_fault(service: str, name: object) -> str:
 
 
 def checked_seconds(seconds: object) -> float:
-    """Return for how long something is leased. Raises ``Refused`` (422) out of bounds."""
+    """Return the duration of a lease. Raises ``Refused`` (422) out of bounds."""
     if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
         raise out_of_bounds(f"seconds must be a number above 0, at most {MAX_SECONDS}.")
     return seconds
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Return whether it is a finite number; True is none."""
+    """Return whether it is a finite number, and not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

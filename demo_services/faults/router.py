@@ -1,4 +1,4 @@
-"""The routes that switch faults on and off, for services that are built with FastAPI."""
+"""The routes that turn faults on and off, for the FastAPI services."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from demo_services.services import Service
 
 
 def make_faults_router(service: Service, faults: Faults) -> APIRouter:
-    """Return the routes below the service's debug base, where the guard is in front of them."""
+    """Return the routes below the service's debug base, which the guard protects."""
     router = APIRouter(prefix=service.debug_base)
 
     @router.get("/faults")
@@ -32,7 +32,7 @@ def make_faults_router(service: Service, faults: Faults) -> APIRouter:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return a request's body. Raises ``Refused`` (400) when it is no JSON object."""
+    """Return a request's body. Raises ``Refused`` (400) when it is not a JSON object."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -20,19 +20,19 @@ ToxicKind = Literal["latency", "reset_peer", "down"]
 Address = tuple[str, int]
 
 CHUNK_BYTES = 64 * 1024
-# Until connections that are open when a proxy ends are cut: each may carry a last request.
+# How long open connections may stay when a proxy ends: each may carry a last request.
 GRACE_S = 5.0
-# Linger for no second: closing resets the connection then, and drops what was not sent.
+# Linger for 0 seconds: closing then resets the connection and drops unsent data.
 RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 @dataclass(frozen=True)
 class Toxic:
-    """What is wrong with the wire.
+    """A defect of the connection.
 
-    ``latency`` passes answers on ``seconds`` late; the first ``spared`` of a connection, such as
-    those of a handshake, in time. ``reset_peer`` resets a connection in place of the answer, which
-    the upstream has given by then. ``down`` refuses connections.
+    ``latency`` delays answers by ``seconds``, except the first ``spared`` of a connection, such as
+    those of a handshake. ``reset_peer`` resets a connection instead of passing on the answer that
+    the upstream has already given. ``down`` refuses connections.
     """
 
     kind: ToxicKind
@@ -41,15 +41,15 @@ class Toxic:
 
 
 def declared_toxic(fault: str, *, spared: int = 0) -> Toxic:
-    """Return the toxic of a fault, as faults.json has it."""
+    """Return the toxic of a fault, as declared in faults.json."""
     numbers = numbers_of(fault)
     return Toxic(numbers["toxic"], numbers.get("ms", 0) / 1000, spared)
 
 
 class FaultProxy:
-    """Listens on 127.0.0.1 inside of ``running()``, and connects callers to the upstream.
+    """Listens on 127.0.0.1 inside ``running()``, and connects callers to the upstream.
 
-    ``find_upstream`` is asked at each connection: a service may start again on another port.
+    ``find_upstream`` is called for each connection: a service may restart on another port.
     """
 
     def __init__(self, toxic: Toxic, find_upstream: Callable[[], Awaitable[Address]]) -> None:
@@ -65,7 +65,7 @@ class FaultProxy:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FaultProxy"]:
-        """Run it inside the block; what is open at its end may finish, for ``GRACE_S``."""
+        """Run it inside the block; afterwards open connections may finish, for ``GRACE_S``."""
         async with contextlib.AsyncExitStack() as closing:
             if self._toxic.kind == "down":
                 sock = closing.enter_context(contextlib.closing(taken_port()))
@@ -95,7 +95,7 @@ class FaultProxy:
         try:
             answers, requests = await asyncio.open_connection(*await self._find_upstream())
         except OSError:
-            # As if there was no proxy: nothing answers.
+            # As without a proxy: nothing answers.
             writer.transport.abort()
             return
         sending = asyncio.create_task(pass_on(reader, requests))
@@ -115,7 +115,7 @@ class FaultProxy:
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Write what is read, until the end."""
+    """Forward everything until the end."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(CHUNK_BYTES):
             writer.write(chunk)
@@ -126,7 +126,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def pass_on_late(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toxic: Toxic
 ) -> None:
-    """Write what is read, each piece so much later than it came."""
+    """Forward everything, each piece with the same delay."""
     loop = asyncio.get_running_loop()
     pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -151,26 +151,26 @@ async def pass_on_late(
             writer.write(chunk)
             await writer.drain()
     except OSError:
-        return  # the caller has gone: it waits no longer
+        return  # the caller has gone and no longer waits
     finally:
         reading.cancel()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close a connection with a reset, RST, in place of an orderly end."""
+    """Close a connection with a reset (RST) instead of an orderly end."""
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
 
 
 async def find_upstream(upstreams: Mapping[str, str], service: str) -> Address:
-    """Return where a service listens at the moment."""
+    """Return the current address of a service."""
     url = urlsplit(upstreams[service])
     return url.hostname or "127.0.0.1", url.port or 80
 
 
 def taken_port() -> socket.socket:
-    """Return a socket that is bound and does not listen: connections to its port are refused."""
+    """Return a socket that is bound but does not listen: connections to its port are refused."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     return sock

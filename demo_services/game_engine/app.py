@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 class Health(Handler):
-    """Says that the service is there."""
+    """Reports that the service is up."""
 
     route = "/health"
 
@@ -55,7 +55,7 @@ class SpinReels(Handler):
 
 
 def payout() -> Pays:
-    """Return what the reels pay in the release that serves this spin."""
+    """Return the payout function of the release that serves this spin."""
     if not hits.is_marked(BAD_RELEASE):
         return pay_by_table
     report_release(numbers_of(BAD_RELEASE)["release"])
@@ -63,8 +63,8 @@ def payout() -> Pays:
 
 
 def checked_bet(bet: object) -> int:
-    """Return the bet. Raises ``Refused`` (422) when the table does not take it."""
-    # True is an int in Python, and no bet.
+    """Return the bet. Raises ``Refused`` (422) when the table does not accept it."""
+    # True is an int in Python, but not a bet.
     if not isinstance(bet, int) or isinstance(bet, bool):
         raise Refused(422, "bad-bet", "bet must be a whole number.")
     if bet <= 0:

@@ -1,8 +1,8 @@
-"""Circuit breakers around the calls to other services. None is on until an operator leases one.
+"""Circuit breakers around calls to other services. None is on until an operator leases one.
 
-A breaker that is on lets calls through while it is closed, and opens after some failures in a row.
-While it is open no call is made. After a pause it is half open: one call is made as a probe, and
-its end closes or opens it.
+An active breaker lets calls through while it is closed, and opens after some failures in a row.
+While it is open no calls are made. After a pause it is half open: one call is made as a probe, and
+its result closes or opens the breaker.
 """
 
 import time
@@ -28,7 +28,7 @@ GUARDED = (PAYMENT.name, ANALYTICS.name)
 HALF_OPEN = "half-opened"
 THRESHOLD, MAX_THRESHOLD = 5, 1000
 PAUSE_S, MAX_PAUSE_S = 5.0, 600.0
-# Events tell of changes of the last minute.
+# Events include changes of the last minute.
 TOLD_S, KEPT_CHANGES = 60.0, 10
 
 
@@ -46,7 +46,7 @@ class _OpenedByHand(Exception):
 
 @dataclass(frozen=True)
 class BreakerOrder:
-    """A breaker that is on for ``seconds``; with ``is_open`` it is open from the beginning.
+    """A breaker that is on for ``seconds``; with ``is_open`` it starts open.
 
     Otherwise ``threshold`` failures in a row open it. ``pause_s`` later it lets a probe through.
     """
@@ -86,7 +86,7 @@ def known_upstream(name: object) -> str:
 
 @dataclass(eq=False)
 class _Breaker:
-    """A breaker while its lease lasts, and what it did."""
+    """A breaker during its lease, and its state."""
 
     order: BreakerOrder
     factory: "AsyncCircuitBreakerFactory"
@@ -111,7 +111,7 @@ class _Breaker:
 
 
 class BreakerStatus(TypedDict):
-    """What is told about a breaker; times in seconds since the epoch, None while it is off."""
+    """The reported state of a breaker; times in seconds since the epoch, None while it is off."""
 
     service: str
     state: str
@@ -124,7 +124,7 @@ class BreakerStatus(TypedDict):
 class Breakers:
     """The breakers of the game engine, one for each service that it calls.
 
-    A lease ends by itself, wherever the operator is: then all calls are made again.
+    A lease ends by itself, even if the operator is gone: then all calls are made again.
     """
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Breakers:
         self._changes: deque[tuple[float, str]] = deque(maxlen=KEPT_CHANGES)
 
     def status(self, upstream: str) -> BreakerStatus:
-        """Return what is told about a breaker."""
+        """Return the state of a breaker."""
         found = self._current(upstream)
         return {
             "service": upstream,
@@ -144,12 +144,12 @@ class Breakers:
         }
 
     def states(self) -> dict[str, Any]:
-        """Return what is told about all of them."""
+        """Return the states of all breakers."""
         return {"service": GAME_ENGINE.name, "breakers": [*map(self.status, GUARDED)]}
 
     async def begin(self, order: BreakerOrder) -> BreakerStatus:
-        """Switch a breaker on, in place of the one that is on; return its status."""
-        # Imported when the first one is wanted: until then a service does not load it.
+        """Turn a breaker on, replacing the active one; return its status."""
+        # Imported for the first breaker: until then the service does not load it.
         from purgatory import AsyncCircuitBreakerFactory
 
         factory = AsyncCircuitBreakerFactory(order.threshold, order.pause_s, _NO_FAILURES)
@@ -162,7 +162,7 @@ class Breakers:
         return self.status(order.upstream)
 
     def clear(self, upstream: str | None = None) -> list[BreakerStatus]:
-        """Switch one off, or all; return the status that each had."""
+        """Turn one off, or all; return the status that each had."""
         found = [name for name in GUARDED if upstream in (None, name) and self._current(name)]
         ended = [self.status(name) for name in found]
         for name in found:
@@ -171,7 +171,7 @@ class Breakers:
 
     @asynccontextmanager
     async def around(self, upstream: str) -> AsyncIterator[None]:
-        """Make a call inside of the block. Raises ``CircuitOpen`` when it is not to be made."""
+        """Make a call inside the block. Raises ``CircuitOpen`` when the call must not be made."""
         breaker = self._current(upstream)
         if breaker is None:
             yield
@@ -199,7 +199,7 @@ class Breakers:
             )
 
     def _current(self, upstream: str) -> _Breaker | None:
-        """Return a breaker that is on; one whose time is up is ended now."""
+        """Return an active breaker; end one whose time is up."""
         found = self._on.get(upstream)
         if found and found.until <= time.time():
             self._end(upstream, found.until)
@@ -225,7 +225,7 @@ class Breakers:
 
 
 def _is_no_failure(error: BaseException) -> bool:
-    """Whether an answer says that the caller was wrong, and not the service."""
+    """Whether an answer blames the caller and not the service."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code < 500
     return isinstance(error, Refused) and error.status < 500
@@ -235,7 +235,7 @@ _NO_FAILURES: list[Any] = [(Refused, _is_no_failure), (httpx.HTTPStatusError, _i
 
 
 async def _open(breaker: _Breaker) -> None:
-    """Open it as failures would: so all that happens at an opening does."""
+    """Open it as failures would, so that everything that follows an opening happens."""
     for _ in range(breaker.order.threshold):
         error = _OpenedByHand()
         await breaker.circuit.__aenter__()
@@ -246,7 +246,7 @@ async def _enter(breaker: _Breaker) -> None:
     """Enter it. Raises ``CircuitOpen``."""
     from purgatory.domain.model import OpenedState
 
-    # purgatory lets every call through while it is half open. One is enough to learn.
+    # purgatory lets every call through while it is half open. One probe is enough.
     is_probed = breaker.state == HALF_OPEN
     try:
         if not is_probed:

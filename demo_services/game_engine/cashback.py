@@ -1,4 +1,4 @@
-"""Cashback: who lost, came often and stays loyal gets something back."""
+"""Cashback: players who lost, came often and stay loyal get something back."""
 
 from dataclasses import dataclass
 from math import prod
@@ -18,7 +18,7 @@ class Cashback:
     won: int
 
     def facts(self) -> tuple[str, ...]:
-        """Return what the log says about it, a line each."""
+        """Return the facts for the log, a line each."""
         return (
             f"spins: {self.spins}, visits: {self.visits}",
             f"spins in the week before: {self.spins_before}",
@@ -26,7 +26,7 @@ class Cashback:
         )
 
     def coins(self) -> int:
-        """Return what comes back."""
+        """Return the cashback."""
         shares = {
             "lost": (self.staked - self.won, self.staked),
             "busy": (self.spins, self.visits),

@@ -22,15 +22,15 @@ from demo_services.players import Player
 from demo_services.refused import Refused
 from demo_services.services import PAYMENT
 
-# The payment service may be starting again: it does so after each of its deaths.
+# The payment service may be restarting, as after each crash of its process.
 RETRY_S = 3.0
-# Its event loop may be blocked, for as long as its debug routes allow.
+# Its event loop may be blocked for as long as its debug routes allow.
 DEADLINE_S = 6.0
 TOO_LOW = "balance-too-low"
 
 
 class Cashier(Protocol):
-    """Takes bets and pays wins; each returns the balance that is left."""
+    """Takes bets and pays wins; both return the remaining balance."""
 
     async def charge(self, player: Player, amount: int, spin_id: str) -> int:
         """Take a bet. Raises ``Refused``: 409 when the balance is too low, 503 without payment."""
@@ -54,15 +54,15 @@ class House:
 
 
 class PaymentService:
-    """The payment service, where ``upstreams`` says that it is.
+    """The payment service, at its address in ``upstreams``.
 
-    A call that got no answer is repeated for 3 seconds with the same idempotency key, so that no
-    bet is charged twice. A breaker that is open stops bets, and no wins: they are owed by then.
+    A call without an answer is repeated for 3 seconds with the same idempotency key, so that no bet
+    is charged twice. An open breaker stops bets but not wins, which are already owed.
     """
 
     def __init__(self, upstreams: Mapping[str, str], breakers: Breakers) -> None:
         self._breakers = breakers
-        # Not its address: after a death it may start on another port.
+        # Not its address: after a crash it may restart on another port.
         self._upstreams = upstreams
         self._http = httpx.AsyncClient(timeout=DEADLINE_S, limits=ONE_REQUEST, trust_env=False)
 
@@ -99,7 +99,7 @@ class PaymentService:
 
 
 def retrying() -> AsyncRetrying:
-    """Return how a call is repeated that got no answer."""
+    """Return how to retry a call without an answer."""
     return AsyncRetrying(
         retry=retry_if_exception_type(httpx.TransportError),
         stop=stop_after_delay(RETRY_S),
@@ -110,7 +110,7 @@ def retrying() -> AsyncRetrying:
 
 
 def note_retry(state: RetryCallState) -> None:
-    """Tell the events of this spin that a call got no answer, and log and count it."""
+    """Add the missing answer to the events of this spin, and log and count it."""
     sentry_sdk.add_breadcrumb(
         category="payment", message=f"no answer, attempt {state.attempt_number}"
     )
@@ -119,20 +119,20 @@ def note_retry(state: RetryCallState) -> None:
 
 
 def too_low(player: Player, detail: str) -> Refused:
-    """Count a bet that the player cannot pay, which is daily business; return what is answered."""
+    """Count a bet that the player cannot pay, which is routine; return the refusal."""
     sentry_sdk.metrics.count("game.bets_refused", 1, attributes={"player.tier": player.tier})
     return Refused(409, TOO_LOW, detail)
 
 
 def paused(error: CircuitOpen) -> Refused:
-    """Return what is answered at once while the breaker is open: the bet was not charged."""
+    """Return the immediate refusal while the breaker is open: the bet was not charged."""
     sentry_sdk.metrics.count("game.calls_not_made", 1, attributes={"service": error.upstream})
     detail = f"{error} Payment is not called, and the bet is not charged."
     return Refused(503, "payment-paused", detail, {"Retry-After": str(ceil(error.again_s) or 1)})
 
 
 def unpaid(kind: str, error: httpx.HTTPError) -> Refused:
-    """Tell Sentry that money could not be moved; return what is answered."""
+    """Tell Sentry that money could not be moved; return the refusal."""
     with sentry_sdk.new_scope() as scope:
         scope.set_level("error")
         scope.fingerprint = ["game-engine", "payment-failed", kind]

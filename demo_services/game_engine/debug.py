@@ -1,4 +1,4 @@
-"""The crash routes. Each plays a real spin first and then fails within that work."""
+"""The crash routes. Each first plays a real spin and then fails within that work."""
 
 from demo_services.bounds import Bounds
 from demo_services.game_engine.cashier import House
@@ -22,7 +22,7 @@ class DebugHandler(Handler):
     """A crash route."""
 
     async def play(self) -> Spin:
-        """Play the spin that is going to fail; for free, so that it does whoever else is down."""
+        """Play the spin that will fail; for free, so that it works whichever service is down."""
         player = self.machine.seat(self.get_query_argument("player", "ada"))
         self.machine.lend(player, BET)
         return await self.machine.play(player, BET, House())
@@ -50,7 +50,7 @@ class ErrorOfType(DebugHandler):
     route = "/debug/error/{type}"
 
     async def get(self, kind: str) -> None:
-        """Fail, or recover and say so."""
+        """Fail, or recover and report it."""
         settle = ERRORS.get(kind)
         if settle is None:
             known = ", ".join(ERROR_TYPES)
@@ -64,7 +64,7 @@ class ErrorOfType(DebugHandler):
 
 
 class MemoryLeak(DebugHandler):
-    """Memory that grows until there is none."""
+    """Memory that grows until none is left."""
 
     route = "/debug/memory-leak"
 
@@ -73,13 +73,13 @@ class MemoryLeak(DebugHandler):
         cap_mb = self.number("mb", LEAK_MB)
         spin = await self.play()
         spin.reach("recording")
-        # One at a time: many together would take many times the allowed memory.
+        # One at a time: several at once would exceed the allowed memory.
         async with self.recording:
             await record_replays(cap_mb, self.gauge)
 
 
 class InfiniteLoop(DebugHandler):
-    """A loop that holds the event loop, and so every other request."""
+    """A loop that blocks the event loop, and so every other request."""
 
     route = "/debug/infinite-loop"
 

@@ -1,7 +1,7 @@
-"""The desk that settles side bets, as a server of its own: one route, and it always fails.
+"""The desk that settles side bets, as a separate server: one route, which always fails.
 
-It sets no user, tag or context itself. What ``describe`` adds is all that its events know of the
-order, beside what the SDK finds out.
+It sets no user, tag or context itself. Apart from what the SDK collects, its events only have what
+``describe`` adds about the order.
 """
 
 import json
@@ -18,7 +18,7 @@ ROUTE = "/api/v1/side-bets"
 
 @dataclass(frozen=True)
 class Order:
-    """Who wants which side bets settled, and the card that the win is paid to."""
+    """A player, the side bets to settle, and the card to pay the win to."""
 
     order_id: str
     player: str
@@ -38,11 +38,11 @@ class Settle(tornado.web.RequestHandler):
     """Settles the side bets of an order."""
 
     def initialize(self, describe: Describe) -> None:
-        """Receive what tells Sentry about an order."""
+        """Receive the function that tells Sentry about an order."""
         self.describe = describe
 
     def post(self) -> None:
-        """Take an order, its fields in a JSON object."""
+        """Accept an order as a JSON object."""
         order = Order(**json.loads(self.request.body))
         sentry_sdk.add_breadcrumb(category="desk", message=f"order of {order.player} read")
         self.describe(order)
@@ -50,7 +50,7 @@ class Settle(tornado.web.RequestHandler):
 
 
 def settle(order: Order) -> int:
-    """Look up the odds, then pay. Fails: paying walks through a dict that it makes shorter."""
+    """Look up the odds, then pay. Fails: paying iterates over a dict while removing from it."""
     open_bets = dict(order.side_bets)
     for name, stake in open_bets.items():
         sentry_sdk.add_breadcrumb(

@@ -55,7 +55,7 @@ def add_promotion(spin: Spin) -> str:
 
 
 def pay_seasonal_symbol(spin: Spin) -> str:
-    """``key``: a symbol that is on the reels and not in the paytable."""
+    """``key``: a symbol that is on the reels but not in the paytable."""
     symbols = [*spin.reels[:2], "pumpkin"]
     try:
         pays = sum_of_pays(symbols)
@@ -89,7 +89,7 @@ def show_window(spin: Spin) -> str:
 
 
 def add_loyalty_points(spin: Spin) -> str:
-    """``attribute``: nobody checked whether the look-up found anything."""
+    """``attribute``: the code does not check whether the look-up found anything."""
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")
     scope.fingerprint = ["game-engine", "loyalty-card"]
@@ -119,20 +119,20 @@ def hit_rate(wins: int, spins: int) -> float:
 
 
 def balance_ledger(spin: Spin) -> str:
-    """``assertion``: an invariant that must never break, has."""
+    """``assertion``: an invariant that must never break has broken."""
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("fatal")
     scope.fingerprint = ["game-engine", "ledger-off-balance"]
     entries = {"player": spin.win - spin.bet, "house": spin.bet - spin.win, "commission": 1}
     difference = sum(entries.values())
     if difference != 0:
-        # Python leaves assert statements out when it is run with -O.
+        # Python removes assert statements when it runs with -O.
         raise AssertionError(f"the ledger is off by {difference}")
     return "The ledger balances."
 
 
 def show_jackpot(spin: Spin) -> str:
-    """``os``: the file that holds the jackpot is not there."""
+    """``os``: the file with the jackpot is missing."""
     try:
         jackpot = read_jackpot(JACKPOT_FILE)
     except OSError as error:
@@ -151,7 +151,7 @@ def read_jackpot(file: Path) -> int:
 
 
 def confirm_payout(spin: Spin) -> str:
-    """``custom``: our own exception, raised from the one that caused it."""
+    """``custom``: our own exception, raised from its cause."""
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")
     scope.fingerprint = ["game-engine", "settlement"]

@@ -1,4 +1,4 @@
-"""The route that switches faults on and off."""
+"""The route that turns faults on and off."""
 
 from demo_services.faults.order import known_fault, read_order
 from demo_services.game_engine.handler import Handler
@@ -11,17 +11,17 @@ class FaultsRoute(Handler):
     route = f"{GAME_ENGINE.debug_base}/faults"
 
     def get(self) -> None:
-        """Say which are on, and which were."""
+        """Return which are on, and which were."""
         self.finish(self.faults.states())
 
     async def post(self) -> None:
-        """Switch one on."""
+        """Turn one on."""
         state = await self.faults.begin(read_order(GAME_ENGINE.name, self.json_object()))
         self.set_status(201)
         self.finish(state)
 
     def delete(self) -> None:
-        """Switch one off, or all."""
+        """Turn one off, or all."""
         given = self.get_query_argument("fault", None)
         name = None if given is None else known_fault(GAME_ENGINE.name, given)
         self.finish({"ended": self.faults.clear(name)})

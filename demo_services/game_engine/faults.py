@@ -1,4 +1,4 @@
-"""What breaks in the game engine on purpose, in its code and on the wire to other services."""
+"""Injected faults of the game engine, in its code and on the wire to other services."""
 
 import itertools
 import time
@@ -25,8 +25,8 @@ CLOCK_SKEW, RESETS = "clock-skew", "payment-resets"
 class EngineFaults(Faults):
     """The faults of the game engine.
 
-    ``upstreams`` has the address of each service as the request that is being served reaches it:
-    that of a proxy for a request that a fault on the wire hits.
+    ``upstreams`` has the address of each service for the current request: that of a proxy if a
+    fault on the wire hits the request.
     """
 
     def __init__(self, upstreams: Mapping[str, str]) -> None:
@@ -49,9 +49,9 @@ class EngineFaults(Faults):
                 self._leak = None
 
     def strike_before(self) -> None:
-        """Do what a fault in the code does before the bet is charged, if one hits this spin.
+        """Apply a fault in the code before the bet is charged, if one hits this spin.
 
-        Raises MemoryError when all has leaked that may.
+        Raises MemoryError when the leak reaches its limit.
         """
         if hits.is_marked(BLOCKS):
             audit_paytable(numbers_of(BLOCKS)["ms"] / 1000)
@@ -61,7 +61,7 @@ class EngineFaults(Faults):
 
 
 class Detours(Mapping[str, str]):
-    """The upstreams as a request reaches them: by themselves, or through a proxy."""
+    """The upstreams as a request reaches them: directly or through a proxy."""
 
     def __init__(self, upstreams: Mapping[str, str]) -> None:
         self._upstreams = upstreams
@@ -69,7 +69,7 @@ class Detours(Mapping[str, str]):
 
     @asynccontextmanager
     async def opened(self, fault: str) -> AsyncIterator[None]:
-        """Run the proxy of a fault. Raises ``Refused`` (503) when the upstream is not there."""
+        """Run the proxy of a fault. Raises ``Refused`` (503) without the upstream."""
         upstream = numbers_of(fault)["upstream"]
         if upstream not in self._upstreams:
             raise Refused(503, "not-here", f"The service {upstream} does not run here.")
@@ -97,15 +97,15 @@ class Detours(Mapping[str, str]):
 
 
 def is_hit_now(fault: str) -> bool:
-    """Whether a fault on the wire hits the call that is about to be made."""
-    # One answer is lost; when the call is repeated, its answer arrives.
+    """Whether a fault on the wire hits the next call."""
+    # Only one answer is lost; the answer to the retry arrives.
     return hits.take(fault) if fault == RESETS else hits.is_marked(fault)
 
 
 def audit_paytable(seconds: float) -> float:
-    """Return what all combinations of the reels pay on average, summed again and again.
+    """Return the average payout over all combinations of the reels, computed repeatedly.
 
-    Python code that awaits nothing: the event loop serves no other request meanwhile.
+    Python code without an await: the event loop serves no other request meanwhile.
     """
     end = time.monotonic() + seconds
     with start_span(op="game.audit", name="audit the paytable"):

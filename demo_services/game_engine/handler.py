@@ -1,4 +1,4 @@
-"""What all request handlers of the game engine share: context, guard, JSON answers."""
+"""The base of all game engine request handlers: context, guard, JSON answers."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class Handler(RequestHandler):
         breakers: Breakers,
         decisions: Decisions,
     ) -> None:
-        """Receive what all requests share."""
+        """Receive the shared objects."""
         self.machine = machine
         self.gauge = gauge
         self.guard = guard
@@ -61,7 +61,7 @@ class Handler(RequestHandler):
         self.decisions = decisions
 
     def prepare(self) -> None:
-        """Give every event of this request the service's own context, then let the guard look."""
+        """Give every event of this request the service's own context, then call the guard."""
         sentry_sdk.set_tag("service", GAME_ENGINE.name)
         sentry_sdk.set_tag("http.route", self.route)
         sentry_sdk.set_context("process", self.gauge.read())
@@ -86,7 +86,7 @@ class Handler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Report failures, to the log and so to Sentry, but not what was merely refused."""
+        """Report failures to the log, and so to Sentry, but not refused requests."""
         if not isinstance(value, Refused):
             super().log_exception(typ, value, tb)
 
@@ -114,7 +114,7 @@ class Handler(RequestHandler):
         self.finish(refused.body())
 
     def json_object(self) -> dict[str, Any]:
-        """Return the request's body. Raises ``Refused`` (400) when it is no JSON object."""
+        """Return the request's body. Raises ``Refused`` (400) when it is not a JSON object."""
         try:
             body = json.loads(self.request.body)
         except (ValueError, RecursionError):
@@ -125,12 +125,12 @@ class Handler(RequestHandler):
 
 
 class NotFound(Handler):
-    """Any path that no other handler takes."""
+    """Any path without another handler."""
 
     route = "(unknown)"
 
     def prepare(self) -> None:
-        """Refuse whatever the method is."""
+        """Refuse any method."""
         super().prepare()
         raise not_found(self.request.path)
 

@@ -12,7 +12,7 @@ def grant_jackpot(spin: Spin, seconds: float) -> int:
     spin.reach("respin")
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("error")
-    # The loop is cut at any of its lines: by stack trace it could become several issues.
+    # The loop is cut at any of its lines: grouped by stack trace it could be several issues.
     scope.fingerprint = ["game-engine", "watchdog", "respin_until_jackpot"]
     sentry_sdk.add_breadcrumb(category="spin", message=f"respin, at most {seconds} s")
     with (

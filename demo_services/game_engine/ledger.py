@@ -1,4 +1,4 @@
-"""Tells the analytics service of every spin. The game goes on without it."""
+"""Reports every spin to the analytics service. The game continues without it."""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ DEADLINE_S = 1.0
 
 
 class Ledger:
-    """The analytics service, where ``upstreams`` says that it is, if it does."""
+    """The analytics service, at its address in ``upstreams``, if it has one."""
 
     def __init__(self, upstreams: Mapping[str, str], breakers: Breakers) -> None:
         self._breakers = breakers
@@ -55,6 +55,6 @@ class Ledger:
 
 
 def clock() -> float:
-    """Return the time, in seconds since the epoch, as the clock of this service has it."""
+    """Return the time in seconds since the epoch, by this service's clock."""
     ahead: int = numbers_of(CLOCK_SKEW)["seconds"] if hits.is_marked(CLOCK_SKEW) else 0
     return time.time() + ahead

@@ -1,4 +1,4 @@
-"""A cache that only grows: how a memory leak looks before it ends."""
+"""A cache that only grows: how a memory leak looks before the MemoryError."""
 
 import asyncio
 import ctypes
@@ -13,19 +13,19 @@ from demo_services.trace import start_span
 
 STEP_MB = 8
 STEP_BYTES = STEP_MB * 2**20
-# Long enough to be seen growing.
+# Long enough to see it grow.
 PAUSE_S = 0.1
 
 
 class ReplayCache:
-    """Keeps a recording of every spin and forgets none, up to ``cap_mb``."""
+    """Stores a recording of every spin and deletes none, up to ``cap_mb``."""
 
     def __init__(self, cap_mb: int, step_mb: int = STEP_MB) -> None:
         self.cap_mb = cap_mb
         self.step_mb = step_mb
         self.most_mb = 0
         self._replays: list[bytes] = []
-        # Else the first recordings would take what was freed, and the process would not grow.
+        # Otherwise the first recordings would reuse freed memory, and the process would not grow.
         give_back()
 
     def __repr__(self) -> str:
@@ -34,40 +34,40 @@ class ReplayCache:
 
     @property
     def held_mb(self) -> int:
-        """What the recordings take."""
+        """The memory that the recordings take."""
         return len(self._replays) * self.step_mb
 
     def record(self) -> None:
-        """Keep one more recording. Raises MemoryError beyond the cap."""
+        """Store one more recording. Raises MemoryError beyond the cap."""
         needed_mb = self.held_mb + self.step_mb
         if needed_mb > self.cap_mb:
             raise MemoryError(f"replay cache needs {needed_mb} MB, the cap is {self.cap_mb} MB")
-        # Not zeros: those the system would hand out without using any memory. And made where other
-        # threads may run, or no profiler could see this line.
+        # Not zeros, for which the system would use no memory. And made where other threads can run:
+        # otherwise no profiler could see this line.
         self._replays.append(os.urandom(self.step_mb * 2**20))
         self.most_mb = needed_mb
 
     def clear(self) -> None:
-        """Forget all recordings."""
+        """Delete all recordings."""
         self._replays.clear()
         give_back()
 
 
 def give_back() -> None:
-    """Give the system what this process has freed: glibc may keep it for what comes next."""
+    """Return freed memory to the system: glibc may keep it for later use."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda kept: None)
         trim(ctypes.c_size_t(0))
 
 
 async def record_replays(cap_mb: int, gauge: ProcessGauge) -> None:
-    """Record until memory ends, in steps, so that other requests are served meanwhile.
+    """Record until memory runs out, in steps, so that other requests are served meanwhile.
 
-    Raises MemoryError at the cap; nothing stays behind.
+    Raises MemoryError at the cap, and frees everything.
     """
     scope = sentry_sdk.get_isolation_scope()
     scope.set_level("fatal")
-    # Memory runs out wherever the next byte is wanted: by stack trace it would be many issues.
+    # Memory may run out at any allocation: grouped by stack trace it would be many issues.
     scope.fingerprint = ["game-engine", "out-of-memory"]
     cache = ReplayCache(cap_mb)
     start_rss_mb = peak_rss_mb = gauge.rss_mb

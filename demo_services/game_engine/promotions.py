@@ -1,6 +1,6 @@
-"""Three promotions on trial, on a server of their own: each fails for some players.
+"""Three promotions on trial, on a separate server: each fails for some players.
 
-They are no debug routes and no crash type leads here: nobody is to know beforehand what breaks.
+They are neither debug routes nor crash types, so that nobody knows beforehand what breaks.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ LOOK_UP_S = 0.01
 
 log = logging.getLogger("demo_services.promotions")
 log.setLevel(logging.INFO)
-# What it says of failures, Sentry's integration for Tornado has captured already.
+# Sentry's Tornado integration has already captured the failures that it logs.
 failures = log.getChild("failures")
 ignore_logger(failures.name)
 
 
 class Promotion(Protocol):
-    """What a player asks for, with all that it depends on."""
+    """A player's request, with everything that it depends on."""
 
     @property
     def player(self) -> str:
-        """Who asks."""
+        """The player who asks."""
 
     def facts(self) -> tuple[str, ...]:
-        """Return what the log says about it, a line each."""
+        """Return the facts for the log, a line each."""
 
     def coins(self) -> int | Decimal:
         """Return what the player gets."""
@@ -52,10 +52,10 @@ PROMOTIONS: dict[str, type[Promotion]] = {
 
 
 class Give(tornado.web.RequestHandler):
-    """Gives a player what a promotion is worth."""
+    """Gives a player the coins of a promotion."""
 
     async def post(self, name: str) -> None:
-        """Take the promotion of that name, its fields in a JSON object."""
+        """Accept the named promotion as a JSON object."""
         promotion = PROMOTIONS[name](**json.loads(self.request.body))
         player = Player(checked_name(promotion.player))
         sentry_sdk.set_user({"id": player.id, "username": player.name})
@@ -70,7 +70,7 @@ class Give(tornado.web.RequestHandler):
 
     @property
     def number(self) -> str:
-        """What the lines of one request have in common."""
+        """The id that all log lines of one request share."""
         return (trace_id() or "")[:6]
 
     def log_exception(
@@ -79,7 +79,7 @@ class Give(tornado.web.RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log the failure in one line, too."""
+        """Log the failure as one line, too."""
         super().log_exception(typ, value, tb)
         _, line, function, _ = traceback.extract_tb(tb)[-1]
         kind = typ.__name__ if typ else None

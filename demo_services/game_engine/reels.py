@@ -29,7 +29,7 @@ MAX_PLAYERS = 10_000
 
 @dataclass
 class Spin:
-    """One round: ``stage`` says how far it came."""
+    """One round: ``stage`` says how far it got."""
 
     player: str
     bet: int
@@ -40,11 +40,11 @@ class Spin:
     stage: str = "placed"
 
     def result(self) -> dict[str, Any]:
-        """What the player and the other services are told."""
+        """The result for the player and the other services."""
         return {name: value for name, value in asdict(self).items() if name != "stage"}
 
     def reach(self, stage: str) -> None:
-        """Note how far the spin came; every event from now on carries it."""
+        """Record how far the spin got; every later event has it."""
         self.stage = stage
         sentry_sdk.set_context("spin", asdict(self))
 
@@ -58,7 +58,7 @@ class Reels:
     def seat(self, name: object) -> Player:
         """Return the player of that name, a new one with the start balance if unknown.
 
-        Raises ``Refused`` (422) when the name is none.
+        Raises ``Refused`` (422) when the name is invalid.
         """
         name = checked_name(name)
         player = self._players.setdefault(name, Player(name))
@@ -75,7 +75,7 @@ class Reels:
         return player
 
     def lend(self, player: Player, bet: int) -> None:
-        """Give the player what is missing for a bet: debug routes must never run dry."""
+        """Lend the player what is missing for a bet, so that debug routes always work."""
         if player.balance < bet:
             player.balance = START_BALANCE
             sentry_sdk.add_breadcrumb(
@@ -85,9 +85,9 @@ class Reels:
     async def play(
         self, player: Player, bet: int, cashier: Cashier, pays: "Pays | None" = None
     ) -> Spin:
-        """Play one round and return it, settled; ``pays`` says what the reels pay.
+        """Play one round and return it settled; ``pays`` computes what the reels pay.
 
-        Raises ``Refused`` when the cashier does not take the bet, or does not pay the win.
+        Raises ``Refused`` when the cashier does not charge the bet or does not pay the win.
         """
         spin = Spin(player.name, bet)
         logger.info(

@@ -26,13 +26,13 @@ def pay_open_bets(reels: list[str], open_bets: dict[str, int]) -> int:
         won = is_won(name, reels)
         if won:
             paid += stake * ODDS[name]
-        # A bet that is settled is closed.
+        # A settled bet is closed.
         del open_bets[name]
     return paid
 
 
 def is_won(name: str, reels: list[str]) -> bool:
-    """Say whether the reels win that side bet."""
+    """Return whether the reels win that side bet."""
     kinds = len(set(reels))
     if name == "first-is-cherry":
         return reels[0] == "cherry"

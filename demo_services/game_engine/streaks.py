@@ -1,4 +1,4 @@
-"""The payout of release 1.1.0, with the bug that was released with it."""
+"""The payout of release 1.1.0, with the bug that came with it."""
 
 import sentry_sdk
 from sentry_sdk.types import Event, Hint
@@ -12,12 +12,12 @@ def pay_streaks(player: Player, reels: list[str]) -> int:
     """Return what the reels pay per unit of the bet: twice as much in a streak of wins."""
     pays = multiplier(reels)
     streaks = {player.name: 1 if pays else 0}
-    # Kept by name, looked up by id.
+    # Stored by name, looked up by id.
     return pays * 2 if streaks[player.id] > 1 else pays
 
 
 def report_release(version: str) -> None:
-    """Let the events of this request carry another release of the service.
+    """Give the events of this request another release of the service.
 
     In production a new release is a new process, and its SDK has the release from the start.
     """

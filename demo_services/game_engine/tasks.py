@@ -1,4 +1,4 @@
-"""What is done after a spin, concurrently, and how each way of doing it can fail."""
+"""Concurrent work after a spin, and how each way of doing it can fail."""
 
 import asyncio
 
@@ -21,16 +21,16 @@ async def finish_round(spin: Spin) -> None:
 
 
 def forget(spin: Spin) -> None:
-    """Start a task that nobody waits for."""
+    """Start a task that is never awaited."""
     sentry_sdk.add_breadcrumb(category="task", message="leaderboard left to a background task")
     task = asyncio.create_task(publish(spin.player))
-    # The loop itself keeps only a weak reference, and would let the task die.
+    # The loop itself only has a weak reference, so the task could be garbage-collected.
     background.add(task)
     task.add_done_callback(drop)
 
 
 def drop(task: asyncio.Task[None]) -> None:
-    """Let a task go. Its exception is read, or asyncio would log it much later."""
+    """Drop a task. Its exception is read, or asyncio would log it much later."""
     background.discard(task)
     task.exception()
 
@@ -43,7 +43,7 @@ async def publish(player: str) -> None:
 
 
 async def grant_bonus(spin: Spin) -> None:
-    """Ask for a bonus; without an answer in time there is none."""
+    """Ask for a bonus; there is none unless the answer comes in time."""
     with start_span(op="game.bonus", name="ask for a bonus"):
         try:
             await ask_for_bonus(spin.player)
@@ -73,7 +73,7 @@ async def settle(spin: Spin) -> None:
     spin.reach("settling")
     sentry_sdk.add_breadcrumb(category="task", message="settling in three tasks")
     with start_span(op="game.settle", name="settle the round"):
-        # Two fail at once, before the group hears of the first; the third it cancels.
+        # Two fail at once, before the group notices the first; it cancels the third.
         async with asyncio.TaskGroup() as group:
             group.create_task(credit_win(spin))
             group.create_task(share_jackpot(spin))

@@ -1,4 +1,4 @@
-"""Work done off the event loop, in a thread of its own and in a pool."""
+"""Work done off the event loop, in a separate thread and in a pool."""
 
 import asyncio
 import statistics
@@ -14,8 +14,8 @@ from demo_services.trace import start_span
 async def report_round(spin: Spin) -> None:
     """Audit the spin in a thread, then compute statistics in a pool.
 
-    Only the pool's failure comes back to the caller: it raises StatisticsError. The thread's
-    is seen by nobody but Sentry.
+    Only the pool's failure reaches the caller: it raises StatisticsError. Only Sentry sees the
+    thread's failure.
     """
     spin.reach("auditing")
     await audit_in_thread(spin)
@@ -33,7 +33,7 @@ async def audit_in_thread(spin: Spin) -> None:
 
 def audit(spin: Spin) -> None:
     """Find the spin in the audit log."""
-    # Threads start with a copy of the scope: this tag stays in here.
+    # Threads start with a copy of the scope: this tag stays inside.
     sentry_sdk.set_tag("thread.name", threading.current_thread().name)
     audit_log = ["0f3a", "1b77", "2c08"]
     position = audit_log.index(spin.spin_id)
@@ -48,7 +48,7 @@ async def average_in_pool(spin: Spin) -> float:
 
 
 def average_win(player: str) -> float:
-    """Return the average of the wins that are on record."""
+    """Return the average of the recorded wins."""
     wins_on_record: dict[str, list[int]] = {"grace": [10, 0, 50]}
     wins = wins_on_record.get(f"{player}, today", [])
     with start_span(op="game.statistics", name="average win"):

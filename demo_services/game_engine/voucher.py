@@ -8,7 +8,7 @@ FEES = {"Lyon 3": "0.50", "Trier 1": "0.50", "York 2": "0.45", "Cork 1": "0.50"}
 
 @dataclass(frozen=True)
 class Voucher:
-    """A voucher; its amounts are text, as they came from the till."""
+    """A voucher; its amounts are text, as the till sent them."""
 
     player: str
     shop: str
@@ -17,7 +17,7 @@ class Voucher:
     limit: str | None
 
     def facts(self) -> tuple[str, ...]:
-        """Return what the log says about it, a line each."""
+        """Return the facts for the log, a line each."""
         return (
             f"sold in {self.shop}",
             f"language of the till: {self.language}",
@@ -25,7 +25,7 @@ class Voucher:
         )
 
     def coins(self) -> Decimal:
-        """Return what it is worth, after the fee."""
+        """Return its value after the fee."""
         texts = {
             "value": self.value,
             "fee": FEES.get(self.shop, ""),

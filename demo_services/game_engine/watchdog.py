@@ -1,4 +1,4 @@
-"""Cuts code that holds the event loop for too long."""
+"""Interrupts code that blocks the event loop for too long."""
 
 import ctypes
 import threading
@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class WatchdogTimeout(Exception):
-    """Raised in the middle of whatever line runs when the time is up."""
+    """Raised in the middle of whichever line runs when the time is up."""
 
     def __init__(self, message: str = "the time is up") -> None:
         super().__init__(message)
@@ -21,12 +21,12 @@ class Watchdog:
         with Watchdog(seconds=1):
             work()
 
-    The exception comes up between two bytecodes of the guarded thread: Python code is cut
-    wherever it is, a single long C call only when it returns. Nothing is raised once the block
-    has ended. See https://docs.python.org/3/c-api/threads.html#c.PyThreadState_SetAsyncExc
+    The exception is raised between two bytecodes of the guarded thread: Python code is interrupted
+    anywhere, a single long C call only when it returns. Nothing is raised once the block has
+    ended. See https://docs.python.org/3/c-api/threads.html#c.PyThreadState_SetAsyncExc
 
-    Guard a call, not a loop: in Python 3.13 the jump back to the start of a loop belongs to no
-    ``with`` or ``try`` around it, and an exception that comes up there is missed by both.
+    Guard a call, not a loop: in Python 3.13 the jump back to the start of a loop is outside any
+    ``with`` or ``try`` around it, and neither catches an exception that is raised there.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class Watchdog:
 
     def __enter__(self) -> "Watchdog":
         threading.Thread(target=self._watch, name="game-engine-watchdog", daemon=True).start()
-        # Last: the exception must not come up while the thread is being started.
+        # Last: the exception must not be raised while the thread is starting.
         self._begun.release()
         return self
 
@@ -51,8 +51,8 @@ class Watchdog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Whoever has the lock first decides. An exception set before is taken back, without a
-        # call of Python code on the way that could raise it.
+        # The first to get the lock decides. A pending exception is withdrawn without running any
+        # Python code that could raise it.
         with self._turn:
             self._over = True
             if self._fired and kind is not WatchdogTimeout:
@@ -73,10 +73,10 @@ class Watchdog:
                 self._raise_in(self._guarded, ctypes.py_object(WatchdogTimeout))
 
     def _clear_mark(self) -> None:
-        """Let an exception come up here, so that the interpreter does not look for one for ever.
+        """Raise a pending exception here, so that the interpreter does not check for it forever.
 
-        CPython 3.11 forgets that one is to be raised only when it is. Until then no function
-        begins that is traced, as by a debugger: the interpreter looks again and again.
+        CPython 3.11 only clears the pending mark when the exception is raised. Until then no traced
+        function can start, as under a debugger: the interpreter keeps checking.
         """
         with suppress(WatchdogTimeout):
             self._raise_in(self._guarded, ctypes.py_object(WatchdogTimeout))

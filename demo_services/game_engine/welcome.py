@@ -18,7 +18,7 @@ class Welcome:
     invited_by: str | None
 
     def facts(self) -> tuple[str, ...]:
-        """Return what the log says about it, a line each."""
+        """Return the facts for the log, a line each."""
         return (
             f"level {self.level}",
             f"days in a row: {self.days}",

@@ -128,7 +128,7 @@ def make_app(settings: Settings) -> FastAPI:
 
 
 async def answer_failure(request: Request, error: Exception) -> JSONResponse:
-    """Answer a failure of the gateway itself; Sentry has it by now, and uvicorn logs it."""
+    """Answer a failure of the gateway itself; Sentry already has it, and uvicorn logs it."""
     return JSONResponse(
         {
             "error": "internal-error",

@@ -28,7 +28,7 @@ async def health(client: httpx.AsyncClient, settings: Settings) -> dict[str, Any
 
 
 async def state(client: httpx.AsyncClient, url: str | None, service: Service) -> dict[str, Any]:
-    """Return what a service says of itself, or why it says nothing."""
+    """Return a service's own health report, or why there is none."""
     if url is None:
         return {"status": "down", "detail": f"{service.name} does not run here"}
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Passing requests on to the services behind the gateway."""
+"""Forwards requests to the services behind the gateway."""
 
 import asyncio
 import math
@@ -31,16 +31,16 @@ HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
-# How long the caller waits, in milliseconds; passed on, for the service to know it too.
+# How long the caller waits, in milliseconds; also forwarded to the service.
 DEADLINE_HEADER = "X-Deadline-Ms"
 WHOLE_MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 def make_client() -> httpx.AsyncClient:
-    """Return the client for calls to other services; they must be bounded by ``asyncio.timeout``.
+    """Return the client for calls to other services; bound them with ``asyncio.timeout``.
 
-    Connections are not kept: the next request on one that its server closed would be lost.
+    Connections are not kept: a request on one that its server has closed would be lost.
     """
     return httpx.AsyncClient(limits=ONE_REQUEST, timeout=None, trust_env=False)  # noqa: S113
 
@@ -48,11 +48,11 @@ def make_client() -> httpx.AsyncClient:
 async def forward(
     request: Request, target: Target, client: httpx.AsyncClient, settings: Settings
 ) -> Response:
-    """Send the request to its target and return the answer as it came.
+    """Send the request to its target and return the answer unchanged.
 
-    A service that cannot be reached becomes a 502, one that is late a 504. Both are reported to
-    Sentry as handled, one issue per service: the caller gets an answer, but somebody has to look.
-    An error that the service answers itself is passed on and not reported again.
+    An unreachable service becomes a 502, a late one a 504. Both are reported to Sentry as handled,
+    one issue per service: the caller gets an answer, but someone has to look into it.
+    An error that the service itself answers is forwarded and not reported again.
     Raises ``Refused``: 413 for a body over 1 MiB, 503 for a service that does not run here.
     """
     if target.service.name not in settings.upstreams:
@@ -72,7 +72,7 @@ async def forward(
 
 
 def caller_deadline_s(request: Request) -> float:
-    """Return how long the caller says it waits, in seconds; for ever when it does not say."""
+    """Return how long the caller says it waits, in seconds; infinite when it does not say."""
     text = request.headers.get(DEADLINE_HEADER, "")
     return int(text) / 1000 if WHOLE_MILLISECONDS.fullmatch(text) else math.inf
 
@@ -94,7 +94,7 @@ async def exchange(
     client: httpx.AsyncClient,
     settings: Settings,
 ) -> Response:
-    """Make the call, and read the answer before the deadline is over."""
+    """Make the call, and read the answer within the deadline."""
     query = request.scope["query_string"].decode("latin-1")
     path = f"{target.path}?{query}" if query else target.path
     upstream = client.build_request(
@@ -102,7 +102,7 @@ async def exchange(
         settings.upstreams[target.service.name] + path,
         headers=end_to_end(request.headers.raw, {"host", "content-length", "expect"}),
         content=body,
-        # httpx would re-encode the URL; this is what goes over the wire.
+        # httpx would re-encode the URL; this one is sent unchanged.
         extensions={"target": path.encode("latin-1")},
     )
     answer = await client.send(upstream, stream=True)
@@ -118,7 +118,7 @@ async def exchange(
 
 
 def end_to_end(headers: Headers, without: set[str]) -> list[tuple[bytes, bytes]]:
-    """Return the headers that are meant for the other end, not for the next hop."""
+    """Return the headers for the other end, not those for the next hop."""
     headers = [(name.lower(), value) for name, value in headers]
     dropped = HOP_BY_HOP | without
     for name, value in headers:
@@ -154,7 +154,7 @@ def report_late(service: Service, error: TimeoutError) -> None:
 
 
 def failure(status: int, error: str, service: Service, what: str) -> JSONResponse:
-    """Answer for a service that does not."""
+    """Answer in place of a failed service."""
     return JSONResponse(
         {
             "error": error,

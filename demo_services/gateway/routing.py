@@ -10,15 +10,15 @@ from demo_services.trace import start_span
 
 @dataclass(frozen=True)
 class Instance:
-    """One running copy of a service; a draining one takes no new players."""
+    """One running copy of a service; a draining one accepts no new players."""
 
     url: str
     draining: bool
 
 
 def choose_instance(service: str, player_id: str, url: str) -> Instance:
-    """Return the instance that serves this player, the same one each time."""
-    # The only one there is drains before an upgrade: the case that nobody thought of.
+    """Return the instance that serves this player, always the same one."""
+    # The only instance is draining before an upgrade: the case that nobody thought of.
     instances = [Instance(url, draining=True)]
     sentry_sdk.add_breadcrumb(
         category="routing",
@@ -30,8 +30,8 @@ def choose_instance(service: str, player_id: str, url: str) -> Instance:
 
 
 def pick(instances: list[Instance], player_id: str) -> Instance:
-    """Spread the players over the instances that take them."""
+    """Spread the players over the instances that accept them."""
     available = [instance for instance in instances if not instance.draining]
-    # A player stays with one instance, as long as the instances are the same.
+    # A player stays with one instance while the instances do not change.
     slot = zlib.crc32(player_id.encode()) % len(available)
     return available[slot]

@@ -1,7 +1,7 @@
-"""Where a request goes: the service, and the path on it.
+"""The target of a request: the service, and the path on it.
 
-Works on the path as it was sent, percent-encoding included, because decoding it first and
-encoding it again would change what it means.
+Works on the path as sent, including its percent-encoding, because decoding and encoding it again
+would change its meaning.
 """
 
 import re
@@ -23,7 +23,7 @@ class Target:
     path: str
 
 
-# The work that a player waits for.
+# The routes that players wait for.
 SPIN = Target(GAME_ENGINE, f"{WORK}/spin")
 
 
@@ -46,10 +46,10 @@ def find_target(raw_path: str) -> Target:
 
 
 def literal(segment: str) -> str:
-    """Return the segment such that nothing on the way takes it for ``.`` or ``..``.
+    """Return the segment encoded so that no hop treats it as ``.`` or ``..``.
 
-    HTTP clients and servers may resolve those, in any encoding, and so leave the part of the
-    service that was asked for. Encoded twice they are names of nothing: the service answers 404.
+    HTTP clients and servers may resolve those in any encoding, and so leave the requested part of
+    the service. Encoded twice they name nothing: the service answers 404.
     """
     pieces = re.split(r"[/\\]", unquote(segment))
     if not {".", ".."} & set(pieces):

@@ -1,4 +1,4 @@
-"""What passes through the gateway: a line for each answer, how long it took, how many wait."""
+"""The gateway's traffic: logs and times each answer, and counts waiting requests."""
 
 import time
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from demo_services.gateway.target import Target
 
 
 class Traffic:
-    """Counts the requests that wait for a service behind the gateway."""
+    """Counts the requests that are waiting for a service behind the gateway."""
 
     def __init__(self) -> None:
         self._in_flight = 0
 
     @contextmanager
     def in_flight(self, target: Target) -> Iterator[None]:
-        """Count a request for as long as the block runs."""
+        """Count a request while the block runs."""
         self._in_flight += 1
         sentry_sdk.metrics.gauge(
             "gateway.requests_in_flight",
@@ -33,7 +33,7 @@ class Traffic:
 
 
 def log_answer(request: Request, target: Target, response: Response, began: float) -> None:
-    """Log the answer to a request that began then, by ``time.perf_counter()``, and time it."""
+    """Log and time the answer to a request; ``began`` is its ``time.perf_counter()``."""
     took_ms = round((time.perf_counter() - began) * 1000, 1)
     logger.info(
         "{method} {path} answered with {status}",
@@ -42,7 +42,7 @@ def log_answer(request: Request, target: Target, response: Response, began: floa
         status=response.status_code,
         attributes={"upstream": target.service.name, "duration_ms": took_ms},
     )
-    # Not by path: a caller can make up any number of them.
+    # Not by path: a caller can invent any number of paths.
     sentry_sdk.metrics.distribution(
         "gateway.answer_time",
         took_ms,

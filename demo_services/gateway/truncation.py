@@ -1,4 +1,4 @@
-"""Half an answer, as from a buffer that is too small: it cannot be read, and reports nothing."""
+"""Half an answer, as from too small a buffer: it cannot be parsed, and reports nothing."""
 
 from fastapi import Response
 
@@ -6,7 +6,7 @@ TRUNCATES = "gateway-truncates"
 
 
 def truncated(response: Response) -> Response:
-    """Return the first half of an answer; its length is right, so it looks complete."""
+    """Return the first half of an answer, with matching length, so that it looks complete."""
     half = bytes(response.body)[: len(response.body) // 2]
     cut = Response(half, response.status_code)
     own = (b"content-length", str(len(half)).encode())

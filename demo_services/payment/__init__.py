@@ -1,7 +1,7 @@
 """The payment service (Express on Node.js): charges bets, pays wins, and breaks in eight ways.
 
-It is written in JavaScript; this is what the Python side needs to know of it. It runs alone too,
-in this folder: ``npm ci && SENTRY_DSN=... npm start``.
+It is written in JavaScript; this is what the Python side needs to know about it. It also runs
+alone, in this folder: ``npm ci && SENTRY_DSN=... npm start``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What was decided about a service, as repairs are: its events say so for a while."""
+"""Decisions about a service, such as repairs: its events include them for a while."""
 
 import time
 from collections.abc import Mapping
@@ -10,32 +10,32 @@ import sentry_sdk
 from demo_services.faults.order import checked_seconds, out_of_bounds
 
 TAG = "remediation"
-# What Sentry takes as the value of a tag, and such decisions as a person reads in a row.
+# Sentry's limit for the value of a tag, and as many decisions as a person reads at once.
 MAX_CHARS = 200
 KEPT = 10
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided, when, and until when events tell of it; in seconds since the epoch."""
+    """A decision, its time, and until when events include it; in seconds since the epoch."""
 
     text: str
     at: float
     until: float
 
     def state(self) -> dict[str, Any]:
-        """Return what is told about it."""
+        """Return its state for a response."""
         return {"decision": self.text, "at": self.at, "until": self.until}
 
 
 class Decisions:
-    """The decisions of the last minutes. There are none at first, and events are as ever."""
+    """The decisions of the last minutes. At first there are none, and events are unchanged."""
 
     def __init__(self) -> None:
         self._noted: list[Decision] = []
 
     def note(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Note the ``decision`` in a request's body for ``seconds``; return its state.
+        """Record the ``decision`` in a request's body for ``seconds``; return its state.
 
         Raises ``Refused`` (422) out of bounds.
         """
@@ -48,16 +48,16 @@ class Decisions:
         return decision.state()
 
     def clear(self) -> list[dict[str, Any]]:
-        """Forget all; return the states of those that events told of."""
+        """Delete all; return the states of the current ones."""
         cleared, self._noted = self._current(), []
         return [decision.state() for decision in cleared]
 
     def states(self) -> list[dict[str, Any]]:
-        """Return the states of those that events tell of, the latest last."""
+        """Return the states of the current ones, latest last."""
         return [decision.state() for decision in self._current()]
 
     def describe(self) -> None:
-        """Give the events of this request the latest as a tag, and each as a breadcrumb."""
+        """Add the latest to the events of this request as a tag, and all as breadcrumbs."""
         if not self._noted:
             return
         current = self._noted = self._current()

@@ -1,4 +1,4 @@
-"""The routes of repairs, for services that are built with FastAPI."""
+"""The routes for repairs, for the FastAPI services."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from demo_services.services import Service
 
 
 def make_decisions_router(service: Service, decisions: Decisions) -> APIRouter:
-    """Return the routes below the service's debug base, where the guard is in front of them."""
+    """Return the routes below the service's debug base, which the guard protects."""
     router = APIRouter(prefix=service.debug_base)
 
     @router.get("/decisions")
@@ -30,7 +30,7 @@ def make_decisions_router(service: Service, decisions: Decisions) -> APIRouter:
 
 
 def make_shedding_router(service: Service, shedding: Shedding) -> APIRouter:
-    """Return the routes below the service's debug base, where the guard is in front of them."""
+    """Return the routes below the service's debug base, which the guard protects."""
     router = APIRouter(prefix=service.debug_base)
 
     @router.get("/shedding")

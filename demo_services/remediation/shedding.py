@@ -1,4 +1,4 @@
-"""Load that is turned away on purpose, so that the rest is served."""
+"""Load shedding: refuses some requests on purpose, so that the rest is served."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ RETRY_S = 5
 
 
 class Shedding:
-    """Refuses a share of the requests until its time is up. It refuses none at first."""
+    """Refuses a share of the requests until its time is up. At first it refuses none."""
 
     def __init__(self) -> None:
         self._share = 0.0
@@ -36,12 +36,12 @@ class Shedding:
         return self.state()
 
     def clear(self) -> dict[str, Any]:
-        """Refuse no more; return the state before."""
+        """Stop refusing; return the previous state."""
         before, self._until = self.state(), 0.0
         return before
 
     def state(self) -> dict[str, Any]:
-        """Return what is told about it; ``until`` is in seconds since the epoch."""
+        """Return its state for a response; ``until`` is in seconds since the epoch."""
         is_on = self._until > time.time()
         return {
             "share": self._share if is_on else 0.0,
@@ -50,7 +50,7 @@ class Shedding:
         }
 
     def admit(self) -> None:
-        """Raise ``Refused`` (503) when this request is turned away."""
+        """Raise ``Refused`` (503) when this request is shed."""
         if self._until <= time.time():
             return
         if is_hit(0, FLAG, trace_id() or "", self._share):

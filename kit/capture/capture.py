@@ -1,4 +1,4 @@
-"""What one project captured since a block of code began, and assertions about it."""
+"""What one project sent since a block of code began, and assertions about it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from kit.reading.payload import truncate
 from kit.words import count_noun
 
 DEADLINE_S = 10.0
-# Once an event is there that is not the expected one.
+# After an event arrived that is not the expected one.
 SETTLE_S = 1.0
 FLUSH_S = 5.0
 MAX_LEAKS = 10
@@ -36,16 +36,16 @@ Enough = Callable[[list[StoredItem]], bool]
 
 
 class NotAsExpected(ActionableError, AssertionError):
-    """What was captured is not what was expected; the message says what is, and where."""
+    """What was captured is not as expected; the message says what differs, and where."""
 
 
 class Capture:
-    """What the project called ``project`` sends from now on, from whatever process.
+    """What the project called ``project`` sends from now on, from any process.
 
-    As a context manager it counts from the beginning of the block. What is read inside of the
-    block or after it is all that has arrived until then: an app in another process may still send
-    when the block is over. Every reading first flushes the SDK of this process, if there is one.
-    ``timeout`` is how long ``event``, ``trace`` and ``expect`` wait, in seconds.
+    As a context manager it starts with the block. Inside or after the block you read all that has
+    arrived so far: an app in another process may still send when the block is over. Every read
+    first flushes the SDK of this process, if there is one. ``timeout`` is how long ``event``,
+    ``trace`` and ``expect`` wait, in seconds.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Capture:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # What the block reported is sent now, even if nothing is read before the program ends.
+        # Send what the block reported now, even if nothing is read before the program ends.
         flush_this_process()
 
     def __repr__(self) -> str:
@@ -77,17 +77,17 @@ class Capture:
 
     @property
     def event(self) -> Event:
-        """The first error event; waits for it. Raises NotAsExpected when none arrives."""
+        """The first error event; waits for it. Raises NotAsExpected if none arrives."""
         __tracebackhide__ = True
         return self.wait_for_events(1)[0]
 
     @property
     def events(self) -> list[Event]:
-        """The error events that have arrived, the first one first; does not wait."""
+        """The error events that have arrived, oldest first; does not wait."""
         return _events(self.items("event"))
 
     def wait_for_events(self, count: int) -> list[Event]:
-        """Return the first ``count`` error events. Raises NotAsExpected when fewer arrive."""
+        """Return the first ``count`` error events. Raises NotAsExpected if fewer arrive."""
         __tracebackhide__ = True
         items = self._collect(lambda items: len(_events(items)) >= count)
         events = _events(items)
@@ -96,7 +96,7 @@ class Capture:
         return events[:count]
 
     def items(self, type: str | None = None) -> list[StoredItem]:
-        """Return the items that have arrived, of one type if given, the first one first.
+        """Return the items that have arrived, of one type if given, oldest first.
 
         The types are those of the protocol, such as ``span``, ``log``, ``session`` and
         ``check_in``. Does not wait.
@@ -107,9 +107,9 @@ class Capture:
     def wait_for(
         self, type: str, is_wanted: Callable[[StoredItem], bool] = lambda item: True
     ) -> StoredItem:
-        """Return the first item of a type, or the first of them that is wanted; waits for it.
+        """Return the first item of a type, or the first for which ``is_wanted``; waits for it.
 
-        Raises NotAsExpected when none arrives.
+        Raises NotAsExpected if none arrives.
         """
         __tracebackhide__ = True
         items = self._collect(lambda items: any(i.type == type and is_wanted(i) for i in items))
@@ -123,9 +123,9 @@ class Capture:
 
     @property
     def trace(self) -> Trace:
-        """The spans of the trace of the first error event, or without one of the first trace.
+        """The trace of the first error event, or without an event the first trace.
 
-        Waits for the span of a whole request. Raises NotAsExpected when none arrives.
+        Waits for the span of a whole request. Raises NotAsExpected if none arrives.
         """
         __tracebackhide__ = True
         items = self._collect(lambda items: _traced(items) is not None)
@@ -140,7 +140,7 @@ class Capture:
 
     @property
     def logs(self) -> list[LogEntry]:
-        """The structured logs that have arrived, of all traces, the earliest first."""
+        """The structured logs that have arrived, of all traces, earliest first."""
         items = self.items("log")
         traces = sorted({trace_id for item in items for trace_id in item.trace_ids})
         logs = [entry for trace_id in traces for entry in read_logs(items, trace_id)]
@@ -148,9 +148,9 @@ class Capture:
 
     @property
     def simulated_issues(self) -> list[list[Event]]:
-        """The error events that have arrived, grouped as Sentry documents that it groups them.
+        """The error events that have arrived, grouped by the rules that Sentry documents.
 
-        Simulated: Sentry's servers are not asked.
+        Simulated: no Sentry server is involved.
         """
         issues: dict[tuple[str, ...], list[Event]] = {}
         for event in self.events:
@@ -178,10 +178,10 @@ class Capture:
     ) -> Event:
         """Return the first error event that is as expected; waits for it. Raises NotAsExpected.
 
-        ``type`` is that of the exception raised last, or a list of those of the whole chain, that
-        one first. Of ``user``, ``tags`` and ``contexts`` only the entries that are given count.
+        ``type`` is that of the last exception raised, or a list of the types of the whole chain,
+        that one first. Of ``user``, ``tags`` and ``contexts`` only the given entries are compared.
         ``breadcrumbs`` are texts that must be in breadcrumbs in this order. ``fingerprint`` is as
-        it was sent. ``values`` are by JMESPath, such as ``request.method``. A text may be a
+        it was sent. ``values`` are by JMESPath, such as ``request.method``. Each text may be a
         compiled regular expression instead.
         """
         __tracebackhide__ = True
@@ -208,9 +208,9 @@ class Capture:
         return event
 
     def assert_issues(self, count: int) -> None:
-        """Check that the error events that have arrived become so many issues.
+        """Check that the error events that have arrived become ``count`` issues.
 
-        Simulated: Sentry's servers are not asked. Raises NotAsExpected with each issue, and why its
+        Simulated: no Sentry server is involved. Raises NotAsExpected with each issue, and why its
         events are one.
         """
         __tracebackhide__ = True
@@ -229,16 +229,16 @@ class Capture:
             )
 
     def assert_no_secret(self, *secrets: str) -> None:
-        """Check that no byte that arrived gives a secret away, in whatever item.
+        """Check that nothing that arrived contains a secret, in any item.
 
-        It is looked for as it is, and as JSON, URLs, HTML and base64 write it. Waits until
-        something has arrived, for in nothing there is no secret; of another process first
+        It looks for plain text, and for the encodings of JSON, URLs, HTML and base64. Waits until
+        something has arrived, since an empty result proves nothing; for another process, first
         ``expect`` what it reports. Raises NotAsExpected with each place, ValueError without a
         secret to look for.
         """
         __tracebackhide__ = True
         if not secrets:
-            raise ValueError("Give the secrets that were planted: assert_no_secret(card_number).")
+            raise ValueError("Pass the secrets that were planted: assert_no_secret(card_number).")
         items = self._collect(bool)
         if not items:
             raise self._too_few(items, 1)
@@ -248,30 +248,30 @@ class Capture:
             raise NotAsExpected("\n".join(_leak_lines(leaks)))
 
     def assert_nothing_reported(self, *, settle: float | None = None) -> None:
-        """Check that no error event was sent, such as for a request that is the caller's mistake.
+        """Check that no error event was sent, for example for a mistake of the caller.
 
-        The SDK of this process is flushed first: what it has reported has arrived then, and there
-        is nothing to wait for. Of another process nobody knows whether it will still send: say in
-        ``settle`` how many seconds to wait for that. Raises NotAsExpected.
+        The SDK of this process is flushed first, so all that it reported has arrived, and there is
+        nothing to wait for. Another process may still send: pass the seconds to wait for that as
+        ``settle``. Raises NotAsExpected.
         """
         __tracebackhide__ = True
         if settle is None and not has_reporting_client(self.dsn):
             raise NotAsExpected(
-                f"No Sentry client of this process reports to {self.project}, so that it reported "
-                f"nothing proves nothing. Call sentry_sdk.init(dsn={self.dsn!r}) first. If the app "
-                "is another process, say how long to wait for what it may send: "
+                f"No Sentry client of this process reports to {self.project}, so its silence "
+                f"proves nothing. Call sentry_sdk.init(dsn={self.dsn!r}) first. If the app is "
+                "another process, say how long to wait for its events: "
                 "assert_nothing_reported(settle=1.0)."
             )
         items = self._collect(lambda items: bool(_events(items)), timeout=settle or 0.0)
         if _events(items):
             raise NotAsExpected(
-                f"{self.project} was to report nothing. Arrived: {describe_arrivals(items)}."
+                f"{self.project} should report nothing. Arrived: {describe_arrivals(items)}."
             )
 
     # Waiting
 
     def _begin(self) -> None:
-        # What was reported before belongs to before.
+        # What was reported before must not count.
         flush_this_process()
         last = self._store.items(limit=1)
         self._after = last[0].id if last else 0
@@ -282,9 +282,9 @@ class Capture:
     def _collect(
         self, enough: Enough, settle: float | None = None, *, timeout: float | None = None
     ) -> list[StoredItem]:
-        """Return what has arrived, once it is ``enough`` or the time is over, the first one first.
+        """Return what has arrived, oldest first, once it is ``enough`` or the time is over.
 
-        With ``settle`` the time is over so many seconds after an error event is there, too.
+        With ``settle`` the time is also over that many seconds after an error event arrived.
         """
         flush_this_process()
         end = time.monotonic() + (self._timeout if timeout is None else timeout)
@@ -298,19 +298,19 @@ class Capture:
                 except TimeoutError:
                     # Another process that shares the file may have stored it.
                     return self._stored()
-                # Some may be stored and to come.
+                # Some may be both stored and still in the queue.
                 if item.project == self.project and item.id not in {each.id for each in items}:
                     items.append(item)
         return items
 
     def _too_few(self, items: list[StoredItem], count: int) -> NotAsExpected:
-        wanted = "error event" if count == 1 else f"{count} error events"
+        wanted = "No error event" if count == 1 else f"Fewer than {count} error events"
         others = [i for i in _since(self._store, self._after, None) if i.project != self.project]
         why = explain_silence(self.project, self.dsn, items, others)
         return NotAsExpected(
             "\n".join(
                 [
-                    f"No {wanted} of {self.project} arrived within {self._timeout:g} s. Arrived: "
+                    f"{wanted} of {self.project} arrived within {self._timeout:g} s. Arrived: "
                     f"{describe_arrivals(items)}.",
                     *(f"  • {line}" for line in why),
                 ]
@@ -319,12 +319,12 @@ class Capture:
 
 
 def flush_this_process() -> None:
-    """Let the Sentry client of this process, as seen from here, send what it holds."""
+    """Flush the Sentry client of this process, as seen from here."""
     sentry_sdk.flush(timeout=FLUSH_S)
 
 
 def _since(store: Store, after: int, project: str | None) -> list[StoredItem]:
-    """Return the items with higher ids than ``after``, the first one first."""
+    """Return the items with higher ids than ``after``, oldest first."""
     limit = FIRST_READ
     while True:
         found = store.items(project=project, limit=limit)
@@ -364,7 +364,7 @@ def _as_demanded(items: Sequence[StoredItem], demands: Mapping[str, Any]) -> Eve
 
 
 def _unlike(items: Sequence[StoredItem], demands: Mapping[str, Any]) -> NotAsExpected:
-    """Say what differs in the event that is nearest."""
+    """Say what differs in the most similar event."""
     events = _events(items)
     nearest = min(events, key=lambda event: len(find_mismatches(event, demands)))
     others = [_title(event) for event in events if event is not nearest]
@@ -373,7 +373,7 @@ def _unlike(items: Sequence[StoredItem], demands: Mapping[str, Any]) -> NotAsExp
         *(f"  • {mismatch}" for mismatch in find_mismatches(nearest, demands)),
     ]
     if others:
-        told.append(f"Less like it: {', '.join(others[:5])}{', …' if others[5:] else ''}.")
+        told.append(f"Less similar: {', '.join(others[:5])}{', …' if others[5:] else ''}.")
     return NotAsExpected("\n".join(told))
 
 
@@ -388,4 +388,4 @@ def _leak_lines(leaks: Mapping[str, Sequence[Any]]) -> Iterator[str]:
             yield from (f"  • {leak}" for leak in found[:MAX_LEAKS])
             if more := found[MAX_LEAKS:]:
                 yield f"  • and in {count_noun(len(more), 'more place')}"
-    yield f"Keep it in with data_collection or before_send: {SENSITIVE_DATA}"
+    yield f"Filter it with data_collection or before_send: {SENSITIVE_DATA}"

@@ -1,4 +1,4 @@
-"""What an error event has to be, field by field, and what differs where it is not."""
+"""What an error event must contain, field by field, and how it differs if it does not."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ Check = Callable[[Raw, Any], Iterator["Mismatch"]]
 
 
 class Mismatch(NamedTuple):
-    """A field that is not as expected: where it is in the event, what was expected, what is there.
+    """A field that is not as expected: its path in the event, the expected and the found value.
 
-    A part of the event that is not there at all is None.
+    ``found`` is None if the event does not have that part.
     """
 
     path: str
@@ -43,8 +43,8 @@ class Mismatch(NamedTuple):
 def find_mismatches(event: Raw, demands: Mapping[str, Any]) -> list[Mismatch]:
     """Return what differs between an event and ``demands``, by the names in ``CHECKS``.
 
-    Any other name is that of a plain field, such as ``level``. An expected value may be anything
-    that can be compared, or a compiled regular expression, which is searched for.
+    Any other name is a plain field, such as ``level``. An expected value may be anything that can
+    be compared, or a compiled regular expression to search for.
     """
     return [
         mismatch
@@ -72,7 +72,7 @@ def _check_field(name: str) -> Check:
 
 
 def _check_type(event: Raw, expected: Any) -> Iterator[Mismatch]:
-    """Compare the exception raised last; with several, all of them, that one first."""
+    """Compare the last exception raised; given several types, the whole chain, that one first."""
     types = exception_types(event)
     if isinstance(expected, list | tuple):
         yield from _compare("exception.values[].type, the last first", list(expected), types)
@@ -149,7 +149,7 @@ CHECKS: Mapping[str, Check] = {
     "breadcrumbs": _check_breadcrumbs,
     "values": _check_values,
 }
-"""The names of what can be demanded that are not simply those of fields."""
+"""The names that can be demanded and are not plain fields."""
 
 
 def _as_line(value: Any) -> str:

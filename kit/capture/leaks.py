@@ -1,4 +1,4 @@
-"""Whether a secret is in what was sent, in any of the usual encodings, and where."""
+"""Finds where a secret is in what was sent, in any of the usual encodings."""
 
 import base64
 import html
@@ -13,15 +13,15 @@ from kit.reading.items import item_noun
 from kit.reading.payload import as_text, escape_bidi, get_path, leaves, truncate
 from kit.views.difference import jmespath_of
 
-# What is shorter stands in many texts by chance.
+# Shorter text occurs by chance.
 MIN_ENCODED = 8
 SHOWN_CHARACTERS = 4
 
-_PLAIN = "as it is"
+_PLAIN = "as plain text"
 
 
 class Leak(NamedTuple):
-    """Where a secret is: the item, the path in it, and how it is written there."""
+    """Where a secret is: the item, the path in it, and the encoding."""
 
     item: str
     path: str
@@ -32,15 +32,15 @@ class Leak(NamedTuple):
 
 
 def masked(secret: str) -> str:
-    """Return a secret so that a log may hold it."""
+    """Return a secret shortened, so that it may be logged."""
     shown = secret[:SHOWN_CHARACTERS] if len(secret) > 2 * SHOWN_CHARACTERS else ""
     return f"“{shown}…” ({len(secret)} characters)"
 
 
 def find_leaks(bodies: Iterable[bytes], secret: str) -> list[Leak]:
-    """Return where a secret is in envelopes, each place once. Raises ValueError for an empty one.
+    """Return each place of a secret in envelopes, once. Raises ValueError for an empty secret.
 
-    All bytes are searched, whatever the items are; the path is found afterwards.
+    All bytes are searched, whatever the item types; the path is found afterwards.
     """
     forms = secret_forms(secret)
     found = (leak for body in bodies for leak in _leaks_of(body, forms))
@@ -48,9 +48,9 @@ def find_leaks(bodies: Iterable[bytes], secret: str) -> list[Leak]:
 
 
 def secret_forms(secret: str) -> dict[str, str]:
-    """Return how a secret may be written, each with the name of the encoding; itself first."""
+    """Return all encoded forms of a secret, with the name of the encoding; itself first."""
     if not secret.strip():
-        raise ValueError("An empty text is in everything: give the secret that was planted.")
+        raise ValueError("An empty text is in everything: pass the secret that was planted.")
     forms = {secret: _PLAIN}
     for encoding, text in _encoded(secret):
         forms.setdefault(text, encoding)
@@ -60,11 +60,11 @@ def secret_forms(secret: str) -> dict[str, str]:
 def _encoded(secret: str) -> Iterator[tuple[str, str]]:
     bare = re.sub(r"[\s-]", "", secret)
     if len(bare) >= MIN_ENCODED:
-        yield "without its blanks and hyphens", bare
-        yield "with hyphens for blanks", secret.replace(" ", "-")
+        yield "without spaces and hyphens", bare
+        yield "with hyphens for spaces", secret.replace(" ", "-")
     for once in _in_json(secret):
         yield "JSON-escaped", once
-        # JSON text within JSON, such as a body that was kept as it came.
+        # JSON text within JSON, such as a body that was kept as text.
         yield from (("JSON-escaped twice", twice) for twice in _in_json(once))
     for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield "URL-encoded", quoted
@@ -81,7 +81,7 @@ def _in_json(text: str) -> Iterator[str]:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """Yield what is the same whatever stands before and after, as ``user:`` before a password."""
+    """Yield what is the same whatever comes before and after, such as ``user:`` and a password."""
     for before in range(3):
         start, end = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -113,7 +113,7 @@ def _leaks_in_items(body: bytes, forms: Mapping[str, str]) -> Iterator[Leak]:
 
 def _leaks_in_value(name: str, value: Any, forms: Mapping[str, str]) -> Iterator[Leak]:
     for path in leaves(value):
-        # The keys, too: a value that became one is as readable there.
+        # The keys, too: a value that became a key is as readable there.
         text = f"{as_text(get_path(value, path))}\n{' '.join(map(str, path))}"
         for form, encoding in forms.items():
             if form in text:

@@ -24,7 +24,7 @@ def has_reporting_client(dsn: str) -> bool:
 
 
 def describe_arrivals(items: Iterable[StoredItem]) -> str:
-    """Return what arrived: error events by name, all else by type and number."""
+    """Return what arrived: error events by name, other items by type and number."""
     items = list(items)
     events = [truncate(headline(i.payload).title, MAX_TITLE) for i in items if i.type == "event"]
     others = Counter(item.type for item in items if item.type != "event")
@@ -46,20 +46,20 @@ def explain_silence(
     yield from _other_projects(elsewhere)
     yield from _client_facts(sentry_sdk.get_client(), dsn)
     yield (
-        f"If the program is a process of its own: does it have this DSN of {project}, {dsn}? Did "
-        "it call sentry_sdk.flush() before it was killed? Are sample_rate and before_send such "
-        "that the event may leave?"
+        f"If the program is a separate process: does it have this DSN of {project}, {dsn}? Did it "
+        "call sentry_sdk.flush() before it was killed? Do sample_rate and before_send let the "
+        "event through?"
     )
     yield (
-        "Was the error reported at all? One that your code caught is not, unless it calls "
-        "capture_exception(); nor is one that the framework turned into an answer below 500."
+        "Was the error reported at all? An error that your code caught is not, unless it calls "
+        "capture_exception(); nor is one that the framework turned into a response below 500."
     )
 
 
 def _drops(arrived: Iterable[StoredItem]) -> Iterator[str]:
     for telemetry in count_telemetry(arrived).values():
         for reason, count in telemetry.reasons().items():
-            meaning = REASONS.get(reason, "a reason of the SDK's own")
+            meaning = REASONS.get(reason, "a reason that is not documented here")
             yield f"The SDK reports that it dropped {count_noun(count, 'error')}: {meaning}."
 
 
@@ -67,20 +67,20 @@ def _other_projects(elsewhere: Iterable[StoredItem]) -> Iterator[str]:
     events = Counter(item.project for item in elsewhere if item.type == "event")
     for project, count in events.items():
         yield (
-            f"Meanwhile {count_noun(count, 'error event')} arrived in the project {project}: did "
-            "the program get another DSN?"
+            f"Meanwhile {count_noun(count, 'error event')} arrived in the project {project}: does "
+            "the program have another DSN?"
         )
 
 
 def _client_facts(client: BaseClient, dsn: str) -> Iterator[str]:
     if not client.is_active():
         yield (
-            "In this process no Sentry client is active: sentry_sdk.init() was not called, or not "
-            "since the test that called it before."
+            "No Sentry client is active in this process: sentry_sdk.init() was not called, or only "
+            "in an earlier test."
         )
     elif client.dsn != dsn:
         sends = "has no DSN" if client.dsn is None else "sends elsewhere"
-        yield f"The Sentry client of this process {sends}. Give init() this DSN: {dsn}"
+        yield f"The Sentry client of this process {sends}. Pass this DSN to init(): {dsn}"
     else:
         yield "The Sentry client of this process has this DSN, and was flushed."
         yield from _option_facts(client)
@@ -91,4 +91,4 @@ def _option_facts(client: BaseClient) -> Iterator[str]:
     if isinstance(rate, int | float) and rate < 1:
         yield f"Its sample_rate is {rate:g}: the other errors are dropped."
     if client.options.get("before_send") is not None:
-        yield "It has a before_send: an event for which that returns None is dropped."
+        yield "It has a before_send: an event for which it returns None is dropped."

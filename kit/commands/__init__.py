@@ -1,4 +1,4 @@
-"""The ``workshop`` command: one module per subcommand that does more than call another room.
+"""The ``workshop`` command: a module for each subcommand that does more than call other packages.
 
 May import everything in kit; nothing imports it.
 """

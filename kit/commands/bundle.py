@@ -1,4 +1,4 @@
-"""An offline class: the workshop and all that it needs in one folder, with an installer."""
+"""An offline class: the workshop and everything it needs in one folder, with an installer."""
 
 import json
 import re
@@ -23,9 +23,9 @@ INSTALLER = "install.py"
 
 
 def targets(platforms: Sequence[str], pythons: Sequence[str]) -> list[Target]:
-    """Return each platform with each Python; this machine and this Python unless given.
+    """Return every combination of platform and Python; by default this machine and this Python.
 
-    Raises BundleError for what the workshop does not run on.
+    Raises BundleError for one that the workshop does not support.
     """
     allowed = SpecifierSet(metadata(PACKAGE)["Requires-Python"])
     for python in pythons:
@@ -35,19 +35,19 @@ def targets(platforms: Sequence[str], pythons: Sequence[str]) -> list[Target]:
     found = [Target(*pair, alike=not platforms and pair[1] == this_python()) for pair in pairs]
     unlike = [each for each in found if not each.alike]
     if strange := [each for each in unlike if each.platform not in BUNDLE_PLATFORMS]:
-        raise BundleError(f"A bundle for {strange[0]} can be made on such a machine only.")
+        raise BundleError(f"A bundle for {strange[0]} can only be made on such a machine.")
     return found
 
 
 def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
     """Make a bundle in ``folder``, which must not exist or be empty.
 
-    ``say`` is given a line per step, ``detail`` what goes on inside one. An interrupted or failed
-    one leaves nothing. Raises BundleError.
+    ``say`` receives a line per step, ``detail`` the progress within it. Leaves nothing behind when
+    it fails or is interrupted. Raises BundleError.
     """
     folder = folder.absolute()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BundleError(f"{folder} is there already. Remove it, or name another folder.")
+        raise BundleError(f"{folder} already exists. Remove it, or name another folder.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
@@ -60,7 +60,7 @@ def make(folder: Path, wanted: Iterable[Target], say: Say, detail: Say) -> None:
                 folder.rmdir()
             made.rename(folder)
     except OSError as error:
-        raise BundleError(f"The bundle cannot be written: {error}.") from error
+        raise BundleError(f"Could not write the bundle: {error}.") from error
 
 
 def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> None:
@@ -75,13 +75,13 @@ def _fill_bundle(made: Path, wanted: list[Target], say: Say, detail: Say) -> Non
             _collect_node_packages(package, made / installer.NODE, platform)
     shutil.copyfile(installer.__file__, made / INSTALLER)
     pairs = [{"platform": target.platform, "python": target.python} for target in wanted]
-    # Last, so that a folder with it has all the rest.
+    # Last: a folder that has it is complete.
     manifest = {"targets": pairs, "files": installer.digests(made)}
     (made / installer.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
+    """Return the total size of a folder's files, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 class WorkshopGroup(click.Group):
-    """Commands whose errors are one line where that says what to do."""
+    """Commands that report an error with a known next step in one line."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the program, also where its output goes to a file or pipe in a legacy encoding."""
+        """Run the program, even when its output goes to a file or pipe in a legacy encoding."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
@@ -56,14 +56,14 @@ def main() -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(jupyter_options: tuple[str, ...]) -> None:
-    """Open JupyterLab on the course; further options go to JupyterLab.
+    """Open the course in JupyterLab; further options go to JupyterLab.
 
-    In a checkout it opens notebooks/ there, otherwise the copy that workshop notebooks makes.
+    In a checkout this opens its notebooks/, elsewhere the copy that workshop notebooks makes.
     """
     course = COURSE if IN_CHECKOUT else _copy_course(None)
     from jupyterlab.labapp import LabApp
 
-    # No question covers the first page, and nothing asks the network for news.
+    # No dialog covers the first page, and nothing fetches news from the network.
     own, others = str(JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [own, others]))
     LabApp.launch_instance(
@@ -73,8 +73,8 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
             *jupyter_options,
         ]
     )
-    # It has ended, and so have its kernels. But now and then its end leaves a thread of AnyIO's
-    # that waits for ever, and Python would wait for that.
+    # JupyterLab and its kernels have ended, but sometimes a thread of AnyIO's still waits forever,
+    # and Python would wait for it.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -83,16 +83,16 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 def notebooks(folder: Path | None) -> None:
-    """Copy the course into FOLDER, or bring the copy there up to date.
+    """Copy the course into FOLDER, or update the copy there.
 
-    What you changed stays, and a newer version of a changed notebook is put beside it; a notebook
-    that you deleted comes back. FOLDER is ./crash-workshop by default, or the copy that you are in.
+    Notebooks that you changed stay, with the newer version beside them; notebooks that you deleted
+    come back. FOLDER is ./crash-workshop by default, or the copy that you are in.
     """
     _copy_course(folder)
 
 
 def _copy_course(folder: Path | None) -> Path:
-    """Make a learner's copy of the course, say so, and return where its notebooks are."""
+    """Copy the course for a learner, report it, and return the folder of its notebooks."""
     from kit.commands.course_copy import copy_course, copy_place
 
     folder = (folder or copy_place()).absolute()
@@ -103,15 +103,15 @@ def _copy_course(folder: Path | None) -> Path:
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--faults", is_flag=True, help="Check the faults on purpose instead.")
+@click.option("--faults", is_flag=True, help="Check the injected faults instead.")
 @click.option("--experiments", is_flag=True, help="Check the chaos experiments instead.")
-@click.option("--all", "everything", is_flag=True, help="Check all of these beside each other.")
+@click.option("--all", "everything", is_flag=True, help="Run all three checks in parallel.")
 def check(as_object: bool, faults: bool, experiments: bool, everything: bool) -> None:
-    """Trigger every crash type and check that all it declares is captured. Exit 1 if not.
+    """Trigger every crash type and check that everything it declares is captured. Exit 1 if not.
 
-    With --faults, inject every fault for a few spins, and check that it hits and that it shows.
-    With --experiments, run every chaos experiment briefly, and compare its verdict. --all does all
-    of it at once, each in a workshop of its own.
+    With --faults, inject every fault for a few spins and check that it hits and that it shows.
+    With --experiments, run every chaos experiment briefly and compare its verdict. --all runs all
+    three at once, each in its own workshop.
     """
     if everything:
         _check_all(as_object=as_object)
@@ -172,7 +172,7 @@ def _check_experiments(*, as_object: bool) -> None:
             checks.check_experiment(workshop, declared)
             for declared in _each(checks.holding_last(), lambda each: each.name, progress)
         ]
-    said = [*checks.experiment_complaints(rows)] or ["All as declared."]
+    said = [*checks.experiment_complaints(rows)] or ["Everything is as declared."]
     found = checks.experiments_as_json(rows)
     _tell(found, [checks.experiments_as_table(rows), *said], as_object=as_object)
 
@@ -183,24 +183,24 @@ def _check_all(*, as_object: bool) -> None:
     from kit.commands.checks import everything as checks
 
     console = Console(stderr=True)
-    with console.status(f"{len(checks.CHECKS)} checks run beside each other …"):
+    with console.status(f"{len(checks.CHECKS)} checks running in parallel …"):
         found = checks.run_checks(
             lambda name, ok: console.print(f"{'✓' if ok else '✗'} {name}"), checks.CHECKS
         )
     rows = sum(map(checks.count_rows, found["checks"].values()))
-    said = [*checks.disagreements(found)] or ["Nothing disagrees."]
+    said = [*checks.disagreements(found)] or ["Everything is as declared."]
     _tell(found, [f"{rows} rows checked.", *said], as_object=as_object)
 
 
 def _each(things: Sequence[T], name: Callable[[T], str], progress: "Status") -> Iterator[T]:
-    """Yield the things; the progress says which of them it is."""
+    """Yield the things, and show in the progress which one is current."""
     for number, thing in enumerate(things, 1):
         progress.update(f"{number} of {len(things)}: {name(thing)}")
         yield thing
 
 
 def _tell(found: Mapping[str, Any], shown: Sequence["Table | str"], *, as_object: bool) -> None:
-    """Print what a check found: as an object, or a table and lines. Exit 1 when it is not ok."""
+    """Print a check's result, as an object or as a table and lines. Exit 1 when it is not ok."""
     if as_object:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -221,10 +221,10 @@ def _show(shown: Sequence["Table | str"]) -> None:
 
 @main.command()
 def prepare() -> None:
-    """Install all that comes from npm, so that no start has to wait for it.
+    """Install everything that comes from npm, so that no start has to wait for it.
 
-    It goes to the folder that WORKSHOP_CACHE names: one of the users' own, or one that all of them
-    may read.
+    It goes to the folder that WORKSHOP_CACHE names: your own, or a shared one that all users can
+    read.
     """
     from kit.commands.npm_packages import NPM_PACKAGES
     from kit.hosting import node
@@ -241,9 +241,9 @@ def prepare() -> None:
 @main.command()
 @click.argument("project", default="my-app")
 def serve(project: str) -> None:
-    """Run the services in the foreground, for curl or a frontend or program of your own.
+    """Run the services in the foreground, for curl, your own frontend or your program.
 
-    A program of your own reports as PROJECT, by default my-app.
+    Your program reports as PROJECT, by default my-app.
     """
     from kit.commands.snippets import snippets
     from kit.workshop import Workshop
@@ -251,12 +251,12 @@ def serve(project: str) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with Workshop.start(report=click.echo) as workshop:
-        click.echo(f"\nA program of your own reports here, as {project}. Lines to paste:")
+        click.echo(f"\nYour program can report here, as {project}. Lines to paste:")
         click.echo("\n".join(snippets(workshop.dsn(project))))
-        click.echo(f"\nDebug routes want the header  X-Debug-Token: {workshop.token}")
+        click.echo(f"\nDebug routes require the header  X-Debug-Token: {workshop.token}")
         click.echo("Press Ctrl-C to stop.")
         try:
-            # With a time-out, because on Windows a bare wait cannot be interrupted.
+            # With a timeout, because on Windows a bare wait cannot be interrupted.
             while not ended.wait(1.0):
                 pass
         except KeyboardInterrupt:
@@ -266,9 +266,9 @@ def serve(project: str) -> None:
 @main.command()
 @click.argument("project")
 def dsn(project: str) -> None:
-    """Print the DSN with which a program of your own reports as PROJECT.
+    """Print the DSN with which your program reports as PROJECT.
 
-    It is the same at each start, as long as the port in it is free.
+    It stays the same across starts while its port is free.
     """
     from kit.system.dsn import find_dsn
 
@@ -277,7 +277,7 @@ def dsn(project: str) -> None:
     click.echo(address)
     if not answers:
         click.echo(
-            f"No workshop runs on {home}, so nothing answers there yet. Run Workshop.start() in a "
+            f"No workshop runs on {home}, so nothing listens there yet. Run Workshop.start() in a "
             "notebook, or workshop serve.",
             err=True,
         )
@@ -285,7 +285,7 @@ def dsn(project: str) -> None:
 
 @main.command()
 def mcp() -> None:
-    """Let an agent read what was captured, over stdio (Model Context Protocol); changes nothing."""
+    """Let an agent read what was captured, over stdio (Model Context Protocol); read-only."""
     try:
         from kit.commands.mcp_server import make_server
     except ModuleNotFoundError as error:
@@ -301,9 +301,9 @@ def mcp() -> None:
 
 
 @main.command()
-@click.option("--token", "with_token", is_flag=True, help="Show what debug routes want, too.")
+@click.option("--token", "with_token", is_flag=True, help="Show the debug routes' token, too.")
 def status(with_token: bool) -> None:
-    """List the workshops that run on this folder. Exit 1 if none does."""
+    """List the workshops that run on this folder. Exit 1 if there are none."""
     from kit.system.dsn import dsn_lines
     from kit.system.status import find_running
 
@@ -320,7 +320,7 @@ def status(with_token: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what this machine has, what is missing, and how to get it. Exit 1 if anything is."""
+    """Check this machine: what is there, what is missing, how to get it. Exit 1 if anything is."""
     from kit.commands.doctor import examine_machine
 
     missing = 0
@@ -334,10 +334,10 @@ def doctor() -> None:
 
 @main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--reset", is_flag=True, help="Forget which exercises were solved; asks first.")
+@click.option("--reset", is_flag=True, help="Reset all exercises to not tried; asks first.")
 @click.option("--yes", is_flag=True, help="With --reset: do not ask.")
 def progress(as_object: bool, reset: bool, yes: bool) -> None:
-    """Say which exercises were solved in this workshop folder."""
+    """Show which exercises were solved in this workshop folder."""
     from rich.console import Console
 
     from kit.course.exercises import EXERCISES
@@ -359,7 +359,7 @@ def progress(as_object: bool, reset: bool, yes: bool) -> None:
 def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
     question = (
         f"Reset {count_noun(solved, 'solved exercise')} and all attempts in {journal.path}? "
-        "This cannot be undone. What you wrote in the notebooks stays."
+        "This cannot be undone. Your notebooks stay as they are."
     )
     if not sure:
         click.confirm(question, abort=True)
@@ -367,18 +367,18 @@ def _reset_progress(journal: "Journal", solved: int, *, sure: bool) -> None:
         journal.reset()
     except OSError as error:
         raise click.ClickException(
-            f"Could not reset progress: {error}. Delete {journal.path} yourself."
+            f"Could not reset progress: {error}. Delete {journal.path} by hand."
         ) from error
     click.echo("Progress reset. All exercises count as not tried.")
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--stored", is_flag=True, help="Show events that are stored already; fire nothing.")
+@click.option("--stored", is_flag=True, help="Use events that are already stored; trigger nothing.")
 def patterns(folder: Path, stored: bool) -> None:
     """Write the library of error patterns into FOLDER, as web pages.
 
-    Every crash type and fault that leaves an event is fired once, so that its page shows one.
+    Every crash type and fault that leaves an event is triggered once, so that its page shows one.
     """
     from contextlib import closing
 
@@ -416,17 +416,17 @@ def _write_patterns(folder: Path, recordings: "Recordings") -> None:
     "platforms",
     multiple=True,
     type=click.Choice(list(BUNDLE_PLATFORMS)),
-    help="A kind of machine to install on; again for another.  [default: this one]",
+    help="A platform to install on; repeat for more.  [default: this one]",
 )
 @click.option(
     "--python",
     "pythons",
     multiple=True,
     metavar="X.Y",
-    help="A Python to install with; again for another.  [default: this one]",
+    help="A Python to install with; repeat for more.  [default: this one]",
 )
 def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -> None:
-    """Put all that a class without a network needs into FOLDER, with an install.py."""
+    """Put everything an offline class needs into FOLDER, with an install.py."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -442,7 +442,7 @@ def bundle(folder: Path, platforms: tuple[str, ...], pythons: tuple[str, ...]) -
         wanted = bundles.targets(platforms, pythons)
         bundles.make(folder, wanted, say, lambda line: spinner.update(escape(line[:70])))
     click.echo(
-        f"{folder}: {bundles.folder_bytes(folder) / 1e6:.0f} MB. Copy it to each machine; there run"
+        f"{folder}: {bundles.folder_bytes(folder) / 1e6:.0f} MB. Copy it to each machine, and run"
     )
     click.echo(f"\n    python {folder.name}/{bundles.INSTALLER}")
 
@@ -457,10 +457,10 @@ def unpack(archive: Path) -> None:
 
     package = package_in(archive)
     if package is None:
-        raise click.ClickException(f"{archive} is no archive of a bundle. Take one of its folder.")
+        raise click.ClickException(f"{archive} is not an archive from a bundle. Name one that is.")
     try:
         node.unpack_packages(package, node.find_node(), archive, click.echo)
-    except (ServerError, OSError) as error:  # what is no archive is an OSError too
+    except (ServerError, OSError) as error:  # not an archive: an OSError too
         raise click.ClickException(str(error)) from error
 
 

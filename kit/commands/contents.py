@@ -1,4 +1,4 @@
-"""The files of the course, as the JupyterLab of ``workshop lab`` reads and saves them."""
+"""How the JupyterLab of ``workshop lab`` reads and saves the files of the course."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ Model = dict[str, Any]
 
 
 class CourseContents(AsyncLargeFileManager):
-    """Gives each notebook the ``language_info`` of this Python, and saves none of it.
+    """Gives each notebook the ``language_info`` of this Python, and never saves it.
 
-    JupyterLab writes what the kernel says of its language into the notebook. Where the file says
-    something else, an older Python for instance, the notebook counts as changed as soon as it is
-    opened, and is saved by itself.
+    JupyterLab writes the kernel's language information into the notebook. If the file differs,
+    because of an older Python for instance, opening the notebook marks it as changed, and it is
+    saved automatically.
     """
 
     async def get(self, path: str, *given: Any, **options: Any) -> Model:
@@ -33,7 +33,7 @@ class CourseContents(AsyncLargeFileManager):
 
 
 def _language_info(model: Model) -> Model | None:
-    """Return what a notebook in Python says of its language, to be changed."""
+    """Return the ``language_info`` of a Python notebook, to be modified."""
     if model.get("type") != "notebook" or not model.get("content"):
         return None
     info: Model | None = model["content"].get("metadata", {}).get("language_info")

@@ -1,4 +1,4 @@
-"""Examines the machine: what it has, what is missing, and how to get that."""
+"""Examines the machine: what is there, what is missing, and how to get it."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ NEEDED_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was examined; ``remedy`` says what to do when it is not ``ok``."""
+    """The result for one requirement; ``remedy`` says what to do when it is not ``ok``."""
 
     ok: bool
     what: str
@@ -62,12 +62,12 @@ def _writable(folder: Path, variable: str) -> Diagnosis:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            # On a full disk an empty file can still be made.
+            # An empty file can be created even on a full disk.
             file.write(bytes(NEEDED_BYTES))
     except OSError as error:
-        remedy = f"free some disk space there, or set {variable} to a folder of yours"
+        remedy = f"free some disk space there, or set {variable} to a folder of your own"
         return Diagnosis(False, f"{folder}: {error}", remedy)
-    return Diagnosis(True, f"{folder} can be written to")
+    return Diagnosis(True, f"{folder} is writable")
 
 
 def _database() -> Diagnosis:
@@ -103,8 +103,8 @@ def _packages_state(modules: Path, missing: list[str]) -> str:
     if not missing:
         return f"in {modules}"
     if modules.is_dir():
-        return f"not complete, without {missing[0]}: the next use repairs them over the network"
-    return "not yet: the first use needs a network"
+        return f"incomplete, {missing[0]} is missing: the next use downloads them again"
+    return "not installed yet: the first use downloads them"
 
 
 def _ports() -> Iterator[Diagnosis]:

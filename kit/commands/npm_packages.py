@@ -1,4 +1,4 @@
-"""What is installed from npm: the folder of each package.json, with the lock file beside it."""
+"""The npm packages to install: the folder of each package.json and its lock file."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ NPM_PACKAGES = {package.name: package for package in (payment.HOME, PAGE)}
 
 
 def archive_name(package: Path, platform: str) -> str:
-    """Return the name of the archive of a bundle that holds what a package needs."""
+    """Return the name of the bundle archive with the dependencies of a package."""
     return f"{package.name}-{platform}.zip"
 
 
 def package_in(archive: Path) -> Path | None:
-    """Return whose needs an archive of a bundle holds, by its name."""
+    """Return the package whose dependencies a bundle archive has, judging by its name."""
     return NPM_PACKAGES.get(archive.name.partition("-")[0])

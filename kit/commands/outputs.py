@@ -1,14 +1,14 @@
-"""What running a notebook leaves in its file, which is the instructor's and not the course's.
+"""Strips what running a notebook left in its file: that is the instructor's, not the course's.
 
-The build of the wheel runs this file by its path, where nothing is installed yet: it needs Python's
-own library alone.
+The wheel build runs this file by path before anything is installed, so it may only use the
+standard library.
 """
 
 import json
 
 
 def strip_outputs(notebook: str) -> str:
-    """Return the text of a notebook without what running it left, as nbstripout writes it."""
+    """Return a notebook's text without outputs and the like, as nbstripout writes it."""
     content = json.loads(notebook)
     content["metadata"].pop("widgets", None)
     for cell in content["cells"]:

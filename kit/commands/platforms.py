@@ -1,11 +1,11 @@
-"""The kinds of machine that a bundle can be made for on any other."""
+"""The platforms that a bundle can be made for on any other."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class Platform(NamedTuple):
-    """A kind of machine, in the words of pip, of Python's markers, and of npm."""
+    """A platform as pip, Python's environment markers and npm name it."""
 
     tags: tuple[str, ...]
     markers: dict[str, str]
@@ -13,7 +13,7 @@ class Platform(NamedTuple):
 
 
 def _linux(machine: str, cpu: str) -> Platform:
-    # What Linux of 2018 and later has; pip wants each older one named.
+    # Linux from 2018 on; pip needs every older glibc listed, too.
     glibc = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]
     tags = (*glibc, f"manylinux2014_{machine}", f"manylinux1_{machine}", f"linux_{machine}")
     return Platform(
@@ -51,10 +51,10 @@ BUNDLE_PLATFORMS = {
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of machine to install on, and its Python, for example 3.12.
+    """A platform to install on, and its Python, for example 3.12.
 
-    ``alike`` says that it is this very machine, or one alike: what is published as source alone is
-    built here then. For all others, only what is published ready to install will do.
+    ``alike`` says that it matches this machine: packages that are only published as source are
+    built here then. Any other target needs wheels.
     """
 
     platform: str
@@ -65,7 +65,7 @@ class Target:
         return f"Python {self.python} on {self.platform}"
 
     def environment(self) -> dict[str, str]:
-        """Return what the markers of requirements are about, as it is there."""
+        """Return the values that requirement markers have on the target."""
         return {
             **BUNDLE_PLATFORMS[self.platform].markers,
             "python_version": self.python,

@@ -1,11 +1,11 @@
-"""Lines to paste, with which a program of one's own reports to the workshop."""
+"""Lines to paste so that your own program reports to the workshop."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-# By heading. JSON's strings are those of Python, JavaScript and most other languages as well.
+# By heading. JSON's string literals are valid in Python, JavaScript and most other languages.
 _LINES = {
-    "any SDK reads it": "export SENTRY_DSN={dsn}",
+    "any SDK": "export SENTRY_DSN={dsn}",
     "Python": 'import sentry_sdk; sentry_sdk.init(dsn="{dsn}", traces_sample_rate=1.0)',
     "JavaScript": 'Sentry.init({{ dsn: "{dsn}", tracesSampleRate: 1 }});',
     "without a DSN": "export SENTRY_SPOTLIGHT={site}/stream",
@@ -13,14 +13,14 @@ _LINES = {
         """printf '{{}}\\n{{"type":"event"}}\\n{{"message":"Hello"}}\\n' | """
         "curl --data-binary @- '{site}/api/{number}/envelope/?sentry_key={key}'"
     ),
-    "a container": "docker run --network=host -e SENTRY_DSN={dsn} ...",
+    "container": "docker run --network=host -e SENTRY_DSN={dsn} ...",
 }
 
 
 def snippets(dsn: str) -> Iterator[str]:
-    """Yield lines to paste for a DSN, each below what it is for.
+    """Yield lines to paste for a DSN, each with a heading.
 
-    A container reaches this machine's loopback only in the machine's own network.
+    A container reaches this machine's loopback only with --network=host.
     """
     parts = urlsplit(dsn)
     values = {

@@ -1,4 +1,4 @@
-"""The packages of a bundle as wheels: the workshop itself, and all that it needs."""
+"""The packages of a bundle as wheels: the workshop itself and everything it needs."""
 
 import base64
 import hashlib
@@ -24,23 +24,23 @@ from kit.commands.platforms import BUNDLE_PLATFORMS, Target
 from kit.home import COURSE, IN_CHECKOUT
 
 PACKAGE = "crash-workshop"
-# It installs the others, where there may be none.
+# It installs the others; the machine may have none.
 PIP = "pip"
 MAX_ROUNDS = 30
 NO_NETWORK = re.compile("after connection broken by|ReadTimeoutError")
 NO_TRUST = "confirming the ssl certificate"
-# What an installation adds to the files of a wheel, beside compiled files and scripts.
+# Files that an installation adds to those of a wheel, apart from compiled files and scripts.
 ADDED = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 Say = Callable[[str], None]
 
 
 class BundleError(ActionableError):
-    """Why there is no bundle, and what to do."""
+    """The bundle cannot be made; the message says why and what to do."""
 
 
 class _PipError(BundleError):
-    """Why pip cannot get packages; others than those that were asked for may do."""
+    """pip cannot download the requested packages; other versions may do."""
 
 
 def make_workshop_wheel(folder: Path, detail: Say) -> Path:
@@ -53,7 +53,7 @@ def make_workshop_wheel(folder: Path, detail: Say) -> Path:
 
 
 def _repack(installed: Distribution, folder: Path) -> Path:
-    """Make the wheel again that a package was installed from; it must be of Python alone."""
+    """Rebuild the wheel that a package was installed from; it must be pure Python."""
     wheel = folder / f"{installed.name.replace('-', '_')}-{installed.version}-py3-none-any.whl"
     record = []
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -70,9 +70,9 @@ def _repack(installed: Distribution, folder: Path) -> Path:
 
 
 def collect_packages(workshop: Path, target: Target, wheels: Path, detail: Say) -> None:
-    """Put all that the wheel of the workshop needs on ``target`` into a folder, and pip.
+    """Download everything that the workshop's wheel needs on ``target`` into a folder, and pip.
 
-    Raises BundleError, and OSError.
+    Raises BundleError and OSError.
     """
     if target.alike:
         _pip(["wheel", "--wheel-dir", str(wheels), str(workshop), PIP], detail)
@@ -85,10 +85,10 @@ def collect_packages(workshop: Path, target: Target, wheels: Path, detail: Say) 
 
 
 class _Closure:
-    """Which packages another machine needs, as far as the metadata of those at hand tells.
+    """The packages that another machine needs, according to the metadata of those downloaded.
 
-    pip reads the markers of requirements ("on Windows, also colorama") for the machine that it runs
-    on, also when it downloads for another: https://github.com/pypa/pip/issues/11664
+    pip evaluates requirement markers ("on Windows, also colorama") for the machine it runs on, even
+    when it downloads for another: https://github.com/pypa/pip/issues/11664
     """
 
     def __init__(self, workshop: Distribution, target: Target) -> None:
@@ -96,7 +96,7 @@ class _Closure:
         self._environment = target.environment()
 
     def needs(self, found: Mapping[str, Distribution]) -> dict[str, SpecifierSet]:
-        """Return the versions that will do of each package, by its normalized name."""
+        """Return the acceptable versions of each package, by normalized name."""
         needs: dict[str, SpecifierSet] = {}
         done: set[tuple[str, str]] = set()
         pending = [("", each) for each in self._roots]
@@ -114,7 +114,7 @@ class _Closure:
 
 
 def _download(closure: _Closure, target: Target, folder: Path, detail: Say) -> None:
-    """Download packages until those that are there need no other."""
+    """Download packages until no dependency is missing."""
     for _ in range(MAX_ROUNDS):
         wheels = {wheel: _metadata(wheel) for wheel in folder.glob("*.whl")}
         found = {str(canonicalize_name(each.name)): each for each in wheels.values()}
@@ -132,18 +132,18 @@ def _download(closure: _Closure, target: Target, folder: Path, detail: Say) -> N
         missing = {name: needs[name] for name in sorted(needs.keys() - fit)}
         _download_missing(missing, target, folder, detail)
     raise BundleError(
-        f"No set of packages fits {target}. Pin their versions in a file, set PIP_CONSTRAINT to "
-        "it, and try again."
+        f"Found no compatible set of packages for {target}. Pin their versions in a file, set "
+        "PIP_CONSTRAINT to it, and try again."
     )
 
 
 def _download_missing(
     missing: Mapping[str, SpecifierSet], target: Target, folder: Path, detail: Say
 ) -> None:
-    """Download packages in the versions that are installed here, as far as they are to be had.
+    """Download packages in the versions that are installed here, where available.
 
-    Those are known to work together. One of them may be too new for a Python there, or not what
-    ``PIP_CONSTRAINT`` says.
+    Those are known to work together. One of them may be too new for the target's Python, or
+    excluded by ``PIP_CONSTRAINT``.
     """
     wanted = {name: _as_installed(name, versions) for name, versions in missing.items()}
     while True:
@@ -162,7 +162,7 @@ def _download_missing(
 
 
 def _as_installed(name: str, versions: SpecifierSet) -> str:
-    """Return the requirement of the version that is installed here, if that will do."""
+    """Return a requirement for the version that is installed here, if it is acceptable."""
     try:
         installed = installed_version(name)
     except PackageNotFoundError:
@@ -186,7 +186,7 @@ def _download_for(target: Target, wanted: Iterable[str], folder: Path, detail: S
 
 
 def _pip(arguments: list[str], detail: Say) -> None:
-    """Run pip, handing on what it prints. Raises BundleError with its reason."""
+    """Run pip and forward its output. Raises BundleError with the reason of a failure."""
     last: deque[str] = deque(maxlen=500)
     options = ["--progress-bar=off", "--disable-pip-version-check", "--no-input"]
     with subprocess.Popen(  # noqa: S603 - it is pip
@@ -214,12 +214,12 @@ def _explain_pip_failure(printed: Iterable[str]) -> BundleError:
     lines = list(printed)
     if any(NO_TRUST in line for line in lines):
         return BundleError(
-            "pip does not trust this network. Set PIP_CERT to the file of the network's own "
-            "certificate, and try again."
+            "pip does not trust this network. Set PIP_CERT to the network's own certificate file, "
+            "and try again."
         )
     if any(NO_NETWORK.search(line) for line in lines):
         return BundleError(
-            "No network: a bundle is made from pip's and npm's registries. Connect, try again."
+            "No network: a bundle needs the registries of pip and npm. Connect and try again."
         )
     if any("No module named pip" in line for line in lines):
         return BundleError(
@@ -227,8 +227,8 @@ def _explain_pip_failure(printed: Iterable[str]) -> BundleError:
         )
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     unavailable = [" ".join(pair) for pair in pairwise(lines) if "no matching dist" in pair[0]]
-    detail = (unavailable or errors or lines[-1:] or ["it said nothing"])[0]
-    # No addresses: an address of a registry may hold a password.
+    detail = (unavailable or errors or lines[-1:] or ["it printed nothing"])[0]
+    # Without URLs: the URL of a registry may contain a password.
     return _PipError(
         f"pip cannot get all packages: {re.sub(r'[a-z+]+://[^ ]+', '…', detail)[:400]}"
     )

@@ -1,4 +1,4 @@
-"""The course: its notebooks, its exercises, and which of them a learner has solved.
+"""The course: its notebooks, its exercises, and the learner's progress.
 
-May import every room but ``commands``; ``kit.workshop`` hands it to notebooks.
+May import every package except ``commands``; ``kit.workshop`` provides it to notebooks.
 """

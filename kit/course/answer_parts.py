@@ -1,4 +1,4 @@
-"""An answer of several parts: each that is missing, wrong or nearly right is named."""
+"""Answers of several parts: names each part that is missing, wrong or nearly right."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -6,13 +6,13 @@ from typing import Any
 
 from kit.course.exercise import NotTried, Wrong
 
-# What is done to a text until it is the wanted one, and what that says of it.
+# Repairs that are tried on a text until it is the expected one, each with advice.
 _REPAIRS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("", str),
-    ("leave out the blanks around it", str.strip),
-    ("leave out the quotes inside of the text", lambda text: text.strip("'\"`")),
-    ("give the name alone, without parentheses", lambda text: re.sub(r"\(.*\)$", "", text)),
-    ("give the last part of the name alone", lambda text: re.split(r"[.:/\\]", text)[-1]),
+    ("remove the spaces around it", str.strip),
+    ("remove the quotes inside the text", lambda text: text.strip("'\"`")),
+    ("give only the name, without parentheses", lambda text: re.sub(r"\(.*\)$", "", text)),
+    ("give only the last part of the name", lambda text: re.split(r"[.:/\\]", text)[-1]),
 )
 
 
@@ -41,7 +41,7 @@ def require_choices(answer: Any, names: Iterable[str], choices: Iterable[object]
 
 
 def compare(answer: Any, expected: Mapping[str, Any]) -> None:
-    """Hold a dict of answers against the expected ones. Raises Wrong or NotTried."""
+    """Compare a dict of answers with the expected ones. Raises Wrong or NotTried."""
     parts, problems = _read(answer, list(expected))
     wrong = [
         f"{name!r} is not {given!r}: {near_miss(given, expected[name]) or 'look again'}."
@@ -52,13 +52,13 @@ def compare(answer: Any, expected: Mapping[str, Any]) -> None:
 
 
 def raise_all(problems: Iterable[str]) -> None:
-    """Raise Wrong with a line for each problem, if there is any."""
+    """Raise Wrong with a line for each problem, if there are any."""
     if problems := list(problems):
         raise Wrong("\n".join(problems))
 
 
 def near_miss(given: object, expected: object) -> str:
-    """Say what to change about an answer that is nearly right; empty when it is not near."""
+    """Return what to change about a nearly right answer; empty when it is not close."""
     if isinstance(given, list | tuple | set | frozenset):
         return _near_collection(given, expected)
     if callable(given):
@@ -70,7 +70,7 @@ def near_miss(given: object, expected: object) -> str:
         return _near_text(given, expected)
     bare = given.strip(" '\"").casefold()
     what = "true or false" if isinstance(expected, bool) else "a number"
-    return f"leave out the quotes, it is {what}" if bare == str(expected).casefold() else ""
+    return f"remove the quotes, it is {what}" if bare == str(expected).casefold() else ""
 
 
 def _near_collection(given: Collection[object], expected: object) -> str:
@@ -101,8 +101,8 @@ def _say_spelling(given: str, expected: str) -> list[str]:
     if given == expected:
         return []
     if given.casefold() == expected.casefold():
-        return ["mind upper and lower case"]
-    return ["mind hyphens, underscores and blanks"]
+        return ["check upper and lower case"]
+    return ["check hyphens, underscores and spaces"]
 
 
 def _without_separators(text: str) -> str:
@@ -110,25 +110,25 @@ def _without_separators(text: str) -> str:
 
 
 def _equals(given: object, expected: object) -> bool:
-    # To Python, True is 1.
+    # In Python, True == 1.
     return given == expected and isinstance(given, bool) == isinstance(expected, bool)
 
 
 def _say_choice(name: str, given: object, choices: Iterable[object]) -> str:
     near = next(filter(None, (near_miss(given, choice) for choice in choices)), "")
-    said = f"{name!r} is one of {', '.join(map(repr, choices))}, not {given!r}"
+    said = f"{name!r} must be one of {', '.join(map(repr, choices))}, not {given!r}"
     return f"{said}: {near}." if near else f"{said}."
 
 
 def _read(answer: Any, names: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the parts that were answered, and what is to be said of all others."""
+    """Return the answered parts, and a message about each of the others."""
     if not isinstance(answer, Mapping):
-        raise Wrong(f"check() wants a dict with the keys {', '.join(names)}.")
+        raise Wrong(f"check() needs a dict with the keys {', '.join(names)}.")
     if answer and all(given is ... for given in answer.values()):
         raise NotTried
     parts = {name: answer[name] for name in names if answer.get(name, ...) is not ...}
     problems = [f"{name!r} is still missing." for name in names if name not in parts]
     unknown = [repr(name) for name in answer if name not in names]
     if unknown:
-        problems.append(f"Not asked for: {', '.join(unknown)}. The keys are {', '.join(names)}.")
+        problems.append(f"Unknown keys: {', '.join(unknown)}. The keys are {', '.join(names)}.")
     return parts, problems

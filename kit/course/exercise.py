@@ -12,7 +12,7 @@ from kit.html import render
 class Verdict(Enum):
     """How an answer was judged; the value is the word on the screen."""
 
-    PASS = "Correct"  # noqa: S105 - no password
+    PASS = "Correct"  # noqa: S105 - not a password
     FAIL = "Not yet"
     EXCEPTION = "Your code raised an error"
     UNATTEMPTED = "Not tried yet"
@@ -20,18 +20,18 @@ class Verdict(Enum):
 
 
 class Wrong(Exception):
-    """An answer is wrong; the message helps on without giving the answer away."""
+    """An answer is wrong; the message helps without giving the answer away."""
 
 
 class NotTried(Exception):
-    """An answer is still as it was given out."""
+    """An answer is still unchanged."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A verdict and what explains it, a line for each part that is wrong.
+    """A verdict and its explanation, with a line for each part that is wrong.
 
-    ``remark`` is what else there is to say.
+    ``remark`` is an additional note.
     """
 
     verdict: Verdict
@@ -47,7 +47,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Note:
-    """A hint or a solution, shown when it is asked for; ``usage`` is what to do with it."""
+    """A hint or a solution; ``usage`` says what to do with it."""
 
     title: str
     text: str
@@ -61,16 +61,16 @@ class Note:
         return render("note.html", note=self)
 
 
-# Not the repr of a dataclass: a notebook keeps the repr of what a cell shows, so the solution
-# would be in its file.
+# Without a dataclass's repr: a notebook stores the repr of a cell's result, so the solution would
+# be in its file.
 @dataclass(frozen=True, repr=False)
 class Exercise:
     """A task whose answer is checked.
 
-    ``verify`` is given the answer; it returns a sentence of praise, or raises Wrong or NotTried.
-    The solution is code that binds ``answer_name``, which is what the exercise's cell checks: in
-    place of what that cell binds to the name, it solves the exercise. ``remember`` is given each
-    verdict, and returns what there is to remark on that.
+    ``verify`` receives the answer; it returns a sentence of praise, or raises Wrong or NotTried.
+    The solution is code that binds ``answer_name``, the name that the exercise's cell checks: it
+    solves the exercise when it replaces that cell's binding. ``remember`` receives each verdict and
+    returns a remark.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Exercise:
         return f"<{type(self).__name__} {self.name}>"
 
     def check(self, answer: Any = ...) -> CheckResult:
-        """Judge ``answer``. Dots that were left in it mean that it was not tried yet."""
+        """Judge ``answer``. If it still contains dots, it counts as not tried."""
         result = self._judge(answer)
         return replace(result, remark=self.remember(result.verdict))
 
@@ -95,14 +95,14 @@ class Exercise:
             return CheckResult(Verdict.PASS, self.verify(self._guard(answer)))
         except NotTried:
             return CheckResult(
-                Verdict.UNATTEMPTED, "Replace the dots with your answer, then run again."
+                Verdict.UNATTEMPTED, "Replace the dots with your answer, then run it again."
             )
         except Wrong as wrong:
             return CheckResult(Verdict.FAIL, str(wrong))
         except AnswerError as error:
             return CheckResult(Verdict.EXCEPTION, str(error))
         except Exception as error:
-            # Of settings that hold functions, for example.
+            # From functions inside settings, for example.
             if is_in_answer(error, answer):
                 return CheckResult(Verdict.EXCEPTION, str(as_answer_error(error, answer)))
             return CheckResult(
@@ -112,23 +112,23 @@ class Exercise:
             )
 
     def _guard(self, answer: Any) -> Any:
-        """Return what ``verify`` is given. Raises Wrong or NotTried."""
+        """Return the argument for ``verify``. Raises Wrong or NotTried."""
         if answer is ...:
             raise NotTried
         return answer
 
     def hint(self) -> Note:
-        """Return a nudge in the right direction."""
-        # By name: where two exercises have the same variable, it may be another's.
+        """Return a hint in the right direction."""
+        # With the name: two exercises may use the same variable.
         return Note(f"Hint for {self.name}", self.hint_text)
 
     def solution(self) -> Note:
         """Return code that solves it."""
         return Note(
-            f"One solution of {self.name}",
+            f"A solution for {self.name}",
             self.solution_code,
             is_code=True,
-            usage=f"Paste it over {self._stub} in the notebook, and run that cell and the check.",
+            usage=f"Replace {self._stub} in the notebook with it, then run the cell and the check.",
         )
 
     @property
@@ -140,8 +140,9 @@ class Exercise:
 class FunctionExercise(Exercise):
     """A task whose answer is a function, which is judged by what it returns.
 
-    The function that ``verify`` is given raises NotTried in place of returning dots, Wrong in place
-    of None, unless it ``may_return_none``, and AnswerError in place of what the answer raises.
+    ``verify`` receives a wrapper of the function. The wrapper raises NotTried when the function
+    returns dots, Wrong when it returns None, unless it ``may_return_none``, and AnswerError when it
+    raises.
     """
 
     may_return_none: bool = field(default=False, kw_only=True)
@@ -150,8 +151,8 @@ class FunctionExercise(Exercise):
         answer = super()._guard(answer)
         if not callable(answer):
             raise Wrong(
-                f"check() wants the function itself, not what it returns: "
-                f"check({self.answer_name}), without parentheses behind the name."
+                f"check() needs the function itself, not its result: "
+                f"check({self.answer_name}), without parentheses after the name."
             )
 
         def call(*given: Any) -> Any:
@@ -162,7 +163,7 @@ class FunctionExercise(Exercise):
             if returned is ...:
                 raise NotTried
             if returned is None and not self.may_return_none:
-                raise Wrong("The function returned None: does it end with a return?")
+                raise Wrong("The function returned None: is a return statement missing?")
             return returned
 
         return call

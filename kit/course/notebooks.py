@@ -1,4 +1,4 @@
-"""The notebooks of the course, as they say themselves what they are."""
+"""The notebooks of the course, read from their files."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _EXERCISE = re.compile(r"""\.exercise\(\s*["']([^"']+)["']""")
 class Notebook:
     """A notebook: its file, its title, how many minutes it takes, the names of its exercises.
 
-    ``minutes`` is what its metadata declares as ``workshop.minutes``, None without that.
+    ``minutes`` is ``workshop.minutes`` in its metadata, or None.
     """
 
     path: Path
@@ -27,17 +27,17 @@ class Notebook:
 
     @property
     def name(self) -> str:
-        """The name of its file without the ending, for example 05_validation."""
+        """The name of its file without the suffix, for example 05_validation."""
         return self.path.stem
 
     @property
     def number(self) -> int:
-        """The number that its name begins with."""
+        """The number at the start of its name."""
         return int(self.name[:2])
 
 
 def read_course(folder: Path) -> list[Notebook]:
-    """Return the notebooks in ``folder`` in their order; those that cannot be read are left out."""
+    """Return the notebooks in ``folder`` in order, without unreadable ones."""
     return list(_read(folder))
 
 
@@ -50,7 +50,7 @@ def _read(folder: Path) -> Iterator[Notebook]:
 
 
 def _text(cells: list[Mapping[str, Any]], kind: str) -> str:
-    # A source is a string, or its lines.
+    # A source is a string or a list of lines.
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
 
 

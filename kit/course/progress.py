@@ -1,4 +1,4 @@
-"""What was solved in this workshop folder by exercise, and which drills and days were played."""
+"""The progress in this workshop folder: exercises solved, drills and game days played."""
 
 import json
 import os
@@ -25,7 +25,7 @@ FILE = "progress.jsonl"
 DRILL = "drill"
 GAME_DAY = "game_day"
 _WRITABLE = "Set WORKSHOP_HOME to a folder that you can write to."
-# An answer that was not given is no attempt.
+# A missing answer is not an attempt.
 ATTEMPTS = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXCEPTION})
 
 
@@ -39,28 +39,28 @@ class Attempt:
 
 
 class Journal:
-    """The answers that were checked in a workshop folder, drills and game days: a file of lines.
+    """The checked answers, drills and game days of a workshop folder, in a file of JSON lines.
 
-    Kernels share it without a lock: each line is appended by one write, and a line that cannot be
-    read spoils no other.
+    Kernels share it without a lock: one write appends each line, and a damaged line does not affect
+    others.
     """
 
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
 
     def record(self, exercise: str, verdict: Verdict) -> str:
-        """Remember an attempt. Return why that cannot be done, in one line, or nothing."""
+        """Save an attempt. Return one line that says why that failed, or an empty string."""
         if verdict not in ATTEMPTS:
             return ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return self._save({"exercise": exercise, "verdict": verdict.name, "at": now})
 
     def record_drill(self, result: DrillResult) -> str:
-        """Remember a drill. Return why that cannot be done, in one line, or nothing."""
+        """Save a drill. Return one line that says why that failed, or an empty string."""
         return self._save({DRILL: result.as_json(), "at": result.at})
 
     def record_game_day(self, result: GameResult) -> str:
-        """Remember a game day. Return why that cannot be done, in one line, or nothing."""
+        """Save a game day. Return one line that says why that failed, or an empty string."""
         return self._save({GAME_DAY: result.as_json(), "at": result.at})
 
     def _save(self, line: Mapping[str, Any]) -> str:
@@ -72,25 +72,25 @@ class Journal:
 
     def _append(self, line: str) -> None:
         private_folder(self.path.parent)
-        binary = getattr(os, "O_BINARY", 0)  # Windows would turn a line's end into two bytes
+        binary = getattr(os, "O_BINARY", 0)  # Windows would write a line end as two bytes
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | binary, 0o600)
         try:
-            # It begins with the line's end: what was cut off before it ends there.
+            # Starts with a line end, which terminates a truncated line before it.
             os.write(file, f"\n{line}".encode())
         finally:
             os.close(file)
 
     def read(self) -> tuple[list[Attempt], str]:
-        """Return all attempts in their order, and a line on what could not be read, or nothing."""
+        """Return all attempts in order, and a line about what could not be read, if any."""
         read, remark = self._read()
         return [each for each in read if isinstance(each, Attempt)], remark
 
     def read_drills(self) -> list[DrillResult]:
-        """Return all drills in their order; what cannot be read is left out."""
+        """Return all drills in order, without unreadable ones."""
         return [each for each in self._read()[0] if isinstance(each, DrillResult)]
 
     def read_game_days(self) -> list[GameResult]:
-        """Return all game days in their order; what cannot be read is left out."""
+        """Return all game days in order, without unreadable ones."""
         return [each for each in self._read()[0] if isinstance(each, GameResult)]
 
     def _read(self) -> tuple[list[Attempt | DrillResult | GameResult], str]:
@@ -106,10 +106,10 @@ class Journal:
         if not damaged:
             return read, ""
         counted = "1 line is" if damaged == 1 else f"{damaged} lines are"
-        return read, f"{counted} damaged in {self.path}; the others count."
+        return read, f"{counted} damaged in {self.path} and ignored."
 
     def reset(self) -> None:
-        """Forget every attempt: remove the file. Raises OSError."""
+        """Delete all attempts with their file. Raises OSError."""
         self.path.unlink(missing_ok=True)
 
 
@@ -131,10 +131,10 @@ def _read_line(line: bytes) -> Attempt | DrillResult | GameResult | None:
 
 @dataclass(frozen=True)
 class Standing:
-    """How one exercise stands.
+    """The state of one exercise.
 
-    ``notebook`` is the name of the notebook that it belongs to, None when none has it.
-    ``attempts`` counts the answers that were checked, up to the first one that was correct.
+    ``notebook`` is the name of its notebook, or None. ``attempts`` counts the checked answers up to
+    and including the first correct one.
     """
 
     notebook: str | None
@@ -144,7 +144,7 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """One of solved, tried and untried."""
+        """The state: solved, tried or untried."""
         return "solved" if self.solved_at else "tried" if self.attempts else "untried"
 
     @property
@@ -158,16 +158,15 @@ class Standing:
 
     @property
     def solved_on(self) -> str:
-        """When it was solved, in local time; empty when it is not."""
+        """When it was solved, in local time; empty if it was not."""
         return f"{self.solved_at.astimezone():%d %b %H:%M}" if self.solved_at else ""
 
 
 @dataclass(frozen=True, repr=False)
 class Progress:
-    """How all exercises stand, in the order of the course; shown in a notebook as a page.
+    """The state of all exercises, in the order of the course; shown in a notebook as a page.
 
-    ``remark`` says what of it could not be read. ``drills`` and ``game_days`` are those that were
-    played, in order.
+    ``remark`` says what could not be read. ``drills`` and ``game_days`` are those played, in order.
     """
 
     exercises: tuple[Standing, ...]
@@ -188,11 +187,11 @@ class Progress:
 
     @property
     def tried(self) -> int:
-        """How many of them were tried, and are not solved."""
+        """How many of them were tried but are not solved."""
         return sum(each.state == "tried" for each in self.exercises)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for machines; the README says what it holds."""
+        """Return it for machines; the README describes it."""
         return {
             "solved": self.solved,
             "total": self.total,
@@ -211,7 +210,7 @@ class Progress:
         }
 
     def as_table(self) -> Table:
-        """Return it for people, in a terminal."""
+        """Return it as a table for a terminal."""
         names = (Column(name, no_wrap=True) for name in ("exercise", "solved", "notebook"))
         exercise, solved, notebook = names
         table = Table("", exercise, Column("attempts", justify="right"), solved, notebook)
@@ -231,14 +230,14 @@ MARKS = {"solved": "✓", "tried": "▲", "untried": "○"}
 
 
 def read_progress(journal: Journal, course: Sequence[Notebook], names: Iterable[str]) -> Progress:
-    """Return how the exercises called ``names`` stand; ``course`` says where each belongs."""
+    """Return the state of the exercises ``names``; ``course`` says where each belongs."""
     attempts, remark = journal.read()
     found: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         found[attempt.exercise].append(attempt)
     known = dict.fromkeys(names)
     places = {name: book.name for book in reversed(course) for name in book.exercises}
-    # In the order of the course; those that no notebook has come last.
+    # In the order of the course; exercises without a notebook come last.
     ordered = {name: None for book in course for name in book.exercises if name in known} | known
     standings = (_standing(places.get(name), name, found[name]) for name in ordered)
     books = {book.name: book for book in course}
@@ -258,7 +257,7 @@ def _standing(notebook: str | None, name: str, attempts: Sequence[Attempt]) -> S
 
 @dataclass(frozen=True)
 class Chapter:
-    """The exercises of one notebook; ``link`` leads to it from the notebook that shows this."""
+    """The exercises of one notebook; ``link`` is its URL relative to the current notebook."""
 
     title: str
     link: str
@@ -280,7 +279,7 @@ def _chapters(progress: Progress) -> Iterator[Chapter]:
 
 
 def _link(path: Path) -> str:
-    """Return the relative URL of a notebook; JupyterLab opens it from its own page."""
+    """Return the relative URL of a notebook; JupyterLab opens it in its own page."""
     try:
         relative = os.path.relpath(path)
     except ValueError:  # on Windows, between two drives

@@ -1,4 +1,4 @@
-"""A transport for clients of the SDK whose events an exercise wants to see."""
+"""A transport for SDK clients whose events an exercise inspects."""
 
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
@@ -7,13 +7,13 @@ from kit.outcome import Event
 
 
 class RecordingTransport(Transport):
-    """Keeps the events that would have been sent, oldest first."""
+    """Collects the events that would have been sent, oldest first."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[Event] = []
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        """Keep the event of an envelope, if it has one."""
+        """Store the event of an envelope, if it has one."""
         if event := envelope.get_event():
             self.events.append(Event(event))

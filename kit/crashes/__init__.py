@@ -1,1 +1,1 @@
-"""The crash types, a module per service."""
+"""The crash types, one module per service."""

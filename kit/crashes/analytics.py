@@ -23,30 +23,33 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         route="/api/debug/crash",
         needs_database=True,
         happens=(
-            "Six spins are stored and added up in the database, by symbol. Two of them were free: "
-            "nothing was wagered, and the share that was paid back is something divided by zero. "
-            "Nobody catches the ZeroDivisionError."
+            "Six spins are stored and summed up by symbol in the database. Two of them were free: "
+            "nothing was wagered, so computing the share that was paid back divides by zero. "
+            "Nothing catches the ZeroDivisionError."
         ),
         status=500,
         errors=(ExpectedError(("ZeroDivisionError",), "starlette"),),
         captured=(
             local("row", "The row of the result that broke the report: wagered is 0."),
-            Captured("contexts.aggregation.stages", "What the database was asked, stage by stage."),
+            Captured("contexts.aggregation.stages", "The query to the database, stage by stage."),
             Captured("contexts.mongodb.server_version", "Which server answered."),
-            Captured("breadcrumbs.values[?category=='query'] | [0]", "The query, by integration."),
+            Captured(
+                "breadcrumbs.values[?category=='query'] | [0]",
+                "The query, recorded by the integration.",
+            ),
         ),
         not_captured=(
             NotCaptured(
                 "The rows that the query returned",
                 "Queries are captured, their results are not: they are your users' data.",
-                "Keep what you need of them in a local variable or a context.",
+                "Keep what you need in a local variable or a context.",
                 "contexts.aggregation.result",
             ),
             NO_LOAD,
         ),
         contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "aggregation"),
         spans=("analytics.payback", "db"),
-        fix="Say what the return of a free spin is, and let a test spin for free.",
+        fix="Define the return of a free spin, and test a free spin.",
     ),
     CrashType(
         id="analytics/validation-error",
@@ -58,8 +61,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         query={"kind": "body"},
         body={"spin_id": "spin-1", "bet": "ten"},
         happens=(
-            "The body lacks four fields and has text for a number. Pydantic refuses it before the "
-            "handler runs, and FastAPI answers 422 with the reasons. The SDK captures nothing: "
+            "Four fields of the body are missing, and a number is text. Pydantic rejects it before "
+            "the handler runs, and FastAPI answers 422 with the reasons. The SDK captures nothing: "
             "FastAPI has caught the error."
         ),
         status=422,
@@ -67,14 +70,14 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         not_captured=(
             NotCaptured(
                 "The error",
-                "FastAPI has a handler for it, which answers. Its integration captures what no "
-                "handler catches, and of HTTPExceptions those from 500 on.",
-                "Report it in the handler of RequestValidationError, when callers are your own.",
+                "FastAPI has a handler for it, which answers. The integration captures errors that "
+                "no handler catches, and HTTPExceptions with a status of 500 or above.",
+                "Report it in the handler of RequestValidationError, if the callers are your own.",
                 asserted=Assertion.NO_OTHER_EVENT,
             ),
             NotCaptured(
                 "That it happens a hundred times an hour",
-                "Without an event there is no issue, so no alert on issues tells of it.",
+                "Without an event there is no issue, so no issue alert fires.",
                 "Look at the service spans: http.response.status_code is 422.",
                 asserted=Assertion.NO_OTHER_EVENT,
                 servers=ALERTS,
@@ -92,8 +95,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         query={"kind": "response"},
         needs_database=True,
         happens=(
-            "An old document has no balance. The handler returns it as it is, the response model "
-            "wants the field, and FastAPI raises ResponseValidationError: a 500."
+            "An old document has no balance. The handler returns it unchanged, the response model "
+            "requires the field, and FastAPI raises ResponseValidationError: a 500."
         ),
         status=500,
         errors=(
@@ -104,14 +107,14 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         captured=(
-            Captured("contexts.validation.missing", "The fields that the document lacks."),
-            Captured("contexts.validation.model", "The model that it was held against."),
+            Captured("contexts.validation.missing", "The fields missing in the document."),
+            Captured("contexts.validation.model", "The model that it was validated against."),
         ),
         not_captured=(
             NotCaptured(
-                "The line of ours that returned it",
-                "The handler has ended when FastAPI validates: no frame of ours is on the stack.",
-                "Validate inside the handler, where the stack still tells.",
+                "The line of our code that returned it",
+                "The handler has returned when FastAPI validates: no in-app frame is on the stack.",
+                "Validate inside the handler, while it is on the stack.",
                 "exception.values[-1].stacktrace.frames[?in_app] | [0]",
             ),
             NO_LOAD,
@@ -130,8 +133,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         query={"kind": "document"},
         needs_database=True,
         happens=(
-            "A spin that was imported by hand has two reels, and text for the win. The handler "
-            "reads it through the model, and Pydantic raises ValidationError."
+            "A spin that was imported by hand has two reels, and its win is text. The handler "
+            "validates it with the model, and Pydantic raises ValidationError."
         ),
         status=500,
         errors=(
@@ -143,12 +146,12 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         ),
         captured=(
             local("document", "The document, as the database has it."),
-            Captured("contexts.validation.declared", "The fields that the model wants."),
+            Captured("contexts.validation.declared", "The fields that the model requires."),
         ),
         not_captured=(
             NotCaptured(
                 "Which field of the document was wrong, as data",
-                "It is in the exception's message only: several lines of text.",
+                "It is only in the exception's message, as several lines of text.",
                 "Put error.errors() into a context, without the values.",
                 "contexts.validation.errors",
             ),
@@ -156,12 +159,12 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         ),
         contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "validation"),
         spans=("analytics.validate", "db"),
-        fix="Validate what is imported, on its way in.",
+        fix="Validate documents when they are imported.",
     ),
     CrashType(
         id="analytics/database-error",
         variant="duplicate-key",
-        title="The database has that spin already",
+        title="The database already has that spin",
         severity="error",
         route="/api/debug/database-error",
         query={"kind": "duplicate-key"},
@@ -181,22 +184,22 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         captured=(
             Captured("contexts.database_error.code", "The code stays when messages are reworded."),
             Captured(
-                'tags."mongodb.code"', "The same as a tag: a name and a value, to count events by."
+                'tags."mongodb.code"', "The code as a tag: a name and a value, to count events by."
             ),
-            local("delivered", "The spin that came again."),
+            local("delivered", "The spin that was delivered again."),
         ),
         not_captured=(
             NotCaptured(
                 "Which request delivered the spin first",
-                "The event names one trace: that of the request which failed.",
-                "Search for the id that the event names, in logs and traces.",
+                "The event names one trace: that of the request that failed.",
+                "Search logs and traces for the id in the event.",
                 "contexts.*.trace_id | [1]",
             ),
             NO_LOAD,
         ),
         contexts=(*_ANALYTICS_CONTEXTS, "rehearsal", "database_error"),
         spans=("analytics.store", "db"),
-        fix="Make delivery idempotent: answer a repetition like the first time.",
+        fix="Make delivery idempotent: answer a repeated delivery like the first one.",
     ),
     CrashType(
         id="analytics/database-error",
@@ -208,8 +211,9 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         query={"kind": "unreachable"},
         needs_database=True,
         happens=(
-            "A replica is asked that is down. The driver looks for it for 300 ms at least, and "
-            "gives up: ServerSelectionTimeoutError. The service reports it and answers 503."
+            "The query goes to a replica that is down. The driver tries to reach it for at least "
+            "300 ms, then gives up: ServerSelectionTimeoutError. The service reports it and "
+            "answers 503."
         ),
         status=503,
         errors=(
@@ -221,19 +225,19 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         captured=(
-            Captured("contexts.mongodb.server_selection_timeout_ms", "How long it was tried."),
-            Captured("contexts.mongodb.port", "Which server was asked."),
+            Captured("contexts.mongodb.server_selection_timeout_ms", "How long the driver tried."),
+            Captured("contexts.mongodb.port", "Which server the driver tried to reach."),
         ),
         not_captured=(
             NotCaptured(
                 "The query",
-                "It was never sent: there is no breadcrumb and no db span of it.",
+                "It was never sent: there is no breadcrumb and no db span for it.",
                 "Look at the span around it, or the function that was called.",
                 "breadcrumbs.values[?category=='query'] | [0]",
             ),
             NotCaptured(
                 "Why the server is down",
-                "The service sees its own side only: nothing of the server's process or its log.",
+                "The service sees only its own side, not the server's process or its log.",
                 "Look at the server, at the time of the first event. Alert on the issue, not on "
                 "each event.",
                 "contexts.stderr.last_lines",
@@ -254,8 +258,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         query={"kind": "timeout"},
         needs_database=True,
         happens=(
-            "Sixty spins are joined with themselves three times over. The query may take 100 ms, "
-            "the database cuts it with code 50: ExecutionTimeout."
+            "Sixty spins are joined with themselves three times over. The query may take 100 ms; "
+            "then the database aborts it with code 50: ExecutionTimeout."
         ),
         status=500,
         errors=(
@@ -266,13 +270,13 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         captured=(
-            Captured("contexts.aggregation.max_time_ms", "What it was allowed to take."),
-            Captured("contexts.database_error.name", "The database's own name for it."),
+            Captured("contexts.aggregation.max_time_ms", "How long it was allowed to take."),
+            Captured("contexts.database_error.name", "The database's own name for the error."),
             local("pipeline", "The query itself: three joins without a condition."),
         ),
         not_captured=(
             NotCaptured(
-                "How the database went about it",
+                "How the database ran the query",
                 "The plan stays in the database.",
                 "Run the pipeline from the event with explain().",
                 "contexts.database_error.plan",
@@ -290,8 +294,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         route="/api/debug/aggregation-error",
         needs_database=True,
         happens=(
-            "A pipeline says $grooup for $group. No type checker sees it; the database does, and "
-            "answers with code 40324: OperationFailure."
+            "A pipeline says $grooup instead of $group. No type checker sees that; the database "
+            "does, and answers with code 40324: OperationFailure."
         ),
         status=500,
         errors=(
@@ -320,8 +324,8 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         needs_database=True,
         happens=(
             "A report waits for a lease whose holder died. The caller waits 400 ms. Then the "
-            "gateway answers 504 and closes the connection, and the analytics service notices, "
-            "and cancels what nobody waits for any more. Both report it, in one trace."
+            "gateway answers 504 and closes the connection. The analytics service notices, and "
+            "cancels the report that no caller waits for any more. Both report it, in one trace."
         ),
         status=504,
         errors=(
@@ -343,21 +347,21 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         ),
         captured=(
             Captured("contexts.deadline.caller_ms", "How long the caller said it would wait."),
-            Captured("contexts.deadline.waited_ms", "How long it really was."),
-            Captured("contexts.deadline.held_by", "Who holds what it was waiting for."),
+            Captured("contexts.deadline.waited_ms", "How long the report really waited."),
+            Captured("contexts.deadline.held_by", "Who holds the lease."),
         ),
         not_captured=(
             NotCaptured(
                 "The caller's side of it",
-                "Each service reports what it saw itself: the gateway, which hung up, has an event "
-                "of its own.",
+                "Each service reports only what it saw: the gateway, which hung up, has its own "
+                "event.",
                 "Read the gateway's event, in the same trace.",
                 "contexts.gateway",
             ),
             NotCaptured(
                 "The process that died with the lease",
-                "It could not say anything: it was killed.",
-                "Let a lease expire, and report that it did.",
+                "It could not report anything: it was killed.",
+                "Let leases expire, and report when one does.",
                 asserted=Assertion.NO_OTHER_EVENT,
             ),
         ),
@@ -374,29 +378,29 @@ ANALYTICS_CRASHES: tuple[CrashType, ...] = (
         parameters=(Parameter("n", PLAYERS, "players"),),
         needs_database=True,
         happens=(
-            "A report on n players is written twice: with one query for each player and one more "
-            "to find them, then with one query for all. The answers are the same. No error is "
-            "raised: only the trace shows the difference."
+            "A report on n players is made twice: with one query per player and one more to find "
+            "them, then with one query for all. The results are the same. No error is raised: "
+            "only the trace shows the difference."
         ),
         status=200,
         errors=(),
         not_captured=(
             NotCaptured(
                 "An error",
-                "Nothing fails. A slow answer is an answer.",
+                "Nothing fails. A slow response is a response.",
                 "Trace, and alert on the duration of service spans.",
                 asserted=Assertion.NO_OTHER_EVENT,
                 servers=ALERTS,
             ),
             NotCaptured(
                 "The words N+1",
-                "Sentry's servers find the pattern in the spans; no SDK does.",
-                "Count the db spans of a service span that look alike.",
+                "Sentry's servers detect the pattern in the spans; no SDK does.",
+                "Count the similar db spans of a service span.",
                 documented=N_PLUS_ONE,
             ),
         ),
         spans=("analytics.n_plus_one", "db"),
         profiled="query_per_player",
-        fix="Ask once: group in the database, or fetch all with $in.",
+        fix="Query once: group in the database, or fetch all with $in.",
     ),
 )

@@ -22,11 +22,11 @@ CRASHES = (
 
 
 class UnknownCrashType(LookupError):
-    """There is no crash type of that id; the message names the closest ones."""
+    """There is no crash type with that id; the message names the closest ones."""
 
 
 def variants(crash_id: str) -> tuple[CrashType, ...]:
-    """Return the crash types of that id: one, or one for each variant.
+    """Return the crash types with that id: one, or one for each variant.
 
     ``crash_id`` may also name a single variant, ``service/name?type=variant``. Raises
     UnknownCrashType.
@@ -44,16 +44,16 @@ def variants(crash_id: str) -> tuple[CrashType, ...]:
 def find_crash(crash_id: str, parameters: Mapping[str, Any]) -> tuple[CrashType, dict[str, int]]:
     """Return the crash type and its query parameters, defaults filled in.
 
-    ``type`` among the parameters picks a variant. With less work than by default no profile is
-    expected: it may be over before the profiler has looked. Raises UnknownCrashType, or ValueError
-    for a parameter that it does not have or that is out of bounds.
+    ``type`` among the parameters picks a variant. With less work than the default no profile is
+    expected: it may be over before the profiler takes a sample. Raises UnknownCrashType, or
+    ValueError for a parameter that is unknown or out of bounds.
     """
     given = dict(parameters)
     variant = given.pop("type", None)
     candidates = variants(f"{crash_id}?type={variant}" if variant else crash_id)
     if len(candidates) > 1:
         names = ", ".join(str(crash.variant) for crash in candidates)
-        raise ValueError(f"{crash_id} comes in variants: pass type= one of {names}.")
+        raise ValueError(f"{crash_id} has several variants: pass type=, one of {names}.")
     crash = candidates[0]
     query = {p.name: p.check(given.pop(p.name, p.bounds.default)) for p in crash.parameters}
     if given:

@@ -1,8 +1,8 @@
 """What a crash type declares: how to cause it, and the telemetry that it must produce.
 
-What a crash type claims is asserted against a real event: ``captured`` must be found in it,
-``not_captured`` must not, and ``errors`` says exactly which error events arrive. What cannot be
-asserted here names the page of documentation that says it.
+Its claims are asserted against a real event: ``captured`` must be found in it, ``not_captured``
+must not, and ``errors`` says exactly which error events arrive. A claim that cannot be asserted
+here names the documentation page that makes it.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from kit.reading.server.references import Reference
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that the learner may set; the service itself declares its bounds."""
+    """A number that the learner may set; the service declares its bounds."""
 
     name: str
     bounds: Bounds
@@ -37,10 +37,10 @@ class Parameter:
 class ExpectedError:
     """One error event that a trigger must produce.
 
-    ``chain`` names the exception types from the one that was raised last to its root cause.
-    ``mechanism`` and ``handled`` are those of the exception raised last; ``handled`` is None where
-    the event does not say. ``fingerprint`` is None where the event has none. ``service`` is
-    who reports it, when that is not the service that crashes.
+    ``chain`` names the exception types from the last one raised to its root cause. ``mechanism``
+    and ``handled`` are those of the last one raised; ``handled`` is None if the event does not say.
+    ``fingerprint`` is None if the event has none. ``service`` reports it, if that is not the
+    service that crashes.
     """
 
     chain: tuple[str, ...]
@@ -58,14 +58,14 @@ class ExpectedError:
 
 @dataclass(frozen=True)
 class Captured:
-    """A value that the event carries: its JMESPath in the event, and what it is good for."""
+    """A value that the event carries: its JMESPath in the event, and what it is useful for."""
 
     path: str
     why: str
 
 
 class Assertion(StrEnum):
-    """What is asserted of an absence that is not one of a field, in words for the reader."""
+    """What is asserted when a whole event or span is absent, worded for the reader."""
 
     NO_EVENT = "no error event arrives"
     NO_OTHER_EVENT = "no other error event arrives"
@@ -74,12 +74,12 @@ class Assertion(StrEnum):
 
 @dataclass(frozen=True)
 class NotCaptured:
-    """Something that one might look for and not find.
+    """Something you might look for and not find.
 
-    How that is known is one of three: ``path`` is a JMESPath that finds nothing in an event, that
-    of the error of this index in ``errors``; ``asserted`` is what is asserted instead; and what is
-    not shown here at all is ``documented``. ``instead`` says what to do when one needs it.
-    ``servers`` is the page for what ``why`` or ``instead`` say about Sentry's servers.
+    There are three kinds of evidence: ``path`` is a JMESPath that finds nothing in the event of
+    ``errors[error]``; ``asserted`` is what is asserted instead; ``documented`` is the page for what
+    is not shown here. ``instead`` says what to do if you need it. ``servers`` is the page for what
+    ``why`` or ``instead`` say about Sentry's servers.
     """
 
     what: str
@@ -98,13 +98,13 @@ class CrashType:
 
     ``route`` is the path on the service itself. ``contexts`` are names under ``contexts`` that
     every error event has. ``spans`` are span operations that the trace has. ``profiled`` names
-    the function that the profile must show. Types that come in variants have one declaration
-    each, told apart by ``variant``. ``query`` and ``body`` are sent along, ``deadline_ms`` is how
-    long the caller waits, in milliseconds. ``calls`` is the service whose route it is, when that
-    is not the one that crashes. What is ``charted`` is about memory, CPU or the event
-    loop. What is ``slow`` blocks its service, takes its memory or waits, for a second or more:
-    load tests trigger it once. What is ``deadly`` ends the process, which is started again: what
-    it had not sent is lost, its part of the trace among it.
+    the function that the profile must show. Each ``variant`` of a type has its own declaration.
+    ``query`` and ``body`` are sent with the request; ``deadline_ms`` is how long the caller waits,
+    in milliseconds. ``calls`` is the service that has the route, if that is not the one that
+    crashes. ``charted`` types are about memory, CPU or the event loop. ``slow`` types block their
+    service, take its memory or wait, for a second or more: load tests trigger them once.
+    ``deadly`` types end the process, which is restarted: telemetry that it had not sent is lost,
+    including its part of the trace.
     """
 
     id: str
@@ -134,7 +134,7 @@ class CrashType:
 
     @property
     def full_id(self) -> str:
-        """The id that is unique among variants too, ``service/name?type=variant``."""
+        """The id that is also unique among variants, ``service/name?type=variant``."""
         return f"{self.id}?type={self.variant}" if self.variant else self.id
 
     @property
@@ -153,6 +153,6 @@ class CrashType:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The services whose service spans, segments, the trace has, in order."""
+        """The services that have a service span, or segment, in the trace, in order."""
         path = (FRONTEND, GATEWAY) if self.deadly else (FRONTEND, GATEWAY, self.called)
         return tuple(dict.fromkeys(service.name for service in path))

@@ -19,14 +19,14 @@ CONTEXT_PARTS = ("contexts", "user", "tags", "request")
 
 
 def find_missing(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
-    """Return what ``crash`` declares and ``items`` do not hold, a phrase each."""
+    """Return what ``crash`` declares but ``items`` do not contain, a phrase each."""
     return [*_missing_errors(crash, items), *_missing_performance(crash, items)]
 
 
 def find_unexpected(crash: CrashType, items: Sequence[StoredItem]) -> list[str]:
     """Return the error events among ``items`` that ``crash`` does not declare, a phrase each.
 
-    What Node's watchdog reports is left out: on a busy machine any moment may be a late one.
+    Reports of Node's watchdog are ignored: on a busy machine it may fire at any time.
     """
     _, left_over = _match(crash, items)
     undeclared = [item for item in left_over if not is_watchdog(item.payload)]
@@ -45,17 +45,17 @@ def payloads(items: Sequence[StoredItem], item_type: str) -> list[Any]:
 
 
 def passed_through(item: StoredItem) -> str | None:
-    """Return the service whose part of a trace, from request to answer, is in this item."""
+    """Return the service whose part of a trace, from request to response, is in this item."""
     return item.project if item.has_segment else None
 
 
 def exception_types(event: Event) -> list[str]:
-    """Return the exception types of an error event, the one raised last first."""
+    """Return the exception types of an error event, the last one raised first."""
     return [as_str(raised.get("type")) for raised in reversed(exceptions(event))]
 
 
 def is_watchdog(event: Event) -> bool:
-    """Say whether Node's watchdog reports an event: on a busy machine it may at any moment."""
+    """Return whether Node's watchdog reported an event: on a busy machine it may at any time."""
     return exception_types(event) == [WATCHDOG]
 
 

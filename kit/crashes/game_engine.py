@@ -13,8 +13,8 @@ from kit.crashes.crash_type import (
 from kit.crashes.pages import ALERTS, FUTURES, SIGNALS
 
 _NO_ANSWER = NotCaptured(
-    "The HTTP answer",
-    "Tornado's integration captures the error before the answer is written.",
+    "The HTTP response",
+    "Tornado's integration captures the error before the response is written.",
     "Look at the gateway's service span in the same trace: it has the status.",
     "contexts.response",
 )
@@ -27,8 +27,8 @@ _NO_CALLER = NotCaptured(
     "exception.values[-1].stacktrace.frames[?function=='get'] | [0]",
 )
 _ENGINE_CONTEXTS = ("process", "tornado", "spin", "trace", "runtime")
-_SPIN = Captured("contexts.spin.stage", "How far the spin had come when it broke.")
-_REELS = Captured("contexts.spin.reels", "The input that the code choked on, or did not.")
+_SPIN = Captured("contexts.spin.stage", "How far the spin got before it failed.")
+_REELS = Captured("contexts.spin.reels", "The input: it may be what the code failed on, or not.")
 
 
 def _error_type(
@@ -72,18 +72,18 @@ def _error_type(
 GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     CrashType(
         id="game-engine/crash",
-        title="A spin crashes, and nobody catches it",
+        title="A spin crashes, and nothing catches it",
         severity="error",
         route="/debug/crash",
         happens=(
-            "A real spin is played. While its side bets are paid, paid ones are removed from the "
-            "dictionary that is being walked, and Python raises RuntimeError. No code of ours "
-            "catches it: Tornado does, and answers 500."
+            "A real spin is played. While it pays the side bets, the code removes paid ones from "
+            "the dictionary that it iterates over, and Python raises RuntimeError. Our code does "
+            "not catch it: Tornado does, and answers 500."
         ),
         status=500,
         errors=(ExpectedError(("RuntimeError",), "tornado"),),
         captured=(
-            local("open_bets", "The dictionary as it was left: one bet is gone already."),
+            local("open_bets", "The dictionary at the crash: one bet is already gone."),
             local("name", "The side bet that was being paid."),
             _SPIN,
             _REELS,
@@ -91,12 +91,12 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         not_captured=(_NO_ANSWER, NO_ADDRESS, no_globals("ODDS", "self.machine")),
         contexts=_ENGINE_CONTEXTS,
         spans=("game.spin", "game.reels"),
-        fix="Walk over a copy, list(open_bets.items()), or collect the paid ones first.",
+        fix="Iterate over a copy, list(open_bets.items()), or collect the paid ones first.",
     ),
     _error_type(
         "value",
         "ValueError: a coupon with a letter for a digit",
-        "A player redeems LUCKY-1O, with the letter O. int() refuses it; the service reports that, "
+        "A player redeems LUCKY-1O, with the letter O. int() rejects it; the service reports that, "
         "ignores the coupon and answers 200. The player never notices.",
         ("ValueError",),
         "info",
@@ -113,24 +113,24 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         "error",
         "promotion-type",
         local("promotion", "The quotes around 25 are the bug."),
-        "Validate what comes from outside with a schema, at the border.",
+        "Validate external input with a schema, where it enters.",
     ),
     _error_type(
         "key",
         "KeyError: a symbol that is not in the paytable",
-        "A seasonal symbol is on the reels and not in the paytable. The service reports it, pays "
+        "A seasonal symbol is on the reels but not in the paytable. The service reports it, pays "
         "nothing for that symbol, and answers 200.",
         ("KeyError",),
         "warning",
         "symbol-without-pay",
         local("symbol", "The key that was missing."),
-        "Let the strip and the paytable come from one declaration.",
+        "Generate the strip and the paytable from one declaration.",
         handled=True,
     ),
     _error_type(
         "index",
         "IndexError: the window runs past the strip",
-        "The display shows three rows from the next to last symbol on. There are only two.",
+        "The display shows three rows, starting at the next-to-last symbol. Only two are left.",
         ("IndexError",),
         "error",
         "reel-window",
@@ -140,73 +140,73 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
     _error_type(
         "attribute",
         "AttributeError: None where a player was expected",
-        "A loyalty card is looked up, not found, and used all the same.",
+        "A loyalty card is looked up, not found, and used anyway.",
         ("AttributeError",),
         "error",
         "loyalty-card",
-        local("cards", "The cards that there were."),
-        "Let a type checker see the None: it marks this line.",
+        local("cards", "The cards that exist."),
+        "Run a type checker: it flags the None on this line.",
     ),
     _error_type(
         "zero-division",
         "ZeroDivisionError: statistics of nothing",
-        "The hit rate of a machine that has not been played today is asked for. The service "
+        "The hit rate is requested for a machine that has not been played today. The service "
         "reports it, shows 0 %, and answers 200.",
         ("ZeroDivisionError",),
         "warning",
         "hit-rate",
         local("spins", "The zero."),
-        "Say what the rate of nothing is, in the function that computes it.",
+        "Define the rate of zero spins in the function that computes it.",
         handled=True,
     ),
     _error_type(
         "assertion",
         "AssertionError: money appeared from nowhere",
-        "The entries of a spin must add up to nothing. They do not, so the service stops "
-        "before it books them. A broken invariant is worth waking someone up: our code says fatal.",
+        "The entries of a spin must add up to zero. They do not, so the service stops before it "
+        "books them. A broken invariant is worth waking someone up: our code says fatal.",
         ("AssertionError",),
         "fatal",
         "ledger-off-balance",
         local("entries", "The three entries. Which one has no counterpart?"),
-        "Book both sides of every entry in one place. Do not run it with python -O.",
+        "Book both sides of every entry in one place. Do not run the service with python -O.",
     ),
     _error_type(
         "os",
         "OSError: the jackpot's file is gone",
-        "The file that holds the jackpot is not there: the system answers ENOENT. The service "
-        "reports it, starts the jackpot anew, and answers 200.",
+        "The file that holds the jackpot is missing: the system returns ENOENT. The service "
+        "reports it, starts a new jackpot, and answers 200.",
         ("FileNotFoundError",),
         "warning",
         "jackpot-file",
         Captured(
             "exception.values[-1].mechanism.meta.errno.number", "2 is ENOENT on every system."
         ),
-        "Keep state in a database; make a missing file an event of its own at start-up.",
+        "Keep state in a database; report a missing file as a separate event at start-up.",
         handled=True,
     ),
     _error_type(
         "custom",
         "SettlementError: one error, caused by another",
-        "The bank answers a payout with an HTML page. Parsing it fails, and the service raises an "
-        "exception of its own from that one. Both are captured, as a chain.",
+        "The bank answers a payout with an HTML page. Parsing it fails, and the service raises its "
+        "own exception from that one. Both are captured, as a chain.",
         ("SettlementError", "JSONDecodeError"),
         "error",
         "settlement",
         local("receipt", "What the bank really sent."),
-        "Check status and content type before parsing; raise … from, so that the cause stays.",
+        "Check status and content type before parsing; use raise … from to keep the cause.",
     ),
     CrashType(
         id="game-engine/memory-leak",
-        title="Memory grows until there is none",
+        title="Memory grows until none is left",
         slow=True,
         severity="fatal",
         route="/debug/memory-leak",
         charted=True,
         parameters=(Parameter("mb", LEAK_MB, "MB"),),
         happens=(
-            "A cache keeps a recording of every spin and forgets none. It really takes memory, in "
-            "steps of 8 MB, and other requests are served meanwhile. At its cap it raises "
-            "MemoryError, and all of it is released."
+            "A cache keeps a recording of every spin and never evicts one. It really takes memory, "
+            "in steps of 8 MB, while other requests are served. At its cap it raises MemoryError, "
+            "and all of it is released."
         ),
         status=500,
         errors=(
@@ -218,21 +218,21 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         captured=(
-            Captured("contexts.memory.peak_rss_mb", "What the process held at its worst."),
-            Captured("contexts.memory.start_rss_mb", "What it held before: the difference leaked."),
+            Captured("contexts.memory.peak_rss_mb", "The memory of the process at its peak."),
+            Captured("contexts.memory.start_rss_mb", "The memory before: the difference leaked."),
             Captured("breadcrumbs.values[?category=='memory'] | [0]", "Each step, with its time."),
         ),
         not_captured=(
             NotCaptured(
                 "Which objects take the memory",
-                "The cache is in the event as its repr. The SDK does not follow what it holds.",
+                "The event has the cache as its repr. The SDK does not follow its contents.",
                 "Reproduce it under tracemalloc or memray, with the steps from the breadcrumbs.",
                 "exception.values[-1].stacktrace.frames[].vars.cache._replays | [0]",
             ),
             NotCaptured(
-                "The end by the system's own hand",
-                "The out-of-memory killer sends SIGKILL, which no process can catch: no code runs "
-                "any more, so no event.",
+                "A kill by the operating system",
+                "The out-of-memory killer sends SIGKILL, which no process can catch: no more code "
+                "runs, so there is no event.",
                 "Watch the process from outside, and its memory before the limit.",
                 documented=SIGNALS,
             ),
@@ -252,9 +252,9 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         charted=True,
         parameters=(Parameter("seconds", LOOP_SECONDS, "s"),),
         happens=(
-            "Reels are spun until a diamond comes up. There is no diamond. The loop takes a whole "
-            "CPU on the event loop's thread, so the game engine serves nobody, until a watchdog "
-            "raises WatchdogTimeout in the middle of it."
+            "The reels spin until a diamond comes up. There is no diamond. The loop takes a whole "
+            "CPU on the event loop's thread, so the game engine serves no other request until a "
+            "watchdog raises WatchdogTimeout in the middle of it."
         ),
         status=500,
         errors=(
@@ -265,13 +265,13 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             ),
         ),
         captured=(
-            local("respins", "How often it had gone round."),
-            Captured('tags."http.route"', "The route that holds all others up."),
+            local("respins", "How often the loop had run."),
+            Captured('tags."http.route"', "The route that blocks all others."),
             _SPIN,
         ),
         not_captured=(
             NotCaptured(
-                "A loop that nobody cuts",
+                "A loop that nothing stops",
                 "An endless loop raises nothing: there is no event until something ends it.",
                 "Set a deadline on every request, and look at the profiles of slow service spans.",
                 asserted=Assertion.NO_OTHER_EVENT,
@@ -279,8 +279,8 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             NotCaptured(
                 "The requests that waited",
                 "They are only slow, and even their service spans begin when the wait is over: the "
-                "gap shows only against the caller's span.",
-                "Alert on what callers wait for, not on errors alone.",
+                "gap is visible only against the caller's span.",
+                "Alert on how long callers wait, not only on errors.",
                 "contexts.*.keys(@)[] | [?contains(@, 'wait') || contains(@, 'queue')] | [0]",
                 servers=ALERTS,
             ),
@@ -288,7 +288,7 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         contexts=_ENGINE_CONTEXTS,
         spans=("game.spin", "game.respin"),
         profiled="respin_until_jackpot",
-        fix="Bound the loop, and take work that computes off the event loop's thread.",
+        fix="Bound the loop, and move CPU-bound work off the event loop's thread.",
     ),
     CrashType(
         id="game-engine/async-error",
@@ -296,9 +296,9 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         severity="error",
         route="/debug/async-error",
         happens=(
-            "After a spin a task is started that nobody awaits, and it fails. A bonus is awaited, "
-            "comes too late, and is done without. Then three tasks of a group settle the round "
-            "and two of them fail: an ExceptionGroup, which nobody catches."
+            "After a spin, a task is started and never awaited; it fails. A bonus is awaited, "
+            "comes too late, and is skipped. Then three tasks of a group settle the round and two "
+            "of them fail: an ExceptionGroup, which nothing catches."
         ),
         status=500,
         errors=(
@@ -317,22 +317,22 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         captured=(
             Captured(
                 "exception.values[-1].mechanism.is_exception_group",
-                "Marks the group; its members hang below it.",
+                "Marks the group; its members are below it.",
             ),
-            Captured("breadcrumbs.values[?category=='task'] | [0]", "What ran side by side."),
+            Captured("breadcrumbs.values[?category=='task'] | [0]", "What ran concurrently."),
             _SPIN,
         ),
         not_captured=(
             NotCaptured(
                 "That it is one failure",
-                "asyncio's integration reports every task that fails, and Tornado's the group: "
-                "its members arrive twice.",
+                "The asyncio integration reports every task that fails, Tornado's reports the "
+                "group: its members arrive twice.",
                 "Give members and group one fingerprint, or drop the group in before_send.",
                 "fingerprint",
             ),
             NotCaptured(
                 "The task that was cancelled",
-                "A TaskGroup cancels the tasks that are left. CancelledError is no error.",
+                "A TaskGroup cancels the remaining tasks. Cancellation is not an error.",
                 "Leave a breadcrumb where a task is cancelled.",
                 "exception.values[?type=='CancelledError'] | [0]",
             ),
@@ -348,9 +348,9 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
         severity="error",
         route="/debug/threading-error",
         happens=(
-            "An audit runs in a thread of its own and fails: the request knows nothing of it. Then "
-            "a job in a thread pool fails: its error comes back to whoever awaits it, and becomes "
-            "the request's 500."
+            "An audit fails in its own thread: the request does not notice. Then a job in a thread "
+            "pool fails: its error is raised again where the job is awaited, and becomes the "
+            "request's 500."
         ),
         status=500,
         errors=(
@@ -358,20 +358,20 @@ GAME_ENGINE_CRASHES: tuple[CrashType, ...] = (
             ExpectedError(("ValueError",), "threading"),
         ),
         captured=(
-            local("wins_on_record", "Whom there are wins of; the player is not among them."),
-            Captured("user.username", "Known in the thread too: the SDK hands the scope over."),
+            local("wins_on_record", "Players with recorded wins; this player is not among them."),
+            Captured("user.username", "Known in the thread too: the SDK passes the scope on."),
             _SPIN,
         ),
         not_captured=(
             NotCaptured(
-                "A future whose result nobody reads",
-                "An error in a pool is kept in the future until someone asks for the result.",
-                "Ask for it, or add a done callback that reports the exception.",
+                "A future whose result is never read",
+                "An error in a pool stays in the future until its result is read.",
+                "Read the result, or add a done callback that reports the exception.",
                 documented=FUTURES,
             ),
             NotCaptured(
                 "Who started the thread",
-                "A thread's stack begins with the thread. The line that started it is not on it.",
+                "A thread's stack begins with the thread, without the line that started it.",
                 "Name your threads, and leave a breadcrumb where you start one.",
                 "exception.values[-1].stacktrace.frames[?function=='report_round'] | [0]",
                 error=1,

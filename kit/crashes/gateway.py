@@ -11,14 +11,14 @@ GATEWAY_CRASHES: tuple[CrashType, ...] = (
         route="/debug/panic",
         happens=(
             "The gateway picks an instance by the player's name, modulo the number of healthy "
-            "ones, and all of them are out for an upgrade. Nothing catches the "
-            "ZeroDivisionError but the outermost handler: it answers 500, and the gateway goes on."
+            "ones, and all of them are down for an upgrade. Only the outermost handler catches "
+            "the ZeroDivisionError: it answers 500, and the gateway keeps running."
         ),
         status=500,
         errors=(ExpectedError(("ZeroDivisionError",), "starlette", level="fatal"),),
         captured=(
             local("available", "An empty list: the reason, without a line of logging."),
-            Captured("contexts.gateway.upstreams", "What the gateway believed to be out there."),
+            Captured("contexts.gateway.upstreams", "The upstreams as the gateway saw them."),
             Captured('tags."http.route"', "The route as a tag: the same for every player."),
         ),
         not_captured=(

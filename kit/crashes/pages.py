@@ -1,7 +1,7 @@
-"""The pages of documentation that the crash types name.
+"""The documentation pages that the crash types name.
 
-What Sentry's servers do cannot be fired here, and neither can every absence. A statement about
-them names the page that says it, and the month in which that page was read.
+What Sentry's servers do cannot be shown here, and neither can every absence. A statement about
+them names the page that makes it, and the month in which that page was read.
 """
 
 from kit.reading.server.references import Reference

@@ -1,5 +1,5 @@
-"""Many failures fired and compared: one package for each notebook that does so.
+"""Experiments that fire many failures and compare them: one package per notebook.
 
-``blind_spots`` is notebook 16, ``context`` is 17, ``time_to_fix`` is 13. May import what shows
-(``views``, ``widgets``) and what runs; the course imports it.
+``blind_spots`` is notebook 16, ``context`` is 17, ``time_to_fix`` is 13. May import the display
+packages (``views``, ``widgets``) and the running system; the course imports it.
 """

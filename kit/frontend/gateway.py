@@ -13,21 +13,21 @@ ANSWER_DEADLINE_S = 30.0
 
 
 class GatewayClient:
-    """Calls the gateway at ``url`` with the debug ``token``, until ``close``."""
+    """Calls the gateway at ``url`` with the debug ``token``, until ``close()``."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._token = token
-        # One client for all calls: making one costs more than a call. A proxy cannot reach this
+        # One client for all calls: creating one costs more than a call. A proxy cannot reach this
         # machine's loopback.
         self.http = httpx.Client(timeout=ANSWER_DEADLINE_S, trust_env=False, limits=ONE_REQUEST)
 
     def request(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
     ) -> httpx.Response:
-        """Return the answer; ``options`` are those of httpx. Raises WorkshopError without one.
+        """Return the response; ``options`` are those of httpx. Raises WorkshopError without one.
 
-        The headers that join the trace are added by the SDK's integration for httpx.
+        The SDK's integration for httpx adds the headers that continue the trace.
         """
         sent = {"X-Debug-Token": self._token, **(headers or {})}
         url = self._url + path
@@ -36,7 +36,7 @@ class GatewayClient:
         except (httpx.HTTPError, RuntimeError) as error:
             raise WorkshopError(
                 f"{method} {url} got no answer: {type(error).__name__}: {error}. "
-                "Run workshop.stop() and Workshop.start() to start the system anew."
+                "Run workshop.stop() and Workshop.start() to restart the system."
             ) from error
         logger.info(
             "{method} {path} answered with {status}",
@@ -48,7 +48,7 @@ class GatewayClient:
         return response
 
     def spin(self, player: str, bet: int) -> httpx.Response:
-        """Return the answer to a spin of a player. Raises WorkshopError without one."""
+        """Return the response to a spin of a player. Raises WorkshopError without one."""
         path = f"/api/v1/{GAME_ENGINE.prefix}/spin"
         return self.request("POST", path, json={"player": player, "bet": bet})
 

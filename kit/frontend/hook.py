@@ -1,9 +1,9 @@
 """The notebook as a service that reports to Sentry: the frontend.
 
-IPython itself catches what a cell raises, shows it and goes on, so ``sys.excepthook``, where the
-SDK waits for uncaught errors, never runs. The hook stands where IPython does report such an
-error: https://ipython.readthedocs.io/en/stable/config/callbacks.html for cells. ipywidgets
-has no event for what a callback raises; it calls ``showtraceback()`` of the shell.
+IPython catches what a cell raises, shows it and continues, so ``sys.excepthook``, where the SDK
+captures uncaught errors, never runs. The hook uses the events with which IPython reports them:
+https://ipython.readthedocs.io/en/stable/config/callbacks.html for cells. ipywidgets has no event
+for what a callback raises; it calls ``showtraceback()`` of the shell.
 """
 
 import bdb
@@ -33,7 +33,7 @@ from kit.system.clients import ServiceClient
 SHOWN_LINES = 5
 REMEMBERED_CELLS = 20
 _REPORTED = "_reported_by_frontend"
-# The user left the debugger, or mistyped a command of IPython.
+# The user left the debugger, or mistyped an IPython command.
 _HARMLESS = (bdb.BdbQuit, UsageError)
 
 ErrorTuple = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -44,9 +44,9 @@ CellRun = tuple[datetime, str, bool]
 class Hook:
     """Reports errors of cells and of widget callbacks to Sentry, as the frontend.
 
-    The traceback is shown as ever. KeyboardInterrupt and SystemExit, which the user asked for, are
-    not reported, nor are syntax errors of a cell, which then never ran. Without a ``shell`` there
-    are only the handlers of the kit itself.
+    The traceback is shown as usual. KeyboardInterrupt and SystemExit, which the user asked for, are
+    not reported; neither are syntax errors, whose cell never ran. Without a ``shell`` only the
+    kit's own handlers report.
     """
 
     def __init__(self, shell: InteractiveShell | None, client: ServiceClient) -> None:
@@ -84,9 +84,9 @@ class Hook:
 
     @contextmanager
     def handler(self) -> Iterator[None]:
-        """Stand where ipywidgets stands for callbacks: what is raised inside ends here, reported.
+        """Catch and report what the block raises, as ipywidgets does for callbacks.
 
-        For handlers that run in a thread of the kit, where ipywidgets sees nothing.
+        For handlers that run in a thread of the kit, which ipywidgets does not see.
         """
         try:
             yield
@@ -94,7 +94,7 @@ class Hook:
             self._report(error, "handler")
 
     def describe(self) -> None:
-        """Set what every event of the frontend says about the notebook."""
+        """Set the tag and the contexts that every event of the frontend has."""
         sentry_sdk.set_tag("service", FRONTEND.name)
         sentry_sdk.set_context("process", self._gauge.read())
         sentry_sdk.set_context("jupyter", self._jupyter())
@@ -128,7 +128,7 @@ class Hook:
         self, show: Show, exc_tuple: ErrorTuple | None = None, *given: Any, **options: Any
     ) -> None:
         """Report what a widget's callback raised, then show it."""
-        # What a cell raises is shown in the same way, and reported when the cell has ended.
+        # Errors of a cell are shown in the same way, and reported when the cell has ended.
         if self.is_on and not options.get("running_compiled_code"):
             self._note(exc_tuple)
         show(exc_tuple, *given, **options)
@@ -141,10 +141,10 @@ class Hook:
             self._output_widget_errors.append(exc_tuple)
 
     def _replay_output_widget_errors(self) -> None:
-        """Show again, below the cell, what an Output widget shows in itself alone.
+        """Show again, below the cell, errors that only an Output widget shows.
 
-        When code pressed the button the widget may be on no screen, and a notebook that runs in CI
-        would pass for healthy.
+        When code presses the button, the widget may not be displayed, and a notebook that runs in
+        CI would pass.
         """
         for error in self._output_widget_errors:
             self._show(error)
@@ -164,12 +164,12 @@ class Hook:
             capture_unhandled(error)
 
     def reporting(self) -> AbstractContextManager[None]:
-        """Return a context that reports as the frontend; an open one, with its trace, goes on."""
+        """Return a context that reports as the frontend; an open one continues, with its trace."""
         is_open = sentry_sdk.get_client() is self._client.client
         return nullcontext() if is_open else self._client.bind()
 
     def _cell_of(self, error: BaseException) -> dict[str, Any] | None:
-        """Return the cell that the error passed first: of a callback the one that defines it."""
+        """Return the first cell in the traceback: for a callback, the one that defines it."""
         for frame, line in traceback.walk_tb(error.__traceback__):
             name = frame.f_code.co_filename
             label = self._shell and self._shell.compile.format_code_name(name)
@@ -190,27 +190,27 @@ def is_failure(error: BaseException) -> bool:
 
 
 def is_reported(error: BaseException) -> bool:
-    """Return whether the frontend has reported this very exception."""
+    """Return whether the frontend has already reported this exception."""
     return _REPORTED in error.__dict__
 
 
 def mark_reported(error: BaseException) -> None:
-    """Remember that this very exception has been reported, wherever it is raised again."""
-    # Not setattr: classes may forbid that, frozen data classes do.
+    """Mark this exception as reported, wherever it is raised again."""
+    # Not setattr: classes may forbid it, as frozen data classes do.
     error.__dict__[_REPORTED] = True
 
 
 def capture_unhandled(error: BaseException) -> None:
-    """Send an exception that no code of the notebook caught."""
+    """Send an exception that no notebook code caught."""
     event, hint = event_from_exception(error, mechanism={"type": "notebook", "handled": False})
     sentry_sdk.capture_event(event, hint=hint)
     mark_reported(error)
 
 
 def _notebook() -> str | None:
-    """Return the name of the notebook's file. Jupyter's server tells it, not every program does."""
+    """Return the notebook's file name: the Jupyter server sets it, not every program does."""
     path = os.environ.get("JPY_SESSION_NAME")
-    # The folders above it may hold the name of the user.
+    # The folders above it may contain the user's name.
     return Path(path).name if path else None
 
 

@@ -1,4 +1,4 @@
-"""What a cell shows when the user interrupts code of the kit: one line, not the kit's frames."""
+"""What a cell shows when the user interrupts kit code: one line, not the kit's frames."""
 
 import traceback
 from pathlib import Path
@@ -10,16 +10,16 @@ _KIT = str(Path(__file__).parents[1])
 
 
 def shorten_interrupts(shell: InteractiveShell | None) -> None:
-    """Let an interrupt be one line, if it reached code of the kit; a second call changes nothing.
+    """Show an interrupt of kit code as one line; a second call changes nothing.
 
-    An interrupt of a cell's own code shows its traceback as ever: it says which line was running.
+    An interrupt of a cell's own code shows its traceback as usual: it says which line was running.
     """
     if shell is not None:
         shell.set_custom_exc((KeyboardInterrupt,), _show_interrupt)
 
 
 def interrupted_function(interrupt: BaseException) -> str | None:
-    """Return the function of the kit that the cell had called, if it had called one."""
+    """Return the kit function that the cell had called, if any."""
     for frame, _ in traceback.walk_tb(interrupt.__traceback__):
         if frame.f_code.co_filename.startswith(_KIT):
             return frame.f_code.co_qualname

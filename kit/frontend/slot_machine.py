@@ -1,4 +1,4 @@
-"""The slot machine: the frontend of the system, whose every spin passes through all services."""
+"""The slot machine: the frontend of the system. Every spin passes through all services."""
 
 import re
 import threading
@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r"(.+)-(\d{1,4})")
 _MAX_STEM = 27
 
 SpinResult = dict[str, Any]
-# Asks the gateway for a spin of a player; raises RuntimeError when there is no answer.
+# Sends a spin of a player to the gateway; raises RuntimeError without a response.
 Send = Callable[[str, int], httpx.Response]
 
 
@@ -39,7 +39,7 @@ class SpinRefused(RuntimeError):
 
 
 class SpinFailed(RuntimeError):
-    """A service behind the slot machine failed; ``cause`` is the same for failures alike."""
+    """A service behind the slot machine failed; ``cause`` is the same for similar failures."""
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(detail)
@@ -50,8 +50,8 @@ class SpinFailed(RuntimeError):
 class Round:
     """What the slot machine shows of its last spin.
 
-    ``tone`` is idle, turning, win, loss, refused or failed. ``took_ms`` is the time to the
-    answer, in milliseconds.
+    ``tone`` is idle, turning, win, loss, refused or failed. ``took_ms`` is the response time, in
+    milliseconds.
     """
 
     words: str
@@ -72,7 +72,7 @@ class SpinFailure:
 
 @dataclass(frozen=True)
 class Tally:
-    """What happened so far; ``last_failure`` stays to be read while the machine plays on."""
+    """What happened so far; ``last_failure`` stays visible while the machine keeps playing."""
 
     balance: int | None = None
     spins: int = 0
@@ -83,8 +83,8 @@ class Tally:
 class SlotMachine:
     """A slot machine that plays real spins, shown in a notebook as a widget.
 
-    What is pressed is played in a thread, so the kernel stays free. The autoplay ends by itself
-    after ``minutes``.
+    Pressed spins run in a thread, so the kernel stays free. The autoplay ends by itself after
+    ``minutes``.
     """
 
     def __init__(self, send: Send, hook: Hook, *, player: str, bet: int, minutes: float) -> None:
@@ -114,8 +114,8 @@ class SlotMachine:
     def spin(self) -> SpinResult:
         """Play one spin, show it, and return its result.
 
-        Raises SpinRefused when the house does not take the bet, and SpinFailed, reported to
-        Sentry, when a service behind the machine failed.
+        Raises SpinRefused if the house does not take the bet, and SpinFailed, reported to Sentry,
+        if a service behind the machine failed.
         """
         with self._turn, self._hook.reporting():
             self._is_turning = True
@@ -140,7 +140,7 @@ class SlotMachine:
         return cabinet
 
     def _turn_reels(self) -> SpinResult:
-        self._show(Round("The reels turn …", "turning"))
+        self._show(Round("The reels are turning …", "turning"))
         with start_span(op="ui.action.click", name="spin the slot machine"):
             return self._play(self.player.value, self.bet.value)
 
@@ -215,13 +215,13 @@ class SlotMachine:
         self.player.value = next_name(self.player.value)
 
     def _press(self) -> None:
-        # Not disabled meanwhile: the button would lose the keyboard's focus.
+        # Not disabled during a spin: the button would lose the keyboard focus.
         if not self._is_turning:
             _in_background(self._try)
 
     def _try(self) -> str | None:
         """Play one spin; return why the house refused it, if it did."""
-        # What failed is shown and reported; the next spin may work.
+        # The failure is shown and reported; the next spin may work.
         with self._hook.handler(), suppress(SpinFailed):
             try:
                 self.spin()
@@ -252,9 +252,9 @@ class SlotMachine:
 
 
 def careless_spin(hook: Hook, send: Send, player: str, bet: int) -> httpx.Response:
-    """Play a spin as a handler does that checks no status, and return the answer.
+    """Play a spin like a handler that checks no status, and return the response.
 
-    What the handler raises ends in ``hook``, as it would in ipywidgets.
+    ``hook`` catches what the handler raises, as ipywidgets would.
     """
     hook.describe()
     _set_spin_context(player, bet)
@@ -271,7 +271,7 @@ def announce(result: SpinResult) -> str:
 
 
 def describe_spin(result: SpinResult) -> str:
-    """Return in words what a spin led to."""
+    """Return the result of a spin in words."""
     bet, win = result["bet"], result["win"]
     if not win:
         return f"No two alike: the bet of {bet} is lost."
@@ -279,7 +279,7 @@ def describe_spin(result: SpinResult) -> str:
     symbol, alike = Counter(reels).most_common(1)[0]
     what = f"{'Three' if alike == 3 else 'Two'} {_plural(symbol)}"
     if win == bet:
-        return f"{what} give the bet of {bet} back."
+        return f"{what} return the bet of {bet}."
     return f"{what} pay {win // bet} times the bet: {win} won!"
 
 
@@ -303,7 +303,7 @@ def _read_result(answer: httpx.Response) -> SpinResult:
     if answer.is_success and "reels" in body:
         return body
     error = str(body.get("error", f"http-{answer.status_code}"))
-    detail = str(body.get("detail", "The answer is no result of a spin."))
+    detail = str(body.get("detail", "The response is not the result of a spin."))
     if answer.is_client_error:
         raise SpinRefused(error, detail)
     raise SpinFailed(error, f"HTTP {answer.status_code} {answer.reason_phrase}. {detail}")
@@ -316,7 +316,7 @@ def _refusal(player: str, refused: SpinRefused) -> str:
 
 
 def _report(failed: SpinFailed) -> None:
-    """Send what failed: the machine plays on, so the error counts as handled."""
+    """Send the failure: the machine keeps playing, so the error counts as handled."""
     with sentry_sdk.new_scope() as scope:
         scope.fingerprint = ["frontend", "spin-failed", failed.cause]
         sentry_sdk.set_tag("spin.failed", failed.cause)
@@ -388,5 +388,5 @@ def _autoplay_toggle(minutes: float) -> ipywidgets.ToggleButton:
         False,
         description="Autoplay",
         icon="play",
-        tooltip=f"A spin a second, for at most {minutes:g} minutes",
+        tooltip=f"One spin a second, for at most {minutes:g} minutes",
     )

@@ -1,5 +1,5 @@
-"""Runs it: servers in threads of this process, programs in supervised child processes.
+"""Runs the system: servers in threads of this process, programs in supervised child processes.
 
-May import the ground (``actionable``, ``home``, ``private``, ``threads``) and ``demo_services``;
-knows nothing of Sentry.
+May import the base modules (``actionable``, ``home``, ``private``, ``threads``) and
+``demo_services``; does not use Sentry.
 """

@@ -16,17 +16,17 @@ from kit.hosting.server import listen
 
 WRAPPER = Path(__file__).with_name("die_with_parent.py")
 
-# Below those that systems give to connections that go out.
+# Below the ephemeral ports that systems assign to outgoing connections.
 FIRST_PORT, PORTS = 20_000, 12_000
 GONE_S = 5.0
 _calls = itertools.count()
 
-# The wrapper, whose end is that of the program: it ends in the same way.
+# The wrapper around the program; it ends when and how the program ends.
 ChildProcess = subprocess.Popen[str]
 
 
 class Command(NamedTuple):
-    """What to run; ``env`` is the whole environment, by default that of this process."""
+    """What to run; ``env`` is the complete environment, by default that of this process."""
 
     arguments: Sequence[str]
     cwd: Path | None = None
@@ -34,10 +34,10 @@ class Command(NamedTuple):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` if nothing listens there at the moment, else a port that is free.
+    """Return ``wanted`` if nothing listens there now, else a free port.
 
-    Another program may take it before it is used. Processes that ask for any port at the same
-    moment, as a class does, get different ones.
+    Another program may take it before it is used. Processes that ask for any port at the same time,
+    as in a class, get different ones.
     """
     own = FIRST_PORT + (8 * os.getpid() + next(_calls)) % PORTS
     with contextlib.closing(listen(wanted or own)) as sock:
@@ -51,8 +51,8 @@ def start(
     stdout: int | IO[str] = subprocess.DEVNULL,
     stderr: int | IO[str] = subprocess.PIPE,
 ) -> ChildProcess:
-    """Start a program that ends when this process does, however that ends. Raises OSError."""
-    return subprocess.Popen(  # noqa: S603 - all commands are ours
+    """Start a program that ends with this process, however that ends. Raises OSError."""
+    return subprocess.Popen(  # noqa: S603 - our own commands
         [sys.executable, "-I", "-S", str(WRAPPER), *command.arguments],
         cwd=command.cwd,
         env=command.env,
@@ -62,14 +62,14 @@ def start(
         text=True,
         encoding="utf-8",
         errors="replace",
-        # A group of its own, so that Ctrl-C in the kernel ends a cell and not the program.
+        # In a separate process group, so that Ctrl-C in the kernel does not end the program.
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
 
 
 def ask_to_end(process: ChildProcess) -> None:
-    """Let the program end in its own way (SIGTERM; Windows knows only the hard way)."""
+    """Request a graceful exit (SIGTERM; on Windows, kill the program)."""
     assert process.stdin is not None
     with contextlib.suppress(OSError, ValueError):
         process.stdin.write("\n")
@@ -77,7 +77,7 @@ def ask_to_end(process: ChildProcess) -> None:
 
 
 def end(process: ChildProcess, timeout: float = 5.0) -> None:
-    """End the program now, and wait until it is gone. Does nothing when it is gone."""
+    """Kill the program and wait until it is gone. Does nothing when it already is."""
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
@@ -88,10 +88,10 @@ def end(process: ChildProcess, timeout: float = 5.0) -> None:
 
 
 def wait(process: ChildProcess) -> int:
-    """Wait for the end of the program; return its exit code, negative for a signal."""
+    """Wait until the program ends; return its exit code, negative for a signal."""
     code = process.wait()
     if sys.platform != "win32":
-        # Had the wrapper alone been killed, the program would still run. It is in its group.
+        # If only the wrapper was killed, the program still runs; it is in the same group.
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
     return code
@@ -102,9 +102,9 @@ def _kill(process: ChildProcess) -> None:
         wrapper = psutil.Process(process.pid)
         family = [wrapper, *wrapper.children(recursive=True)]
         for member in reversed(family):
-            # One that has just ended must not save the others.
+            # One that has just ended must not keep the others alive.
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         process.wait()
-        # Bounded: the process that inherits the others may never read how they ended.
+        # Bounded: the process that adopts the others may never reap them.
         psutil.wait_procs(family, timeout=GONE_S)

@@ -1,7 +1,7 @@
-"""The database of the system: a child process, or one that runs elsewhere.
+"""The system's database: a child process, or one that runs elsewhere.
 
-SecantusDB speaks MongoDB's wire protocol. It is under the GPL and is only ever run as a program
-of its own, never imported.
+SecantusDB speaks MongoDB's wire protocol. It is under the GPL and only runs as a separate
+program; it is never imported.
 """
 
 import importlib.util
@@ -21,19 +21,19 @@ from kit.hosting.supervisor import Supervisor
 DRIVER, SECANTUS = "pymongo", "secantus"
 ANSWER_MS = ELSEWHERE_MS = 10_000
 PAUSE_S = 2.0
-LISTENS = "listening on"  # what SecantusDB says once the port is its own
+LISTENS = "listening on"  # SecantusDB prints this once it has bound the port
 
 
 class Database(Supervisor):
     """A MongoDB for the services.
 
-    ``uri`` is that of a database that runs elsewhere: by default ``MONGODB_URI``. Without one
-    SecantusDB runs here, in memory, for as long as this process lives; when it ends by itself, an
-    empty one takes its place.
+    ``uri`` is the address of a database that runs elsewhere, by default ``MONGODB_URI``. Without
+    one, SecantusDB runs here, in memory, until this process ends; if it crashes, an empty one
+    replaces it.
     """
 
     scheme = "mongodb"
-    # One that cannot start says why at once: the workshop runs without a database, too.
+    # Fail at once if it cannot start: the workshop also runs without a database.
     max_failed_starts = 1
 
     def __init__(self, uri: str | None = None, *, context: Context = nullcontext) -> None:
@@ -42,7 +42,7 @@ class Database(Supervisor):
 
     @property
     def unavailable(self) -> str | None:
-        """Why there can be no database here, and what to do; None when there can be one."""
+        """Why no database can run here, and what to do; None when one can."""
         if importlib.util.find_spec(DRIVER) is None:
             return "MongoDB's driver is not installed. Run pip install pymongo."
         if self._uri or importlib.util.find_spec(SECANTUS):
@@ -59,18 +59,18 @@ class Database(Supervisor):
 
     @property
     def address(self) -> str:
-        """Where it is, without the user and the password that ``url`` may hold."""
+        """Its address without the user and password that ``url`` may contain."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
     @property
     def public_url(self) -> str:
-        """Its connection string, without what follows the host."""
+        """Its connection string up to and including the host."""
         return f"{self.scheme}://{self.address}"
 
     def launch(self) -> Self:
-        """Start the program, or look for the database that runs elsewhere, in the background.
+        """Start the program, or connect to the database that runs elsewhere, in the background.
 
-        Raises ServerError when there can be no database.
+        Raises ServerError when no database can run.
         """
         if self.unavailable:
             raise ServerError(self.unavailable)
@@ -86,12 +86,12 @@ class Database(Supervisor):
         self._end.wait()
 
     def _ask_to_end(self) -> None:
-        # It keeps nothing, so it needs no time to end in its own way.
+        # It stores nothing, so it needs no graceful exit.
         if self._run is not None:
             child.end(self._run.process)
 
     def _is_answering(self, line: str) -> bool:
-        """Return whether the port is its own, as ``line`` says, and it answers there."""
+        """Return whether ``line`` says that it bound the port, and it answers there."""
         # Both: another workshop may have taken the port first, and would answer.
         if LISTENS not in line:
             return False
@@ -99,20 +99,20 @@ class Database(Supervisor):
             return not ping(self.url, ANSWER_MS)
 
     def _pause(self, failed_starts: int) -> float:
-        # Clients look every half second. They shall notice: the new one has no indexes.
+        # Clients poll every half second. They must notice: the new one has no indexes.
         return max(PAUSE_S, super()._pause(failed_starts))
 
 
 def _secantus(port: int, end: threading.Event) -> Command:
-    """Return how to run SecantusDB on a port; it keeps nothing on disk."""
-    # -P: a file of the same name in the working directory must not be taken for a module.
+    """Return the command that runs SecantusDB on a port, without files on disk."""
+    # -P: a file of the same name in the working directory must not be imported.
     program = [sys.executable, "-P", "-m", SECANTUS, "--port", str(port), "--host", HOST]
     options = ["--storage-path", ":memory:", "--standalone", "--cache-size", "256M"]
     return Command([*program, *options], env=python_environment(os.environ))
 
 
 def ping(uri: str, timeout_ms: int) -> str:
-    """Return nothing when a database answers within ``timeout_ms``, else the reason."""
+    """Return "" when a database answers within ``timeout_ms``, else the reason."""
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 

@@ -1,12 +1,12 @@
-"""Runs a program that ends with the process that started it, however that one ends.
+"""Runs a program that ends with the process that started it, however that process ends.
 
-``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends as
-it did: with its exit code, or by its signal. A byte on standard input asks the program to end (on
-Windows, ends it). When standard input is closed, which the system does when the process at its
-other end dies, the program is killed. Its temporary files are removed: only for programs that have
-nothing to lose.
+``python die_with_parent.py PROGRAM ARGUMENT...`` runs the program until it ends, and then ends the
+same way: with its exit code, or by its signal. A byte on standard input asks the program to end
+(on Windows, kills it). When standard input is closed, which the system does when the process at
+the other end dies, the program is killed. Its temporary files are removed, so use this only for
+programs that have nothing to lose.
 
-It imports nothing of the kit, so that it starts at once and stays small.
+It imports nothing from the kit, so that it starts fast and stays small.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def run_command(command: list[str]) -> int:
     forbid_core_dumps()
     with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as home:
         own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), home)
-        program = subprocess.Popen(  # noqa: S603 - the caller is our own
+        program = subprocess.Popen(  # noqa: S603 - the caller is ours
             command, stdin=subprocess.DEVNULL, env={**os.environ, **own}
         )
         threading.Thread(target=watch_stdin, args=(program,), daemon=True).start()
@@ -31,20 +31,20 @@ def run_command(command: list[str]) -> int:
 
 
 def forbid_core_dumps() -> None:
-    """Keep an aborted program, and this one after it, from filling the disk."""
+    """Prevent core dumps of an aborted program, and then of this one, from filling the disk."""
     if sys.platform != "win32":
         import resource
 
-        # Linux hands a dump to a crash handler in spite of a limit of 0, but not with one of 1.
+        # Linux passes a dump to a crash handler despite a limit of 0, but not with a limit of 1.
         limit = 1 if sys.platform == "linux" else 0
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 def watch_stdin(program: "subprocess.Popen[bytes]") -> None:
-    """Ask the program to end on a byte of standard input, and kill it at the end of input."""
+    """Ask the program to end on a byte on standard input, and kill it at end of input."""
     with contextlib.suppress(OSError):
-        # Unbuffered: a buffer that a thread waits in aborts the interpreter at its end.
+        # Unbuffered: a thread blocked in a buffered read aborts the interpreter at shutdown.
         if os.read(sys.stdin.fileno(), 1):
             program.terminate()
             os.read(sys.stdin.fileno(), 1)
@@ -52,8 +52,8 @@ def watch_stdin(program: "subprocess.Popen[bytes]") -> None:
 
 
 def end_by_signal(number: int) -> None:
-    """End by a signal."""
-    with contextlib.suppress(OSError):  # raised for SIGKILL, which cannot be handled anyway
+    """End this process by a signal."""
+    with contextlib.suppress(OSError):  # raised for SIGKILL, which has no handler anyway
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

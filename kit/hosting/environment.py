@@ -1,24 +1,25 @@
-"""What child processes inherit of the learner's shell: all but what would change what they do.
+"""The variables that child processes inherit from the learner's shell.
 
-A shell is set up for other work: its variables choose proxies and npm's folders, switch debuggers
-on, and say in which cloud a program runs, which Sentry's SDK for Node.js then reports.
+All except those that would change what they do. A shell is set up for other work: its variables
+choose proxies and npm's folders, enable debuggers, and name the cloud that a program runs in,
+which Sentry's SDK for Node.js then reports.
 """
 
 from collections.abc import Mapping
 
 from kit.hosting.server import HOST
 
-# What sets up the SDKs, and FastAPI's own telemetry.
+# They configure the SDKs and FastAPI's own telemetry.
 TELEMETRY = ("SENTRY_", "OTEL_", "FASTAPI_OTEL_")
-# Read by Node.js, by Express, and by the SDK: its own settings, and in which cloud it runs.
+# Read by Node.js, Express and the SDK: its own settings, and the cloud that it runs in.
 _NODE_SETTINGS = (
     *("NODE_", "NPM_", "SENTRY_", "OTEL_", "UV_", "DEBUG", "FORCE_COLOR", "NO_COLOR"),
     *("AWS_", "LAMBDA_", "VERCEL", "NETLIFY", "CF_PAGES", "GCP_PROJECT", "K_SERVICE", "DYNO"),
     *("FUNCTIONS_WORKER_RUNTIME", "ALIYUN_REGION_ID", "WEBSITE_SITE_NAME", "REGION_NAME"),
     *("IBM_CLOUD_REGION", "TENCENTCLOUD_", "FLY_REGION"),
 )
-# How npm reaches its registry, whom it trusts and where it keeps what it downloaded. All else that
-# matters is on its command line, which goes before .npmrc files, too.
+# How npm reaches its registry, which certificates it trusts, and where its cache is. Everything
+# else that matters is on its command line, which also overrides .npmrc files.
 _NPM_CONNECTION = frozenset(
     (
         *("registry", "proxy", "http_proxy", "https_proxy", "noproxy", "no_proxy"),
@@ -27,14 +28,14 @@ _NPM_CONNECTION = frozenset(
         *("cache", "offline", "prefer_offline", "prefer_online"),
     )
 )
-# Certificates and proxies, and the password that .npmrc files take from the environment.
+# Certificates and proxies, and the password that .npmrc files read from the environment.
 _NODE_CONNECTION = frozenset(
     (
         *("NODE_EXTRA_CA_CERTS", "NODE_USE_SYSTEM_CA", "NODE_TLS_REJECT_UNAUTHORIZED"),
         *("NODE_USE_ENV_PROXY", "NODE_AUTH_TOKEN"),
     )
 )
-# Where Python finds its modules; all else changes how it runs.
+# Where Python finds its modules; all others change how it runs.
 _PYTHON_PLACES = frozenset(
     ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONPLATLIBDIR")
 )
@@ -42,20 +43,20 @@ _NPM_CONFIG = "NPM_CONFIG_"
 
 
 def service_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a service in JavaScript, which is then given its own variables."""
+    """Return the environment of a JavaScript service, without the service's own variables."""
     own = {k: v for k, v in environment.items() if not k.upper().startswith(_NODE_SETTINGS)}
     return _without_proxy_here(own)
 
 
 def npm_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of npm: of its settings, those by which it reaches a registry."""
+    """Return the environment of npm: of its settings, only those for reaching a registry."""
     own = {name: value for name, value in environment.items() if _is_for_npm(name)}
     # Corporate proxies re-sign TLS with a CA that the OS and pip trust but Node.js does not.
     return {"NODE_USE_SYSTEM_CA": "1", **_without_proxy_here(own)}
 
 
 def python_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a program in Python that has the same modules as this one."""
+    """Return the environment of a Python program that has the same modules as this one."""
     return {
         name: value
         for name, value in environment.items()
@@ -66,7 +67,7 @@ def python_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def experiment_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a program that shows what an SDK does by default.
 
-    It speaks to this machine alone, so it is given no proxy.
+    It only connects to this machine, so it gets no proxy.
     """
     own = python_environment(environment)
     return {
@@ -77,10 +78,10 @@ def experiment_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_proxy_here(environment: Mapping[str, str]) -> dict[str, str]:
-    """Exempt this machine's loopback, which a proxy cannot reach, from proxies."""
+    """Exempt this machine's loopback from proxies, which cannot reach it."""
     given = environment.get("no_proxy") or environment.get("NO_PROXY")
     exempt = ",".join(filter(None, [given, HOST, "localhost"]))
-    # Sentry's SDK reads the name in lower case.
+    # Sentry's SDK reads the lower-case name.
     return {**environment, "NO_PROXY": exempt, "no_proxy": exempt}
 
 
@@ -88,9 +89,9 @@ def _is_for_npm(name: str) -> bool:
     upper = name.upper()
     if upper.startswith(_NPM_CONFIG):
         setting = name[len(_NPM_CONFIG) :]
-        # Those of one registry have its address or its scope in the name: //host/:_authToken.
+        # Settings for one registry have its address or scope in their name: //host/:_authToken.
         is_of_one = setting.startswith(("//", "@", "_auth"))
         return is_of_one or setting.lower().replace("-", "_") in _NPM_CONNECTION
     if upper.startswith("NODE_"):
         return upper in _NODE_CONNECTION
-    return upper != "FORCE_COLOR"  # npm's reasons are read
+    return upper != "FORCE_COLOR"  # npm's output is parsed

@@ -1,4 +1,4 @@
-"""What a package-lock.json promises, and whether it is there: an installation counts once it is."""
+"""Checks an installation against its package-lock.json: only a complete one counts."""
 
 import json
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 LOCK_FILE = "package-lock.json"
-# Written by npm last: what it installed, without what is optional and for other machines.
+# npm writes this last: the packages it installed, without optional ones for other machines.
 INSTALLED = Path("node_modules", ".package-lock.json")
 
 
 def absent_entries(package: Path, home: Path) -> list[str]:
-    """Return what the lock file in ``package`` promises and ``home`` has not in that version.
+    """Return the packages in the lock file of ``package`` that ``home`` lacks in that version.
 
-    ``home`` is the folder of a ``node_modules``. Each is named by its path there.
+    ``home`` is the folder of a ``node_modules``. Each package is named by its path there.
     """
     installed = _packages(home / INSTALLED)
     if not installed:
@@ -24,10 +24,10 @@ def absent_entries(package: Path, home: Path) -> list[str]:
 
 
 def _packages(lock: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the packages of a lock file by their path; none when it cannot be read."""
+    """Return the packages of a lock file by path; none when it cannot be read."""
     content = _read_object(lock).get("packages")
     packages = content.items() if isinstance(content, dict) else ()
-    # The empty path is the package that has the lock file.
+    # The empty path is the package that the lock file belongs to.
     return {path: facts for path, facts in packages if path and isinstance(facts, dict)}
 
 

@@ -1,7 +1,7 @@
 """Node.js, and the packages of a service written in JavaScript.
 
-Node.js comes as a Python package. What a service needs is installed by ``npm ci`` at its first
-start, from the lock file beside it, into a cache that all workshops of a user share.
+Node.js comes as a Python package. At a service's first start, ``npm ci`` installs its packages from
+the lock file beside it into a cache that all workshops of a user share.
 """
 
 import contextlib
@@ -41,13 +41,13 @@ NEXT_STEP = (
     f"({OLDEST_MAJOR} or newer), and start again."
 )
 
-# npm looks for what a service needs by these.
+# npm reads a service's dependencies from these.
 DECLARATIONS = ("package.json", "package-lock.json", ".npmrc")
 NPM_CLI = Path("node_modules", "npm", "bin", "npm-cli.js")
-# No scripts of packages. A lost network is reported within seconds, not after npm's minute.
+# Without the packages' scripts. A lost network fails within seconds, not after npm's minute.
 NPM_CI = (
     *("ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"),
-    # What a user's .npmrc files may say otherwise, for packages of their own.
+    # Overrides a user's .npmrc files, which are for their own packages.
     *("--no-dry-run", "--no-global", "--location=project", "--include=prod", "--include=optional"),
     *("--include=peer", "--install-strategy=hoisted", "--no-install-links", "--package-lock"),
     *("--no-package-lock-only", "--no-legacy-peer-deps", "--no-engine-strict", "--no-workspaces"),
@@ -57,25 +57,25 @@ NPM_CI = (
 NO_NETWORK = re.compile(
     r"EAI_AGAIN|ECONN\w+|E(HOST|NET)UNREACH|ENOTFOUND|E\w*TIMEDOUT|ERR_SOCKET_TIMEOUT"
 )
-# OpenSSL's reasons about the signer of a certificate and its dates.
+# OpenSSL's errors about a certificate's signer and dates.
 NO_TRUST = re.compile(r"\w*CERT\w*|UNABLE_TO_VERIFY\w+")
 
 
 @dataclass(frozen=True)
 class Node:
-    """A Node.js that can be run; ``version`` as it says it itself, for example v24.19.0."""
+    """A working Node.js; ``version`` is what it prints, for example v24.19.0."""
 
     path: Path
     version: str
 
     @property
     def major(self) -> int:
-        """The first number of the version. Raises ValueError when there is none."""
+        """The major version. Raises ValueError when there is none."""
         return int(self.version.removeprefix("v").partition(".")[0])
 
     @property
     def npm(self) -> Path:
-        """The program of npm: the one beside this Node.js, else that of the Python package.
+        """The npm program: the one beside this Node.js, else the Python package's.
 
         Raises ServerError when there is neither.
         """
@@ -88,14 +88,14 @@ class Node:
         ]
         found = next((place for place in places if place.is_file()), None)
         if found is None:
-            raise ServerError("There is no npm beside this Node.js. " + NEXT_STEP)
+            raise ServerError("This Node.js has no npm beside it. " + NEXT_STEP)
         return found
 
 
 def find_node() -> Node:
     """Return the Node.js that ``WORKSHOP_NODE`` names, else the one of the Python package.
 
-    Raises ServerError when there is none, or it cannot be run, or is too old.
+    Raises ServerError when it is missing, does not run or is too old.
     """
     path = _node_from_environment() or bundled_node()
     if path is None:
@@ -116,23 +116,22 @@ def bundled_node() -> Path | None:
 
 
 def node_modules(package: Path, node: Node) -> Path:
-    """Return where the packages of a service are, or will be: its ``node_modules``."""
+    """Return the ``node_modules`` of a service, installed or not."""
     return _packages_home(package, node) / "node_modules"
 
 
 def missing_packages(package: Path, node: Node) -> list[str]:
-    """Return which packages of a service are not installed, by their paths; none if all are."""
+    """Return the paths of a service's packages that are not installed."""
     return lock_file.absent_entries(package, _packages_home(package, node))
 
 
 def install_packages(
     package: Path, node: Node, report: Report, end: threading.Event | None = None
 ) -> Path:
-    """Install what a service needs, unless that was done before; return its ``node_modules``.
+    """Install a service's packages unless they are there; return its ``node_modules``.
 
-    ``package`` is the folder of its package.json and package-lock.json, and ``report`` is given a
-    line about what takes long. Setting ``end`` abandons it. Raises ServerError, with the reason
-    in one line.
+    ``package`` is the folder of its package.json and package-lock.json; ``report`` receives a line
+    about each slow step. Setting ``end`` aborts. Raises ServerError, with the reason in one line.
     """
     end = end or threading.Event()
     home = _packages_home(package, node)
@@ -140,25 +139,24 @@ def install_packages(
         if missing_packages(package, node):
             home.parent.mkdir(parents=True, exist_ok=True)
             with _install_lock(package, report, end):
-                # Another workshop may have done it meanwhile.
+                # Another workshop may have installed them meanwhile.
                 if missing_packages(package, node):
                     _remove_incomplete(package, home, report)
                     _install(package, node, home, report, end)
     except OSError as error:
         raise ServerError(
-            f"Cannot install the packages of {package.name}: {error}. Free some space there, or "
-            "set WORKSHOP_CACHE to a folder of yours, and start again."
+            f"Could not install the packages of {package.name}: {error}. Free some space there, or "
+            "set WORKSHOP_CACHE to another folder, and start again."
         ) from error
-    with contextlib.suppress(OSError):  # a cache that an administrator filled is read-only
+    with contextlib.suppress(OSError):  # a shared cache is read-only
         os.utime(home)
     return home / "node_modules"
 
 
 def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) -> None:
-    """Install what a service needs into a ZIP archive, which ``unpack_packages`` installs from.
+    """Pack a service's packages into a ZIP archive, for ``unpack_packages``.
 
-    ``options`` are npm's own, ``--os`` and the like, for another machine than this. Raises
-    ServerError.
+    ``options`` are npm's own for another machine, such as ``--os``. Raises ServerError.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary, package.name)
@@ -168,9 +166,9 @@ def pack(package: Path, node: Node, archive: Path, options: Sequence[str] = ()) 
 
 
 def unpack_packages(package: Path, node: Node, archive: Path, report: Report) -> Path:
-    """Install what a service needs from an archive, unless it is there; return ``node_modules``.
+    """Install a service's packages from an archive unless they are there; return ``node_modules``.
 
-    Raises ServerError, and OSError.
+    Raises ServerError and OSError.
     """
     home = _packages_home(package, node)
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +186,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         shutil.unpack_archive(archive, folder, "zip")
     except (shutil.ReadError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ServerError(
-            f"{archive} is damaged ({error}). Copy the whole bundle again, and start again."
+            f"{archive} is damaged ({error}). Copy the whole bundle again, then retry."
         ) from error
 
 
@@ -198,7 +196,7 @@ def node_command(
     report: Report,
     end: threading.Event | None = None,
 ) -> Command:
-    """Install what the service in ``package`` needs, and return how to start it.
+    """Install the packages of the service in ``package``, and return its start command.
 
     ``variables`` are added to its environment. Raises ServerError.
     """
@@ -213,7 +211,7 @@ def node_command(
 
 
 def _start_script(package: Path) -> list[str]:
-    """Return what follows ``node`` in the start script of package.json."""
+    """Return the arguments of ``node`` in the start script of package.json."""
     script = json.loads((package / "package.json").read_text("utf-8"))["scripts"]["start"]
     node, *options = shlex.split(script)
     if node != "node":
@@ -227,7 +225,7 @@ def _node_from_environment() -> Path | None:
         return None
     found = shutil.which(name)
     if found is None:
-        raise ServerError(f"WORKSHOP_NODE names no program: {name}. Correct it, or unset it.")
+        raise ServerError(f"WORKSHOP_NODE is not a program: {name}. Correct it, or unset it.")
     return Path(found)
 
 
@@ -241,14 +239,14 @@ def _version(path: Path) -> str:
             timeout=30,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
-        raise ServerError(f"Node.js cannot be run: {error}. {NEXT_STEP}") from error
+        raise ServerError(f"Node.js does not run: {error}. {NEXT_STEP}") from error
     if not re.match(r"v\d+\.", said):
-        raise ServerError(f"{path} is no Node.js. {NEXT_STEP}")
+        raise ServerError(f"{path} is not Node.js. {NEXT_STEP}")
     return said
 
 
 def _packages_home(package: Path, node: Node) -> Path:
-    """Return the folder for what these declarations need on this machine."""
+    """Return the folder for the packages that these declarations need on this machine."""
     state = hashlib.sha256(f"{node.major} {sys.platform} {platform.machine()}".encode())
     for name in DECLARATIONS:
         with contextlib.suppress(FileNotFoundError):
@@ -268,7 +266,7 @@ def _cache() -> Path:
 
 @contextlib.contextmanager
 def _install_lock(package: Path, report: Report, end: threading.Event) -> Iterator[None]:
-    """Keep other processes from installing inside the block."""
+    """Prevent other processes from installing while the block runs."""
     lock = filelock.FileLock(_cache() / "install.lock")
     try:
         lock.acquire(timeout=0)
@@ -290,7 +288,7 @@ def _raise_if_stopped(package: Path, end: threading.Event) -> None:
 
 
 def _install(package: Path, node: Node, home: Path, report: Report, end: threading.Event) -> None:
-    """Install into a temporary folder, and give it its name once it is complete."""
+    """Install into a temporary folder, and rename it once it is complete."""
     _remove_unused(home.parent, package.name)
     report(f"{package.name}: installing its packages, once; this takes some seconds")
     began = time.monotonic()
@@ -301,7 +299,7 @@ def _install(package: Path, node: Node, home: Path, report: Report, end: threadi
 
 @contextlib.contextmanager
 def _staging_folder(home: Path, package: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes ``home`` when the block ends well."""
+    """Yield a temporary folder that becomes ``home`` when the block succeeds."""
     with tempfile.TemporaryDirectory(
         dir=home.parent, prefix=f"{package.name}-", suffix=".tmp", ignore_cleanup_errors=True
     ) as temporary:
@@ -314,7 +312,7 @@ def _staging_folder(home: Path, package: Path) -> Iterator[Path]:
 def _install_into(
     package: Path, node: Node, folder: Path, end: threading.Event, options: Sequence[str] = ()
 ) -> None:
-    """Install what ``package`` declares into ``folder``; ``options`` are further ones of npm."""
+    """Install what ``package`` declares into ``folder``; ``options`` are further npm options."""
     for name in DECLARATIONS:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(package / name, folder / name)
@@ -323,29 +321,29 @@ def _install_into(
 
 
 def _verify(package: Path, folder: Path) -> None:
-    """Raise ServerError when ``folder`` has not all that ``package`` declares."""
+    """Raise ServerError when ``folder`` lacks anything that ``package`` declares."""
     if missing := lock_file.absent_entries(package, folder):
         raise ServerError(
-            f"The packages of {package.name} are not complete: {missing[0]} is missing"
-            f"{f', and {len(missing) - 1} more' if missing[1:] else ''}. Look for settings in "
-            ".npmrc files of yours, and start again."
+            f"The packages of {package.name} are incomplete: {missing[0]} is missing"
+            f"{f', and {len(missing) - 1} more' if missing[1:] else ''}. Check your .npmrc files "
+            "for settings, and start again."
         )
 
 
 def _remove_incomplete(package: Path, home: Path, report: Report) -> None:
-    """Remove what is there, and is not all: nothing could run with it. Raises OSError."""
+    """Remove an incomplete installation: nothing can run with it. Raises OSError."""
     if home.is_dir():
-        report(f"{package.name}: its packages are not complete; they are installed again")
-        # With another name first: what is removed half way would be in the way.
+        report(f"{package.name}: its packages are incomplete; reinstalling them")
+        # Rename it first: a half-removed folder would block the new one.
         doomed = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{package.name}-", suffix=".tmp"))
         home.rename(doomed / home.name)
         shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _remove_unused(cache: Path, name: str) -> None:
-    """Remove what interrupted installations left, and packages unused for a month."""
+    """Remove leftovers of interrupted installations, and packages unused for a month."""
     unused = time.time() - UNUSED_S
-    # The user may have put the cache into a folder that holds other things.
+    # The user may have put the cache into a folder with other content.
     for folder in cache.glob(f"{name}-*"):
         is_old = re.fullmatch("[0-9a-f]{16}", folder.name.removeprefix(f"{name}-"))
         if folder.suffix == ".tmp" or (is_old and folder.stat().st_mtime < unused):
@@ -366,7 +364,7 @@ def _npm_ci(
                 if time.monotonic() > deadline:
                     raise ServerError(
                         f"npm took over {INSTALL_DEADLINE_S:g} s to install the packages of "
-                        f"{package.name}. Start again; it goes on where it was."
+                        f"{package.name}. Start again to continue where it stopped."
                     )
                 end.wait(0.05)
         finally:
@@ -377,20 +375,20 @@ def _npm_ci(
 
 
 def _explain_npm_failure(name: str, code: int, said: str) -> str:
-    """Return in one line why npm failed, and what to do."""
+    """Return one line that says why npm failed and what to do."""
     lines = re.findall(r"^npm (?:error|ERR!) (.*)$", said, re.MULTILINE)
     codes = [line.removeprefix("code ") for line in lines if line.startswith("code ")]
     if any(NO_NETWORK.fullmatch(each) for each in codes):
-        return f"No network ({codes[0]}): {name} needs its packages once. Connect and start again."
+        return f"No network ({codes[0]}): {name} needs its packages once. Connect and retry."
     if any(NO_TRUST.fullmatch(each) for each in codes):
         return (
-            f"npm does not trust this network ({codes[0]}): {name} needs its packages once. Set "
-            "NODE_EXTRA_CA_CERTS to the file of the network's own certificate, and start again."
+            f"npm does not trust this network ({codes[0]}): {name} needs its packages once. "
+            "Set NODE_EXTRA_CA_CERTS to the network's own certificate file, and start again."
         )
     details = (
         line for line in lines if not re.match(r"(code|errno|syscall|path) |A complete", line)
     )
-    # No addresses: an address of a registry may hold a password.
+    # Without URLs: the URL of a registry may contain a password.
     detail = re.sub(r"\w+://\S+", "…", next(details, said.strip().partition("\n")[0]))
-    ended = " ".join([*codes, detail[:200].strip()]).strip() or f"it ended with {code}"
-    return f"npm could not install the packages of {name}: {ended}. Start again to repeat it."
+    ended = " ".join([*codes, detail[:200].strip()]).strip() or f"it exited with code {code}"
+    return f"npm could not install the packages of {name}: {ended}. Start again to retry."

@@ -1,17 +1,17 @@
-"""How a supervised process ended, and what it said of that on standard error."""
+"""How a supervised process ended, and what it wrote about that on standard error."""
 
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 HEAP_EXHAUSTED = re.compile(r"FATAL ERROR: .*JavaScript heap out of memory")
-# What Node.js says of its inspector, which Sentry's SDK uses to read local variables.
+# Output of Node.js about its inspector, with which Sentry's SDK reads local variables.
 NOISE = re.compile(r"Debugger |For help, see|Waiting for the debugger")
 ERROR_LINE = re.compile(r"FATAL ERROR: |(Uncaught )?\w*Error\b")
 
 
 class InFlightRequest(NamedTuple):
-    """A request that the program had received; the ids are those of its root span."""
+    """A request that the program received; the ids are those of its root span."""
 
     method: str
     path: str
@@ -21,12 +21,12 @@ class InFlightRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class ProcessExit:
-    """The end of a supervised process that its supervisor did not ask for.
+    """The exit of a supervised process that its supervisor did not request.
 
-    ``at`` is in seconds since the epoch. ``exit_code`` is None when a signal ended the process,
-    ``signal`` is its name. ``stderr_tail`` are the last lines on stderr. ``in_flight`` is the last
-    request without an answer. ``memory_mb`` is the last sample of its resident memory, in MiB, at
-    most a quarter of a second old. ``back_after_s`` is how long until the program was ready again.
+    ``at`` is in seconds since the epoch. When a signal ended the process, ``exit_code`` is None and
+    ``signal`` is its name. ``stderr_tail`` has the last lines on stderr. ``in_flight`` is the last
+    request without a response. ``memory_mb`` is the last sample of its resident memory, in MiB, at
+    most a quarter of a second old. ``back_after_s`` is the time until the program was ready again.
     """
 
     name: str
@@ -51,7 +51,7 @@ class ProcessExit:
 
     @property
     def kind(self) -> str:
-        """What an event about it is called: HeapExhausted, ProcessKilled or ProcessExited."""
+        """The type of its event: HeapExhausted, ProcessKilled or ProcessExited."""
         if self.heap_exhausted:
             return "HeapExhausted"
         return "ProcessKilled" if self.signal else "ProcessExited"
@@ -63,11 +63,11 @@ class ProcessExit:
 
     @property
     def error_line(self) -> str:
-        """The line on stderr that says most about the end; empty when there is none.
+        """The line on stderr that best explains the exit; empty when there is none.
 
         A killed process writes nothing; stderr then holds older output.
         """
-        # From the end: earlier lines are about errors that the process survived.
+        # From the end: earlier lines may be about errors that the process survived.
         lines = [line for line in reversed(self.stderr_tail) if line and not NOISE.match(line)]
         if self.heap_exhausted:
             return next(filter(HEAP_EXHAUSTED.match, lines))

@@ -1,6 +1,6 @@
-"""Servers in the background: one surface to launch, await, find and stop them.
+"""Background servers: one interface to launch, await, find and stop them.
 
-``BackgroundServer`` is that surface, ``Server`` one in a thread of this process. Those that run
+``BackgroundServer`` is the interface, ``Server`` runs in a thread of this process. Servers that run
 as child processes are in ``kit.hosting.supervisor``.
 """
 
@@ -24,18 +24,18 @@ from kit.actionable import ActionableError
 from kit.threads import report_thread_failure
 
 HOST = "127.0.0.1"
-START_DEADLINE_S = 60.0  # a class that starts at once on one machine has to wait
+START_DEADLINE_S = 60.0  # a class that starts all at once on one machine has to wait
 
 Ready = Callable[[], None]
 Serve = Callable[[socket.socket, Ready, asyncio.Event], Awaitable[None]]
 Context = Callable[[], AbstractContextManager[object]]
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
-Report = Callable[[str], object]  # is given a line for a person
+Report = Callable[[str], object]  # receives a line for people
 Parser = Literal["h11", "httptools"]
 State = Literal["up", "starting", "restarting", "down"]
 
-# FastAPI silences this while it builds an application, in a way that two threads which build one
-# at the same time undo for each other; the remark then stands in a learner's cell.
+# FastAPI silences this while it builds an application, but two threads that build one at the same
+# time undo each other's filter, and the warning appears in a learner's cell.
 warnings.filterwarnings("ignore", message=r"The 'alias' attribute with value")
 
 
@@ -46,8 +46,8 @@ class ServerError(ActionableError, RuntimeError):
 class BackgroundServer(ABC):
     """A server that a thread of this process runs or watches.
 
-    ``context`` opens the context in which all of that happens. The wanted ``port`` is taken when
-    it is free, else any free one.
+    ``context`` opens the context in which that happens. It listens on ``port`` when that is free,
+    else on any free port.
     """
 
     scheme = "http"
@@ -59,7 +59,7 @@ class BackgroundServer(ABC):
         self._port: int | None = None
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
-        # Guards what follows, and wakes those that wait.
+        # Guards the attributes below, and wakes waiting threads.
         self._changed = threading.Condition()
         self._is_ready = False
         self._reason: str | None = None
@@ -74,7 +74,7 @@ class BackgroundServer(ABC):
 
     @property
     def state(self) -> State:
-        """Whether it is up, starting, restarting after it ended, or down for good."""
+        """Whether it is up, starting, restarting after an exit, or permanently down."""
         if self._is_ready:
             return "up"
         if self._thread is None or self._reason is not None:
@@ -83,7 +83,7 @@ class BackgroundServer(ABC):
 
     @property
     def reason(self) -> str | None:
-        """Why it is down for good, in one line; None while it runs or starts."""
+        """Why it is permanently down, in one line; None while it runs or starts."""
         return self._reason
 
     @property
@@ -105,11 +105,11 @@ class BackgroundServer(ABC):
 
     @property
     def public_url(self) -> str:
-        """Its URL without the password that ``url`` may hold. Raises ServerError, as that does."""
+        """Its URL without any password that ``url`` contains. Raises ServerError like ``url``."""
         return self.url
 
     def launch(self) -> Self:
-        """Take a port and start in the background. Does nothing when that was done."""
+        """Take a port and start in the background. Does nothing when already launched."""
         if self._thread is not None and self._thread.is_alive():
             return self
         self._take_port()
@@ -122,11 +122,11 @@ class BackgroundServer(ABC):
         return self
 
     def wait(self, deadline: float = START_DEADLINE_S, *, after: int = 0) -> float:
-        """Wait until it accepts requests; return the seconds from the launch, or the exit, to then.
+        """Wait until it accepts requests; return the seconds that took since its launch or exit.
 
-        A caller that is about to end it reads ``start_count`` first, and waits for a start
-        ``after`` that. Raises ServerError with the reason when it is down for good, or was not
-        ready in time. A launch that takes too long is stopped; a restart goes on.
+        Before ending the server, read ``start_count`` and pass it as ``after`` to wait for the next
+        start. Raises ServerError with the reason when it is permanently down or was not ready in
+        time. A launch that takes too long is stopped; a restart continues.
         """
         with self._changed:
             is_settled = self._changed.wait_for(
@@ -143,7 +143,7 @@ class BackgroundServer(ABC):
         return self._ready_after
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End it, and wait for that at most ``timeout`` seconds. Does nothing when it has ended."""
+        """End it, waiting at most ``timeout`` seconds. Does nothing when it has ended."""
         thread = self._thread
         if thread is None or not thread.is_alive():
             return
@@ -154,26 +154,26 @@ class BackgroundServer(ABC):
 
     @abstractmethod
     def _take_port(self) -> None:
-        """Choose the port of this launch."""
+        """Choose the port for this launch."""
 
     @abstractmethod
     def _run_until_end(self) -> None:
-        """Run it in this thread until ``_end`` is set. Raises what ended it before."""
+        """Run it in this thread until ``_end`` is set. Raises the error if it ends earlier."""
 
     @abstractmethod
     def _ask_to_end(self) -> None:
-        """Let ``_run_until_end`` return soon; called once ``_end`` is set."""
+        """Make ``_run_until_end`` return soon; called once ``_end`` is set."""
 
     def _run_in_context(self) -> None:
         try:
             with self._context():
                 self._run_until_end()
         except BaseException as error:
-            # Whatever it is: had this thread ended in silence, others would wait for it.
+            # Catch everything: if this thread ended silently, others would wait for it.
             expected = isinstance(error, ServerError)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
             self._become_down(reason, error)
-            # Of one that was never ready, the caller of wait() is told.
+            # If it was never ready, the caller of wait() gets the error.
             if self._start_count > self._starts_before and not self._end.is_set():
                 report_thread_failure()
         else:
@@ -194,10 +194,10 @@ class BackgroundServer(ABC):
 
 
 class Server(BackgroundServer):
-    """A server in a thread of this process, with an event loop of its own.
+    """A server in a thread of this process, with its own event loop.
 
-    ``serve`` gets the listening socket, a callable to say that it accepts requests, and the
-    event that ends it. ``new_loop`` makes the event loop.
+    ``serve`` gets the listening socket, a callable to signal that it accepts requests, and the
+    event that ends it. ``new_loop`` creates the event loop.
     """
 
     def __init__(
@@ -223,9 +223,9 @@ class Server(BackgroundServer):
 
     def _run_until_end(self) -> None:
         assert self._listener is not None
-        # An open listener of a dead server still accepts, and its clients hang.
-        # No debug mode, which PYTHONASYNCIODEBUG and PYTHONDEVMODE would switch on: it is slow, and
-        # what it logs would be among the breadcrumbs.
+        # The open listener of a dead server would still accept connections, and clients would hang.
+        # Without debug mode, which PYTHONASYNCIODEBUG and PYTHONDEVMODE would enable: it is slow,
+        # and its log lines would become breadcrumbs.
         loop = asyncio.Runner(debug=False, loop_factory=self._new_loop)
         with self._listener as listener, loop as runner:
             runner.run(self._main(listener))
@@ -233,20 +233,20 @@ class Server(BackgroundServer):
             raise ServerError("it ended" if self._is_ready else "it ended before it was ready")
 
     def _ask_to_end(self) -> None:
-        # Without a loop the thread has not come that far, and will not serve when it has.
+        # Without a loop the thread has not got that far yet, and will not serve when it does.
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop_end.set)
 
     async def _main(self, listener: socket.socket) -> None:
         self._loop_end = asyncio.Event()
-        # Last: from now on _ask_to_end() sets the event.
+        # Last: from here on _ask_to_end() sets the event.
         self._loop = asyncio.get_running_loop()
         if not self._end.is_set():
             await self._serve(listener, self._become_ready, self._loop_end)
 
 
 def listen(port: int = 0) -> socket.socket:
-    """Return a listening loopback socket on ``port``, or on any free port when that is taken."""
+    """Return a listening loopback socket on ``port``, or on a free port when that is taken."""
     try:
         return bind(port)
     except OSError:
@@ -254,7 +254,7 @@ def listen(port: int = 0) -> socket.socket:
 
 
 class _UvicornServer(uvicorn.Server):
-    """uvicorn's server, saying when it has started instead of being asked."""
+    """uvicorn's server, which calls back once it has started."""
 
     def __init__(self, config: uvicorn.Config, ready: Ready) -> None:
         super().__init__(config)
@@ -267,11 +267,11 @@ class _UvicornServer(uvicorn.Server):
 
 
 def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serve:
-    """Return how to serve the ASGI application that ``make_app`` makes inside the loop.
+    """Return a function that serves the ASGI app from ``make_app``, called in the loop.
 
-    ``http`` is what parses requests. It is named, and not what happens to be installed: httptools
-    passes headers as plain lists, whose values the SDK then sends among the local variables of
-    every frame. Only what reports nothing may use it.
+    ``http`` is the request parser. It is fixed rather than whatever is installed: httptools passes
+    headers as plain lists, whose values the SDK then sends in the local variables of every frame.
+    Only applications that report nothing may use it.
     """
 
     async def serve(listener: socket.socket, ready: Ready, end: asyncio.Event) -> None:
@@ -280,15 +280,15 @@ def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serv
             log_config=None,
             log_level=None,
             access_log=False,
-            # By default any caller on this machine is believed about its address.
+            # By default uvicorn trusts any local caller's claim about its address.
             proxy_headers=False,
-            # By default those of WEB_CONCURRENCY, and what that says must be a number.
+            # By default it reads WEB_CONCURRENCY, and fails unless that is a number.
             workers=1,
             lifespan="on",
             http=http,
             timeout_graceful_shutdown=1,
-            # An SDK keeps its connection, and loses what it sends on one that was closed meanwhile:
-            # so it is never closed, as far as a kernel lives.
+            # An SDK keeps its connection, and loses what it sends on a closed one, so the server
+            # does not close any during a kernel's life.
             timeout_keep_alive=30 * 24 * 3600,
         )
         server = _UvicornServer(config, ready)
@@ -301,7 +301,7 @@ def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serv
         try:
             await server.serve(sockets=[listener])
         except SystemExit as error:
-            raise RuntimeError("the application's lifespan failed at start-up") from error
+            raise RuntimeError("the application's lifespan failed at startup") from error
         finally:
             ending.cancel()
 
@@ -309,7 +309,7 @@ def serve_asgi(make_app: Callable[[], ASGIApp], *, http: Parser = "h11") -> Serv
 
 
 def serve_tornado(make_app: Callable[[], Application], max_body_bytes: int) -> Serve:
-    """Return how to serve the Tornado application that ``make_app`` makes inside the loop."""
+    """Return a function that serves the Tornado app from ``make_app``, called in the loop."""
 
     async def serve(listener: socket.socket, ready: Ready, end: asyncio.Event) -> None:
         server = HTTPServer(make_app(), max_body_size=max_body_bytes)

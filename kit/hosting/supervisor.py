@@ -1,9 +1,9 @@
-"""A program that runs as a child process, is watched, and starts again when it ends.
+"""Runs a program as a child process, watches it, and restarts it when it ends.
 
-The program says on standard output, in a JSON object a line, that it is ready and what it is
-asked: ``{"type": "ready", "port", "pid", "node"}``, then for each request
-``{"type": "request", "method", "path", "trace_id", "span_id"}`` and, once that is answered,
-``{"type": "answer", "trace_id", "span_id", "status"}``. All else that it prints is its log.
+The program reports on standard output, with one JSON object per line, that it is ready and which
+requests it gets: ``{"type": "ready", "port", "pid", "node"}``, then for each request
+``{"type": "request", "method", "path", "trace_id", "span_id"}`` and, after the response,
+``{"type": "answer", "trace_id", "span_id", "status"}``. Everything else it prints is its log.
 """
 
 import json
@@ -29,7 +29,7 @@ from kit.threads import report_thread_failure
 READY_DEADLINE_S = 30.0
 MAX_FAILED_STARTS = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
-# So many exits within a minute are a class at work; more are a program that cannot run.
+# Up to this many exits a minute are a class at work; more mean that the program cannot run.
 EXITS_A_MINUTE, MINUTE_S = 15, 60.0
 KEPT_EXITS = 50
 
@@ -42,13 +42,13 @@ Prepare = Callable[[int, threading.Event], Command]
 
 
 class Supervisor(BackgroundServer):
-    """A program in a child process, which is watched, and started again when it ends.
+    """A program in a child process that is watched and restarted when it ends.
 
-    ``prepare`` gets the port and an event that is set when the program is no longer wanted, and
-    returns what to run. It runs in the background, in ``context``, and may take long. The port is
-    chosen anew at each start. ``on_exit`` is called from the background, before the program starts
-    again; ``on_line`` with each line of its log. ``says_ready`` is asked for each line on stderr
-    whether the program is ready now, for one that does not say so on standard output.
+    ``prepare`` gets the port and an event that is set when the program is no longer needed, and
+    returns the command. It runs in the background, in ``context``, and may take long. Each start
+    chooses a port. ``on_exit`` is called in the background before a restart, ``on_line`` with each
+    line of the log. ``says_ready`` gets each line on stderr and returns whether the program is
+    ready, for programs that do not report that on standard output.
     """
 
     max_failed_starts = MAX_FAILED_STARTS
@@ -75,18 +75,18 @@ class Supervisor(BackgroundServer):
 
     @property
     def pid(self) -> int | None:
-        """The id of the running process, or None while it does not run."""
+        """The id of the process, or None while it does not run."""
         run = self._run
         return run.pid if run is not None and self._is_ready else None
 
     @property
     def exits(self) -> tuple[ProcessExit, ...]:
-        """How its last processes ended by themselves, the latest last."""
+        """The latest unrequested exits of its processes, newest last."""
         with self._changed:
             return tuple(self._exits)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Ask the program to end, and after ``timeout`` seconds end it. Never leaves it behind."""
+        """Ask the program to end, and kill it after ``timeout`` seconds."""
         try:
             super().stop(timeout)
         finally:
@@ -105,11 +105,11 @@ class Supervisor(BackgroundServer):
             child.ask_to_end(self._run.process)
 
     def _run_until_end(self) -> None:
-        """Start the program again and again, until that is no longer wanted or of use."""
+        """Restart the program until it is no longer needed or keeps failing."""
         failed_starts = 0
         while (run := self._start(self._prepare(self.port, self._end))) is not None:
             code = run.follow(self.name)
-            # Without the lock, so that readers know at once.
+            # Without the lock, so that readers see it at once.
             self._is_ready = False
             if self._end.is_set():
                 return
@@ -125,7 +125,7 @@ class Supervisor(BackgroundServer):
             self._port = child.free_port(self.port)
 
     def _start(self, command: Command) -> "_Run | None":
-        """Start a process, unless ``stop`` was called: it would not know of it."""
+        """Start a process, unless ``stop`` was called: it would miss this one."""
         with self._changed:
             if self._end.is_set():
                 return None
@@ -133,7 +133,7 @@ class Supervisor(BackgroundServer):
             return self._run
 
     def _become_ready(self) -> None:
-        # One step for waiting threads: with the start they see how long it took.
+        # Atomic for waiting threads: they see the start together with its duration.
         with self._changed:
             super()._become_ready()
             if self._exits and self._exits[-1].back_after_s is None:
@@ -149,7 +149,7 @@ class Supervisor(BackgroundServer):
             self._on_line(f"the exit could not be reported: {type(error).__name__}: {error}")
 
     def _pause(self, failed_starts: int) -> float:
-        """Return how many seconds to leave before the next start."""
+        """Return how many seconds to wait before the next start."""
         minute_ago = time.time() - MINUTE_S
         recent = sum(1 for process_exit in self._exits if process_exit.at > minute_ago)
         step = max(failed_starts, recent - EXITS_A_MINUTE)
@@ -179,12 +179,12 @@ class _Run:
 
     @property
     def pid(self) -> int | None:
-        """The id of the program itself, not of its wrapper, once the program has said it."""
+        """The id of the program itself, not of its wrapper, once the program has reported it."""
         pid = (self._ready or {}).get("pid")
         return pid if isinstance(pid, int) else None
 
     def follow(self, name: str) -> int:
-        """Read what the process says until its end; return its exit code, or minus its signal."""
+        """Read the output until the process ends; return its exit code, or minus its signal."""
         readers = [
             threading.Thread(target=_read_lines, args=each[1:], name=each[0], daemon=True)
             for each in (
@@ -194,12 +194,12 @@ class _Run:
         ]
         for reader in readers:
             reader.start()
-        # At the end of output instead of at intervals: it is known at once then.
+        # At end of output instead of by polling: no delay.
         while readers[0].is_alive() and self.process.poll() is None:
             readers[0].join(SAMPLE_S)
             self._sample()
         code = child.wait(self.process)
-        # All lines: that it was ready may be the last thing it said.
+        # All lines: the last one may be the ready message.
         for reader in readers:
             reader.join()
         child.end(self.process)
@@ -226,7 +226,7 @@ class _Run:
     def _sample(self) -> None:
         if self.pid is not None:
             with suppress(psutil.Error):
-                # A process that has just ended has no memory; keep the sample before.
+                # A process that has just ended has no memory; keep the previous sample.
                 rss = psutil.Process(self.pid).memory_info().rss
                 self._memory_mb = rss / 2**20 if rss else self._memory_mb
         elif self._ready is None and time.monotonic() - self._began > READY_DEADLINE_S:
@@ -268,12 +268,12 @@ def _read_lines(stream: IO[str], use: Callable[[str], None]) -> None:
             try:
                 use(line.rstrip())
             except Exception:
-                # It goes on: a program whose output is not read hangs once the pipe is full.
+                # Continue: a program whose output is not read hangs once the pipe is full.
                 report_thread_failure()
 
 
 def _json_object(line: str) -> dict[str, Any]:
-    """Return the JSON object in a line, an empty one when it holds none."""
+    """Return the JSON object in a line, or an empty one."""
     with suppress(ValueError, RecursionError):
         if line.startswith("{") and isinstance(message := json.loads(line), dict):
             return message

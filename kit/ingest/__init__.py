@@ -1,4 +1,4 @@
-"""Catches it: the local stand-in for Sentry, from the HTTP request to the SQLite file.
+"""The ingest: the local stand-in for Sentry, from the HTTP request to the SQLite file.
 
-May import the ground only. Everything that was captured is read from its ``store``.
+May import the base modules only. Everything captured is read from its ``store``.
 """

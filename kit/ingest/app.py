@@ -1,4 +1,4 @@
-"""The ingest: the local stand-in for Sentry, and all that a DSN points at."""
+"""The ingest's application: the local stand-in for Sentry, with everything a DSN points at."""
 
 import asyncio
 import re
@@ -40,7 +40,7 @@ _NOT_TAKEN = {
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Return the fastest event loop there is: uvloop's, which does not exist on Windows."""
+    """Return the fastest event loop: uvloop's, except on Windows, where it does not exist."""
     try:
         import uvloop
     except ImportError:
@@ -57,10 +57,10 @@ def make_app(
 ) -> ASGIApp:
     """Return the ASGI application of the ingest.
 
-    ``projects`` maps the number at the end of a DSN to the name under which its items are
-    stored and the key that the DSN must carry. ``relay`` is handed the bytes of each envelope
-    that was stored; it must not block. ``body_deadline`` is how long a request may take to
-    send its body, in seconds.
+    ``projects`` maps the number at the end of a DSN to the name under which its items are stored
+    and the key that the DSN must contain. ``relay`` receives the bytes of each stored envelope; it
+    must not block. ``body_deadline`` limits how long a request may take to send its body, in
+    seconds.
     """
     endpoints = _Endpoints(Gatekeeper(projects), Intake(store, relay, body_deadline))
     app = Starlette(routes=_routes(endpoints), exception_handlers={HTTPException: _refusal})
@@ -69,10 +69,10 @@ def make_app(
 
 
 def _routes(endpoints: "_Endpoints") -> list[Route]:
-    """Return what there is: the routes of Relay's relay-server/src/endpoints/mod.rs, and our own.
+    """Return the routes: those in Relay's relay-server/src/endpoints/mod.rs, and our own.
 
-    Relay answers some of them only without a slash at the end, or only with one; here each has one
-    by now.
+    Relay answers some of them only with or only without a trailing slash; here every path has one
+    at this point.
     """
     return [
         Route("/api/{project_id}/envelope/", endpoints.envelope, methods=["POST"]),
@@ -99,14 +99,14 @@ def _routes(endpoints: "_Endpoints") -> list[Route]:
 
 
 def _is_for_pages(path: str) -> bool:
-    """Whether web pages may send there: where a DSN is asked for."""
+    """Whether web pages may send there: to paths that require a DSN."""
     return path.startswith(("/api/", "/tunnel/"))
 
 
 class _Doorway:
-    """Serves the names of this machine only, and takes paths as Relay does.
+    """Serves this machine's host names only, and normalizes paths as Relay does.
 
-    Else a page of a name that an attacker lets resolve to this machine could send to /stream.
+    Otherwise an attacker's page whose name resolves to this machine could send to /stream.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -123,10 +123,10 @@ class _Doorway:
 
 
 def _normalized(path: str) -> str:
-    """Return a path without doubled slashes, and with one at its end where pages may send.
+    """Return a path without double slashes, and with a trailing one where pages may send.
 
-    The first is what Relay does (relay-server/src/middlewares/normalize_path.rs); of the end it
-    is stricter for some paths, and its users complain.
+    Relay does the first (relay-server/src/middlewares/normalize_path.rs); it is stricter about the
+    trailing slash of some paths, and its users complain.
     """
     if "//" in path:
         path = _SLASHES.sub("/", path)
@@ -137,15 +137,15 @@ def _wrong_host(host: str) -> JSONResponse:
     return _refuse(
         HTTPException(
             400,
-            f"The ingest answers to {' and '.join(sorted(HOSTS))} only, not to {host[:100]!r}. "
-            "Send from this machine, to http://127.0.0.1 and the port of the DSN. A container on "
-            "it can when it is started with docker run --network=host.",
+            f"The ingest only accepts the hosts {' and '.join(sorted(HOSTS))}, not {host[:100]!r}. "
+            "Send from this machine to http://127.0.0.1 and the port in the DSN. In a container "
+            "that works if you start it with docker run --network=host.",
         )
     )
 
 
 class _Shortcut:
-    """Takes envelopes straight to their endpoint, and everything else to ``app``.
+    """Passes envelopes directly to their endpoint, and everything else to ``app``.
 
     Starlette's routing and middleware cost as much as parsing the envelope.
     """
@@ -169,17 +169,17 @@ class _Shortcut:
 
 
 class _Endpoints:
-    """Each says to whom what it is sent belongs, has it taken in, and answers."""
+    """The endpoints: each finds the project of a request, stores its content, and responds."""
 
     def __init__(self, gatekeeper: Gatekeeper, intake: Intake) -> None:
         self._gatekeeper = gatekeeper
         self._intake = intake
 
     async def envelope(self, request: Request) -> Response:
-        """What a DSN points at."""
+        """Accept an envelope: the endpoint that a DSN points at."""
         project_id, key = request.path_params["project_id"], request_key(request)
         if key is None:
-            # It may be in the envelope.
+            # The key may be in the envelope.
             return _accepted(
                 await self._intake.take_envelope(
                     request, lambda headers: self._gatekeeper.admit_envelope(headers, project_id)
@@ -194,7 +194,7 @@ class _Endpoints:
         return _accepted(await self._intake.take_envelope(request, check))
 
     async def tunnel(self, request: Request) -> Response:
-        """What the option ``tunnel`` of an SDK may point at: the envelope brings its DSN along."""
+        """Accept an SDK's ``tunnel`` requests: the envelope contains its DSN."""
         return _accepted(
             await self._intake.take_envelope(
                 request, lambda headers: self._gatekeeper.admit_envelope(headers, None)
@@ -202,13 +202,13 @@ class _Endpoints:
         )
 
     async def stream(self, request: Request) -> Response:
-        """What ``SENTRY_SPOTLIGHT`` points at: there is no key, so web pages are kept out."""
+        """Accept what ``SENTRY_SPOTLIGHT`` sends: without a key, so web pages are refused."""
         if "origin" in request.headers:
-            raise HTTPException(403, "/stream takes no requests from web pages; use a DSN.")
+            raise HTTPException(403, "/stream accepts no requests from web pages; use a DSN.")
         return _accepted(await self._intake.take_envelope(request, lambda headers: SPOTLIGHT))
 
     async def store(self, request: Request) -> Response:
-        """Where SDKs sent events before there were envelopes, pages as the address of an image."""
+        """Accept events as SDKs sent them before envelopes; pages put them into an image URL."""
         if _content_type(request) == "application/x-sentry-envelope":
             if "project_id" in request.path_params:
                 return await self.envelope(request)
@@ -226,7 +226,7 @@ class _Endpoints:
         return _accepted(envelope)
 
     async def security(self, request: Request) -> Response:
-        """Where the Content Security Policy of a page has browsers send their reports."""
+        """Accept a browser's reports about a page's Content Security Policy."""
         name, kind = self._admit(request), request.headers.get("content-type", "")
         user_agent = request.headers.get("user-agent", "")
 
@@ -237,7 +237,7 @@ class _Endpoints:
         return Response()
 
     async def minidump(self, request: Request) -> Response:
-        """Where the crash reporters of native programs upload to."""
+        """Accept uploads from the crash reporters of native programs."""
         name = self._admit(request)
 
         async def translate(content: bytes) -> list[bytes]:
@@ -247,7 +247,7 @@ class _Endpoints:
         return Response(hyphenated(envelope.event_id or ""), media_type="text/plain")
 
     async def cron(self, request: Request) -> Response:
-        """Where jobs without an SDK say that they run."""
+        """Accept check-ins from jobs without an SDK."""
         name, kind = self._admit(request), _content_type(request)
         slug = request.path_params["slug"]
 
@@ -258,11 +258,11 @@ class _Endpoints:
         return Response(status_code=202)
 
     async def traces(self, request: Request) -> Response:
-        """Where OpenTelemetry's exporters send spans."""
+        """Accept spans from OpenTelemetry's exporters."""
         return await self._export(request, otlp.export_traces)
 
     async def logs(self, request: Request) -> Response:
-        """Where OpenTelemetry's exporters send log records."""
+        """Accept log records from OpenTelemetry's exporters."""
         return await self._export(request, otlp.export_logs)
 
     async def _export(self, request: Request, export: otlp.Exporting) -> Response:
@@ -271,7 +271,7 @@ class _Endpoints:
 
         async def translate(content: bytes) -> list[bytes]:
             nonlocal answer
-            # In a thread: it may take a second, in which everything else would wait.
+            # In a thread: it may take a second, and would block everything else.
             envelope, answer = await asyncio.to_thread(export, content, kind)
             return [] if envelope is None else [envelope]
 
@@ -289,7 +289,7 @@ class _Endpoints:
 
 
 class _Answer(JSONResponse):
-    """JSON by a writer that takes a tenth of the time of the standard library's."""
+    """JSON from an encoder that needs a tenth of the standard library's time."""
 
     def render(self, content: object) -> bytes:
         return msgspec.json.encode(content)
@@ -304,10 +304,10 @@ def _content_type(request: Request) -> str:
 
 
 async def _refusal(request: Request, refused: Exception) -> JSONResponse:
-    assert isinstance(refused, HTTPException), "it is registered for nothing else"
+    assert isinstance(refused, HTTPException), "registered for nothing else"
     path = request.scope["path"]
     if refused.status_code == 405 and refused.headers:
-        reason = f"{request.method[:20]} is not taken here; use {refused.headers['Allow']}."
+        reason = f"{request.method[:20]} is not allowed here; use {refused.headers['Allow']}."
         refused = HTTPException(405, reason, refused.headers)
     elif refused.status_code == 404 and _is_for_pages(path):
         refused = _not_taken(path)
@@ -315,11 +315,11 @@ async def _refusal(request: Request, refused: Exception) -> JSONResponse:
 
 
 def _not_taken(path: str) -> HTTPException:
-    """Return the refusal of what Relay takes and the ingest does not, and of what neither knows."""
+    """Return the refusal of a path that only Relay supports, or that neither knows."""
     end = path.removeprefix("/api/").partition("/")[2].strip("/")
     for known, what in _NOT_TAKEN.items():
         if re.fullmatch(known, end):
-            return HTTPException(501, f"Sentry takes {what} here; this ingest does not.")
+            return HTTPException(501, f"Sentry accepts {what} here; this ingest does not.")
     return HTTPException(
         404,
         f"There is no {end[:100]!r} here. A DSN points at envelope/, store/, security/, "
@@ -328,7 +328,7 @@ def _not_taken(path: str) -> HTTPException:
 
 
 def _refuse(refused: HTTPException) -> JSONResponse:
-    """Return the answer that says why, in the header that older SDKs log, too."""
+    """Return a response with the reason, also in the header that older SDKs log."""
     reason = refused.detail.encode("ascii", "replace").decode()
     shown = "".join(each if each.isprintable() else "?" for each in reason)
     headers = {**(refused.headers or {}), "X-Sentry-Error": shown[:500]}

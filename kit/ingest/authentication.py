@@ -1,4 +1,4 @@
-"""Who may send: the key of a DSN, in each of the places where Sentry's Relay looks for it.
+"""Authentication: the key of a DSN, in any of the places where Sentry's Relay looks for it.
 
 https://develop.sentry.dev/sdk/foundations/transport/authentication/ and Relay's
 relay-server/src/extractors/request_meta.rs
@@ -18,13 +18,13 @@ NEWEST_PROTOCOL = 7
 
 
 class Gatekeeper:
-    """Knows the projects by id: each has a name, and a key without which nothing gets in."""
+    """Admits requests to projects: each project has an id, a name and the key it requires."""
 
     def __init__(self, projects: Mapping[str, tuple[str, str]]) -> None:
         self._projects = projects
 
     def admit(self, project_id: str, key: str | None) -> str:
-        """Return the name of a project for its id and its key. Raises HTTPException."""
+        """Return the name of the project with this id and key. Raises HTTPException."""
         project = self._projects.get(project_id)
         if project is None:
             known = ", ".join(self._projects)
@@ -36,25 +36,25 @@ class Gatekeeper:
             )
         if key != right:
             raise HTTPException(
-                401, f"The key is not that of project {project_id}; use the DSN of this run."
+                401, f"The key does not belong to project {project_id}; use this run's DSN."
             )
         return name
 
     def admit_key(self, key: str | None) -> str:
-        """Return the name of the project that has a key, for paths that name none.
+        """Return the name of the project with this key, for paths without a project id.
 
         Raises HTTPException.
         """
         keys = (number for number, (_, right) in self._projects.items() if right == key)
         if key is not None and (project_id := next(keys, None)) is not None:
             return self.admit(project_id, key)
-        raise HTTPException(401, "The key is missing, or is that of no project; use a DSN.")
+        raise HTTPException(401, "The key is missing or belongs to no project; use a DSN.")
 
     def admit_envelope(self, headers: Mapping[str, Any], project_id: str | None) -> str:
-        """Return the name of the project whose DSN an envelope has in its header.
+        """Return the name of the project whose DSN is in an envelope's header.
 
-        SDKs put it there for a tunnel. Its host is that of the Sentry which the user meant, and is
-        not compared. ``project_id`` is what the path says, if it says one. Raises HTTPException.
+        SDKs put it there for a tunnel. Its host is the Sentry that the user meant, so it is not
+        compared. ``project_id`` is the one in the path, if any. Raises HTTPException.
         """
         dsn = _dsn(headers)
         if dsn is None:
@@ -62,8 +62,8 @@ class Gatekeeper:
                 return self.admit(project_id, None)
             raise HTTPException(
                 401,
-                "The envelope has no dsn in its header; set the option dsn of the SDK beside its "
-                "option tunnel.",
+                "The envelope has no dsn in its header; set the SDK's option dsn in addition to "
+                "its option tunnel.",
             )
         if project_id not in (None, dsn.project_id):
             raise _mismatch("project", project_id, dsn.project_id)
@@ -82,10 +82,10 @@ def check_envelope_dsn(headers: Mapping[str, Any], project_id: str, key: str) ->
 
 
 def request_key(request: Request) -> str | None:
-    """Return the key that a request gives; None when it gives none.
+    """Return the key of a request, or None.
 
-    It stands in one place: a second one is refused, be it the same, as Relay does. The secret of
-    old DSNs is not looked at. Raises HTTPException.
+    Only one place may have it: as in Relay, a second one is refused even if it is the same. The
+    secret of old DSNs is ignored. Raises HTTPException.
     """
     given = list(_given(request))
     if len(given) > 1:
@@ -95,7 +95,7 @@ def request_key(request: Request) -> str | None:
 
 
 def _given(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield each key of a request, after the place where it stands."""
+    """Yield each place in a request that has a key, and the key."""
     headers = request.headers
     for name in ("X-Sentry-Auth", "Authorization"):
         scheme, _, fields = headers.get(name, "").partition(" ")
@@ -118,10 +118,10 @@ def _keys(place: str, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, s
     version = fields.get("sentry_version", "7").partition(".")[0]
     if not version.isdecimal():
         raise HTTPException(401, f"sentry_version in {place} is not a number.")
-    # Digits beyond are no version of anything, and no int.
+    # More digits are not a version, and too many for int().
     if len(version) > 3 or int(version) > NEWEST_PROTOCOL:
         raise HTTPException(
-            400, f"sentry_version {version[:20]} is not known; use {NEWEST_PROTOCOL}."
+            400, f"sentry_version {version[:20]} is unknown; use {NEWEST_PROTOCOL}."
         )
     if "sentry_key" in fields:
         yield place, fields["sentry_key"]
@@ -135,17 +135,17 @@ def _decoded(text: str) -> str:
 
 
 def _dsn(headers: Mapping[str, Any]) -> Dsn | None:
-    """Return the DSN in the header of an envelope. Raises HTTPException when it is not one."""
+    """Return the DSN in the header of an envelope. Raises HTTPException when it is invalid."""
     given = headers.get("dsn")
     if given is None:
         return None
     try:
         if not isinstance(given, str):
-            raise BadDsn("it is no text")
+            raise BadDsn("it is not a string")
         return Dsn(given)
     except (BadDsn, ValueError) as error:
         raise HTTPException(
-            400, f"The dsn in the envelope's header is not one: {error}."
+            400, f"The dsn in the envelope's header is invalid: {error}."
         ) from error
 
 

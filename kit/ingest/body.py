@@ -1,4 +1,4 @@
-"""Reading the bodies of requests, decompressed, within bounds of size, time and memory."""
+"""Reads and decompresses request bodies, with bounded size, time and memory."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class Budget:
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
-        """Give a callable that takes bytes from the budget until the block ends."""
+        """Yield a callable that takes bytes from the budget until the block ends."""
         taken = 0
 
         def take(size: int) -> None:
@@ -42,16 +42,16 @@ class Budget:
 async def read_body(
     request: Request, take: Callable[[int], None], deadline: float
 ) -> tuple[Encoded, bytes]:
-    """Return the body as it was sent, and what it decompresses to.
+    """Return the body as sent, and decompressed.
 
-    ``take`` is given the bytes that it holds; ``deadline`` is in seconds. Raises HTTPException.
+    ``take`` receives the bytes that it holds; ``deadline`` is in seconds. Raises HTTPException.
     """
     encoding = _encoding(request)
     decoder, chunks, parts, size = DECODERS[encoding](), [], [], 0
     with _refusals(deadline):
         async with asyncio.timeout(deadline):
             async for chunk in request.stream():
-                if not chunk:  # the last one always is
+                if not chunk:  # the last one is always empty
                     continue
                 chunks.append(chunk)
                 if encoding != IDENTITY:
@@ -60,7 +60,7 @@ async def read_body(
                     size += len(part)
                     if size > MAX_BODY_BYTES:
                         raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes.")
-                    # Twice: once more for the decoder's window, or for joining the parts.
+                    # Twice: also for the decoder's window, or for joining the parts.
                     take(2 * len(part))
                     parts.append(part)
     if not decoder.is_complete:
@@ -71,17 +71,17 @@ async def read_body(
 
 
 def _encoding(request: Request) -> str:
-    """Return the encoding of a body. An empty header is none, as it is for Relay."""
+    """Return the encoding of a body. An empty header counts as none, as in Relay."""
     encoding = request.headers.get("content-encoding", "").strip().lower() or IDENTITY
     if encoding not in DECODERS:
         known = ", ".join(DECODERS)
-        raise HTTPException(415, f"Content-Encoding {encoding} is not known; use {known}.")
+        raise HTTPException(415, f"Content-Encoding {encoding} is unknown; use {known}.")
     return encoding
 
 
 @contextmanager
 def _refusals(deadline: float) -> Iterator[None]:
-    """Turn what goes wrong while a body is read into answers."""
+    """Turn errors while reading a body into HTTP responses."""
     try:
         yield
     except TimeoutError as error:

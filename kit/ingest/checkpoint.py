@@ -1,4 +1,4 @@
-"""Moving what was written from a database's log to its file."""
+"""Moves what was written from a database's log to its file."""
 
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,15 +6,15 @@ from contextlib import closing, suppress
 
 from kit.threads import report_thread_failure
 
-# Rarely, and much at once: it waits for the disk.
+# Rarely, and a lot at once: it waits for the disk.
 _EVERY_BYTES = 16 * 1024 * 1024
 
 
 class Checkpointer:
-    """Moves it in a thread of its own, so that who writes does not wait for the disk.
+    """Runs checkpoints in a separate thread, so that writers do not wait for the disk.
 
-    What it does not keep up with, SQLite moves itself when the log is at its limit. ``db`` is a
-    connection that nothing else uses; it is closed with this.
+    If it cannot keep up, SQLite checkpoints itself when the log reaches its limit. ``db`` is a
+    connection that nothing else uses; closing this closes it.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -24,22 +24,22 @@ class Checkpointer:
         self._unmoved = 0
 
     def note(self, written_bytes: int) -> None:
-        """Remember that so much was written, and move it when it is much."""
+        """Count the written bytes, and start a checkpoint when there are enough."""
         self._unmoved += written_bytes
         if self._unmoved > _EVERY_BYTES and (self._running is None or self._running.done()):
             self._unmoved = 0
             self._running = self._thread.submit(self._checkpoint)
 
     def close(self) -> None:
-        """Wait for what is being moved."""
+        """Wait for a running checkpoint."""
         with closing(self._db):
             self._thread.shutdown()
 
     def _checkpoint(self) -> None:
         try:
-            # Another process may be at it; what is left is moved the next time.
+            # Another process may be running one; the rest is moved the next time.
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except BaseException:
-            report_thread_failure()  # the pool would keep it for a caller that does not ask
+            report_thread_failure()  # the pool would keep it for a caller that never asks
             raise

@@ -1,6 +1,6 @@
-"""Cross-origin requests: web pages with a DSN may send, and may read the answer.
+"""Cross-origin requests: web pages with a DSN may send and may read the response.
 
-The answers are those of Sentry's Relay: its relay-server/src/middlewares/cors.rs, and the layer of
+The responses match Sentry's Relay: its relay-server/src/middlewares/cors.rs, and the layer of
 tower-http that it configures there. https://developer.mozilla.org/docs/Web/HTTP/Guides/CORS
 """
 
@@ -43,9 +43,9 @@ _ANSWER = Headers(
 
 
 class CrossOrigin:
-    """Lets pages of every origin send to the paths that ``is_open`` says are for them.
+    """Lets pages of every origin send to the paths that ``is_open`` accepts.
 
-    A refusal has the same headers: without them a page would be told that the network failed.
+    A refusal has the same headers: without them the page would only see a network error.
     """
 
     def __init__(self, app: ASGIApp, is_open: Callable[[str], bool]) -> None:
@@ -53,7 +53,7 @@ class CrossOrigin:
         self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a preflight, or have the application answer to every origin."""
+        """Answer a preflight, or pass the request on and allow every origin."""
         if scope["type"] != "http" or not self._is_open(scope["path"]):
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS":
@@ -69,9 +69,9 @@ class CrossOrigin:
 
 
 def _preflight(headers: Headers) -> Response:
-    """Answer what a browser asks before it sends.
+    """Answer a browser's preflight request.
 
-    Chromium also asks whether a page may reach a less public network. Pages of this machine may.
+    Chromium also asks whether a page may reach a less public network. Pages from this machine may.
     https://wicg.github.io/private-network-access/
     """
     answer = dict(_PREFLIGHT)

@@ -1,4 +1,4 @@
-"""Content encodings: bodies as they are sent, and what they decompress to."""
+"""Content encodings: bodies as sent, and decompressed."""
 
 import sys
 import zlib
@@ -8,41 +8,41 @@ from typing import NamedTuple, Protocol
 import brotli  # type: ignore[import-untyped]
 
 IDENTITY = "identity"
-# One step of decompression: what a bomb may cost before it is looked at again.
+# One step of decompression: what a decompression bomb may cost before the next check.
 _STEP_BYTES = 256 * 1024
-# Below it there is little to save; from there on the SDK for Node.js compresses.
+# Below it compression saves little; from it on the SDK for Node.js compresses.
 _SHRUNK_BYTES = range(256, 32 * 1024)
-# 8 MiB: what every decoder of Zstandard has to take (RFC 8878, 3.1.1.1.2); it says no to more.
+# 8 MiB: every Zstandard decoder must support that (RFC 8878, 3.1.1.1.2); more is refused.
 _MAX_WINDOW_LOG = 23
 
 
 class BadEncoding(ValueError):
-    """The bytes are not of the encoding that they are said to be; the message says why."""
+    """The bytes do not have the declared encoding; the message says why."""
 
 
 class Encoded(NamedTuple):
-    """Bytes as they were sent, and their encoding: one of ``DECODERS``."""
+    """Bytes as sent, and their encoding: one of ``DECODERS``."""
 
     encoding: str
     data: bytes
 
 
 class Decoder(Protocol):
-    """Decompresses one body, as it comes in."""
+    """Decompresses one body incrementally."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what ``chunk`` decompresses to, in parts of bounded size. Raises BadEncoding."""
+        """Yield the decompressed ``chunk`` in parts of bounded size. Raises BadEncoding."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether the data fed so far is all of it."""
+        """Whether the body is complete with the data fed so far."""
 
 
 def shrink(encoded: Encoded) -> Encoded:
-    """Return a small body compressed that was sent without; any other as it is.
+    """Return a small uncompressed body compressed, and any other unchanged.
 
-    Sentry's SDK for Node.js compresses larger ones itself, and sends many small: an envelope for
-    each log line.
+    Sentry's SDK for Node.js compresses larger ones itself, and sends many small ones: an envelope
+    for each log line.
     """
     if encoded.encoding != IDENTITY or len(encoded.data) not in _SHRUNK_BYTES:
         return encoded
@@ -51,7 +51,7 @@ def shrink(encoded: Encoded) -> Encoded:
 
 
 def decode(encoded: Encoded) -> bytes:
-    """Return what a body decompresses to. Raises BadEncoding."""
+    """Return a body decompressed. Raises BadEncoding."""
     return b"".join(DECODERS[encoded.encoding]().feed(encoded.data))
 
 
@@ -106,7 +106,7 @@ class _Brotli:
 
 
 class _Zstandard:
-    """Imports what few senders need when one does."""
+    """Imports its module on first use, because few senders need it."""
 
     def __init__(self) -> None:
         if sys.version_info >= (3, 14):

@@ -1,4 +1,4 @@
-"""Reading Sentry envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
+"""Reads Sentry envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
 
 import json
 import re
@@ -12,16 +12,16 @@ import msgspec
 from sentry_sdk.envelope import parse_json
 
 MAX_ITEM_BYTES = 5 * 1024 * 1024
-# A busy process has a hundred threads, and a profile holds all their stacks a hundred times a
+# A busy process has a hundred threads, and a profile samples all their stacks a hundred times a
 # second.
 MAX_PROFILE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 1000
-# What Sentry's own Relay accepts: the recursion limit of serde_json.
+# Sentry's own Relay accepts this depth: the recursion limit of serde_json.
 MAX_DEPTH = 128
 
 CONTAINERS = frozenset({"log", "span", "trace_metric"})
 PROFILES = frozenset({"profile", "profile_chunk"})
-# What names no trace itself: it belongs to that of what it is sent with.
+# Items without a trace of their own: they belong to the trace of the items sent with them.
 ACCOMPANYING = frozenset({"attachment", "replay_recording", "replay_video", "user_report"})
 JSON_TYPES = (
     CONTAINERS
@@ -46,15 +46,15 @@ class BadEnvelope(ValueError):
 
 
 class TooLarge(BadEnvelope):
-    """An item is over the limit of its type, or there are over ``MAX_ITEMS`` of them."""
+    """An item exceeds the limit of its type, or there are more than ``MAX_ITEMS`` items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of an envelope; ``length`` bytes of ``body``, its header line included.
+    """One item of an envelope: ``length`` bytes of ``body``, including its header line.
 
-    Headers and payload are read anew whenever they are asked for: as objects they would be many
-    times as large as the bytes, for as long as the item waits to be written.
+    Headers and payload are parsed on each access: as objects they would be many times as large as
+    the bytes, and the item may have to wait until it is written.
     """
 
     type: str
@@ -66,7 +66,7 @@ class Item:
 
     @property
     def data(self) -> bytes:
-        """Header line and payload, as they were sent."""
+        """Header line and payload, as sent."""
         return self.body[self.offset : self.offset + self.length]
 
     @property
@@ -90,20 +90,20 @@ class Envelope:
 
     @property
     def event_id(self) -> str | None:
-        """The id that the envelope gives itself, else that of its first item with one."""
+        """The envelope's own id, else the id of the first item that has one."""
         own = hex_id(self.headers.get("event_id"))
         return own or next((item.event_id for item in self.items if item.event_id), None)
 
 
 def parse(body: bytes) -> Envelope:
-    """Parse a decompressed body. Raises BadEnvelope, or TooLarge, for every defect."""
+    """Parse a decompressed body. Raises BadEnvelope or TooLarge for every defect."""
     reader = _Reader(body)
     headers = parse_object(reader.line(), "the envelope header")
     return Envelope(body, headers, _with_shared_traces(tuple(_items(reader, headers))))
 
 
 def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
-    """Return headers and payload of one item, given the bytes that an ``Item`` points at."""
+    """Return headers and payload of one item from the bytes that an ``Item`` points at."""
     headers, payload = _split(_Reader(data), "the item")
     if headers["type"] in JSON_TYPES:
         return headers, parse_object(payload, "the payload of the item")
@@ -111,7 +111,7 @@ def parse_item(data: bytes) -> tuple[dict[str, Any], Any]:
 
 
 def compose(headers: dict[str, Any], *items: tuple[dict[str, Any], bytes]) -> bytes:
-    """Return the bytes of an envelope of items, each a header without its length, and a payload."""
+    """Return the bytes of an envelope; each item is a header without a length, and a payload."""
     lines = [json.dumps(headers).encode()]
     for header, payload in items:
         lines += [json.dumps({**header, "length": len(payload)}).encode(), payload]
@@ -127,14 +127,14 @@ def hex_id(value: object) -> str | None:
 
 
 class _Reader:
-    """Lines and lengths of a body, from its beginning to its end."""
+    """Reads a body sequentially, by lines and lengths."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.offset = 0
 
     def line(self) -> bytes:
-        """Return the next line with its end; nothing at the end of the body."""
+        """Return the next line with its line end; empty at the end of the body."""
         start = self.offset
         self.offset = self.body.find(b"\n", start) + 1 or len(self.body)
         return self.body[start : self.offset]
@@ -152,7 +152,7 @@ def _items(reader: _Reader, envelope_headers: dict[str, Any]) -> Iterator[Item]:
         if _at_end(reader):
             return
         if number > MAX_ITEMS:
-            raise TooLarge(f"the envelope has over {MAX_ITEMS} items; send several envelopes")
+            raise TooLarge(f"the envelope has over {MAX_ITEMS} items; split it")
         headers, payload = _split(reader, f"item {number}")
         kind = headers["type"]
         claims = _claims_of(kind, payload, f"item {number}")
@@ -167,7 +167,7 @@ def _items(reader: _Reader, envelope_headers: dict[str, Any]) -> Iterator[Item]:
 
 
 def _with_shared_traces(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Give an attachment or a recording the traces of the items that it was sent with."""
+    """Give attachments and recordings the traces of the items sent with them."""
     if not any(item.type in ACCOMPANYING and not item.trace_ids for item in items):
         return items
     shared = frozenset[str]().union(*(item.trace_ids for item in items))
@@ -182,7 +182,7 @@ def _with_shared_traces(items: tuple[Item, ...]) -> tuple[Item, ...]:
 def _at_end(reader: _Reader) -> bool:
     offset = reader.offset
     is_blank = not reader.line().strip()
-    # The SDK's reader stops at a blank line; whatever follows one would be lost unseen.
+    # The SDK's reader stops at a blank line, and the rest would be lost silently.
     if is_blank and reader.body[reader.offset :].strip():
         raise BadEnvelope(f"there is a blank line instead of an item header at byte {offset}")
     reader.offset = offset
@@ -190,13 +190,13 @@ def _at_end(reader: _Reader) -> bool:
 
 
 def _split(reader: _Reader, what: str) -> tuple[dict[str, Any], bytes]:
-    """Return the header of the next item and the bytes of its payload.
+    """Return the next item's header and the bytes of its payload.
 
-    As the SDK's own reader does, which checks neither lengths nor sizes.
+    Like the SDK's own reader, which checks neither lengths nor sizes.
     """
     headers = parse_object(reader.line(), f"the header of {what}")
     kind, length = headers.get("type"), headers.get("length")
-    # Not printable are, among others, lone surrogates, which no database can store.
+    # This also refuses lone surrogates, which no database can store.
     if not isinstance(kind, str) or not kind or not kind.isprintable():
         raise BadEnvelope(f"the header of {what} has no type")
     if length is None:
@@ -216,12 +216,12 @@ def _exactly(reader: _Reader, length: int, what: str) -> bytes:
     if len(payload) < length:
         raise BadEnvelope(f"{what} ends after {len(payload)} of its {length} bytes")
     if reader.line().strip():
-        raise BadEnvelope(f"{what} goes on after its {length} bytes")
+        raise BadEnvelope(f"{what} continues after its {length} bytes")
     return payload
 
 
 class _Claims(msgspec.Struct):
-    """What a payload says about where it belongs."""
+    """The ids in a payload that say where it belongs."""
 
     event_id: Any = None
     contexts: Any = None
@@ -232,24 +232,24 @@ class _Claims(msgspec.Struct):
 
 
 _READ_CLAIMS = msgspec.json.Decoder(_Claims).decode
-# What the standard library's reader takes and msgspec refuses: NaN and Infinity, numbers beyond
-# a double, lone surrogates, bytes that are not UTF-8.
+# The standard library accepts these and msgspec does not: NaN and Infinity, numbers beyond a
+# double, lone surrogates, bytes that are not UTF-8.
 _REFUSED_BY_MSGSPEC = (msgspec.MsgspecError, UnicodeError)
 
 
 def _claims_of(kind: str, payload: bytes, what: str) -> _Claims:
-    """Return what a payload says about where it belongs; those of other types say nothing."""
+    """Return the ids in a payload that say where it belongs; other types have none."""
     if kind in JSON_TYPES:
         return _claims(payload, what)
     if kind == "replay_event":
-        # Kept as bytes, whatever it is.
+        # Stored as bytes, whatever it is.
         with suppress(BadEnvelope):
             return _claims(payload, what)
     return _Claims()
 
 
 def _claims(payload: bytes, what: str) -> _Claims:
-    """Check that a payload is a JSON object; make objects of nothing but its claims."""
+    """Check that a payload is a JSON object; parse only its claims into objects."""
     _check_depth(payload, f"the payload of {what}")
     if not _may_hold_huge_integers(payload):
         try:
@@ -261,7 +261,7 @@ def _claims(payload: bytes, what: str) -> _Claims:
 
 
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
-    """Return the JSON object that ``data`` is, called ``what``. Raises BadEnvelope."""
+    """Return ``data`` as a JSON object; errors call it ``what``. Raises BadEnvelope."""
     _check_depth(data, what)
     parsed = _json(data, what)
     if not isinstance(parsed, dict):
@@ -280,15 +280,15 @@ def _json(data: bytes, what: str) -> Any:
         raise BadEnvelope(f"{what} is not JSON: {error}") from error
 
 
-# Python refuses integers over a limit of digits, which can be set to 640 at the least.
+# Python refuses integers with too many digits; the lowest limit that can be set is 640.
 _HUGE_DIGITS = 640
 _SAMPLES = 8
 
 
 def _may_hold_huge_integers(data: bytes) -> bool:
-    """Whether there might be an integer that no reader takes: msgspec counts no skipped digits.
+    """Whether an integer may be too long for the readers: msgspec does not count skipped digits.
 
-    A run of that many digits has digits at so many equidistant places in succession.
+    A run of that many digits has a digit at several equidistant places in a row.
     """
     samples = data[:: _HUGE_DIGITS // _SAMPLES]
     return len(data) > _HUGE_DIGITS and _SAMPLED_DIGITS.search(samples) is not None
@@ -304,16 +304,16 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 def _check_depth(data: bytes, what: str) -> None:
     """Refuse deep JSON before a parser recurses into it.
 
-    A kernel may have raised its recursion limit, and then the parser overflows the C stack.
+    If the kernel raised its recursion limit, the parser would overflow the C stack.
     """
     if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise BadEnvelope(f"{what} is nested deeper than {MAX_DEPTH} levels")
 
 
 def _depth(data: bytes) -> int:
-    """Return how deep brackets are nested, those in strings aside."""
+    """Return how deeply brackets are nested, ignoring those in strings."""
     if b"\\" in data:
-        # Escapes go first, so that each quote left over opens or closes a string.
+        # Escapes are removed first, so that each remaining quote opens or closes a string.
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     quoted = data.translate(None, _NO_STRUCTURE).replace(b'""', b"")
     brackets = b"".join(quoted.split(b'"')[::2])
@@ -321,7 +321,7 @@ def _depth(data: bytes) -> int:
 
 
 def _trace_ids(kind: str, claims: _Claims, envelope_headers: dict[str, Any]) -> frozenset[str]:
-    """Where an item says to which traces it belongs; the envelope speaks for those that do not."""
+    """Return the traces that an item belongs to, by itself or else by its envelope."""
     own = _hex_ids(_claimed_traces(kind, claims))
     return own or _hex_ids([_dig(envelope_headers, "trace", "trace_id")])
 

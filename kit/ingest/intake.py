@@ -1,4 +1,4 @@
-"""What every endpoint of the ingest does with what it is sent: bounded, stored, relayed."""
+"""Reads, stores and relays what the ingest's endpoints receive, within bounds."""
 
 import asyncio
 import time
@@ -13,16 +13,16 @@ from kit.ingest.encoding import IDENTITY, Encoded
 from kit.ingest.envelope import BadEnvelope, Envelope, TooLarge, parse
 from kit.ingest.store import Received, Store, StoreError
 
-# Of envelopes that are written together; who sent the first waits for the last.
+# Envelopes written together; the sender of the first waits for the last.
 _MAX_BATCH = 32
 
 Relay = Callable[[bytes], None]
 
 
 class Intake:
-    """Takes what is sent into a store. ``relay`` is handed the bytes of each envelope after that.
+    """Writes received envelopes to a store, then passes the bytes of each to ``relay``.
 
-    ``body_deadline`` is how long a request may take to send its body, in seconds.
+    ``body_deadline`` limits how long a request may take to send its body, in seconds.
     """
 
     def __init__(self, store: Store, relay: Relay | None, body_deadline: float) -> None:
@@ -35,7 +35,7 @@ class Intake:
     async def take_envelope(
         self, request: Request, project_of: Callable[[Mapping[str, Any]], str]
     ) -> Envelope:
-        """Store the envelope that a request is, for the project that its header belongs to.
+        """Store the envelope in a request, for the project that its header belongs to.
 
         Raises HTTPException.
         """
@@ -54,9 +54,9 @@ class Intake:
         growth: int = 1,
         limit: int = body.MAX_BODY_BYTES,
     ) -> list[Envelope]:
-        """Store the envelopes that ``translate`` makes of the body of a request.
+        """Store the envelopes that ``translate`` makes from the body of a request.
 
-        ``growth`` says how many times as large it is meanwhile. Raises HTTPException.
+        ``growth`` is the factor by which that may be larger than the body. Raises HTTPException.
         """
         with self._budget.share() as take:
             _, content = await body.read_body(request, take, self._body_deadline)
@@ -77,9 +77,9 @@ class Intake:
             self._relay(envelope.body)
 
     async def _store_received(self, received: Received) -> None:
-        """Wait until an envelope is written, together with all that come while others do.
+        """Wait until an envelope is written, together with those that arrive meanwhile.
 
-        In the loop's own thread: handing it to another takes longer than writing it.
+        In the loop's own thread: passing it to another takes longer than writing it.
         """
         loop = asyncio.get_running_loop()
         if not self._batch:
@@ -89,9 +89,9 @@ class Intake:
         await written
 
     def _write_when_settled(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
-        """Write what came in, once a turn of the loop has brought nothing more.
+        """Write what has arrived, once an iteration of the loop brings nothing more.
 
-        Most of what a write costs is the same for one envelope and for many.
+        A write costs about the same for one envelope as for many.
         """
         count = len(self._batch)
         if seen < count < _MAX_BATCH:
@@ -105,10 +105,10 @@ class Intake:
         try:
             self._store.write([received for received, _ in batch])
         except Exception as error:
-            # Whatever it is: nobody else would tell those who wait.
+            # Catch everything: nothing else would report it to those who wait.
             failure = error
         for _, written in batch:
-            if written.done():  # its request was given up
+            if written.done():  # its request was cancelled
                 continue
             if failure is None:
                 written.set_result(None)

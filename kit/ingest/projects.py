@@ -1,4 +1,4 @@
-"""The projects of an ingest: those of the course's services, and one's own, whose DSN lasts."""
+"""The projects of an ingest: the course's services, and your own, whose DSNs stay the same."""
 
 import json
 import re
@@ -13,9 +13,9 @@ from demo_services.services import SERVICES
 from kit.actionable import WorkshopError
 from kit.private import private_folder, write_private
 
-# Below are those of the services, which are in the DSNs of each start.
+# Lower ids belong to the services, whose DSNs change with each start.
 FIRST_OWN_ID = 1001
-# What comes without a DSN.
+# For items that arrive without a DSN.
 SPOTLIGHT = "spotlight"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
 _FILE = "projects.json"
@@ -23,7 +23,7 @@ _LOCK_DEADLINE_S = 10.0
 
 
 class Project(NamedTuple):
-    """The name under which a project's items are stored, and the key that its DSN must carry."""
+    """The name under which a project's items are stored, and the key that its DSN must contain."""
 
     name: str
     key: str
@@ -32,8 +32,8 @@ class Project(NamedTuple):
 class Projects(Mapping[str, Project]):
     """The projects by id: the number at the end of a DSN.
 
-    ``given`` are those of this run. One's own are kept in the workshop folder ``home``, with the
-    port of the ingest that their DSNs hold; every process that uses the folder knows them.
+    ``given`` are those of this run. Your own are stored in the workshop folder ``home``, with the
+    ingest port in their DSNs; every process that uses the folder knows them.
     """
 
     def __init__(self, home: Path, given: Mapping[str, tuple[str, str]]) -> None:
@@ -56,24 +56,24 @@ class Projects(Mapping[str, Project]):
 
     @property
     def own(self) -> dict[str, Project]:
-        """One's own projects by id, the oldest first. Raises WorkshopError."""
+        """Your own projects by id, oldest first. Raises WorkshopError."""
         return own_projects(_read(self._path))
 
     @property
     def port(self) -> int | None:
-        """The port that the DSNs of one's own hold; None before the first. Raises WorkshopError."""
+        """The port in your own projects' DSNs; None before the first. Raises WorkshopError."""
         return _port(_read(self._path))
 
     def dsn(self, name: str, port: int) -> str:
-        """Return the DSN of the project of one's own called ``name``, at the ingest on ``port``.
+        """Return the DSN of your own project ``name``, at the ingest on ``port``.
 
-        It is made at the first time, and the same after that. Raises WorkshopError for a name that
-        a project cannot have, and where the file of the projects cannot be read or written.
+        The first call creates it; later calls return the same. Raises WorkshopError for an invalid
+        name, and when the file of the projects cannot be read or written.
         """
         if name in (*SERVICES, SPOTLIGHT):
             raise WorkshopError(
                 f"The course itself has a project called {name}. Choose another "
-                "name for yours, such as my-app."
+                "name for your project, such as my-app."
             )
         if not _NAME.fullmatch(name):
             raise WorkshopError(
@@ -92,11 +92,11 @@ class Projects(Mapping[str, Project]):
             private_folder(self._path.parent)
             lock = FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_DEADLINE_S, mode=0o600)
             with lock:
-                # Another process may have added it since.
+                # Another process may have added it meanwhile.
                 return self._find(name) or self._write_added(name, port)
         except (OSError, TimeoutError) as error:
             raise WorkshopError(
-                f"The project {name} cannot be kept in {self._path}: {error}. Free space there, or "
+                f"Could not save the project {name} in {self._path}: {error}. Free space there, or "
                 "set WORKSHOP_HOME to a folder that you can write to, and start again."
             ) from error
 
@@ -111,9 +111,9 @@ class Projects(Mapping[str, Project]):
         return number, project
 
     def _read_own(self) -> dict[str, Project]:
-        """Return one's own projects; read anew only where the file has changed.
+        """Return your own projects; reread them only when the file has changed.
 
-        A file that cannot be read has none: who asks for a DSN is told, an SDK gets a refusal.
+        An unreadable file counts as empty: asking for a DSN raises, and an SDK gets a refusal.
         """
         try:
             facts = self._path.stat()
@@ -130,12 +130,12 @@ class Projects(Mapping[str, Project]):
 
 
 def make_dsn(key: str, port: int, number: str) -> str:
-    """Return the DSN of a project at the ingest of this machine on ``port``."""
+    """Return the DSN of a project at this machine's ingest on ``port``."""
     return f"http://{key}@127.0.0.1:{port}/{number}"
 
 
 def own_projects(content: Mapping[str, Any]) -> dict[str, Project]:
-    """Return the projects of the content of their file, by id."""
+    """Return the projects in the content of their file, by id."""
     projects: Mapping[str, Any] = content.get("projects", {})
     return {number: Project(each["name"], each["key"]) for number, each in projects.items()}
 
@@ -150,12 +150,12 @@ def _read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         well_formed = all(map(str.isdecimal, own_projects(content)))
         if not well_formed or not isinstance(_port(content), int):
-            raise ValueError("it is not what the workshop wrote there")
+            raise ValueError("its content is not from the workshop")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WorkshopError(
-            f"The projects in {path} cannot be read: {error}. Mend the file, or delete it: your "
-            "programs need new DSNs then."
+            f"Could not read the projects in {path}: {error}. Repair the file, or delete it: your "
+            "programs then need new DSNs."
         ) from error
     return content

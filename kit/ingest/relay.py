@@ -1,4 +1,4 @@
-"""Forwards envelopes to a real Sentry, without ever slowing down what is local."""
+"""Forwards envelopes to a real Sentry, without ever slowing down the local system."""
 
 import contextlib
 import gzip
@@ -31,14 +31,14 @@ _NOT_PROXIED = dict.fromkeys(["all://localhost", "all://127.0.0.1", "all://[::1]
 
 
 class RelayError(Exception):
-    """What keeps the relay from sending anything, and what to do."""
+    """The relay cannot send anything; the message says why and what to do."""
 
 
 class Relay:
-    """Sends each envelope that it is called with to the project of a DSN, in the background.
+    """Sends each envelope that it receives to the project of a DSN, in the background.
 
-    Up to ``MAX_QUEUED_BYTES`` wait while that Sentry is down or asks to wait; more are dropped.
-    Raises ValueError when ``dsn`` is not one.
+    Up to ``MAX_QUEUED_BYTES`` wait while that Sentry is down or limits the rate; more are dropped.
+    Raises ValueError when ``dsn`` is invalid.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -76,7 +76,7 @@ class Relay:
 
     @property
     def delivered(self) -> int:
-        """How many envelopes that Sentry has taken."""
+        """How many envelopes that Sentry has accepted."""
         return self._delivered
 
     @property
@@ -86,7 +86,7 @@ class Relay:
 
     @property
     def last_error(self) -> str | None:
-        """Why the latest attempt that failed did; None when none has."""
+        """The error of the latest failed attempt, or None."""
         return self._last_error
 
     def __call__(self, raw: bytes) -> None:
@@ -100,12 +100,12 @@ class Relay:
                 self._queue.put(raw)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until no envelope is waiting; False when ``timeout`` seconds did not suffice."""
+        """Wait until the queue is empty; return False after ``timeout`` seconds."""
         with self._counting:
             return self._counting.wait_for(lambda: not self._waiting, timeout)
 
     def close(self, timeout: float = 2.0) -> None:
-        """Deliver what is queued, for at most ``timeout`` seconds, and drop the rest."""
+        """Deliver the queue for at most ``timeout`` seconds, and drop the rest."""
         with self._counting:
             if not self._closed:
                 self._queue.put(None)
@@ -125,7 +125,7 @@ class Relay:
             except RelayError as error:
                 self._last_error = str(error)
             except Exception as error:
-                # It goes on: had the thread ended, whatever is queued would wait for ever.
+                # Continue: if the thread ended, the queue would wait forever.
                 self._last_error = f"{type(error).__name__}: {error}"
                 report_thread_failure()
             finally:
@@ -160,12 +160,12 @@ class Relay:
         try:
             client.post(self._url, content=body).raise_for_status()
         except httpx.HTTPError as error:
-            # What httpx says of a status goes on with a link, in a second line.
+            # httpx's message about a status has a link in a second line.
             self._last_error = str(error).partition("\n")[0] or type(error).__name__
             raise
 
     def _drop_queued(self) -> None:
-        """Empty the queue, beside the thread, which may be stuck in a request."""
+        """Empty the queue from outside the thread, which may be stuck in a request."""
         with contextlib.suppress(queue.Empty):
             while True:
                 if (raw := self._queue.get_nowait()) is not None:
@@ -185,7 +185,7 @@ class Relay:
 def _without_dsn(raw: bytes) -> bytes:
     """Return an envelope without the DSN that SDKs put into its header for a tunnel.
 
-    It is that of this machine: Sentry refuses an envelope that names another DSN than its request.
+    It points at this machine: Sentry refuses an envelope with another DSN than its request.
     """
     line, end, items = raw.partition(b"\n")
     if b'"dsn"' not in line:
@@ -196,11 +196,11 @@ def _without_dsn(raw: bytes) -> bytes:
 
 
 def _explain_settings(error: Exception) -> str:
-    """Return which variable keeps a client from being made, and what to do."""
-    if isinstance(error, OSError):  # a file of certificates; the error does not name it
+    """Return which variable prevents the client from being created, and what to do."""
+    if isinstance(error, OSError):  # a certificate file, which the error does not name
         files = (f"{k}={v}" for k, v in os.environ.items() if k.lower() in _CERTIFICATES)
         return f"cannot read {', '.join(files)}: {error}. Correct it, or unset it, and start again"
-    # The address of a proxy may hold a password.
+    # The URL of a proxy may contain a password.
     given = (name for name in os.environ if name.lower() in _PROXIES and os.environ[name])
     names = ", ".join(sorted(given)) or "The proxy of this machine"
     return (
@@ -220,7 +220,7 @@ def _is_temporary(error: BaseException) -> bool:
 
 
 def _wait(state: RetryCallState) -> float:
-    """Seconds to the next attempt: what Sentry asks for, else exponential back-off."""
+    """Return the seconds until the next attempt: Sentry's Retry-After, else exponential backoff."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, httpx.HTTPStatusError):
         asked = _seconds(error.response.headers.get("Retry-After", ""))
@@ -232,7 +232,7 @@ def _wait(state: RetryCallState) -> float:
 def _seconds(retry_after: str) -> float | None:
     """Read a Retry-After header: seconds or a date (RFC 9110, 10.2.3); None for neither."""
     if retry_after.isdecimal():
-        # An event cannot wait any longer.
+        # An event cannot wait longer.
         return min(float(retry_after), threading.TIMEOUT_MAX)
     try:
         moment = parsedate_to_datetime(retry_after)

@@ -1,4 +1,4 @@
-"""How much of what was captured is kept: bounds by age and by size, and deleting what is over."""
+"""Retention: how old and how large the store may get, and deleting what exceeds that."""
 
 import math
 import os
@@ -14,17 +14,17 @@ from kit.actionable import ActionableError
 
 MB = 1_000_000
 DAYS, MEGABYTES = "WORKSHOP_STORE_DAYS", "WORKSHOP_STORE_MB"
-# Several times what one request may bring.
+# Several times the largest request.
 MIN_MEGABYTES = 50
-# What is deleted in one go, when the size is exceeded.
+# Deleted in one go when the size is exceeded.
 LEFT = 0.9
 
 _STEP = 16  # envelopes, about a millisecond
-# How long a write may be held up by deletions, as long as the size is within its bound.
+# How long deletions may delay a write while the size is within its bound.
 _BUDGET_S = 0.003
-# Measuring takes a statement; it is done after so many bytes, at most.
+# Measuring costs a statement, so it is done at most after this many bytes.
 _MEASURE_BYTES = 1 * MB
-_ROW_BYTES = 500  # of an envelope or item in tables and indexes, beside the body
+_ROW_BYTES = 500  # per envelope or item in tables and indexes, without the body
 
 _USED_BYTES = """
 SELECT (page_count - freelist_count) * page_size
@@ -34,7 +34,7 @@ _DELETE_EXPIRED = """
 DELETE FROM envelopes WHERE id IN (
     SELECT id FROM envelopes WHERE received_at < ? ORDER BY received_at LIMIT ?)
 """
-# The newest stays, however large it is.
+# The newest envelope stays, however large it is.
 _DELETE_OLDEST = """
 DELETE FROM envelopes WHERE id IN (
     SELECT id FROM envelopes WHERE id < (SELECT max(id) FROM envelopes) ORDER BY id LIMIT ?)
@@ -44,22 +44,22 @@ _Number = TypeVar("_Number", int, float)
 
 
 class SettingError(ActionableError, ValueError):
-    """An environment variable has a value that means nothing; the message says what would."""
+    """An environment variable has an invalid value; the message says what is valid."""
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What a store keeps: envelopes not older than ``keep``, in at most ``max_bytes`` of its file.
+    """What a store keeps: envelopes up to ``keep`` old, in at most ``max_bytes`` of its file.
 
-    What is deleted leaves room in the file for what comes next, so the file itself stays about as
-    large as it ever was until a store is opened in which most is free.
+    Deleted envelopes leave free space in the file for new ones, so the file itself does not shrink
+    until a store is opened in which most space is free.
     """
 
     keep: timedelta = timedelta(days=7)
     max_bytes: int = 500 * MB
 
     def describe(self, deleted: "Deleted") -> str:
-        """Return what was deleted, why, and which settings say so."""
+        """Return what was deleted, why, and which settings control that."""
         days = f"{self.keep / timedelta(days=1):g}"
         reasons = {
             f"older than {days} day{'' if days == '1' else 's'} ({DAYS})": deleted.expired,
@@ -81,7 +81,7 @@ class Retention:
 def _setting(
     name: str, parse: Callable[[str], _Number], default: _Number, least: _Number, what: str
 ) -> _Number:
-    """Return the value of an environment variable, or ``default`` when it is not set or empty."""
+    """Return the value of an environment variable, or ``default`` when it is unset or empty."""
     given = os.environ.get(name, "").strip()
     if not given:
         return default
@@ -97,7 +97,7 @@ def _setting(
 
 
 class Deleted(NamedTuple):
-    """How many envelopes a store has deleted since it was opened, by the reason."""
+    """How many envelopes a store has deleted since it was opened, by reason."""
 
     expired: int = 0
     over_size: int = 0
@@ -106,8 +106,8 @@ class Deleted(NamedTuple):
 class Trimmer:
     """Deletes the oldest envelopes of a database as they expire, or as its size is exceeded.
 
-    In small transactions: other processes that write to the file get their turn in between. Its
-    caller sees to it that nothing else uses the connection meanwhile.
+    It uses small transactions, so that other processes can write to the file in between. The caller
+    must ensure that nothing else uses the connection meanwhile.
     """
 
     def __init__(self, db: sqlite3.Connection, retention: Retention) -> None:
@@ -116,14 +116,14 @@ class Trimmer:
         self._keep_s = retention.keep.total_seconds()
         self._max_bytes = retention.max_bytes
         self._measure_bytes = min(_MEASURE_BYTES, retention.max_bytes // 100)
-        # What is written between two measurements must have room.
+        # Writes between two measurements need room.
         self._start_bytes = retention.max_bytes - 2 * self._measure_bytes
         self._unmeasured = 0
         self._shrinking = False
         self._oldest = math.inf
 
     def trim(self, budget_s: float) -> None:
-        """Delete what is over the bounds, for about so long. Raises sqlite3.Error."""
+        """Delete what exceeds the bounds, for about ``budget_s`` seconds. Raises sqlite3.Error."""
         deadline = time.monotonic() + budget_s
 
         def has_time() -> bool:
@@ -133,10 +133,10 @@ class Trimmer:
         self._delete_oldest(has_time)
 
     def trim_after(self, written_bytes: int, rows: int, oldest: float) -> None:
-        """Delete what is over the bounds after a write, without holding up the next for long.
+        """Delete what exceeds the bounds after a write, without delaying the next one much.
 
-        ``rows`` counts the envelopes and items written, ``oldest`` is when the first of them was
-        received. Raises sqlite3.Error.
+        ``rows`` counts the envelopes and items written; ``oldest`` is the time at which the first
+        of them was received. Raises sqlite3.Error.
         """
         self._oldest = min(self._oldest, oldest)
         self._unmeasured += written_bytes + rows * _ROW_BYTES
@@ -148,7 +148,7 @@ class Trimmer:
         used, written = self.used_bytes, self._unmeasured
         self._unmeasured = 0
         self._shrinking = self._shrinking or used > self._start_bytes
-        # More than was written, however long it takes: otherwise fast writers would win.
+        # More than was written, however long it takes: otherwise fast writers would outrun it.
         at_most = used - 2 * written
         while self._shrinking and (used > at_most or has_time()):
             count = self._delete(_DELETE_OLDEST, _STEP)
@@ -175,15 +175,15 @@ class Trimmer:
 
     @property
     def used_bytes(self) -> int:
-        """The size of the database, without the pages that are free."""
+        """The size of the database without its free pages."""
         (used,) = self._db.execute(_USED_BYTES).fetchone()
         return int(used)
 
     def compact(self) -> None:
-        """Give back to the disk what is free, when that is most of the file. Raises sqlite3.Error.
+        """Return free space to the disk when it is most of the file. Raises sqlite3.Error.
 
-        It writes anew what is used, at most a quarter of the file. Page by page, as SQLite's
-        incremental vacuum does it, a hundred thousand of them take half a minute.
+        It rewrites the used part, at most a quarter of the file. SQLite's incremental vacuum works
+        page by page, and takes half a minute for a hundred thousand.
         """
         (size,) = self._db.execute(
             "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
@@ -195,9 +195,9 @@ class Trimmer:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Commit at the end of the block what it changed, or nothing of it."""
+    """Commit the block's changes at its end, or none of them."""
     # IMMEDIATE waits for other processes here, where waiting is possible: a transaction that
-    # turns from reading to writing cannot wait.
+    # changes from reading to writing cannot wait.
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

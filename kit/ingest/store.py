@@ -1,4 +1,4 @@
-"""The events of a workshop, in one SQLite file that several processes may share."""
+"""The store of a workshop: one SQLite file that several processes may share."""
 
 import errno
 import queue
@@ -23,24 +23,24 @@ from kit.ingest.retention import Deleted, Retention, Trimmer, transaction
 from kit.private import private_file, private_folder
 
 MAX_UNREAD_ITEMS = 10_000
-# Items of one answer, unless another limit is given.
+# Items per answer, unless another limit is given.
 MOST = 1000
-# Of all that is stored, where somebody waits for what is about to come.
+# Stored items that wait_for() checks before it waits for new ones.
 RECENT = 100
 _BUSY_TIMEOUT_S = 10.0
 _PAGE_BYTES = 4096
-# Of the log of what was written last; whoever writes then waits for it to be moved to the file.
+# Size of the write-ahead log; at this limit a writer waits until it is moved to the file.
 _WAL_BYTES = 32 * 1024 * 1024
-# What a row adds to the log: the pages of its table and of indexes.
+# A row adds this to the log: the pages of its table and indexes.
 _LOG_ROW_BYTES = 6 * 1024
-# Of a start: what is over the bounds then is deleted with the writes that follow.
+# At startup: what still exceeds the bounds then is deleted with later writes.
 _OPEN_BUDGET_S = 1.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ROWS = 1000  # of one statement: SQLite takes at most 32,766 values in it
+_ROWS = 1000  # per statement: SQLite accepts at most 32,766 values
 
-# What makes a file of each version one of the next. The columns of each table are in the order in
-# which rows are inserted. ``project`` came to ``items`` later, so that an index can have it; and
-# ``encoding`` to ``envelopes``, so that bodies are kept as they are sent, which is much smaller.
+# Each migration upgrades a file by one version. The columns of each table are in insertion order.
+# ``project`` was added to ``items`` later, so that an index can have it; and ``encoding`` to
+# ``envelopes``, so that bodies are stored as sent, which is much smaller.
 _MIGRATIONS = (
     """
 CREATE TABLE IF NOT EXISTS envelopes (
@@ -86,10 +86,10 @@ _CONDITIONS = {
     "project": "items.project = :project",
     "event_id": "items.event_id = :event_id",
 }
-# What to read for which conditions, and in which order: the first whose names are all given. Each
-# is read in the order of the answer, so that no more is read than the answer has; what is left to
-# check are the items of one event or one trace. CROSS JOIN and INDEXED BY keep SQLite to it:
-# without statistics it guesses, and those of a store that grows and is trimmed are soon wrong.
+# What to read for which conditions: the first entry whose names are all given. Each reads in the
+# order of the answer, so that it reads no more than the answer has; only the items of one event or
+# trace remain to be checked. CROSS JOIN and INDEXED BY force SQLite to do that: without statistics
+# it guesses, and statistics of a store that grows and is trimmed are soon wrong.
 _SOURCES: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"event_id", "trace_id"}),
@@ -124,17 +124,17 @@ WHERE items.project = :project AND items.id > :after GROUP BY envelopes.id ORDER
 """
 
 
-# Answered from the index alone.
+# Needs only the index.
 _COUNT_BY_PROJECT = "SELECT project, type, count(*) FROM items GROUP BY project, type"
 
 
 class StoreError(ActionableError):
-    """The store cannot take or give items; the message says why and what to do."""
+    """The store cannot be read or written; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class StoredItem:
-    """One item of an envelope that is stored.
+    """One item of a stored envelope.
 
     ``payload`` is an object for the types in ``kit.ingest.envelope.JSON_TYPES`` and bytes for all
     others. ``received_at`` is in seconds since the epoch.
@@ -151,9 +151,9 @@ class StoredItem:
 
     @property
     def has_segment(self) -> bool:
-        """Whether the span is in it that covers a request from beginning to end: its segment.
+        """Whether it contains a segment: the span that covers a whole request in a service.
 
-        Spans that are streamed say which of them that is; of older SDKs it is the transaction.
+        Streamed spans mark it; in older SDKs it is the transaction.
         """
         if self.type == "transaction":
             return True
@@ -172,8 +172,8 @@ class Subscription:
     def get(self, timeout: float) -> StoredItem:
         """Return the next item, waiting at most ``timeout`` seconds for it.
 
-        Raises TimeoutError, or StoreError when the store was closed, ``MAX_UNREAD_ITEMS`` were
-        left unread, or an item of the trace could not be written; others of it may still come.
+        Raises TimeoutError, or StoreError when the store was closed, ``MAX_UNREAD_ITEMS`` were left
+        unread, or an item of the trace could not be written; others may still follow.
         """
         try:
             item = self._items.get(timeout=max(timeout, 0))
@@ -186,7 +186,7 @@ class Subscription:
         return item
 
     def _wants(self, item: Item) -> bool:
-        # A profile names no trace: it is of all that ran meanwhile.
+        # A profile has no trace: it covers everything that ran meanwhile.
         is_profile = item.type == "profile_chunk"
         return self._trace_id is None or is_profile or self._trace_id in item.trace_ids
 
@@ -196,10 +196,10 @@ class Subscription:
         if self._items.qsize() < MAX_UNREAD_ITEMS:
             self._items.put(item)
         else:
-            self._end(f"{MAX_UNREAD_ITEMS} items were left unread; read on with Store.items().")
+            self._end(f"{MAX_UNREAD_ITEMS} items were left unread; continue with Store.items().")
 
     def _fail(self, error: StoreError) -> None:
-        # Who follows all traces sees what comes, and waits for nothing that does not.
+        # A subscriber to all traces waits for no particular item.
         if self._trace_id is not None and not self._ended:
             self._items.put(error)
 
@@ -209,9 +209,9 @@ class Subscription:
 
 
 class Received(NamedTuple):
-    """An envelope and the project that it is for; ``at`` is in seconds since the epoch.
+    """An envelope and its project; ``at`` is in seconds since the epoch.
 
-    ``sent`` is its body as it came; what is kept decompresses to the same.
+    ``sent`` is its body as received; the stored body decompresses to the same.
     """
 
     project: str
@@ -221,11 +221,11 @@ class Received(NamedTuple):
 
 
 class Store:
-    """The items that were received, in the SQLite file at ``path``, which processes may share.
+    """The received items, in the SQLite file at ``path``, which processes may share.
 
-    They are kept for ``keep``, as long as the file does not take more than ``max_bytes``. What is
-    over is deleted at opening and with each write, whole envelopes, the oldest first. Raises
-    StoreError when the file cannot be opened for writing.
+    They are kept for ``keep`` while the file takes at most ``max_bytes``. Opening and each write
+    delete what exceeds that, whole envelopes, oldest first. Raises StoreError when the file cannot
+    be opened for writing.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class Store:
         self._prepare(path)
         with self._as_store_error("open"), ExitStack() as opened:
             private_folder(path.parent)
-            private_file(path)  # SQLite's other files get the same mode
+            private_file(path)  # SQLite's other files inherit the mode
             self._writer = opened.enter_context(closing(_connect(path)))
             self._reader = opened.enter_context(closing(_connect(path)))
             _add_functions(self._reader)
@@ -248,7 +248,7 @@ class Store:
             checkpointer = Checkpointer(_connect(path))
             self._checkpointer = opened.enter_context(closing(checkpointer))
             self._files = opened.pop_all()
-        # What is free is used again; that it is not given back is no reason not to start.
+        # Free space is reused, so failing to return it to the disk must not prevent a start.
         with suppress(sqlite3.Error):
             self._trimmer.compact()
 
@@ -263,7 +263,7 @@ class Store:
     def write(self, batch: Sequence[Received]) -> None:
         """Store envelopes in one transaction; they are durable when this returns.
 
-        Raises StoreError when none of them is.
+        Raises StoreError when none was stored.
         """
         with self._writing:
             if self._closed:
@@ -295,9 +295,9 @@ class Store:
         return [_make_item(*row) for row in rows]
 
     def bodies(self, project: str, after: int = 0) -> list[bytes]:
-        """Return the envelopes of a project byte by byte, decompressed, the oldest first.
+        """Return the exact bytes of a project's envelopes, decompressed, oldest first.
 
-        Those with an item whose id is above ``after``. Raises StoreError.
+        Only those with an item whose id is above ``after``. Raises StoreError.
         """
         given = {"project": project, "after": after}
         with self._as_store_error("read"), self._reading:
@@ -321,14 +321,14 @@ class Store:
 
     @property
     def deleted(self) -> Deleted:
-        """How many envelopes this process deleted since it opened the store, and why."""
+        """How many envelopes this process has deleted since it opened the store, and why."""
         return self._trimmer.deleted
 
     @contextmanager
     def subscribe(self, trace_id: str | None = None) -> Iterator[Subscription]:
-        """Inside the block, receive the items of a trace, or all, that this process stores.
+        """Inside the block, receive the items that this process stores, of a trace or all.
 
-        With those of a trace come all profile chunks, which name none.
+        A trace's items include all profile chunks, which name no trace.
         """
         subscription = Subscription(trace_id)
         with self._subscribing:
@@ -351,11 +351,11 @@ class Store:
         project: str | None = None,
         what: str = "matching item",
     ) -> StoredItem:
-        """Return the first item of the trace that satisfies ``predicate``, stored or to come.
+        """Return the first stored or future item of the trace that satisfies ``predicate``.
 
-        Without a trace, only the last ``RECENT`` of the stored items are looked at; with ``type``
-        or ``project``, the last of those. Raises TimeoutError after ``timeout`` seconds, with
-        ``what`` was waited for and what arrived instead.
+        Without a trace, only the last ``RECENT`` stored items are checked; with ``type`` or
+        ``project``, the last of those. Raises TimeoutError after ``timeout`` seconds; its message
+        names ``what`` was expected and what arrived instead.
         """
         deadline = time.monotonic() + timeout
         seen: dict[int, str] = {}
@@ -408,7 +408,7 @@ class Store:
         if batch:
             size = sum(len(received.sent.data) for received in batch)
             rows = sum(1 + len(received.envelope.items) for received in batch)
-            # The batch is stored all the same; the next one tries again.
+            # The batch is stored anyway; the next one retries.
             with suppress(sqlite3.Error):
                 self._trimmer.trim_after(size, rows, batch[0].at)
             self._checkpointer.note(size + rows * _LOG_ROW_BYTES)
@@ -423,7 +423,7 @@ class Store:
                     subscription._offer(stored)
 
     def _fail(self, batch: Sequence[Received], error: Exception) -> None:
-        """Tell those who wait for something in a batch that it will not come."""
+        """Fail the subscriptions that wait for something in a batch that was not stored."""
         reason = error if isinstance(error, StoreError) else StoreError(repr(error))
         items = [item for received in batch for item in received.envelope.items]
         with self._subscribing:
@@ -442,11 +442,11 @@ class Store:
 
 
 class ReadOnlyStore(Store):
-    """A store that is read and never changed: nothing is written, trimmed or brought up to date.
+    """A store that is only read: nothing is written, trimmed or migrated.
 
-    Another process may write to the file meanwhile. What it stores is seen, but not published
-    here: ``wait_for`` finds only what is stored when it is called. Raises StoreError when there is
-    no file at ``path``, or one of another version.
+    Another process may write to the file meanwhile. Its items can be read, but are not published
+    here: ``wait_for`` only finds what is stored when it is called. Raises StoreError when the file
+    at ``path`` is missing or has another version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -461,11 +461,11 @@ class ReadOnlyStore(Store):
 
     def write(self, batch: Sequence[Received]) -> None:
         """Raise StoreError."""
-        raise StoreError(f"The store {self.path} is open for reading only.")
+        raise StoreError(f"The store {self.path} is read-only.")
 
     @property
     def deleted(self) -> Deleted:
-        """That this process deleted nothing."""
+        """Zero: this process deletes nothing."""
         return Deleted()
 
 
@@ -487,7 +487,7 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError when a file cannot be read as it is."""
+    """Raise StoreError when a file has another version."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     _reject_newer(version)
     if version == 0:
@@ -495,17 +495,17 @@ def _check_version(db: sqlite3.Connection, path: Path) -> None:
     if version < len(_MIGRATIONS):
         raise StoreError(
             f"The store {path} was written by an older version of the workshop. Run workshop serve "
-            "once: it brings the file up to date."
+            "once to upgrade the file."
         )
 
 
 def _next_step(error: sqlite3.Error | OSError) -> str:
-    """Return the next step."""
+    """Return what the user can do about an error."""
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
         return "Free some disk space there, and try again."
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return "Move the file away and start again; a new one is made."
+        return "Move the file away and start again to create a new one."
     if isinstance(error, OSError):
         return "Set WORKSHOP_HOME to a folder that you can write to, and start again."
     return (
@@ -520,16 +520,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     db.execute("PRAGMA foreign_keys = ON")
     db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // _PAGE_BYTES}")
-    # In WAL mode this loses nothing when a process is killed; only a power cut can undo the
-    # last commits, and never harms the file.
+    # In WAL mode a killed process loses nothing; only a power failure can undo the last commits,
+    # and it never damages the file.
     db.execute("PRAGMA synchronous = NORMAL")
-    # Some builds write zeros over all that is deleted, which takes several times as long.
+    # Some builds overwrite deleted data with zeros, which takes several times as long.
     db.execute("PRAGMA secure_delete = OFF")
     return db
 
 
 def _set_up(db: sqlite3.Connection) -> None:
-    """Make the tables and indexes, or add what a file of an earlier version does not have."""
+    """Create the tables and indexes, or upgrade a file of an earlier version."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     with transaction(db):
@@ -550,12 +550,12 @@ def _reject_newer(version: int) -> None:
 
 
 def _add_functions(db: sqlite3.Connection) -> None:
-    """Define the functions of SQL that ``items`` reads with."""
+    """Define the SQL functions that ``items`` uses."""
     db.create_function("item_data", 5, _Bodies().item_data)
 
 
 class _Bodies:
-    """What bodies decompress to. The last one is kept: items of one envelope are read in a row."""
+    """Decompressed bodies. Caches the last one: items of one envelope are read consecutively."""
 
     def __init__(self) -> None:
         self._envelope: int | None = None
@@ -571,7 +571,7 @@ class _Bodies:
 
 
 def _select(given: Collection[str]) -> str:
-    """Return the statement for items that match what is given, the newest first."""
+    """Return the statement for items that match the given conditions, newest first."""
     tables, order = next(rest for needed, *rest in _SOURCES if needed.issubset(given))
     conditions = " AND ".join(_CONDITIONS[name] for name in given) or "true"
     return (
@@ -583,7 +583,7 @@ def _select(given: Collection[str]) -> str:
 def _insert(db: sqlite3.Connection, batch: Sequence[Received]) -> list[range]:
     """Write envelopes, a statement for each table; return the ids of the items of each.
 
-    Each statement hands the interpreter over to other threads and has to wait for it again.
+    Each statement releases the GIL and has to wait for it again.
     """
     ids = list(_number(batch, after=_last_id(db, "items")))
     envelopes = list(enumerate(batch, _last_id(db, "envelopes") + 1))
@@ -609,7 +609,7 @@ def _number(batch: Sequence[Received], *, after: int) -> Iterator[range]:
 
 
 def _last_id(db: sqlite3.Connection, table: str) -> int:
-    """Return the highest id that a table has given out; another process may have since."""
+    """Return the highest id that a table has assigned; another process may assign more."""
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return row[0] if row else 0
 
@@ -654,7 +654,7 @@ def _make_item(
 def _chain(
     stored: list[StoredItem], arrivals: Subscription, deadline: float
 ) -> Iterator[StoredItem]:
-    """Yield what is stored, the oldest first, then what arrives until the deadline."""
+    """Yield the stored items, oldest first, then new ones until the deadline."""
     yield from reversed(stored)
     while True:
         try:

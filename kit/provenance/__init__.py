@@ -1,5 +1,5 @@
-"""Explains it: who put each value of an event there, and which line of code did.
+"""Explains who put each value into an event, and which line of code did it.
 
-``origin`` asks the others: our source (Python, JavaScript), and declared facts about the SDKs whose
-lines are looked up in what is installed. May import ``reading`` and below.
+``origin`` uses the others: our source (Python, JavaScript), and declared facts about the SDKs,
+whose lines are looked up in the installed packages. May import ``reading`` and below.
 """

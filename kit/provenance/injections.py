@@ -20,9 +20,9 @@ from kit.reading.payload import (
 
 MAX_REMEMBERED = 200
 MAX_LINES = 3
-# An error may follow a hit by as long as a service may take, and clocks may differ a little.
+# An error may follow a hit by as long as a service may take; clocks may differ a little.
 EARLY_S, LATE_S = 1.0, 30.0
-# A fault that no injection of this process explains is named all the same.
+# A fault that no injection of this process explains is named anyway.
 FAULT_NAMES = frozenset(read_flags()) - {NO_OP}
 
 
@@ -31,7 +31,7 @@ class KnownInjection:
     """A lease that this process set: what its flag stands for, when, and for whom.
 
     ``fault`` is None for a no-op. ``makes_errors`` says whether a request that is hit fails with
-    an error event. What ``is_hidden`` is not named: its flag stands for something unknown.
+    an error event. If ``is_hidden``, the fault is not named: only its flag is.
     """
 
     fault: str | None
@@ -53,13 +53,13 @@ class KnownInjection:
         return is_hit(self.seed, self.flag, key, self.share)
 
     def explains(self, flag: str, key: str, at: float | None) -> bool:
-        """Whether it turned a flag on for an event of a trace, at a time, if that is known."""
+        """Whether it turned a flag on for an event of a trace, at a time, if known."""
         is_then = at is None or self.began_at - EARLY_S <= at <= self.until + LATE_S
         return flag == self.flag and is_then and self.hits(key)
 
     @property
     def sentence(self) -> str:
-        """What its flag means for an event in which that is on."""
+        """What its flag means for an event in which it is on."""
         if self.is_hidden:
             return f"The flag {self.flag} was on when this happened."
         if self.fault is None:
@@ -80,12 +80,12 @@ class KnownInjections:
         self._changing = threading.Lock()
 
     def remember(self, injection: KnownInjection) -> None:
-        """Keep one, instead of the oldest when there are many."""
+        """Keep one, instead of the oldest if there are many."""
         with self._changing:
             self._known.append(injection)
 
     def unhide(self, flags: Collection[str]) -> None:
-        """Name from now on what these flags stand for."""
+        """From now on, name what these flags stand for."""
         with self._changing:
             named = [
                 replace(each, is_hidden=False) if each.flag in flags else each

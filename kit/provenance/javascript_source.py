@@ -28,7 +28,7 @@ _SETTERS = {
     "startInactiveSpan": "span",
     "init": "option",
 }
-# What applies to one event only: the second argument of captureException.
+# Applies to one event only: the second argument of captureException.
 _CAPTURE_CONTEXT = {
     "tags": "tag",
     "contexts": "context",
@@ -37,7 +37,7 @@ _CAPTURE_CONTEXT = {
     "level": "level",
     "fingerprint": "fingerprint",
 }
-# As an event names them.
+# Option names as an event has them.
 _OPTIONS = {"serverName": "server_name"}
 _FUNCTIONS = {"function_declaration", "function_expression", "generator_function_declaration"}
 _METHODS = {"method_definition"}
@@ -62,7 +62,7 @@ class Scripts:
         )
 
     def lines(self, file: str) -> list[str]:
-        """Return the lines of a file; none when it is not one of these."""
+        """Return the lines of a file; none if it is not one of these."""
         return self._lines.get(file, [])
 
     @cached_property
@@ -126,7 +126,7 @@ class Scripts:
         )
 
     def _keys(self, file: str, value: Node | None, depth: int = 3) -> Iterator[tuple[str, Place]]:
-        """Where the names of an object stand, also when a function of ours returns it."""
+        """The places of the names of an object, also if our own function returns it."""
         for node in _inside(value) if value else ():
             if node.type == "object":
                 yield from ((name, self._place(file, pair)) for name, pair in _pairs(node))
@@ -136,7 +136,7 @@ class Scripts:
                 yield from self._keys_of_result(_callee_name(node), depth - 1)
 
     def _keys_of_result(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
-        """The names in a function's object; none when several functions of that name have one."""
+        """The names in a function's object; none if several functions of that name have one."""
         found = (
             list(self._keys(file, function, depth))
             for file, function in self._functions.get(name, ())
@@ -146,7 +146,7 @@ class Scripts:
             yield from candidates[0]
 
     def _own_fields(self, file: str, node: Node) -> Iterator[tuple[str, Place]]:
-        """Where an object's own fields are set, in its class."""
+        """The places where an object's own fields are set, in its class."""
         for each in _inside(_above(node, {"class_body"})):
             left = _child(each, "left") if each.type == "assignment_expression" else None
             if left and _text(_child(left, "object")) == "this":
@@ -202,7 +202,7 @@ def _arguments(call: Node) -> list[Node]:
 
 
 def _function(node: Node) -> str:
-    """Return the name of the function around a node, as a stack ends its name."""
+    """Return the name of the function around a node, like the end of its name on a stack."""
     around = _above(node, _FUNCTIONS | _METHODS)
     while around.parent is not None and _child(around, "name") is None:
         around = _above(around.parent, _FUNCTIONS | _METHODS)
@@ -210,7 +210,7 @@ def _function(node: Node) -> str:
 
 
 def _pairs(value: Node | None) -> Iterator[tuple[str, Node]]:
-    """Return the names in an object, each with the pair or the shorthand that has it."""
+    """Yield the names in an object, each with its pair or shorthand."""
     for pair in value.named_children if value and value.type == "object" else ():
         key = _child(pair, "key")
         if pair.type == "shorthand_property_identifier":

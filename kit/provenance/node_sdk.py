@@ -1,6 +1,6 @@
 """What the SDK for Node.js adds to an event, and the statement in its source that does it.
 
-The tests look every statement up in the packages that the lock file names.
+The tests look up every statement in the packages that the lock file names.
 """
 
 from kit.provenance.python_sdk import Fact, Sdk
@@ -11,7 +11,7 @@ _SERVER = "@sentry/server-utils/build/cjs/"
 
 # An event about a blocked event loop has facts of its own: another thread writes it.
 ANR = "ApplicationNotResponding"
-# So has a message, whose exception is there for its stack trace only.
+# So has a message, whose exception is only there for its stack trace.
 MESSAGE = "Message"
 
 _CONTEXT = _NODE + "integrations/context.js"
@@ -26,7 +26,7 @@ _RUNTIME = _CORE + "server-runtime-client.js"
 _SPANS = _CORE + "utils/spanUtils.js"
 _MECHANISM = "exception/values/*/mechanism"
 _FRAME = "exception/values/*/stacktrace/frames/*/"
-_WATCHER = "the Anr integration, in a thread of its own"
+_WATCHER = "the Anr integration, in its own thread"
 
 
 def _from_context(field: str, why: str, statement: str) -> Fact:
@@ -39,20 +39,20 @@ FACTS = (
         Fact(path, _WATCHER, why, _ANR, "const worker = new node_worker_threads.Worker(", ANR)
         for path, why in {
             "event_id": "A random UUID, made before sending.",
-            "level": "Always error. The process lives, and may be of use again after the block.",
+            "level": "Always error. The process is alive, and may work again after the block.",
             "platform": "Tells Sentry which language's rules to use for stack traces and grouping.",
             "exception/values/*/type": "Always this name: no error object exists. A thread noticed "
             "that the main one did not answer for too long.",
             "exception/values/*/value": "Names the threshold, not how long the block lasted: it "
             "still goes on while this is sent.",
-            "exception": "Made by hand by the watching thread, from the stack that a debugger saw.",
+            "exception": "Made by the watching thread, from the stack that a debugger saw.",
         }.items()
     ),
     Fact(
         "exception/values/*/stacktrace",
         _WATCHER,
-        "It stops the main thread with a debugger, for a moment, and reads where it is. A name "
-        "and a line for each frame: no source, no local variables.",
+        "It pauses the main thread with a debugger for a moment, and reads where it is. A name and "
+        "a line for each frame: no source, no local variables.",
         _ANR,
         "captureStackTrace: !!integrationOptions.captureStackTrace,",
         ANR,
@@ -60,8 +60,8 @@ FACTS = (
     Fact(
         "contexts/app/free_memory",
         "the Context integration",
-        "The bytes that the process could still take, not at the block but when the service was "
-        "started: the watching thread was given it then.",
+        "The bytes that the process could still take, not at the block but when the service "
+        "started: the watching thread got the value then.",
         _ANR,
         "const contexts = await getContexts(client);",
         ANR,
@@ -69,7 +69,7 @@ FACTS = (
     Fact(
         "sdk/integrations",
         "the Anr integration and the SDK's client",
-        "The integrations that are on: what could have been captured without a line of one's own.",
+        "The integrations that are on: what could have been captured without code of your own.",
         _ANR,
         "sdkMetadata.sdk.integrations = ",
         ANR,
@@ -142,7 +142,7 @@ FACTS = (
     Fact(
         "transaction",
         "the Express integration",
-        "The method and the route's pattern, not the URL: all ids in the path fall into one "
+        "The method and the route's pattern, not the URL: paths with different ids share one "
         "transaction. Before Express knew the route it was the path.",
         _SERVER + "integrations/express/instrumentation.js",
         "isolationScope.setTransactionName(`${method} ${constructedRoute}`);",
@@ -158,9 +158,9 @@ FACTS = (
     Fact(
         "sdk/integrations",
         "the SDK's client",
-        "The integrations that are on: what could have been captured without a line of one's own. "
-        "The client adds the list to each event. The Anr integration, where it is on, adds the "
-        "list to what the SDK says of itself, and both are put together: then each is there twice.",
+        "The integrations that are on: what could have been captured without code of your own. The "
+        "client adds the list to each event. The Anr integration, if it is on, adds the list to "
+        "the SDK's own description, and both are merged: then each is listed twice.",
         _CORE + "envelope.js",
         "integrations: [...event.sdk?.integrations || [],",
     ),
@@ -175,14 +175,14 @@ FACTS = (
     Fact(
         "extra/unhandledPromiseRejection",
         "the OnUnhandledRejection integration",
-        "Marks what no await and no catch() was waiting for.",
+        "Marks a rejection that no await and no catch() handled.",
         _NODE + "integrations/onunhandledrejection.js",
         "extra: { unhandledPromiseRejection: true },",
     ),
     Fact(
         "extra/__serialized__",
         "captureException",
-        "What was thrown was no Error but an object: these are its fields.",
+        "The thrown value was not an Error but an object: these are its fields.",
         _BUILDER,
         '["__serialized__"]: normalize.normalizeToSize(',
     ),
@@ -197,14 +197,14 @@ FACTS = (
     Fact(
         f"{_MECHANISM}/parent_id",
         "the LinkedErrors integration",
-        "The error that this one hangs below.",
+        "The parent of this error in the chain.",
         _LINKED,
         "parent_id: parentId",
     ),
     Fact(
         f"{_MECHANISM}/source",
         "the LinkedErrors integration",
-        "How it hangs there: the property of the other error that holds it, cause or errors[0].",
+        "Its relation to the parent: the property that holds it, cause or errors[0].",
         _LINKED,
         "source,",
     ),
@@ -218,7 +218,7 @@ FACTS = (
     Fact(
         f"{_MECHANISM}/synthetic",
         "captureMessage",
-        "Nothing was thrown: the exception is there for its stack trace only.",
+        "Nothing was thrown: the exception is only there for its stack trace.",
         _BUILDER,
         "addExceptionMechanism(event, { synthetic: true })",
         MESSAGE,
@@ -226,8 +226,8 @@ FACTS = (
     Fact(
         _MECHANISM,
         "captureMessage",
-        "What the SDK writes where no integration was involved. Nothing was thrown, so nothing "
-        "was caught.",
+        "What the SDK writes if no integration was involved. Nothing was thrown, so nothing was "
+        "caught.",
         _BUILDER,
         "addExceptionMechanism(event, { synthetic: true })",
         MESSAGE,
@@ -243,7 +243,7 @@ FACTS = (
     Fact(
         f"{_MECHANISM}/synthetic",
         "captureException",
-        "What was thrown was no Error: the stack is that of the capture.",
+        "The thrown value was not an Error: the stack is that of the capture.",
         _BUILDER,
         "mechanism.synthetic = true;",
     ),
@@ -265,8 +265,8 @@ FACTS = (
         f"{_FRAME}vars",
         "the LocalVariablesAsync integration",
         "The option includeLocalVariables, off by default: a second thread reads them with a "
-        "debugger while the error is thrown. Plain values, and one level of arrays and objects, in "
-        "which all that is deeper is null; of other classes only the name.",
+        "debugger while the error is thrown. Plain values, and one level of arrays and objects, "
+        "with everything deeper as null; of other classes only the name.",
         _NODE + "integrations/local-variables/local-variables-async.js",
         "frame.vars = common.filterFrameVariables(",
     ),
@@ -281,7 +281,7 @@ FACTS = (
     Fact(
         f"{_FRAME}in_app",
         "the SDK's stack parser",
-        "In-app is what lies neither in node_modules nor inside Node.js itself (node:…); Sentry "
+        "In-app frames are neither in node_modules nor inside Node.js itself (node:…); Sentry "
         "groups by in-app frames.",
         _PARSER,
         "in_app: filenameIsInApp(",
@@ -298,7 +298,7 @@ FACTS = (
         "exception/values/*/stacktrace",
         "captureException",
         "Parsed from the text in error.stack, oldest call first in the event. It is written when "
-        "the error is made, and V8 keeps as many calls as Error.stackTraceLimit says.",
+        "the error is created, and V8 keeps as many calls as Error.stackTraceLimit says.",
         _BUILDER,
         "exception.stacktrace = { frames };",
     ),
@@ -328,8 +328,8 @@ FACTS = (
     Fact(
         "contexts/trace/span_id",
         "the SDK's tracing",
-        "The span that was open when the error happened: where in the trace to look. Where none "
-        "was open it is an id of the scope, which no span has.",
+        "The span that was open when the error happened: where in the trace to look. If none was "
+        "open it is an id of the scope, which no span has.",
         _SPANS,
         "const span_id = isRemote ?",
     ),
@@ -350,15 +350,15 @@ FACTS = (
     Fact(
         "contexts/runtime",
         "the SDK's client",
-        "The Node.js that ran the code. A context of one's own with this name replaces it.",
+        "The Node.js that ran the code. Your own context with this name replaces it.",
         _NODE + "sdk/client.js",
         'runtime: options.runtime || { name: "node"',
     ),
     Fact(
         "contexts/response",
         "the Http integration",
-        "The status of the answer, set when the connection closes. An error that comes with it "
-        "came after the caller had an answer.",
+        "The status of the response, set when the connection closes. An error that has it happened "
+        "after the caller had a response.",
         _CORE + "integrations/http/server-subscription.js",
         'isolationScope.setContext("response", {',
     ),
@@ -378,7 +378,7 @@ FACTS = (
     ),
     _from_context(
         "app/app_start_time",
-        "When the process was started: the present time less its uptime.",
+        "When the process was started: the current time minus its uptime.",
         "const app_start_time = ",
     ),
     _from_context(
@@ -394,7 +394,7 @@ FACTS = (
     ),
     _from_context(
         "device/boot_time",
-        "When the machine was started: the present time less its uptime.",
+        "When the machine was started: the current time minus its uptime.",
         "device.boot_time = ",
     ),
     _from_context("device/arch", "What Node.js was built for.", "device.arch = os.arch();"),
@@ -416,7 +416,7 @@ FACTS = (
     ),
     _from_context(
         "device/processor_frequency",
-        "The speed of the first core in MHz; 0 where the system does not say it.",
+        "The speed of the first core in MHz; 0 if the system does not say it.",
         "device.processor_frequency = ",
     ),
     _from_context("device", "The machine.", "contexts.device = deviceContext;"),
@@ -438,8 +438,8 @@ FACTS = (
     ),
     _from_context(
         "cloud_resource",
-        "Where in a cloud the process runs, told by variables of its environment. Empty: it "
-        "knows of no cloud here.",
+        "Where in a cloud the process runs, from environment variables. Empty: no cloud was "
+        "detected.",
         "cloud_resource: { ...updatedContext.cloud_resource,",
     ),
     _from_context("app", "The process.", "contexts.app = appContext;"),
@@ -500,7 +500,7 @@ FACTS = (
     Fact(
         "breadcrumbs/*/timestamp",
         "addBreadcrumb",
-        "When the breadcrumb was left, if its author did not say.",
+        "When the breadcrumb was left, unless the code set the time.",
         _CORE + "breadcrumbs.js",
         "const mergedBreadcrumb = { timestamp, ...breadcrumb };",
     ),
@@ -514,7 +514,7 @@ FACTS = (
     Fact(
         "debug_meta",
         "the SDK's client",
-        "Which source map belongs to which file, so that Sentry shows what was written.",
+        "Which source map belongs to which file, so that Sentry can show the original source.",
         _PREPARE,
         "event.debug_meta = event.debug_meta || {};",
     ),
@@ -524,7 +524,7 @@ CRUMBS = {
     "console": Fact(
         "breadcrumbs",
         "the Console integration",
-        "Each call of console.log and its like. There is no record of who wrote it.",
+        "Each call of console.log and similar methods. There is no record of who wrote it.",
         _CORE + "integrations/console.js",
         'category: "console",',
     ),
@@ -555,7 +555,7 @@ LEVELS = {
     "auto.node.onunhandledrejection": Fact(
         "level",
         "the OnUnhandledRejection integration",
-        "error, not fatal: in its mode warn the process goes on. In the mode strict it is fatal.",
+        "error, not fatal: in mode warn the process keeps running. In mode strict it is fatal.",
         _NODE + "integrations/onunhandledrejection.js",
         'const level = options.mode === "strict" ? "fatal" : "error";',
     ),
@@ -573,15 +573,15 @@ MECHANISMS = {
     "auto.node.onunhandledrejection": Fact(
         _MECHANISM,
         "the OnUnhandledRejection integration",
-        "process.on('unhandledRejection'): a promise failed and nobody was waiting for it. By "
-        "itself Node.js would end the process; since this integration listens, it goes on.",
+        "process.on('unhandledRejection'): a promise was rejected and nothing handled it. Node.js "
+        "alone would end the process; since this integration listens, it keeps running.",
         _NODE + "integrations/onunhandledrejection.js",
         'type: "auto.node.onunhandledrejection"',
     ),
     "auto.http.express": Fact(
         _MECHANISM,
         "the Express integration",
-        "It is built into Express's router while that is loaded, and sees what a handler throws "
+        "It is injected into Express's router while that is loaded, and sees what a handler throws "
         "or rejects with. Errors with a status below 500 are left out.",
         _SERVER + "integrations/express/instrumentation.js",
         'type: "auto.http.express",',
@@ -611,7 +611,7 @@ MECHANISMS = {
     "ANR": Fact(
         _MECHANISM,
         _WATCHER,
-        "Application Not Responding: a second thread asked the main one for a sign of life and "
+        "Application Not Responding: a second thread polled the main one for a sign of life and "
         "got none for longer than anrThreshold. Nothing was thrown, so nothing was caught.",
         _ANR,
         "anrThreshold: integrationOptions.anrThreshold",
@@ -619,7 +619,7 @@ MECHANISMS = {
     "chained": Fact(
         _MECHANISM,
         "the LinkedErrors integration",
-        "It was not captured by itself: it hangs below another error of this event.",
+        "It was not captured by itself: it belongs to another error of this event.",
         _LINKED,
         'type: "chained",',
     ),

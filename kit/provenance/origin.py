@@ -1,9 +1,9 @@
-"""Who put each value of an event there, and why.
+"""Who put each value into an event, and why.
 
 What our services add is found in their source (``python_source``, ``javascript_source``); what the
-SDK adds is among its facts (``python_sdk``, ``node_sdk``), whose lines are looked up in the SDK
-that is installed. So no line number is ever typed by hand. For whose events that holds says
-``sender``.
+SDK adds is among its facts (``python_sdk``, ``node_sdk``), whose lines are looked up in the
+installed SDK. So no line number is ever typed by hand. ``sender`` says to whose events that
+applies.
 """
 
 import re
@@ -41,8 +41,9 @@ from kit.reading.payload import (
 )
 
 UNKNOWN = "unknown"
+_NOT_KNOWN = "It is not known here who put this there."
 
-# Stands for the place of statements that the event does not tell apart.
+# The place of statements that the event cannot tell apart.
 NOWHERE = Place("", 0, "")
 
 Event = Mapping[str, Any]
@@ -55,19 +56,19 @@ _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(-?\d+)\]|([^.\[\]"]+)')
 # What an option means when it is set in our source.
 _OPTIONS = {
     "release": "Which build crashed. Without it there is no crash-free rate and no first release.",
-    "environment": "Where it crashed, so that an alert can leave rehearsals out.",
-    "server_name": "The service, here. It is meant for the host, whose name is the default.",
+    "environment": "Where it crashed, so that an alert can exclude rehearsals.",
+    "server_name": "Here the service. It is meant for the host, whose name is the default.",
     "dist": "Tells builds of one release apart.",
-    "in_app_include": "Tells our frames from those of libraries; Sentry groups by ours.",
+    "in_app_include": "Tells in-app frames from library frames; Sentry groups by in-app frames.",
 }
 
 _OURS = {
     "tag": "A tag: indexed, so that Sentry can search and count events by it. Stays on the "
     "scope for every later event of the request.",
-    "context": "A context: structured details beside the event. It is shown, not indexed, and "
-    "the SDK filters nothing in it; our before_send does.",
+    "context": "A context: structured details of the event. It is shown, not indexed, and the "
+    "SDK filters nothing in it; our before_send does.",
     "extra": "Extra data: the older form of a context.",
-    "user": "Who was hit. Sentry counts the users that an issue affects.",
+    "user": "Who was affected. Sentry counts the users that an issue affects.",
     "fingerprint": "Overrides the grouping: events with the same fingerprint become one issue.",
     "level": "Says how bad it is; the SDK's default for an exception is error.",
     "transaction": "Names what was running when it happened.",
@@ -75,12 +76,12 @@ _OURS = {
     "breadcrumb": "A breadcrumb: kept in memory, sent only when an error follows.",
     "log": "LoggingIntegration turned this log record into a breadcrumb: INFO and above.",
     "logged": "LoggingIntegration turned this log record into an event: ERROR and above.",
-    "mechanism": "The hook that saw the error: no code of the notebook caught it.",
-    "capture": "Captured by hand: the code goes on, so the error counts as handled.",
-    "field": "A processor of ours wrote it over what the SDK had put there, in the events of one "
+    "mechanism": "The hook that saw the error: no notebook code caught it.",
+    "capture": "Captured by hand: the code continues, so the error counts as handled.",
+    "field": "Our event processor overwrote what the SDK had put there, in the events of one "
     "request.",
     "flag": "The feature flags that were evaluated before the error, newest last. In Node.js the "
-    "SDK has no hook for OpenFeature that works, so one of ours tells it of each.",
+    "SDK has no working hook for OpenFeature, so ours reports each flag to it.",
 }
 
 
@@ -99,19 +100,19 @@ class Origin:
 
 
 def origin(event: Event, path: str) -> Origin:
-    """Return who put the value at ``path``, a JMESPath such as ``tags."http.route"``, there."""
+    """Return who put the value at ``path``, a JMESPath such as ``tags."http.route"``."""
     return origin_at(event, keys(path))
 
 
 def origin_at(event: Event, path: Sequence[Key], project: str = "") -> Origin:
-    """Return who put the value at ``path``, given as its keys, there; ``UNKNOWN`` if no one.
+    """Return who put the value at ``path``, given as its keys; ``UNKNOWN`` if that is not known.
 
-    ``project`` is the name that the DSN of the event stands for; empty when it is not known.
+    ``project`` is the name of the DSN's project; empty if unknown.
     """
     where, known = tuple(path), sender(event, project)
     if kind := report_kind(event):
         said = report_origin(kind, where)
-        return Origin(*said) if said else Origin(UNKNOWN, "Who put this there is not known here.")
+        return Origin(*said) if said else Origin(UNKNOWN, _NOT_KNOWN)
     if is_death(event, project) and where != ("tags", "learner"):
         return _supervisor(event, where, known)
     found = (_ours(event, where) or _option(event, where)) if known.is_ours else None
@@ -124,32 +125,29 @@ def is_death(event: Event, project: str = "") -> bool:
 
 
 def keys(path: str) -> Keys:
-    """Return the names and indices that a JMESPath passes through."""
+    """Return the names and indices in a JMESPath."""
     found = _KEY.finditer(path)
     return tuple(int(m[2]) if m[2] else m[1] if m[1] is not None else m[3] for m in found)
 
 
 def _unknown(known: Sender) -> Origin:
-    """Return what can be said where nothing is known; of other programs that it is not ours."""
+    """Return what can be said if the origin is unknown; for other programs, that it is not ours."""
     if not known.name:
-        why = (
-            "The event does not say which SDK sent it, if one did. Who put this there is not known "
-            "here."
-        )
+        why = f"The event does not say which SDK sent it, if one did. {_NOT_KNOWN}"
     elif known.sdk is None:
-        why = f"Sent by {known}. Who put this there is not known here."
+        why = f"Sent by {known}. {_NOT_KNOWN}"
     elif known.is_ours:
-        why = "Neither our source nor what is known of the SDK names it."
+        why = "Neither our source nor what is known about the SDK names it."
     else:
         why = (
-            f"Sent by {known}, by a program that is none of our services. What is known of the SDK "
-            "does not name it: the program itself may have put it there."
+            f"Sent by {known}, by a program that is not one of our services. What is known about "
+            "the SDK does not name it: the program itself may have put it there."
         )
     return Origin(UNKNOWN, why)
 
 
 def sdk_place(module: str, statement: str) -> Place | None:
-    """Return the line of the installed SDK that holds ``statement``; None when there is none."""
+    """Return the line of the installed SDK that has ``statement``; None if there is none."""
     is_script = module.endswith(".js")
     file = module if is_script else f"sentry_sdk/{module.replace('.', '/')}.py"
     for number, line in enumerate(_script_lines(module) if is_script else _sdk_lines(module), 1):
@@ -168,7 +166,7 @@ def _script_lines(file: str) -> tuple[str, ...]:
 def _node_modules() -> Path:
     try:
         return node.node_modules(payment.HOME, node.find_node())
-    except ServerError:  # an event may be looked at where its service cannot run
+    except ServerError:  # an event may be shown where its service cannot run
         return payment.HOME / "node_modules"
 
 
@@ -238,15 +236,15 @@ def _site(event: Event, path: Keys) -> Site | None:
 
 
 def _transaction_names(event: Event) -> tuple[str, str]:
-    """Return the name of the transaction, and its first word: all that the source may have."""
+    """Return the name of the transaction, and its first word: the source may have only that."""
     name = as_str(event.get("transaction"))
     return name, name.partition(" ")[0] + " "
 
 
 def _span_site(event: Event, value: Any) -> Site | None:
-    """Return the statement that opened the span with such an operation or description.
+    """Return the statement that opened the span with this operation or description.
 
-    Where the first span of a service was open, the transaction has its name.
+    If the first span of a service was open, the transaction has its name.
     """
     if not any(value == each for site in _sites_for(event, "span") for each in site.literals):
         return None
@@ -256,8 +254,8 @@ def _span_site(event: Event, value: Any) -> Site | None:
 def _level(event: Event) -> Site | None:
     level = event.get("level")
     site = _best(event, "level", values=(level,), exactly=level == "error")
-    # error is the SDK's default, and that for Node.js sets fatal too: a statement of ours counts
-    # when the crash passed through it.
+    # error is the SDK's default, and that for Node.js also sets fatal: our own statement counts
+    # only if the crash passed through it.
     is_default = level == "error" or is_javascript(event)
     return site if site and (not is_default or _nearness(event, site) > 1) else None
 
@@ -268,12 +266,12 @@ def _from_site(site: Site | None, kind: str, path: Keys) -> Origin | None:
     known = (site.keys[key] for key in path[1:] if isinstance(key, str) and key in site.keys)
     why = meanings.OURS.get("/".join(map(str, path)), _OURS[kind])
     if site.place == NOWHERE:
-        return Origin("our code", f"{why} Several statements do so, and the event fits them alike.")
+        return Origin("our code", f"{why} Several statements do so, and the event fits them all.")
     return _origin_at_place("our code", why, next(known, site.place))
 
 
 def _breadcrumb(event: Event, path: Keys) -> Origin | None:
-    """Return who left a breadcrumb, in an event of our services; None for what it was given."""
+    """Return who left a breadcrumb, in an event of our services; None for what the SDK added."""
     depth = len(crumbs_path(event)) + 1
     crumb, field = as_mapping(get_path(event, path[:depth])), path[depth:]
     if _is_filled_in(field, crumb):
@@ -283,12 +281,12 @@ def _breadcrumb(event: Event, path: Keys) -> Origin | None:
 
 
 def _is_filled_in(field: Keys, crumb: Mapping[str, Any]) -> bool:
-    """Return whether the SDK put a field into a breadcrumb that came without."""
+    """Return whether the SDK added a field to a breadcrumb that came without it."""
     return field == ("timestamp",) or (field == ("type",) and crumb.get("type") == "default")
 
 
 def _crumb_site(event: Event, crumb: Mapping[str, Any]) -> Site | None:
-    """Return the statement of ours that left a breadcrumb; None where the SDK did."""
+    """Return our statement that left a breadcrumb; None if the SDK left it."""
     kind, category = crumb.get("type"), as_str(crumb.get("category"))
     if not is_javascript(event):
         if kind == "log":
@@ -314,10 +312,10 @@ def _crumb_fact(crumb: Mapping[str, Any], sdk: Sdk) -> Fact | None:
 
 def _http_client(crumb: Mapping[str, Any]) -> str:
     data = as_mapping(crumb.get("data"))
-    # Where spans are sent as they end, that of http.client names its data like their attributes.
+    # If spans are sent as they end, that of http.client names its data like their attributes.
     if _METHOD in data:
         return "StdlibIntegration"
-    # Else both integrations write the same keys; only httpx knows the status before the URL.
+    # Otherwise both integrations write the same keys; only httpx knows the status before the URL.
     ordered = [key for key in data if key in ("url", _STATUS)]
     return "HttpxIntegration" if ordered[:1] == [_STATUS] else "StdlibIntegration"
 
@@ -355,8 +353,8 @@ def _best(
     """Return the statement that most likely did it: by name, by values, nearest to the crash.
 
     ``exactly`` leaves out those whose name or values are computed at run time. ``keys`` are those
-    of the dict that it set. What still fits alike is told apart by what else the event says of
-    the functions that ran.
+    of the dict that it set. If several still fit equally well, what else the event says about the
+    functions that ran decides.
     """
     written = set(keys)
 
@@ -385,7 +383,7 @@ def _best(
 
 
 def _likeliest(event: Event, sites: Sequence[Site]) -> Site:
-    """Return the one of whose function, or file, the event says most; NOWHERE when that is even."""
+    """Return the one whose function, or file, the event mentions most; NOWHERE if that is even."""
     if len(sites) == 1:
         return sites[0]
     seen = set(_seen_functions(event))
@@ -413,7 +411,7 @@ def _count_absent(event: Event, site: Site) -> int:
 
 
 def _seen_functions(event: Event) -> Iterator[tuple[str, str]]:
-    """Return functions that ran before the event: their files and names.
+    """Yield functions that ran before the event: their files and names.
 
     They are on its stack, set its fingerprint or left a breadcrumb.
     """
@@ -457,7 +455,7 @@ def _nearness(event: Event, site: Site) -> int:
 
 def _is_on_stack(event: Event, site: Site) -> bool:
     return any(
-        # A stack of V8 has the class before the method.
+        # V8 puts the class before the method.
         as_str(frame.get("function")).rpartition(".")[2] == site.function
         and short_path(as_str(frame.get("filename"))) == site.place.file
         for value in exceptions(event)
@@ -501,7 +499,7 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
             fact = _flag_fact(event, sdk, is_ours=known.is_ours)
         case ("level",):
             fact = sdk.levels.get(_mechanism(event))
-            # That is the default: another was set, and the event does not say where.
+            # error is the default: another level was set, and the event does not say where.
             if fact is None and event.get("level") != "error":
                 return None
         case ("platform",) if sdk is PYTHON and event.get("platform") != "python":
@@ -517,9 +515,9 @@ def _sdk(event: Event, path: Keys, known: Sender) -> Origin | None:
 
 
 def _flag_fact(event: Event, sdk: Sdk, *, is_ours: bool) -> Fact | None:
-    """Return the integration that recorded feature flags; None where nothing names one."""
+    """Return the integration that recorded feature flags; None if nothing names one."""
     installed = as_list(get_path(event, ("sdk", "integrations")))
-    # Our services add its hook by themselves, and only once a flag is to be evaluated.
+    # Our services add its hook themselves, and only before they evaluate a flag.
     return next((fact for name, fact in sdk.flags.items() if is_ours or name in installed), None)
 
 
@@ -550,7 +548,7 @@ def _covers(pattern: Sequence[str], path: Keys) -> bool:
 
 
 def _framework(event: Event, *, is_ours: bool) -> str | None:
-    """Return the web framework that served the request; None when the event has no request."""
+    """Return the web framework that served the request; None if the event has no request."""
     if is_javascript(event):
         return MESSAGE if is_message(event) else ANR if _mechanism(event) == "ANR" else None
     if "request" not in event:
@@ -562,7 +560,7 @@ def _framework(event: Event, *, is_ours: bool) -> str | None:
 
 
 def _framework_of_others(event: Event) -> str | None:
-    """Return the framework that the mechanism or the open span names; None when neither does."""
+    """Return the framework that the mechanism or the open span names; None if neither does."""
     origin = as_str(get_path(event, ("contexts", "trace", "origin")))
     named = {_mechanism(event), origin.removeprefix("auto.http.")}
     if "tornado" in named:
@@ -587,7 +585,7 @@ def _supervisor(event: Event, path: Keys, known: Sender) -> Origin:
 
 
 def _adds(path: Keys) -> bool:
-    """Return whether the SDK puts a value beside those of the supervisor."""
+    """Return whether the SDK adds a value to those of the supervisor."""
     return path[:2] in (("contexts", "trace"), ("contexts", "profile"))
 
 
@@ -595,10 +593,10 @@ def _adds(path: Keys) -> bool:
 def _fact_origin(fact: Fact, known: Sender) -> Origin:
     who, why = fact.who, fact.why_in(known.major)
     if not known.is_installed:
-        # In another version the line is another, or the statement.
+        # In another version the line or the statement may differ.
         said = (
-            f"Sent by {known}; {known.installed} is installed here, so no line is named, and it "
-            "may differ."
+            f"Sent by {known}; {known.installed} is installed here, so no line is named, and the "
+            "details may differ."
         )
         return Origin(who, f"{why} {said}")
     place = sdk_place(fact.module, fact.statement)

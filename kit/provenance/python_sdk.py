@@ -1,9 +1,9 @@
 """What the SDK for Python adds to an event, and the statement in its source that does it.
 
-The tests look every statement up in the SDK that is installed, of version 2 or 3: a fact that an
-upgrade makes untrue fails there. Where both versions can put a value there in several ways, the
-statement is the one that runs with the options of our services: ``data_collection``, and spans
-that are sent as they end.
+The tests look up every statement in the installed SDK, of version 2 or 3: a fact that an upgrade
+makes untrue fails there. If both versions can put a value there in several ways, the statement is
+the one that runs with the options of our services: ``data_collection``, and spans that are sent as
+they end.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from demo_services.sdk import GENERATION
 
-_NOT_IN_3 = "Version 3 of the SDK has no transactions and does not write this: an older one did."
+_NOT_IN_3 = "Version 3 of the SDK has no transactions and does not write this; an older one did."
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fact:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the SDK that is installed does so no longer."""
+        """Whether the installed SDK no longer does so."""
         return self.only_in_2 and GENERATION >= 3
 
     def why_in(self, major: int | None) -> str:
@@ -50,13 +50,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Sdk:
-    """All that is known of an SDK; of paths with several facts the first one counts.
+    """All that is known about an SDK; of several facts for a path the first one counts.
 
     ``mechanisms`` are facts by the type of a mechanism, and so are ``levels``, for mechanisms
-    that set one, and ``handled``, for types that come from elsewhere when the error was handled.
-    ``crumbs`` are facts by what tells breadcrumbs apart, ``spans`` by the origin of the span that
-    was open; ``without_span`` are those of a trace context by its keys where none was. ``flags``
-    are who records feature flags, by the name of the integration.
+    that set one, and ``handled``, for types that come from elsewhere if the error was handled.
+    ``crumbs`` are facts by what distinguishes breadcrumbs, ``spans`` by the origin of the open
+    span; ``without_span`` are those of a trace context, by its keys, if none was open. ``flags``
+    are those on recording feature flags, by the name of the integration.
     """
 
     facts: tuple[Fact, ...]
@@ -86,10 +86,10 @@ _COLLECTED = "the option data_collection"
 _COOKIES = "Only with data_collection, unless its cookies are off."
 _COOKIES_IN_3 = "Unless cookies of data_collection are off."
 _HEADERS = (
-    "All headers. Cookies are filtered, and values named Authorization, X-Debug-Token or the like."
+    "All headers. Cookies are filtered, and values named Authorization, X-Debug-Token or similar."
 )
 _QUERY = (
-    "The query, encoded again after values named token or the like were filtered. Secrets under "
+    "The query, encoded again after values named token or similar were filtered. Secrets under "
     "other names are left to before_send."
 )
 _ADDRESS = "The caller's address, unless user_info of data_collection is off."
@@ -123,15 +123,15 @@ FACTS = (
     Fact(
         "sdk/name",
         "the SDK's client",
-        "sentry.python, with one web framework behind it whose integration is on, even when "
-        "another served the request.",
+        "sentry.python, followed by one web framework whose integration is on, even if another "
+        "served the request.",
         "utils",
         'return "sentry.python.{}".format(integration)',
     ),
     Fact(
         "sdk/integrations",
         "the SDK's client",
-        "The integrations that are on: what could have been captured without a line of one's own.",
+        "The integrations that are on: what could have been captured without code of your own.",
         "client",
         'sdk_info["integrations"] = sorted(self.integrations.keys())',
     ),
@@ -159,7 +159,7 @@ FACTS = (
     Fact(
         "contexts/runtime",
         "StdlibIntegration",
-        "The interpreter that ran the code. A context of one's own with this name replaces it.",
+        "The interpreter that ran the code. Your own context with this name replaces it.",
         "integrations.stdlib",
         'contexts["runtime"] = _RUNTIME_CONTEXT',
     ),
@@ -203,7 +203,7 @@ FACTS = (
     Fact(
         "contexts/trace/origin",
         _TRACING,
-        "Who opened the span: auto.… is an integration, manual is code of one's own.",
+        "Who opened the span: auto.… is an integration, manual is your own code.",
         "traces",
         'context["origin"] = self._attributes["sentry.origin"]',
     ),
@@ -242,7 +242,7 @@ FACTS = (
     Fact(
         "contexts/trace/dynamic_sampling_context",
         _TRACING,
-        "What the head of the trace decided about sampling, passed on in the baggage header.",
+        "The sampling decision of the head of the trace, passed on in the baggage header.",
         "traces",
         '"dynamic_sampling_context": self._dynamic_sampling_context(),',
     ),
@@ -264,7 +264,7 @@ FACTS = (
     Fact(
         "contexts/response",
         _TRACING,
-        "The status of the HTTP answer; known only once there is one, so on transactions.",
+        "The status of the HTTP response; only known once there is one, so on transactions.",
         "tracing",
         'self.set_context("response", {"status_code": http_status})',
         only_in_2=True,
@@ -295,12 +295,12 @@ FACTS = (
     Fact(
         "logentry",
         "LoggingIntegration",
-        "Records at ERROR and above become events. Format and arguments stay apart, so that "
+        "Records at ERROR and above become events. Format and arguments stay separate, so that "
         "Sentry can group by the format.",
         "integrations.logging",
         'event["logentry"] = {',
-        in_3="Off until one asks for it; then records at its event_level and above become events. "
-        "Format and arguments stay apart, so that Sentry can group by the format.",
+        in_3="Off until you enable it; then records at its event_level and above become events. "
+        "Format and arguments stay separate, so that Sentry can group by the format.",
     ),
     Fact(
         "logger",
@@ -320,11 +320,11 @@ FACTS = (
     Fact(
         "exception/values/*/mechanism/exception_id",
         "event_from_exception",
-        "Numbers the exceptions of a group, so that the tree can be drawn again.",
+        "Numbers the exceptions of a group, so that the tree can be rebuilt.",
         "utils",
         'exception_value["mechanism"]["exception_id"] = exception_id',
         in_3="Numbers the exceptions of the event, from 0 for the one that was captured, so that "
-        "the tree can be drawn again.",
+        "the tree can be rebuilt.",
     ),
     Fact(
         "exception/values/*/mechanism/is_exception_group",
@@ -336,14 +336,14 @@ FACTS = (
     Fact(
         "exception/values/*/mechanism/parent_id",
         "event_from_exception",
-        "The exception that this one hangs below.",
+        "The parent of this exception in the tree.",
         "utils",
         'exception_value["mechanism"]["parent_id"] = parent_id',
     ),
     Fact(
         "exception/values/*/mechanism/source",
         "event_from_exception",
-        "How it hangs there: a member of a group, a cause (raise … from) or a context.",
+        "Its relation to the parent: a member of a group, a cause (raise … from) or a context.",
         "utils",
         'exception_value["mechanism"]["source"] = source',
     ),
@@ -419,7 +419,7 @@ FACTS = (
     Fact(
         "transaction",
         "TornadoIntegration",
-        "The handler's method that served the request; it says where, without any id in it.",
+        "The handler method that served the request; it says where, without any id in it.",
         "integrations.tornado",
         'event["transaction"] = transaction_from_function(method) or ""',
         TORNADO,
@@ -427,7 +427,7 @@ FACTS = (
     Fact(
         "transaction",
         "FastApiIntegration",
-        "The route's pattern, not the URL: all ids in the path fall into one name.",
+        "The route's pattern, not the URL: paths with different ids share one name.",
         "integrations.fastapi",
         "set_transaction_name(",
         FASTAPI,
@@ -435,7 +435,7 @@ FACTS = (
     Fact(
         "transaction_info",
         "TornadoIntegration",
-        "What kind of name it is: component means a method of the code.",
+        "What kind of name it is: component means a method in the code.",
         "integrations.tornado",
         'event["transaction_info"] = {"source":',
         TORNADO,
@@ -590,14 +590,14 @@ FACTS = (
     Fact(
         "breadcrumbs/values/*/timestamp",
         "add_breadcrumb",
-        "When the breadcrumb was left, if its author did not say.",
+        "When the breadcrumb was left, unless the code set the time.",
         "scope",
         'crumb["timestamp"] = datetime.now(timezone.utc)',
     ),
     Fact(
         "breadcrumbs/values/*/type",
         "add_breadcrumb",
-        "default, if its author did not say; Sentry draws other types with icons of their own.",
+        "default, unless the code set another; Sentry draws other types with their own icons.",
         "scope",
         'crumb["type"] = "default"',
     ),
@@ -639,7 +639,7 @@ FACTS = (
     Fact(
         "_meta",
         "the SDK's serializer",
-        "Remarks on values that were filtered or cut: what was removed, and why.",
+        "Remarks on values that were filtered or truncated: what was removed, and why.",
         "serializer",
         "_meta",
     ),
@@ -689,7 +689,7 @@ CRUMBS = {
     "StdlibIntegration": Fact(
         "breadcrumbs",
         "StdlibIntegration",
-        "Each call made with http.client, on which urllib and requests stand.",
+        "Each call made with http.client, which urllib and requests use.",
         "integrations.stdlib",
         "add_http_breadcrumb(status_code, breadcrumb)",
     ),
@@ -742,7 +742,7 @@ SPANS = {
     "auto.http.httpx": Fact(
         "contexts/trace",
         "HttpxIntegration",
-        "It opens a span for each call, and adds the headers that carry the trace on.",
+        "It opens a span for each call, and adds the headers that continue the trace.",
         "integrations.httpx",
         '"sentry.op": OP.HTTP_CLIENT,',
     ),
@@ -752,15 +752,15 @@ MECHANISMS = {
     "tornado": Fact(
         "exception/values/*/mechanism",
         "TornadoIntegration",
-        "It wraps RequestHandler.log_exception, which Tornado calls for what a handler did not "
-        "catch. HTTPError is left out.",
+        "It wraps RequestHandler.log_exception, which Tornado calls for exceptions that a handler "
+        "did not catch. HTTPError is left out.",
         "integrations.tornado",
         'mechanism={"type": "tornado", "handled": False},',
     ),
     "starlette": Fact(
         "exception/values/*/mechanism",
         "SentryAsgiMiddleware, put there by StarletteIntegration",
-        "It stands around the whole app: the exception left the app, past all of its handlers.",
+        "It wraps the whole app: the exception left the app, past all of its handlers.",
         "integrations.asgi",
         'mechanism={"type": mechanism_type, "handled": False},',
     ),
@@ -774,15 +774,15 @@ MECHANISMS = {
     "logging": Fact(
         "exception/values/*/mechanism",
         "LoggingIntegration",
-        "A log record at ERROR or above that carried an exception; somebody caught it, so it "
-        "is handled.",
+        "A log record at ERROR or above that carried an exception; some code caught it, so it is "
+        "handled.",
         "integrations.logging",
         'mechanism={"type": "logging", "handled": True},',
     ),
     "threading": Fact(
         "exception/values/*/mechanism",
         "ThreadingIntegration",
-        "It wraps Thread.run: the thread ended with the exception, and no caller heard of it.",
+        "It wraps Thread.run: the thread ended with the exception, and no caller noticed.",
         "integrations.threading",
         'mechanism={"type": "threading", "handled": False},',
     ),
@@ -803,8 +803,8 @@ MECHANISMS = {
     "unraisablehook": Fact(
         "exception/values/*/mechanism",
         "UnraisablehookIntegration",
-        "sys.unraisablehook: Python could not raise it anywhere, as in __del__. It is off unless "
-        "one asks for it.",
+        "sys.unraisablehook: Python could not raise it anywhere, as in __del__. It is off by "
+        "default.",
         "integrations.unraisablehook",
         'mechanism={"type": "unraisablehook", "handled": False},',
         in_3="sys.unraisablehook: Python could not raise it anywhere, as in __del__.",
@@ -812,7 +812,7 @@ MECHANISMS = {
     "chained": Fact(
         "exception/values/*/mechanism",
         "event_from_exception",
-        "It was not captured by itself: it hangs below another exception of this event.",
+        "It was not captured by itself: it belongs to another exception of this event.",
         "utils",
         'exception_value["mechanism"]["type"] = "chained"',
     ),
@@ -825,30 +825,30 @@ MECHANISMS = {
     ),
 }
 
-# An HTTPException that the app answers, of a status that failed_request_status_codes has.
+# An HTTPException that the app answers, with a status in failed_request_status_codes.
 HANDLED = {
     "starlette": Fact(
         "exception/values/*/mechanism",
         "StarletteIntegration",
-        "It wraps the handlers of exceptions: one is about to answer an HTTPException of a status "
-        "in failed_request_status_codes, so the error is handled.",
+        "It wraps the exception handlers: one is about to answer an HTTPException with a status in "
+        "failed_request_status_codes, so the error is handled.",
         "integrations.starlette",
         'mechanism={"type": StarletteIntegration.identifier, "handled": handled},',
     ),
 }
 
-# A trace context without an origin is no span's: the scope wrote it.
+# A trace context without an origin is not from a span: the scope wrote it.
 WITHOUT_SPAN = {
     name: Fact(
         f"contexts/trace/{name}", "the SDK's scope", why, "scope", f'"{name}": propagation_context.'
     )
     for name, why in {
-        "trace_id": "The trace that the scope had: continued with continue_trace, or begun with "
-        "the scope. No span was open.",
+        "trace_id": "The trace of the scope: continued with continue_trace, or begun with the "
+        "scope. No span was open.",
         "span_id": "Made up for the scope: no span was open, so no span has this id.",
         "parent_span_id": "The span that the trace was continued from, in another process.",
-        "dynamic_sampling_context": "What the head of the trace decided about sampling, passed on "
-        "in the baggage header.",
+        "dynamic_sampling_context": "The sampling decision of the head of the trace, passed on in "
+        "the baggage header.",
     }.items()
 }
 
@@ -857,8 +857,8 @@ FLAGS = {
     "openfeature": Fact(
         "contexts/flags",
         "OpenFeatureIntegration",
-        "The feature flags that were evaluated before the error, newest last. Its hook is called "
-        "after each evaluation by OpenFeature, and records those whose value is a boolean.",
+        "The feature flags that were evaluated before the error, newest last. OpenFeature calls "
+        "its hook after each evaluation; it records those whose value is a boolean.",
         "integrations.openfeature",
         "add_feature_flag(details.flag_key, details.value)",
     ),

@@ -1,6 +1,6 @@
-"""The statements in our source that add something to an event, found by reading the source.
+"""The statements in our source that add something to an event, found by parsing the source.
 
-Nothing is imported or run for it: the packages are located and parsed, once.
+It imports and runs nothing: the packages are located and parsed, once.
 """
 
 import ast
@@ -14,8 +14,8 @@ from pathlib import Path
 from kit.provenance.javascript_source import Scripts
 from kit.provenance.statements import GAP, MAX_LINES, Place, Site
 
-# The notebook is the frontend service: these modules of the kit write what it reports, and what
-# the supervisor reports. kit.system.clients names the learner.
+# The notebook is the frontend service: these modules of the kit write its reports and those of the
+# supervisor. kit.system.clients names the learner.
 OURS = (
     "demo_services",
     "kit.workshop",
@@ -55,7 +55,7 @@ _SCOPE_KEYWORDS = {
 _SCOPE_ATTRIBUTES = {"fingerprint", "level", "user", "transaction"}
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _FOREIGN = {"node_modules", "test"}
-# What adds something to an event, and the functions around it.
+# The nodes that add something to an event, and the functions around them.
 _Statement = ast.Call | ast.Assign | ast.FunctionDef | ast.AsyncFunctionDef
 _PLACEHOLDER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]")
 
@@ -98,7 +98,7 @@ class Source:
         return (*python, *self._scripts.sites)
 
     def lines(self, file: str) -> list[str]:
-        """Return the lines of a file, named as in a place; none when it is not ours."""
+        """Return the lines of a file, named as in a place; none if it is not ours."""
         return self._files[file][1] if file in self._files else self._scripts.lines(file)
 
     def _place(self, file: str, node: ast.expr | ast.stmt) -> Place:
@@ -231,7 +231,7 @@ class Source:
     def _keys(
         self, file: str, value: ast.AST | None, depth: int = 3
     ) -> Iterator[tuple[str, Place]]:
-        """Where the names of a dict stand, also when a function of ours returns it."""
+        """The places of the names of a dict, also if our own function returns it."""
         for node in ast.walk(value) if value else ():
             if isinstance(node, ast.Dict):
                 for key in node.keys:
@@ -247,8 +247,8 @@ class Source:
                 yield from self._keys_of_result(_callee_name(node), depth - 1)
 
     def _keys_of_result(self, name: str, depth: int) -> Iterator[tuple[str, Place]]:
-        """The names in a function's dict; none when several functions of that name have one."""
-        # Kept: a third of the time of reading was spent on the same few functions.
+        """The names in a function's dict; none if several functions of that name have one."""
+        # Cached: a third of the reading time was spent on the same few functions.
         if (name, depth) not in self._known:
             found = (
                 list(self._keys(file, function, depth))
@@ -261,7 +261,7 @@ class Source:
     def _paths(
         self, file: str, value: ast.AST | None, path: tuple[str, ...] = (), depth: int = 6
     ) -> Iterator[tuple[str, Place]]:
-        """Where the names of a nested dict stand, by their paths, in functions of the file too."""
+        """The places of the names of a nested dict, by path; includes functions of the file."""
         if isinstance(value, ast.Dict):
             for key, inner in zip(value.keys, value.values, strict=True):
                 yield from self._path(file, key, inner, path, depth)
@@ -302,7 +302,7 @@ def _read_scripts(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _texts(name: str, pattern: str) -> Iterator[tuple[str, str]]:
-    """Return the files of a package, or the file of a module, that the pattern fits."""
+    """Yield the files of a package, or the file of a module, that match the pattern."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         return
@@ -317,7 +317,7 @@ def _texts(name: str, pattern: str) -> Iterator[tuple[str, str]]:
 
 def _walk(node: ast.AST, function: str, found: list[tuple[str, _Statement]]) -> None:
     for child in ast.iter_child_nodes(node):
-        # Most nodes are names and literals: nothing is below them.
+        # Most nodes are names and literals, without children.
         if isinstance(child, ast.Name | ast.Constant | ast.expr_context):
             continue
         if isinstance(child, _Statement):

@@ -1,7 +1,7 @@
-"""Who sent an event, and so whether what is known here of SDKs and of our source holds for it.
+"""Who sent an event, and so whether the facts about SDKs and our source apply to it.
 
-Other programs may send to the same place, through the same SDK, another version of it, or an SDK
-that is not known here. Of what those put into an event nothing is claimed.
+Other programs may send to the same place, with the same SDK, another version of it, or an SDK
+that is not known here. Nothing is claimed about what those put into an event.
 """
 
 import json
@@ -23,7 +23,7 @@ from kit.reading.payload import as_str, escape_bidi, exceptions, get_path, servi
 Event = Mapping[str, Any]
 
 _PYTHON, _NODE = "sentry.python", "sentry.javascript.node"
-# Versions of which the facts were written.
+# Versions that the facts were written for.
 _KNOWN_MAJORS = {_PYTHON: {2, 3}, _NODE: {11}}
 
 
@@ -31,9 +31,8 @@ _KNOWN_MAJORS = {_PYTHON: {2, 3}, _NODE: {11}}
 class Sender:
     """An SDK as an event names it, and the program around it.
 
-    ``sdk`` is what is known of it, None when nothing is. ``installed`` is the version that is
-    installed here, whose lines can be named. ``is_ours`` is whether the program is one of our
-    services.
+    ``sdk`` is what is known about it, None if nothing is. ``installed`` is the version installed
+    here, whose lines can be named. ``is_ours`` is true if the program is one of our services.
     """
 
     name: str
@@ -44,12 +43,12 @@ class Sender:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the very version is installed here."""
+        """Whether exactly this version is installed here."""
         return self.sdk is not None and self.version == self.installed
 
     @property
     def major(self) -> int | None:
-        """The first number of the version; None when it has none."""
+        """The first number of the version; None if it has none."""
         first = self.version.partition(".")[0]
         return int(first) if first.isascii() and first.isdigit() and len(first) < 4 else None
 
@@ -66,7 +65,7 @@ def sender(event: Event, project: str = "") -> Sender:
     if known is None:
         return Sender(name, version)
     installed = VERSION if family == _PYTHON else _node_sdk_version()
-    # A copy of one of our services has its names as well, but another DSN.
+    # A copy of one of our services has the same names, but another DSN.
     is_ours = project in ("", service(event)) and _is_of_our_service(event, family == _NODE)
     found = Sender(name, version, known, installed, is_ours)
     if found.major in _KNOWN_MAJORS[family]:
@@ -75,7 +74,7 @@ def sender(event: Event, project: str = "") -> Sender:
 
 
 def _is_of_our_service(event: Event, is_node: bool) -> bool:
-    """Return whether the event has the name, the release and the environment of a service of ours.
+    """Return whether the event has the name, release and environment of one of our services.
 
     The payment service runs in Node.js. Python writes in its name when it has died.
     """

@@ -1,10 +1,10 @@
-"""What a statement of our source adds to an event, in whichever language it is written."""
+"""What a statement of our source adds to an event, in any language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_LINES = 6
-# Stands in a message for what is known at run time only.
+# Stands in a message for what is only known at run time.
 GAP = "\0"
 
 
@@ -24,10 +24,10 @@ class Place:
 class Site:
     """A statement that adds something to an event.
 
-    ``name`` is None when it is computed at run time. ``keys`` are the places of the names in the
-    dict that it passes on, of a whole event by their paths. ``message`` is the fixed text of the
-    messages that it writes, in pieces between which anything may stand; ``category`` is that of a
-    breadcrumb. ``literals`` are the strings it holds, ``function`` is where it stands.
+    ``name`` is None if it is computed at run time. ``keys`` are the places of the names in the
+    dict that it passes on; for a whole event, by their paths. ``message`` is the fixed text of the
+    messages that it writes, in pieces with anything between them; ``category`` is that of a
+    breadcrumb. ``literals`` are the strings in it, ``function`` is the function that contains it.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Site:
         return self.place.file.endswith(".js")
 
     def can_write(self, message: str) -> bool:
-        """Return whether the message is one of its own."""
+        """Return whether it can have written the message."""
         if self.message is None:
             return True
         first, *rest = self.message

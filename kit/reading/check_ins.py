@@ -1,4 +1,4 @@
-"""Check-ins: what jobs that run again and again say of themselves, by the job.
+"""Check-ins: what recurring jobs report about their runs, by job.
 
 https://develop.sentry.dev/sdk/telemetry/check-ins/
 """
@@ -14,23 +14,23 @@ MAX_SLUG = 60
 IN_PROGRESS = "in_progress"
 STATUSES = (IN_PROGRESS, "ok", "error")
 
-# What a job sends that knows no id: its latest run that is in progress, or a new one.
+# The id that a job without one sends: it means the latest run in progress, or a new one.
 _LATEST = "0" * 32
 
 _MINUTE_S = 60.0
 _DAY_S = 24 * 60 * _MINUTE_S
-# Months and years differ in length, and are not worked out.
+# Months and years differ in length, and are not calculated.
 _UNITS_S = {"minute": _MINUTE_S, "hour": 60 * _MINUTE_S, "day": _DAY_S, "week": 7 * _DAY_S}
-# Of a schedule or a limit: more is not meant.
+# Of a schedule or a limit: a longer one is not meant.
 _LONGEST_S = 366 * _DAY_S
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run of a job, as its check-ins tell it; times are in seconds since the epoch.
+    """One run of a job, from its check-ins; times are in seconds since the epoch.
 
-    ``started`` is when the first of them was made, ``ended`` when the last one was. ``status`` is
-    ``in_progress``, ``ok`` or ``error``; ``ended`` is None while it is the first.
+    ``started`` is the time of the first check-in, ``ended`` that of the last. ``status`` is
+    ``in_progress``, ``ok`` or ``error``; ``ended`` is None while it is ``in_progress``.
     """
 
     id: str
@@ -41,9 +41,9 @@ class JobRun:
 
 @dataclass(frozen=True)
 class MonitorConfig:
-    """What the job said of its schedule, in seconds; None where it said nothing that is known.
+    """The schedule that a job declared, in seconds; None if it declared nothing known.
 
-    It is to start every ``interval``, at most ``margin`` late, and to take ``max_runtime`` at most.
+    It should start every ``interval``, at most ``margin`` late, and take at most ``max_runtime``.
     """
 
     schedule: str = "no schedule"
@@ -64,10 +64,10 @@ class Monitor:
 
 
 def read_monitors(items: Iterable[StoredItem]) -> list[Monitor]:
-    """Return the jobs of all check-ins, the one that checked in last at the end.
+    """Return the jobs of all check-ins, the latest check-in last.
 
-    ``items`` come in the order in which they were received. A check-in without a time counts as
-    made when it was received. A configuration holds until there is another.
+    ``items`` are in the order in which they were received. A check-in without a time gets the time
+    at which it was received. A configuration applies until the next one.
     """
     found: dict[tuple[str, str, str], Monitor] = {}
     for item in items:
@@ -92,7 +92,7 @@ def _with_check_in(monitor: Monitor, item: StoredItem, payload: Mapping[str, Any
         number = (_in_progress(monitor, at) if number else "") or f"item {item.id}"
     status = as_str(payload.get("status"))
     runs = {run.id: run for run in monitor.runs}
-    # One that only says how it ended took what it says, else no time.
+    # A run that only reported its end took as long as it says, else no time.
     run = runs.get(number) or JobRun(number, status, at - _duration(payload))
     runs[number] = replace(run, status=status, ended=None if status == IN_PROGRESS else at)
     ordered = tuple(sorted(runs.values(), key=lambda each: each.started))
@@ -101,9 +101,9 @@ def _with_check_in(monitor: Monitor, item: StoredItem, payload: Mapping[str, Any
 
 
 def _in_progress(monitor: Monitor, at: float) -> str:
-    """Return the id of the latest run that is in progress; empty when there is none.
+    """Return the id of the latest run that is in progress; empty if there is none.
 
-    One that has taken longer than it may has timed out, and is not.
+    One that has taken longer than allowed has timed out, and does not count.
     """
     limit = monitor.config.max_runtime
     for run in reversed(monitor.runs):
@@ -130,7 +130,7 @@ def _config(config: Mapping[str, Any]) -> MonitorConfig:
 
 
 def _seconds(value: Any, unit: float) -> float | None:
-    """Return a length of time that was sent; None for what is none."""
+    """Return a length of time that was sent; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**9:
         return None
     return min(value * unit, _LONGEST_S)

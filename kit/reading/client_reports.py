@@ -25,23 +25,23 @@ _CATEGORIES = {
     "profile_chunk": "profile_chunk",
     "feedback": "feedback",
 }
-# These items hold many, and each of them is what a report counts.
+# These items contain many entries, and a report counts the entries.
 _BATCHES = {"span", "log", "trace_metric"}
 SENT_TYPES = tuple(_CATEGORIES)
 
-# What the reasons mean, as far as the SDKs of the workshop give them.
+# What the reasons mean that the SDKs of the workshop give.
 REASONS = {
-    "before_send": "before_send, or before_send_span and its like, returned None",
-    "callback_error": "before_send or another function of yours raised an error",
-    "event_processor": "an event processor returned None; Dedupe is one, and drops an error that "
-    "was reported already",
+    "before_send": "before_send, or a hook like before_send_span, returned None",
+    "callback_error": "before_send or another of your functions raised an error",
+    "event_processor": "an event processor returned None, for example Dedupe, which drops an error "
+    "that was already reported",
     "sample_rate": "left out by sample_rate or traces_sample_rate",
-    "ratelimit_backoff": "the server said to wait, and the SDK did not try",
+    "ratelimit_backoff": "the server said to wait, so the SDK did not send it",
     "queue_overflow": "the queue of the transport was full",
     "network_error": "the server could not be reached, or answered with an error",
-    "send_error": "the server refused it for good, such as for its size",
+    "send_error": "the server rejected it for good, for example because of its size",
     "backpressure": "sampled down because the queue was full",
-    "internal_sdk_error": "an error inside of the SDK",
+    "internal_sdk_error": "an error inside the SDK",
 }
 
 
@@ -55,7 +55,7 @@ class Discard:
 
 @dataclass(frozen=True)
 class ServiceTelemetry:
-    """What the SDK of a service sent, by data category, and what it says that it dropped."""
+    """What the SDK of a service sent, by data category, and what it reports as dropped."""
 
     service: str
     sent: Counter[str] = field(default_factory=Counter)

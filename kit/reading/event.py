@@ -1,4 +1,4 @@
-"""Events in any form that the protocol allows, read as the one in which the SDK for Python sends.
+"""Events in any form that the protocol allows, read into the form that the SDK for Python sends.
 
 https://develop.sentry.dev/sdk/event-payloads/ lists the forms.
 """
@@ -24,7 +24,7 @@ NO_MESSAGE = "Event without a message"
 MAX_NAME = 120
 
 LEVELS = ("fatal", "error", "warning", "info", "debug")
-# What else Relay reads as a level: names of other libraries, and the numbers of Python's logging.
+# What else Relay accepts as a level: names of other libraries, and Python's logging numbers.
 _OTHER_LEVELS: dict[str | int, str] = {
     "critical": "fatal",
     "log": "info",
@@ -34,18 +34,18 @@ _OTHER_LEVELS: dict[str | int, str] = {
     20: "info",
     10: "debug",
 }
-# The logger that these SDKs name where no logger was used.
+# The logger that these SDKs name if no logger was used.
 _DEFAULT_LOGGERS = {"raven-ruby": "ruby", "raven-js": "javascript"}
 
 _LISTS = ("exception", "threads", "breadcrumbs")
 _PAIRED = ("headers", "cookies", "query_string", "env")
-# The names of the two in an entry: of tags, of modules.
+# The keys of an entry with a name and a value: of tags, of modules.
 _PAIR_KEYS = (("key", "value"), ("name", "version"))
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What an event is called: ``type`` and ``message`` of the exception raised last.
+    """The headline of an event: ``type`` and ``message`` of the last exception raised.
 
     An event without an exception has no ``type``; ``message`` is then its own. ``kind`` says what
     it is instead.
@@ -62,7 +62,7 @@ class Headline:
 
     @property
     def title(self) -> str:
-        """Type and the beginning of the message, as an issue is called."""
+        """Type and the beginning of the message, like the title of an issue."""
         told = truncate(self.message)
         return f"{self.type}: {told}" if self.type and told else self.name
 
@@ -73,7 +73,7 @@ class Headline:
 
 
 def headline(event: Mapping[str, Any]) -> Headline:
-    """Return what an event is called, wherever it is named."""
+    """Return the headline of an event."""
     raised = exceptions(event)
     if not raised or is_message(event):
         value = as_str(raised[-1].get("value")) if raised else ""
@@ -85,9 +85,9 @@ def headline(event: Mapping[str, Any]) -> Headline:
 
 
 def is_message(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is a message whose exception is there for its stack trace only.
+    """Return whether an event is a message whose exception only carries the stack trace.
 
-    Version 11 of the SDKs for JavaScript sends messages so.
+    Version 11 of the SDKs for JavaScript sends messages that way.
     """
     raised = exceptions(event)
     return (
@@ -139,7 +139,7 @@ def canonical(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_value(event: Mapping[str, Any], path: str) -> Any:
-    """Return what is at a JMESPath of the event in its one form; None when there is nothing."""
+    """Return what is at a JMESPath of the event's canonical form; None if there is nothing."""
     try:
         return jmespath.search(path, canonical(event))
     except JMESPathError:
@@ -163,7 +163,7 @@ def from_pairs(value: Any) -> Any:
 
 
 def as_pair(entry: Any) -> tuple[Any, Any] | None:
-    """Return the name and the value of an entry of a list of pairs; None when it is no pair."""
+    """Return the name and the value of an entry of a list of pairs; None if it is not a pair."""
     pair: tuple[Any, ...] = ()
     if isinstance(entry, list | tuple):
         pair = tuple(entry)

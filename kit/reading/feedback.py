@@ -1,7 +1,7 @@
 """User feedback: what people wrote about a service, in both item types that carry it.
 
 ``feedback`` is an event of its own (https://develop.sentry.dev/sdk/telemetry/feedbacks/);
-``user_report`` is the older form, which needs an event that it is about.
+``user_report`` is the older form, which must refer to an event.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,10 @@ MAX_FIELD = 200
 
 @dataclass(frozen=True)
 class Feedback:
-    """What somebody wrote; ``time`` is in seconds since the epoch.
+    """What someone wrote; ``time`` is in seconds since the epoch.
 
     ``event_id`` is that of the error it is about, ``url`` the page it was sent from, ``source``
-    which form asked; each is empty when the feedback does not say it.
+    the form it came from; each is empty if the feedback does not say it.
     """
 
     service: str
@@ -36,7 +36,7 @@ class Feedback:
 
     @property
     def contact(self) -> str:
-        """Who wrote it, as far as they said."""
+        """Who wrote it, if they said so."""
         return ", ".join(filter(None, (self.name, self.email))) or "no name"
 
 

@@ -1,7 +1,7 @@
-"""Which events are one issue, by the rules that Sentry documents. Simulated: no server is asked.
+"""Which events are one issue, by the rules that Sentry documents. Simulated: no server is involved.
 
 An event's fingerprint decides; without one its exception types and stack traces do, and without a
-stack trace its message. Sources, for what counts of a frame the server's own code:
+stack trace its message. Sources (which parts of a frame count is from the server's own code):
 https://docs.sentry.io/concepts/data-management/event-grouping/
 https://github.com/getsentry/sentry/tree/master/src/sentry/grouping
 """
@@ -28,7 +28,7 @@ from kit.reading.server.exception_groups import counted_exceptions
 from kit.reading.server.fingerprint import DEFAULT, fingerprint_of, is_variable, resolve
 from kit.reading.server.messages import without_values
 
-# What is longer is generated or minified code, and left out of the grouping.
+# Longer lines are generated or minified code, and left out of the grouping.
 MAX_LINE = 120
 
 Raw = Mapping[str, Any]
@@ -40,11 +40,11 @@ _FOLDERS = re.compile(r"[/\\]")
 
 
 class FingerprintError(ActionableError, ValueError):
-    """A rule failed or gave no fingerprint; the message is one line for who wrote it."""
+    """A rule failed or returned no fingerprint; the message is one line for its author."""
 
 
 def simulated_issue(event: Raw, project: str = "") -> tuple[str, ...]:
-    """Return a key that two events share when Sentry would make them one issue. Simulated.
+    """Return a key that two events share if Sentry would make them one issue. Simulated.
 
     The documented rule: the fingerprint, else exception types and in-app frames. In a fingerprint
     ``{{ default }}`` stands for what the event would be grouped by without one, and a variable
@@ -63,7 +63,7 @@ def by_default(event: Raw) -> Iterator[str]:
     """Yield what an event is grouped by without a fingerprint. Simulated.
 
     All exceptions of a chain count, each with its type and its frames, or without frames its
-    message. Of a group of exceptions each different one counts once.
+    message. In an exception group each different one counts once.
     """
     errors = counted_exceptions(event, _counted_parts)
     for error in errors:
@@ -83,7 +83,7 @@ def _is_synthetic(error: Raw) -> bool:
 
 
 def calls(raised: Raw) -> list[str]:
-    """Return the frames that count, oldest first: those of ours, or all when there are none."""
+    """Return the frames that count, oldest first: in-app ones, or all if there are none."""
     # A function that calls itself counts once, however deep it went.
     return [call for call, _ in groupby(map(_call, grouping_frames(raised)))]
 
@@ -91,7 +91,7 @@ def calls(raised: Raw) -> list[str]:
 def ask(rule: Rule, event: Raw) -> list[str] | None:
     """Return the fingerprint that ``rule`` gives an event; None leaves it as it was sent.
 
-    Raises FingerprintError when the rule raises, or gives something else.
+    Raises FingerprintError if the rule raises, or returns something else.
     """
     try:
         given = rule(event)
@@ -99,7 +99,7 @@ def ask(rule: Rule, event: Raw) -> list[str] | None:
         kind, told = type(error).__name__, " ".join(str(error).split())
         raise FingerprintError(
             f"fingerprint() raised {kind}: {told}{_place(rule, error)}. "
-            f"It was given the event “{headline(event).title}”."
+            f"Its argument was the event “{headline(event).title}”."
         ) from error
     if given is None:
         return None
@@ -123,9 +123,9 @@ def culprit(event: Raw) -> str:
 
 
 def reason(event: Raw, count: int, *, by: str = "") -> str:
-    """Return why events like this one, ``count`` of them, are one issue.
+    """Return why ``count`` events like this one are one issue.
 
-    ``by`` is who gave them their fingerprint, if not the code that reported them.
+    ``by`` names what gave them their fingerprint, if not the code that reported them.
     """
     parts = fingerprint_of(event)
     if all(part == DEFAULT for part in parts):
@@ -150,7 +150,7 @@ def _part(part: str, event: Raw) -> str:
 
 
 def _basis(event: Raw) -> str:
-    """Return what ``by_default`` looked at, as a noun."""
+    """Return what ``by_default`` used, as a noun."""
     counted = counted_exceptions(event, _counted_parts)
     errors = [each for each in exceptions(event) if any(each is one for one in counted)]
     stackless = {} if errors else _thread(event)
@@ -159,7 +159,7 @@ def _basis(event: Raw) -> str:
     what = f"{_types(types)} and " if types else ""
     if not calls(raised):
         message = as_str(errors[-1].get("value")) if errors else message_template(event)
-        return f"{what}message, values aside: “{truncate(without_values(message), 120)}”"
+        return f"{what}message, ignoring values: “{truncate(without_values(message), 120)}”"
     ours = any(frame.get("in_app") is True for frame in grouping_frames(raised))
     return f"{what}{'in-app frames' if ours else 'frames, none of them in-app'}: {_walk(raised)}"
 
@@ -191,7 +191,7 @@ def _call(frame: Raw) -> str:
 def _thread(event: Raw) -> Raw:
     """Return what has the stack trace of an event without an exception."""
     found = event_threads(event)
-    # Of several threads none is to blame, unless one alone crashed or was the current one.
+    # Of several threads none is to blame, unless only one crashed or was the current one.
     for name in ("crashed", "current"):
         marked = [each for each in found if each.get(name) is True]
         found = marked if len(marked) == 1 else found
@@ -199,7 +199,7 @@ def _thread(event: Raw) -> Raw:
 
 
 def _place(rule: Rule, error: Exception) -> str:
-    """Return the line of the rule that failed; empty when the rule is no Python function."""
+    """Return the line of the rule that failed; empty if the rule is not a Python function."""
     file = getattr(getattr(rule, "__code__", None), "co_filename", None)
     inside = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == file]
     return f" in line {inside[-1].lineno}, {inside[-1].line}" if inside else ""

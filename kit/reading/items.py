@@ -1,6 +1,6 @@
-"""Items by their types: how many there are, which view shows them, and how they were sent.
+"""Items by type: how many there are, which view shows them, and how they were sent.
 
-What has no view of its own is shown as it was sent, so that nothing that is stored is invisible.
+Items without a view are shown as they were sent, so that everything stored is visible.
 """
 
 import json
@@ -16,7 +16,7 @@ from kit.reading.payload import as_mapping, escape_bidi, truncate
 from kit.words import count_noun
 
 MAX_TYPES = 30
-# Of each type, the newest; of each of them, so many characters.
+# How many of each type, the newest, and how many characters of each.
 MAX_RAW = 2
 MAX_RAW_TEXT = 2000
 MAX_RAW_BYTES = 64
@@ -24,7 +24,7 @@ _MAX_TYPE = 60
 
 OF_A_PROJECT = "workshop.project(name)"
 
-# Where one sees the items of a type.
+# Where to see the items of a type.
 VIEWS = {
     "event": "event cards and workshop.issues()",
     "transaction": "the waterfall of its trace, workshop.trace(trace_id)",
@@ -46,7 +46,7 @@ VIEWS = {
 
 @dataclass(frozen=True)
 class RawItem:
-    """An item as it was sent, cut to a readable length, and what is not shown of it."""
+    """An item as it was sent, cut to a readable length, with a remark on what was cut."""
 
     text: str
     remark: str = ""
@@ -54,7 +54,7 @@ class RawItem:
 
 @dataclass(frozen=True)
 class ItemGroup:
-    """Items of one type. ``view`` is where else one sees them; empty where it is only here, raw."""
+    """Items of one type. ``view`` says where else to see them; empty if only here, raw."""
 
     noun: str
     count: int
@@ -63,12 +63,12 @@ class ItemGroup:
 
     @property
     def phrase(self) -> str:
-        """How many there are, of what."""
+        """How many there are, with their noun."""
         return count_noun(self.count, self.noun)
 
     @property
     def unshown(self) -> int:
-        """How many are not among those that are shown raw."""
+        """How many are not shown raw."""
         return self.count - len(self.raw)
 
 
@@ -86,7 +86,7 @@ def count_items(
 ) -> list[ItemGroup]:
     """Return how many items of each type there are, and the newest of each type raw.
 
-    ``newest`` returns those, given the type. It is called for the first ``MAX_TYPES`` types.
+    ``newest`` returns the latter, given the type. It is called for the first ``MAX_TYPES`` types.
     """
     return [
         ItemGroup(
@@ -100,7 +100,7 @@ def count_items(
 
 
 def item_noun(kind: str) -> str:
-    """Return what items of a type are called."""
+    """Return the noun for items of a type."""
     return f"{escape_bidi(truncate(kind, _MAX_TYPE))} item"
 
 
@@ -112,7 +112,7 @@ def raw_item(item: StoredItem) -> RawItem:
 
 
 def raw_value(value: Any) -> RawItem:
-    """Return a value as JSON, or bytes as text where they are text; it may be cut."""
+    """Return a value as JSON, or bytes as text if they are text; it may be cut."""
     if isinstance(value, bytes):
         return _raw_bytes(value)
     text = ""
@@ -128,7 +128,7 @@ def raw_value(value: Any) -> RawItem:
 
 
 def printable_text(value: bytes) -> str | None:
-    """Return bytes as text; None where they are none that can be printed."""
+    """Return bytes as text; None if they are not printable."""
     try:
         text = escape_bidi(value.decode())
     except UnicodeDecodeError:
@@ -138,9 +138,9 @@ def printable_text(value: bytes) -> str | None:
 
 
 def payload_object(payload: Any) -> Mapping[str, Any]:
-    """Return the JSON object that a payload is, or holds as bytes; an empty one for all others.
+    """Return the JSON object that a payload is, or contains as bytes; else an empty one.
 
-    Bytes are read as the ingest reads them, which refuses what is nested too deeply.
+    Bytes are read as the ingest reads them, which rejects what is nested too deeply.
     """
     if isinstance(payload, bytes):
         with suppress(BadEnvelope):
@@ -154,7 +154,7 @@ def _raw_bytes(value: bytes) -> RawItem:
     if text is None:
         some = value[:MAX_RAW_BYTES].hex(" ")
         first = f", the first {MAX_RAW_BYTES} in hex" if len(value) > MAX_RAW_BYTES else ", in hex"
-        return RawItem(some, f"{count_noun(len(value), 'byte')} that are no text{first}.")
+        return RawItem(some, f"{count_noun(len(value), 'byte')} of binary data{first}.")
     if len(text) > MAX_RAW_TEXT:
         return RawItem(text[:MAX_RAW_TEXT] + "…", _cut_after(MAX_RAW_TEXT))
     return RawItem(text)
@@ -165,4 +165,4 @@ def _newest(items: Sequence[StoredItem]) -> list[StoredItem]:
 
 
 def _cut_after(characters: int) -> str:
-    return f"Cut after {characters:,} characters. All of it is in workshop.store.items()."
+    return f"Cut after {characters:,} characters. workshop.store.items() has all of it."

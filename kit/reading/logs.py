@@ -14,16 +14,16 @@ MAX_LOGS = 5000
 _SPAN_ID = "sentry.trace.parent_span_id"
 # Of logs that were written within the same millisecond, in JavaScript.
 _SEQUENCE = "sentry.timestamp.sequence"
-# What SDKs add by themselves. The rest is that of the line of code.
+# Attributes that SDKs add. The rest comes from the code.
 _ADDED = ("sentry.", "process.", "server.", "user.", "user_agent.", "thread.", "code.", "logger.")
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """A structured log; ``time`` is in seconds since the epoch, None when it has none.
+    """A structured log; ``time`` is in seconds since the epoch, None if it has none.
 
-    ``level`` is one of trace, debug, info, warn, error and fatal. ``span_id`` is that of the span
-    which was open.
+    ``level`` is one of trace, debug, info, warn, error and fatal. ``span_id`` is that of the open
+    span.
     """
 
     service: str
@@ -40,7 +40,7 @@ class LogEntry:
 
     @property
     def template(self) -> str:
-        """The message without its values, by which logs can be grouped."""
+        """The message without its values, to group logs by."""
         return as_str(self.attributes.get("sentry.message.template")) or self.message
 
 
@@ -52,7 +52,7 @@ def given_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def read_logs(items: Sequence[StoredItem], trace_id: str | None = None) -> list[LogEntry]:
     """Return the logs of a trace, or all, at most ``MAX_LOGS``, the earliest first.
 
-    An item of type ``log`` is what a service wrote within seconds: logs of several traces.
+    An item of type ``log`` has what a service wrote within seconds: logs of several traces.
     """
     sent = (each for item in items if item.type == "log" for each in _entries(item, trace_id))
     return sorted(islice(sent, MAX_LOGS), key=_order)
@@ -77,5 +77,5 @@ def _entries(item: StoredItem, trace_id: str | None) -> Iterator[LogEntry]:
 
 def _order(entry: LogEntry) -> tuple[float, float]:
     sequence = entry.attributes.get(_SEQUENCE)
-    # What has no time comes first, where it is seen.
+    # Logs without a time come first, where they are seen.
     return entry.time or 0.0, sequence if isinstance(sequence, int) else 0

@@ -37,8 +37,8 @@ class MetricPoint:
 class Metric:
     """A metric of a service with its numbers, the earliest first.
 
-    ``type`` is counter, gauge or distribution. ``unreadable`` counts what was sent as its value
-    and is no finite number.
+    ``type`` is counter, gauge or distribution. ``unreadable`` counts values that are not finite
+    numbers.
     """
 
     service: str
@@ -70,7 +70,7 @@ class Metric:
 
     @property
     def figures(self) -> str:
-        """What sums its numbers up, as its type wants it."""
+        """A summary of its numbers, depending on its type."""
         if not self.values:
             return "no number"
         if self.type == COUNTER:
@@ -89,9 +89,9 @@ class Metric:
         return sorted(names)[:MAX_ATTRIBUTES]
 
     def over_time(self, start: float, end: float, parts: int) -> list[float | None]:
-        """Return its numbers in equal parts of a time, each part summed up as its type wants it.
+        """Return its numbers in equal parts of a time, each part summarized by its type.
 
-        A counter is summed, of a gauge the last number counts, of all else the median. A part
+        Counters are summed; of gauges the last number counts, of all else the median. A part
         without a number is None.
         """
         found: list[list[float]] = [[] for _ in range(parts)]
@@ -109,8 +109,8 @@ class Metric:
 def read_metrics(items: Iterable[StoredItem]) -> list[Metric]:
     """Return the metrics of all items, by service and name, of the first ``MAX_POINTS`` numbers.
 
-    Numbers of another type or unit are a metric of their own. A number without a plausible time
-    counts as made when it was received.
+    Numbers of another type or unit are a separate metric. A number without a plausible time gets
+    the time at which it was received.
     """
     points: dict[tuple[str, str, str, str], list[MetricPoint]] = {}
     unreadable: dict[tuple[str, str, str, str], int] = {}
@@ -152,7 +152,7 @@ def _point(item: StoredItem, each: Mapping[str, Any], value: float) -> MetricPoi
 
 
 def finite(value: Any) -> float | None:
-    """Return a number that was sent; None for what is none, or beyond what a float can hold."""
+    """Return a number that was sent; None if it is not one, or too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -163,13 +163,13 @@ def finite(value: Any) -> float | None:
 
 
 def _sum(values: Iterable[float]) -> float:
-    """Return a sum that a float can hold, at most the largest of them."""
+    """Return a sum, limited to the largest float."""
     largest = sys.float_info.max
     return min(max(sum(values), -largest), largest)
 
 
 def number(value: float) -> str:
-    """Return a number as a person reads it: whole ones whole, others with what matters."""
+    """Return a number for a reader: whole ones in full, others with significant digits."""
     if not math.isfinite(value) or not 1e-3 <= abs(value) < 1e15:
         return f"{value:.4g}"
     if value == int(value):

@@ -1,7 +1,7 @@
 """Reads payloads of any shape, and turns their values into text for a page.
 
 A payload comes from outside: what should be a dict may be None, a list or a number. These
-functions answer with something empty instead of raising.
+functions return something empty instead of raising.
 """
 
 import json
@@ -20,7 +20,7 @@ MAX_DEPTH = 5
 MAX_LEAF = 20
 # More bytes than any memory or file has.
 MAX_BYTES = 2**64
-# A time before or after is that of a clock which was not set, or is not in seconds.
+# An earlier or later time is from a clock that was not set, or is not in seconds.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Key = str | int
@@ -53,14 +53,14 @@ _PLACEHOLDER = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """A value as it is shown: cut to a readable length, with remarks on what is missing."""
+    """A value as it is shown: cut to a readable length, with remarks on what was cut."""
 
     text: str
     remarks: tuple[str, ...] = ()
 
 
 def get_path(value: Any, path: Sequence[Key]) -> Any:
-    """Return what is at the path; None if nothing."""
+    """Return what is at the path; None if there is nothing."""
     for key in path:
         if isinstance(value, Mapping):
             value = value.get(key)
@@ -92,9 +92,9 @@ def as_str(value: Any) -> str:
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Return the path of every value inside that is no container, or an empty one.
+    """Return the path of every value inside that is not a container, or an empty one.
 
-    What lies deeper than ``MAX_LEAF`` keys counts as one value.
+    What is nested deeper than ``MAX_LEAF`` keys counts as one value.
     """
     children: Iterable[tuple[Key, Any]] = ()
     if isinstance(value, Mapping):
@@ -109,7 +109,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def get_part(event: Any, name: str) -> Any:
-    """Return a part of an event, under its present name or else its legacy one."""
+    """Return a part of an event, by its current name or else its legacy one."""
     present = get_path(event, (name,))
     legacy = get_path(event, (LEGACY_NAMES.get(name, name),))
     return legacy if present in _EMPTY and legacy is not None else present
@@ -128,7 +128,7 @@ def as_entries(value: Any) -> list[Mapping[str, Any]]:
 
 
 def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the exceptions of an event, the one raised last at the end."""
+    """Return the exceptions of an event, the last one raised at the end."""
     return as_entries(get_part(event, "exception"))
 
 
@@ -143,7 +143,7 @@ def stack_frames(raised: Any) -> list[Mapping[str, Any]]:
 
 
 def grouping_frames(raised: Any) -> list[Mapping[str, Any]]:
-    """Return the frames by which Sentry groups: the in-app ones, or all when there are none."""
+    """Return the frames by which Sentry groups: the in-app ones, or all if there are none."""
     frames = stack_frames(raised)
     # Standard library frames have no in_app at all: the SDK leaves it to Sentry to decide.
     return [frame for frame in frames if frame.get("in_app") is True] or frames
@@ -155,10 +155,10 @@ def is_javascript(event: Mapping[str, Any]) -> bool:
 
 
 def service(event: Mapping[str, Any], project: str = "") -> str:
-    """Return the name of the service that an event is about; empty when it names none.
+    """Return the name of the service that an event is about; empty if it names none.
 
-    It is that of the ``project`` whose DSN was used. What comes to /stream, without a DSN, is of
-    no project: there the event is asked, of which each SDK names something else.
+    It is the ``project`` whose DSN was used. Events sent to /stream, without a DSN, have no
+    project: there the event's own fields decide, which differ between SDKs.
     """
     named = as_str(event.get("server_name")) or as_str(event.get("release")).partition("@")[0]
     return named or project if project in ("", _NO_PROJECT) else project
@@ -181,7 +181,7 @@ def short_path(file: str) -> str:
 
 
 def trace_id(event: Mapping[str, Any]) -> str:
-    """Return the trace that an event or transaction belongs to; empty when it names none."""
+    """Return the trace that an event or transaction belongs to; empty if it names none."""
     found = as_str(get_path(get_part(event, "contexts"), ("trace", "trace_id")))
     return found if _TRACE_ID.fullmatch(found) else ""
 
@@ -209,8 +209,8 @@ def shorten(text: str, longest: int = MAX_TEXT) -> Text:
 
 
 def truncate(text: str, room: int = 80) -> str:
-    """Return text as one line of so many characters at most."""
-    # Only what can be part of it: a text may be megabytes long.
+    """Return text as one line of at most ``room`` characters."""
+    # Only the part that can fit: a text may be megabytes long.
     line = " ".join(text[: 4 * room].split())
     return line if len(line) <= room else f"{line[:room].rstrip()}…"
 
@@ -222,7 +222,7 @@ def event_message(event: Mapping[str, Any]) -> str:
 
 
 def message_template(event: Mapping[str, Any]) -> str:
-    """Return the message before its parameters were put in, where the SDK sent it."""
+    """Return the message before its parameters were filled in, if the SDK sent it."""
     entries = (as_mapping(each) for each in (get_part(event, "logentry"), event.get("message")))
     templates = (as_str(entry.get("message")) for entry in entries)
     return next(filter(None, templates), "") or event_message(event)
@@ -236,7 +236,7 @@ def _message_text(entry: Any) -> str:
 
 
 def _with_params(template: str, params: Any) -> str:
-    """Return a message with its parameters put in, as Sentry does when no SDK has done it.
+    """Return a message with its parameters filled in, as Sentry does if no SDK has done it.
 
     A placeholder without a parameter stays as it is.
     """
@@ -263,7 +263,7 @@ def escape_bidi(text: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Return a value as readable JSON, complete and fit to be sent as UTF-8."""
+    """Return a value as complete, readable JSON that can be encoded as UTF-8."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=2, default=repr)
         text.encode()
@@ -272,12 +272,12 @@ def to_json(value: Any) -> str:
     except RecursionError:
         return "This value is nested too deeply to be printed."
     except ValueError:
-        return "This value holds a number too long to be printed."
+        return "This value contains a number too long to be printed."
     return text
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Return a time of the protocol, ISO 8601 or Unix seconds; None when it is neither."""
+    """Return a time of the protocol, ISO 8601 or Unix seconds; None if it is neither."""
     if isinstance(value, bool):
         return None
     try:
@@ -303,7 +303,7 @@ def plausible_time(value: Any) -> datetime | None:
 
 
 def describe_time(value: Any) -> Text:
-    """Return a time as text, with a remark when it is not plausible; what is no time as it is."""
+    """Return a time as text, with a remark if it is not plausible; anything else as it is."""
     then = parse_time(value)
     if then is None:
         given = shorten(as_str(value), 60).text
@@ -313,7 +313,7 @@ def describe_time(value: Any) -> Text:
 
 
 def format_bytes(number: float) -> str:
-    """Return a number of bytes in the unit that reads best; one that is no size as it is."""
+    """Return a number of bytes in the unit that reads best; an impossible size as it is."""
     if not 0 <= number < MAX_BYTES:
         return f"{shorten(as_text(number), 60).text} bytes"
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
@@ -323,7 +323,7 @@ def format_bytes(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the unit that reads best; a number that is none as it is."""
+    """Return a length of time in the unit that reads best; NaN or infinity as it is."""
     if not _is_finite(seconds):
         return f"{shorten(as_text(seconds), 60).text} s"
     if seconds < 0:
@@ -347,7 +347,7 @@ def _is_finite(number: float) -> bool:
 def offset(value: Any, error: Any) -> str:
     """Return how long before (minus) or after (plus) the error something happened.
 
-    When the time of the error is not known, return the time of day; what is no time as it is.
+    If the time of the error is unknown, return the time of day; anything but a time as it is.
     """
     then, crashed = plausible_time(value), plausible_time(error)
     if then is None:

@@ -1,7 +1,7 @@
 """Profiles: what the thread of a request was doing, sample by sample.
 
-Reads Sentry's sample format, in which a profiler wrote down every few milliseconds what each
-thread was doing: version 2, chunks of a profiler that runs on, and version 1, of one transaction.
+Reads Sentry's sample format, in which a profiler recorded every few milliseconds what each thread
+was doing: version 2, chunks of a continuous profiler, and version 1, of one transaction.
 See https://develop.sentry.dev/sdk/telemetry/profiles/
 """
 
@@ -30,16 +30,16 @@ from kit.words import count_noun
 MAX_SAMPLES = 20_000
 # Of a stack, from the innermost frame on.
 MAX_STACK = 300
-# A sample that is further from the others has a time that nobody meant.
+# A sample that is further from the others has a time that is not meant.
 MAX_PROFILE_S = 3600.0
-# What a sample counts for where none has a time.
+# What a sample counts for if none has a time.
 USUAL_S = 0.01
 MAX_NAMED_THREADS = 5
 
 # A thread whose innermost frame is here waits for the network or for a timer.
 _WAITING = ("selectors", "asyncio.windows_events")
 _IDLE = "(idle)"  # what V8 calls that
-# Whose code a frame is, JavaScript's profiler does not say.
+# JavaScript's profiler does not say whose code a frame is.
 _NOT_OURS = ("node_modules", "node:")
 _NANOSECOND = 1e-9
 
@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class ProfileFrame:
-    """A line of code that was running. ``is_ours`` when it is code of the application."""
+    """A line of code that was running. ``is_ours`` is true for application code."""
 
     function: str
     file: str
@@ -58,7 +58,7 @@ class ProfileFrame:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What frames of one function share."""
+        """A key that all frames of one function share."""
         return self.function, self.file
 
     @property
@@ -68,7 +68,7 @@ class ProfileFrame:
 
     @property
     def where(self) -> str:
-        """The place as an editor takes it, ``file:line``."""
+        """The place, as ``file:line``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
     @property
@@ -91,7 +91,7 @@ class StackSample:
 class ProfileReading:
     """The samples of one thread in their order, and ``remarks`` on what is not among them.
 
-    ``other_format`` names what kind of profile it is, where there are no samples to read.
+    ``other_format`` names the format of a profile that has no samples to read.
     """
 
     samples: list[StackSample]
@@ -102,14 +102,14 @@ class ProfileReading:
 def active_samples(profile: Mapping[str, Any], span: Span | None = None) -> list[StackSample]:
     """Return the samples of the thread that served ``span`` while it was open, in their order.
 
-    A sample lasts until the next one, the last of them until the span ends. Without the name of
-    the thread it is the one with the most samples.
+    A sample lasts until the next one, the last of them until the span ends. If the thread is
+    unknown, it is the one with the most samples.
     """
     return read_profile(profile, span).samples
 
 
 def read_profile(profile: Mapping[str, Any], span: Span | None = None) -> ProfileReading:
-    """Return the samples of the thread that served ``span``, and what is to be said of the rest."""
+    """Return the samples of the thread that served ``span``, and remarks on the rest."""
     given = as_mapping(profile)
     recorded = as_mapping(given.get("profile"))
     sent = recorded.get("samples")
@@ -150,7 +150,7 @@ def _name_format(profile: Mapping[str, Any]) -> str:
         "format": "Android's method trace" if "sampled_profile" in profile else "",
     }
     known = [f"{name} {truncate(value, 40)}" for name, value in parts.items() if value]
-    return ", ".join(known) or "nothing says which"
+    return ", ".join(known) or "it does not say which"
 
 
 # Times
@@ -158,7 +158,7 @@ def _name_format(profile: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _TimedSample:
-    """A sample, the thread that it is of, and when it was taken; None when that is not known."""
+    """A sample, its thread, and when it was taken; None if that is unknown."""
 
     thread: str
     time: float | None
@@ -171,14 +171,14 @@ class _TimedSample:
 
 @dataclass(frozen=True)
 class _Window:
-    """The thread of a profile that is looked at, and from when to when, in seconds of its clock."""
+    """The thread of a profile to read, and from when to when, in seconds of its clock."""
 
     thread: str
     start: float
     end: float
 
     def has(self, sample: _TimedSample, is_timed: bool) -> bool:
-        """Whether a sample is in it; where no sample has a time, only the thread counts."""
+        """Whether a sample is in it; if no sample has a time, only the thread counts."""
         is_within = not is_timed or self.start <= sample.at <= self.end
         return sample.thread == self.thread and is_within
 
@@ -191,7 +191,7 @@ def _window(
     if span is not None:
         thread = as_str(span.attributes.get("thread.id"))
         return _Window(thread if thread in threads else busiest, span.start, span.end)
-    # The profile of one transaction: Python's SDK sends a list of one, JavaScript's the one.
+    # The profile of one transaction: Python's SDK sends a list of one, JavaScript's only that one.
     whole = as_mapping(profile.get("transaction") or get_path(profile, ("transactions", 0)))
     active = as_str(whole.get("active_thread_id"))
     end = (_number(whole.get("relative_end_ns")) or 0.0) * _NANOSECOND
@@ -207,7 +207,7 @@ def _time(sample: Mapping[str, Any]) -> float | None:
 
 
 def _with_times(taken: Sequence[_TimedSample], window: _Window) -> tuple[list[_TimedSample], bool]:
-    """Return the samples whose time can be, or all of them with False, when no sample has one."""
+    """Return the samples with a possible time, or all of them with False, if none has a time."""
     times = [each.time for each in taken if each.time is not None]
     if not times:
         return list(taken), False
@@ -228,7 +228,7 @@ def _lengths(times: Sequence[float], end: float) -> list[float]:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number that may come as text, not below zero; None for what is none."""
+    """Return a number, which may be sent as text, not below zero; None for anything else."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -240,7 +240,7 @@ def _number(value: Any) -> float | None:
 
 
 class _Stacks:
-    """The stacks of a profile, and what they name that is not in it."""
+    """The stacks of a profile; counts what they refer to that was not sent."""
 
     def __init__(self, recorded: Mapping[str, Any], platform: str) -> None:
         self._platform = platform
@@ -251,7 +251,7 @@ class _Stacks:
         self._deep = 0
 
     def at(self, number: Any) -> tuple[ProfileFrame, ...]:
-        """Return a stack, the outermost frame first; a placeholder for one that is not there."""
+        """Return a stack, the outermost frame first; a placeholder for a missing one."""
         index = _index(number, self._sent)
         if index is None:
             self._unknown += 1
@@ -261,9 +261,10 @@ class _Stacks:
         return self._read[index]
 
     def remarks(self) -> Iterator[str]:
-        """Yield what is to be said of the stacks that were looked at."""
+        """Yield remarks on the stacks that were read."""
         if self._unknown:
-            yield f"{count_noun(self._unknown, 'time')} a stack or frame is named that is not sent."
+            times = count_noun(self._unknown, "time")
+            yield f"The profile refers {times} to a stack or frame that was not sent."
         if self._deep:
             stacks = count_noun(self._deep, "stack")
             yield f"Of {stacks} only the innermost {MAX_STACK} frames are read."
@@ -321,11 +322,11 @@ def _sample_remarks(
     if len(sent) > MAX_SAMPLES:
         yield f"Only the first {MAX_SAMPLES:,} of {len(sent):,} samples are read."
     if odd := len(sent[:MAX_SAMPLES]) - len(taken):
-        yield f"{odd:,} of the samples {'is' if odd == 1 else 'are'} none: no JSON object."
+        yield f"{odd:,} of the samples {'is' if odd == 1 else 'are'} invalid: not a JSON object."
     if taken and not is_timed:
-        yield "No sample has a time: all count alike."
+        yield "No sample has a time: all count equally."
     if lost := len(taken) - len(timed):
-        yield f"{count_noun(lost, 'sample')} without a time that can be, not shown."
+        yield f"{count_noun(lost, 'sample')} without a possible time, not shown."
 
 
 def _thread_remarks(

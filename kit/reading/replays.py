@@ -1,7 +1,7 @@
-"""Session replays: when somebody used a page, which pages, and what belongs to it.
+"""Session replays: when someone used a page, which pages, and what belongs to the replay.
 
 A browser's SDK sends a replay as segments, each a ``replay_event`` with its times and addresses,
-and a ``replay_recording`` with what happened on screen, mostly compressed. The screen is not shown
+and a ``replay_recording`` with what happened on screen, usually compressed. The screen is not shown
 here. https://develop.sentry.dev/sdk/telemetry/replays/
 """
 
@@ -27,21 +27,21 @@ REPLAY_TYPES = ("replay_event", "replay_recording")
 MAX_PAGES = 100
 MAX_IDS = 50
 MAX_URL = 300
-# Of recordings, which are large: so many are read, and so many bytes of each.
+# Recordings are large: how many are read, and how many bytes of each.
 MAX_READ = 20
 MAX_RECORDING_BYTES = 4 * 1024 * 1024
 
 _LONGEST_HEADER = 1000
 _META, _CUSTOM = 4, 5  # the numbers of events in a recording
 _AUTOMATIC = zlib.MAX_WBITS | 32  # with the header of zlib, or of gzip
-_LATEST_S = 1e11  # what is above is in milliseconds
+_LATEST_S = 1e11  # larger numbers are in milliseconds
 
 
 @dataclass(frozen=True)
 class PageVisit:
     """A page of a replay; ``at`` is when it was opened, in seconds since the epoch, if known.
 
-    ``is_guess`` where only the segment's own start is known.
+    ``is_guess`` is true if only the segment's own start is known.
     """
 
     url: str
@@ -105,9 +105,9 @@ class _Segment:
 
 
 def read_replays(items: Iterable[StoredItem]) -> list[Replay]:
-    """Return the replays of all items, the one that arrived last first.
+    """Return the replays of all items, the latest arrival first.
 
-    Of more than ``MAX_READ`` recordings, the times of the first are read.
+    Of more than ``MAX_READ`` recordings, only the times of the first ones are read.
     """
     events: dict[tuple[str, str], list[StoredItem]] = {}
     recordings: dict[tuple[str, str], list[StoredItem]] = {}
@@ -158,7 +158,7 @@ def _replay(
 
 
 def _pages(segments: Iterable[_Segment]) -> list[PageVisit]:
-    """Return the pages in their order; of one that is named again and again the first visit."""
+    """Return the pages in their order; of a page named repeatedly, only the first visit."""
     visits = [visit for segment in segments for visit in segment.visits()]
     visits.sort(key=lambda visit: visit.at or 0.0)
     pages: list[PageVisit] = []
@@ -169,7 +169,7 @@ def _pages(segments: Iterable[_Segment]) -> list[PageVisit]:
 
 
 def as_bytes(payload: Any) -> bytes:
-    """Return a payload that is bytes; none for any other."""
+    """Return a payload if it is bytes, else empty bytes."""
     return payload if isinstance(payload, bytes) else b""
 
 
@@ -230,11 +230,11 @@ def _visit(event: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _recorded_events(recording: bytes) -> list[Mapping[str, Any]]:
-    """Return the events of a recording; none when it is too large, or of another form."""
+    """Return the events of a recording; none if it is too large, or has another form."""
     _, _, data = as_bytes(recording).partition(b"\n")
     if not data.lstrip().startswith(b"["):
         try:
-            # What is larger is cut, and then no JSON.
+            # Larger data is cut, and then not valid JSON.
             data = zlib.decompressobj(_AUTOMATIC).decompress(data, MAX_RECORDING_BYTES)
         except zlib.error:
             return []

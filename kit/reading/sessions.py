@@ -1,7 +1,7 @@
 """Sessions: how requests and runs of programs ended, counted by the SDKs, by release.
 
-An SDK sends them in two shapes: https://develop.sentry.dev/sdk/telemetry/sessions/. An item
-``sessions`` counts many that are over, a minute each. An item ``session`` is the state of one.
+An SDK sends them in two forms: https://develop.sentry.dev/sdk/telemetry/sessions/. An item
+``sessions`` counts finished ones, by minute. An item ``session`` is the state of one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from kit.ingest.store import StoredItem
 from kit.reading.payload import as_mapping, as_mappings, as_str, get_path, truncate
 
 MAX_NAME = 60
-# More than all sessions of a workshop: what a payload says beyond that is not meant.
+# More than all sessions of a workshop: a larger count is not meant.
 MAX_COUNT = 10**12
 
 Ended = tuple["SessionGroup", "SessionCounts"]
@@ -20,7 +20,7 @@ Ended = tuple["SessionGroup", "SessionCounts"]
 
 @dataclass(frozen=True)
 class SessionGroup:
-    """What sessions are counted by: the service that sent them, and its release."""
+    """The group by which sessions are counted: the service that sent them, and its release."""
 
     service: str
     release: str
@@ -28,10 +28,10 @@ class SessionGroup:
 
 @dataclass(frozen=True)
 class SessionCounts:
-    """How many sessions ended how; each counts once.
+    """How many sessions ended in which way; each counts once.
 
-    ``exited`` without an error, ``errored`` after one that was handled, ``crashed`` with one that
-    was not, ``abnormal`` without an end of their own.
+    ``exited`` without an error, ``errored`` after a handled error, ``crashed`` with an unhandled
+    one, ``abnormal`` without a regular end.
     """
 
     exited: int = 0
@@ -46,7 +46,7 @@ class SessionCounts:
 
     @property
     def crash_free(self) -> float | None:
-        """Which part of them did not crash, from 0 to 1; None without any."""
+        """The share that did not crash, from 0 to 1; None without sessions."""
         return 1 - self.crashed / self.total if self.total else None
 
     def __add__(self, other: "SessionCounts") -> "SessionCounts":
@@ -59,9 +59,9 @@ class SessionCounts:
 
 
 def count_sessions(items: Iterable[StoredItem]) -> dict[SessionGroup, SessionCounts]:
-    """Return how the sessions of all items ended. Of one that was sent again its last state counts.
+    """Return how the sessions of all items ended. If one was sent again, its last state counts.
 
-    ``items`` come in the order in which they were received.
+    ``items`` are in the order in which they were received.
     """
     counts: dict[SessionGroup, SessionCounts] = {}
     for group, ended in _each(items):
@@ -92,7 +92,7 @@ def _of_aggregate(aggregate: Mapping[str, Any]) -> SessionCounts:
 
 
 def _of_one(session: Mapping[str, Any]) -> SessionCounts:
-    """Count one session; one that goes on counts as it would if it ended now."""
+    """Count one session; an open one counts as if it ended now."""
     match session.get("status"):
         case "crashed":
             return SessionCounts(crashed=1)
@@ -102,5 +102,5 @@ def _of_one(session: Mapping[str, Any]) -> SessionCounts:
 
 
 def as_count(value: Any) -> int:
-    """Return a number of things that was sent; 0 for what is none."""
+    """Return a count that was sent; 0 for anything else."""
     return min(value, MAX_COUNT) if type(value) is int and value > 0 else 0

@@ -1,6 +1,6 @@
-"""The spans of a trace, from whichever item they arrived in.
+"""The spans of a trace, from any item type.
 
-SDKs stream them in batches; a span of its own is an item by itself; older SDKs send a transaction,
+SDKs stream them in batches; a standalone span is an item by itself; older SDKs send a transaction,
 which is a span with others inside it. See https://develop.sentry.dev/sdk/telemetry/spans/
 """
 
@@ -30,7 +30,7 @@ from kit.reading.payload import (
 )
 
 MAX_SPANS = 5000
-# Who sends a time that is further from all others does not mean it.
+# A time that is further from all others is not meant.
 MAX_TRACE_S = 30 * 86_400.0
 MAX_LINKS = 20
 MAX_VALUE = 40
@@ -40,19 +40,19 @@ _EARLIEST_S = EARLIEST.timestamp()
 _HEX_ID = re.compile("[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
 _UNIX_SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")
 _STATUS_CODES = {"0": "", "1": "ok", "2": "error"}
-# Forms differ in their names; of several that are given, the first counts.
+# Forms differ in their names; the first one given counts.
 _IDS = ("span_id", "spanId")
 _PARENT_IDS = ("parent_span_id", "parentSpanId")
 _STARTS = ("start_timestamp", "startTimeUnixNano", "startTime")
 _ENDS = ("end_timestamp", "timestamp", "endTimeUnixNano", "endTime")
 _NAMES = ("name", "description")
-# Of a span of its own; the others have them as attributes.
+# In a standalone span; the others have them as attributes.
 _BESIDE = ("exclusive_time", "measurements")
 
 
 @dataclass(frozen=True)
 class SpanLink:
-    """A span that another one names as belonging together, often of another trace."""
+    """A link from a span to another one, often of another trace."""
 
     trace_id: str
     span_id: str
@@ -65,9 +65,9 @@ class SpanLink:
 class Span:
     """A piece of work of one service; ``start`` and ``end`` are in seconds since the epoch.
 
-    One that ``is_segment``, a service span, covers all that a service does for one request.
-    ``remark`` says what is wrong with its times, where they cannot be as they were sent; ``sent``
-    is the span as it was sent.
+    If ``is_segment``, it is a service span: it covers all that a service does for one request.
+    ``remark`` says what is wrong with its times, if they are impossible as sent; ``sent`` is the
+    span as it was sent.
     """
 
     id: str
@@ -109,8 +109,8 @@ class UnplacedSpan:
 class SpanReading:
     """The spans of some items, the earliest first.
 
-    ``unplaced`` are those without a time that can be. ``more`` is how many there are beyond
-    ``MAX_SPANS``. ``remark`` is about the clock of all of them; empty when it is right.
+    ``unplaced`` are those without a possible time. ``more`` is how many there are beyond
+    ``MAX_SPANS``. ``remark`` is about the clock of all of them; empty if it is right.
     """
 
     spans: list[Span]
@@ -120,7 +120,7 @@ class SpanReading:
 
 
 def read_spans(items: Sequence[StoredItem]) -> SpanReading:
-    """Return the spans of all items, each once, and what there is to say about the others."""
+    """Return the spans of all items, each once, and remarks about the others."""
     sent = (draft for item in items for draft in _READERS.get(item.type, _none)(item))
     drafts = list(islice(sent, MAX_SPANS))
     known = {draft.id for draft in drafts}
@@ -147,7 +147,7 @@ def spans(items: Sequence[StoredItem]) -> list[Span]:
     """Return the spans of all items, each id once, at most ``MAX_SPANS``, the earliest first.
 
     SDKs send them as they end, in items of type ``span``; older ones send a transaction, a span
-    with others inside it. A span without any time that can be is left out.
+    with others inside it. A span without a possible time is left out.
     """
     return read_spans(items).spans
 
@@ -158,7 +158,7 @@ def segments(items: Sequence[StoredItem]) -> list[Span]:
 
 
 def span_id(value: Any) -> str:
-    """Return the id of a span as ``Span.id`` has it; empty when there is none.
+    """Return the id of a span as ``Span.id`` has it; empty if there is none.
 
     Hex digits may be in upper case, and have dashes. All zeros stand for none.
     """
@@ -170,11 +170,11 @@ def span_id(value: Any) -> str:
 
 
 def service_of(attributes: Mapping[str, Any], project: str) -> str:
-    """Return the service that a span or a log is of: that of the DSN, which is a project.
+    """Return the service of a span or a log: that of the DSN, which is a project.
 
     Services that export with OpenTelemetry may share a DSN. Each of them names itself.
     """
-    # SDKs of Sentry name other origins: what they send is of the project, whatever is in it.
+    # Sentry's SDKs name other origins: what they send belongs to the project, whatever is in it.
     if not as_str(attributes.get("sentry.origin")).startswith("auto.otlp."):
         return project
     return as_str(attributes.get("resource.service.name")) or project
@@ -210,7 +210,7 @@ class _Draft:
         return self.span.id
 
     def place(self, centre: float) -> Span | UnplacedSpan:
-        """Return the span with the times that can be, and a remark about those that cannot."""
+        """Return the span with its possible times, and a remark about impossible ones."""
         start, end = (_near(each, centre) for each in (self.start, self.end))
         remarks = [
             _time_remark("starts", start, self.sent_start),
@@ -223,7 +223,7 @@ class _Draft:
         stop = end if end is not None else begin
         if stop < begin:
             remarks.append(f"ends {length(begin - stop)} before it starts")
-        # Clocks differ and are set: no span is drawn as ending before it began.
+        # Clocks differ and get adjusted: no span is drawn as ending before it began.
         remark = ", ".join(filter(None, remarks))
         return replace(self.span, start=begin, end=max(begin, stop), remark=remark)
 
@@ -263,7 +263,7 @@ def _draft(given: Any, service: str, item: StoredItem, sent: Any) -> _Draft:
     attributes = _attributes(each)
     start, end = _first(each, _STARTS), _first(each, _ENDS)
     op = as_str(each.get("op")) or as_str(attributes.get("sentry.op"))
-    name = as_str(_first(each, _NAMES)) if each else f"no span: {_shown(sent)}"
+    name = as_str(_first(each, _NAMES)) if each else f"not a span: {_shown(sent)}"
     span = Span(
         id=span_id(_first(each, _IDS)),
         parent_id=span_id(_first(each, _PARENT_IDS)),
@@ -306,7 +306,7 @@ def _plain(value: Any) -> Any:
 
 
 def _words(text: str) -> str:
-    """Return text of an event as it stands in a drawing, among other texts."""
+    """Return text of an event as it is shown in a drawing, among other texts."""
     return escape_bidi(shorten(text).text)
 
 
@@ -342,9 +342,9 @@ def _near(time: float | None, centre: float) -> float | None:
 
 
 def _centre(drafts: Sequence[_Draft]) -> float:
-    """Return a time amid those that are meant.
+    """Return a time in the middle of the plausible ones.
 
-    Times near that of the arrival are; where no clock is right, most of them that are not zero.
+    Those are near the arrival; if no clock is right, they are all that are not zero.
     """
     sent = [
         (time, draft.received_at)
@@ -362,7 +362,7 @@ def _time_remark(verb: str, time: float | None, sent: Any) -> str:
         return ""
     if sent is None:
         return f"has no {verb.removesuffix('s')}"
-    return f"{verb} at {_shown(sent)}, which cannot be"
+    return f"{verb} at {_shown(sent)}, which is impossible"
 
 
 def _clock_remark(centre: float, items: Sequence[StoredItem]) -> str:
@@ -370,7 +370,7 @@ def _clock_remark(centre: float, items: Sequence[StoredItem]) -> str:
     if received < _EARLIEST_S or abs(centre - received) <= MAX_TRACE_S:
         return ""
     days = [f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d}" for each in (centre, received)]
-    return f"The spans say {days[0]}, and arrived on {days[1]}: a clock is wrong, or they waited."
+    return f"The spans say {days[0]}, but arrived on {days[1]}: a clock is wrong, or they waited."
 
 
 def _shown(value: Any) -> str:
@@ -378,5 +378,5 @@ def _shown(value: Any) -> str:
 
 
 def _is_same(span: Span, other: Span) -> bool:
-    """Whether two spans of one id are one that was sent twice."""
+    """Whether two spans with the same id are one that was sent twice."""
     return (span.label, span.start, span.end) == (other.label, other.start, other.end)

@@ -1,4 +1,4 @@
-"""The running whole: all servers, one Sentry client for each service, and what they say.
+"""The running system: all servers, a Sentry client for each service, and their status.
 
 May import ``hosting``, ``ingest`` and below.
 """

@@ -1,8 +1,8 @@
 """One Sentry client per service in one process.
 
-``sentry_sdk.init()`` fills the process-wide global scope: of two calls the last one wins for
-every thread. A client that sits on an isolation scope is found only by what runs in that scope,
-and every task and thread that is started there inherits it.
+``sentry_sdk.init()`` sets the client of the process-wide global scope, so the last call wins for
+every thread. A client on an isolation scope is used only by code that runs in that scope, and
+every task and thread started there inherits it.
 """
 
 import contextlib
@@ -23,49 +23,49 @@ class OffClient(BaseClient):
     """A client that captures nothing."""
 
     def is_active(self) -> bool:
-        """Return True: an inactive client is passed over for that of the next scope."""
+        """Return True: scopes skip an inactive client and use the next one."""
         return True
 
 
 @contextlib.contextmanager
 def use_client(client: BaseClient, learner: str | None = None) -> Iterator[None]:
-    """Make everything that is run, awaited or started inside the block report to ``client``.
+    """Make everything that runs, is awaited or starts inside the block report to ``client``.
 
-    ``learner`` is the name that all of it carries.
+    ``learner`` is the name attached to all of it.
     """
     isolation, current = Scope(ty=ScopeType.ISOLATION), Scope(ty=ScopeType.CURRENT)
-    # Not set_client(): it also writes release and server name to the global scope, from where
-    # every other service would inherit them.
+    # Not set_client(): it also writes release and server name to the global scope, and every other
+    # service would inherit them.
     isolation.client = client
     if learner:
         isolation.set_tag("learner", learner)
         # Logs and metrics have attributes instead of tags.
         isolation.set_attribute("learner", learner)
     with use_isolation_scope(isolation), use_scope(current):
-        # Release, environment and server name of spans, logs and metrics.
+        # Release, environment and server name for spans, logs and metrics.
         isolation.set_global_attributes()
         yield
 
 
 def trace_header(trace_id: str, *, is_sampled: bool = False) -> dict[str, str]:
-    """Return the header by which a request joins a trace, where no client adds it."""
+    """Return the header with which a request joins a trace, where no client adds it."""
     return {"sentry-trace": f"{trace_id}-{uuid.uuid4().hex[:16]}-{is_sampled:d}"}
 
 
 @contextlib.contextmanager
 def sentry_off() -> Iterator[None]:
-    """Switch Sentry off inside the block: an ingest must not report its own uploads."""
+    """Disable Sentry inside the block: an ingest must not report its own uploads."""
     with use_client(OffClient()):
         yield
 
 
 def open_client(**options: Any) -> sentry_sdk.Client:
-    """Return a Sentry client with these options, whose transport already runs.
+    """Return a Sentry client with these options and a running transport.
 
-    Started lazily, its thread would inherit the scope of the first request and show its own upload
-    as a span there.
+    If it started lazily, its thread would inherit the scope of the first request, and its upload
+    would become a span there.
     """
-    # An empty proxy overrules the environment's: a proxy cannot reach this machine's loopback.
+    # An empty proxy overrides the environment's: a proxy cannot reach this machine's loopback.
     client = sentry_sdk.Client(http_proxy="", **options)
     with sentry_off():
         client.flush(timeout=1.0)
@@ -73,14 +73,14 @@ def open_client(**options: Any) -> sentry_sdk.Client:
 
 
 class ServiceClient:
-    """The Sentry client of one service, sending to ``dsn``, in the name of ``learner``."""
+    """The Sentry client of one service; it sends to ``dsn`` and adds the name ``learner``."""
 
     def __init__(self, service: Service, dsn: str, learner: str | None = None) -> None:
         self.service = service
         self._learner = learner
         options = sentry_options(service)
         if service is FRONTEND:
-            # Its code is the slot machine's and the learner's, not the rest of the kit.
+            # In-app is the slot machine's and the learner's code, not the rest of the kit.
             options["in_app_include"].append("kit.frontend.slot_machine")
             options["in_app_exclude"] = ["kit"]
         self.client = open_client(dsn=dsn, **options)
@@ -92,5 +92,5 @@ class ServiceClient:
             yield
 
     def close(self) -> None:
-        """Send what is still queued, waiting at most 10 seconds, and stop the client's threads."""
+        """Flush the queue for at most 10 seconds, and stop the client's threads."""
         self.client.close(timeout=10.0)

@@ -1,4 +1,4 @@
-"""DSNs of one's own: where programs that are not of the course report to."""
+"""DSNs for your own programs, those outside the course."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from kit.system.part import status_line
 from kit.system.status import Running, find_running
 
 INGEST = "ingest"
-INGEST_PORT = 8969  # where Spotlight, Sentry's own local receiver, listens
+INGEST_PORT = 8969  # the port of Spotlight, Sentry's own local receiver
 
 
 def find_dsn(home: Path, name: str) -> tuple[str, bool]:
-    """Return the DSN of a project of one's own, and whether a workshop on ``home`` answers there.
+    """Return the DSN of your own project, and whether a workshop on ``home`` answers there.
 
-    With none running it has the port that the next start will try first. Raises WorkshopError.
+    If none is running, it has the port that the next start tries first. Raises WorkshopError.
     """
     projects = Projects(home, {})
     found = [port for run in find_running(home) if (port := run.port(INGEST))]
@@ -26,7 +26,7 @@ def find_dsn(home: Path, name: str) -> tuple[str, bool]:
 
 
 def dsn_lines(home: Path, running: Running) -> Iterator[str]:
-    """Yield a line with the DSN of each project of one's own, at a workshop that runs.
+    """Yield a line with the DSN of each of your own projects at a running workshop.
 
     Raises WorkshopError.
     """
@@ -36,7 +36,7 @@ def dsn_lines(home: Path, running: Running) -> Iterator[str]:
 
 
 def moved_lines(projects: Projects, here: int, home: Path) -> Iterator[str]:
-    """Yield a line for whoever has a DSN that does not lead to this run, whose port is ``here``."""
+    """Yield a line if DSNs in use do not lead to this run, whose port is ``here``."""
     try:
         port, names = projects.port, [project.name for project in projects.own.values()]
     except WorkshopError as error:
@@ -46,12 +46,12 @@ def moved_lines(projects: Projects, here: int, home: Path) -> Iterator[str]:
         return
     others = (run for run in find_running(home) if run.pid != os.getpid())
     if any(run.port(INGEST) == port for run in others):
-        holder = "is that of another workshop on this folder, which stores in the same file"
+        holder = "belongs to another workshop on this folder, which uses the same store"
     else:
         holder = "was taken"
     yield status_line(
         "dsn",
-        f"port {port}, in the DSN of {', '.join(names)}, {holder}. This run has {here}: "
-        f'workshop.dsn("{names[0]}"), or the command workshop dsn {names[0]}, gives its DSN.',
+        f"port {port}, in the DSN of {', '.join(names)}, {holder}. This run has {here}: get its "
+        f'DSN with workshop.dsn("{names[0]}"), or the command workshop dsn {names[0]}.',
         mark="✗",
     )

@@ -1,9 +1,9 @@
-"""The variables of the learner's shell that would change what the services report.
+"""Variables of the learner's shell that would change what the services report.
 
 The services run in the learner's own process. Each has the settings that the course explains; a
-shell that is set up for another project must not add to them. Options go before variables, but
-some variables have no option: SENTRY_TRACE makes all that is captured part of another trace.
-FastAPI has telemetry of its own, which OpenTelemetry's variables and one of FastAPI's switch on.
+shell that is set up for another project must not add any. Options take precedence over variables,
+but some variables have no option: SENTRY_TRACE puts everything captured into another trace.
+FastAPI has its own telemetry, which OpenTelemetry's variables and one of FastAPI's enable.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator, MutableMapping
 
 from kit.hosting.environment import TELEMETRY
 
-# The relay's address; and what the SDK does not read, but sentry-cli, which a learner may run.
+# The relay's address, and variables that sentry-cli reads, which a learner may run.
 KEPT = frozenset(
     (
         *("SENTRY_DSN", "SENTRY_AUTH_TOKEN", "SENTRY_ORG", "SENTRY_PROJECT", "SENTRY_URL"),
@@ -22,7 +22,7 @@ KEPT = frozenset(
 
 @contextlib.contextmanager
 def hide_telemetry_settings(environment: MutableMapping[str, str]) -> Iterator[list[str]]:
-    """Take these variables out of an environment inside the block; give their names.
+    """Remove these variables from an environment inside the block; yield their names.
 
     Child processes do not inherit them either.
     """
@@ -31,7 +31,7 @@ def hide_telemetry_settings(environment: MutableMapping[str, str]) -> Iterator[l
         yield list(hidden)
     finally:
         for name, value in hidden.items():
-            # What was set meanwhile, in a cell, is newer.
+            # A value set in a cell meanwhile is newer.
             environment.setdefault(name, value)
 
 

@@ -1,4 +1,4 @@
-"""Reports the exit of a process to Sentry, which the process could not always do itself."""
+"""Reports the exit of a process to Sentry, which the process cannot always do itself."""
 
 import os
 import platform
@@ -20,10 +20,10 @@ Bind = Callable[[], AbstractContextManager[object]]
 
 
 def report_exit(bind: Bind, ended: ProcessExit) -> str | None:
-    """Send how a process ended as an error event through the client of ``bind``; return its id.
+    """Send an error event about how a process ended through the client of ``bind``; return its id.
 
-    The event belongs to the trace of the request that was in flight. The client sends it in the
-    background. Returns None when the client is switched off.
+    The event joins the trace of the request that was in flight. The client sends it in the
+    background. Returns None when the client is disabled.
     """
     with bind():
         _continue_trace(ended.in_flight)
@@ -36,7 +36,7 @@ def report_exit(bind: Bind, ended: ProcessExit) -> str | None:
 
 
 def _continue_trace(request: InFlightRequest | None) -> None:
-    """Make what is captured next a child of the span of ``request``."""
+    """Make the next captured event a child of the span of ``request``."""
     if request and request.trace_id and request.span_id:
         sentry_sdk.continue_trace({"sentry-trace": f"{request.trace_id}-{request.span_id}-1"})
 
@@ -52,7 +52,7 @@ def _exit_event(ended: ProcessExit) -> dict[str, Any]:
         "tags": _tags(ended),
     }
     if ended.in_flight:
-        # Without what follows the path: it may hold a secret.
+        # Without the query string, which may contain a secret.
         method, path = ended.in_flight.method, ended.in_flight.path.partition("?")[0]
         event["transaction"] = f"{method} {path}"
         event["request"] = {"method": method, "url": path}
@@ -77,7 +77,7 @@ def _contexts(ended: ProcessExit) -> dict[str, Any]:
             "heap_limit_mb": _heap_limit_mb(ended.options),
             "heap_exhausted": ended.heap_exhausted,
         },
-        # Sentry's own contexts: the SDK that sends this would describe itself as the runtime.
+        # Sentry's own contexts: otherwise the SDK that sends this adds its own runtime.
         "runtime": {"name": "node", "version": ended.version},
         "device": {
             "arch": platform.machine(),

@@ -1,4 +1,4 @@
-"""The server of an ingest, for the running system and for whoever needs an ingest alone."""
+"""The ingest's server, for the running system or for an ingest alone."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,6 @@ from kit.system.dsn import INGEST
 
 
 def ingest_server(make_app: Callable[[], ASGIApp], *, port: int = 0) -> Server:
-    """Return the server of the ingest that ``make_app`` makes, on the fastest parser and loop."""
+    """Return a server for the ingest from ``make_app``, on the fastest parser and event loop."""
     serve = serve_asgi(make_app, http="httptools")
     return Server(INGEST, serve, port=port, context=sentry_off, new_loop=new_loop)

@@ -1,7 +1,7 @@
-"""Who learns here: the name that tells one learner's events from those of others.
+"""The learner's name, which tells one learner's events from another's.
 
-It is wanted only where a class shares a Sentry. It comes from a person, so it is untrusted: short,
-and without characters that are not seen.
+It is needed only where a class shares a Sentry. A person types it, so it is untrusted: it is
+truncated, and invisible characters are removed.
 """
 
 import getpass
@@ -18,7 +18,7 @@ from IPython.core.getipython import get_ipython
 
 from kit.private import private_file, private_folder
 
-MAX_CHARS = 64  # a value of a tag may have 200, in Sentry
+MAX_CHARS = 64  # Sentry allows 200 for the value of a tag
 FILE = "learner.txt"
 PROMPT = "Your name (shown in the class's Sentry) [{}]: "
 
@@ -28,11 +28,11 @@ Ask = Callable[[str], str]
 def learner(
     home: Path, *, ask: Ask | None = None, environment: Mapping[str, str] = os.environ
 ) -> str:
-    """Return the name of the learner whose workshop folder ``home`` is.
+    """Return the name of the learner who uses the workshop folder ``home``.
 
-    It is that of ``WORKSHOP_LEARNER``, else of ``JUPYTERHUB_USER``, else the one that was given
-    when it was asked for, once a folder. ``ask`` puts a question to a person and returns the
-    answer; by default input() where one can answer. Where none can it is the user's name.
+    It comes from ``WORKSHOP_LEARNER``, else from ``JUPYTERHUB_USER``, else from asking once per
+    folder. ``ask`` asks a person and returns the answer; by default input(), where someone can
+    answer. Otherwise it is the user's name.
     """
     given = (environment.get(name, "") for name in ("WORKSHOP_LEARNER", "JUPYTERHUB_USER"))
     known = next(filter(None, map(clean, given)), "") or _read_remembered(home)
@@ -40,15 +40,15 @@ def learner(
 
 
 def clean(name: str) -> str:
-    """Return a name in one line, without invisible characters, at most ``MAX_CHARS`` long."""
+    """Return a name as one line without invisible characters, at most ``MAX_CHARS`` long."""
     spaced = " ".join(name.split())
-    # C: control and format characters, among them those that turn the direction of text.
+    # C: control and format characters, including those that change the direction of text.
     visible = (each for each in spaced if not unicodedata.category(each).startswith("C"))
     return "".join(visible)[:MAX_CHARS].strip()
 
 
 def someone_to_ask() -> Ask | None:
-    """Return how to ask the person who runs this, or None when no one can answer."""
+    """Return how to ask the person who runs this, or None when nobody can answer."""
     if threading.current_thread() is not threading.main_thread():
         return None
     if hasattr(get_ipython(), "kernel") or (sys.stdin is not None and sys.stdin.isatty()):
@@ -60,12 +60,12 @@ def _ask_user(home: Path, ask: Ask | None) -> str:
     user = _user_name()
     if ask is None:
         return user
-    # A kernel refuses the question when no person can answer, as in CI.
+    # A kernel refuses input() when nobody can answer, as in CI.
     try:
         name = clean(ask(PROMPT.format(user))) or user
     except (StdinNotImplementedError, EOFError):
         return user
-    with suppress(OSError):  # the store reports a folder that cannot be written to
+    with suppress(OSError):  # the store reports a folder that is not writable
         private_file(private_folder(home) / FILE).write_text(f"{name}\n", encoding="utf-8")
     return name
 
@@ -77,7 +77,7 @@ def _read_remembered(home: Path) -> str:
 
 
 def _user_name() -> str:
-    # Without an entry for the user, as in some containers, there is no name.
+    # Some containers have no entry for the user, so no name.
     with suppress(OSError, KeyError, ImportError):
         return clean(getpass.getuser()) or "somebody"
     return "somebody"

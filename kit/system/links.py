@@ -1,7 +1,7 @@
-"""Addresses for the browser, which may run on another machine than the services.
+"""URLs for the browser, which may run on another machine than the services.
 
-Services listen on 127.0.0.1 of the kernel's machine. Where JupyterLab is reached through a hub,
-Binder or a container's port, the browser reaches them through jupyter-server-proxy alone:
+Services listen on 127.0.0.1 of the kernel's machine. When JupyterLab is reached through a hub,
+Binder or a container's port, the browser can only reach them through jupyter-server-proxy:
 https://jupyter-server-proxy.readthedocs.io/en/latest/arbitrary-ports-hosts.html.
 """
 
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from kit.html import render
 
-# The latter are set by JupyterHub for each user's server; the public one where it knows its host.
+# JupyterHub sets the latter for each user's server; the public one only when it knows its host.
 SITE_VARIABLES = ("WORKSHOP_PROXY", "JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 
 
 class Link(str):
-    """An address for the browser: a link in a notebook, and text anywhere else."""
+    """A URL for the browser: a link in a notebook, and text anywhere else."""
 
     __slots__ = ()
 
@@ -25,10 +25,10 @@ class Link(str):
 
 
 def link(url: str, environment: Mapping[str, str] = os.environ) -> Link:
-    """Return where a browser reaches ``url``, which is on this machine.
+    """Return the address at which a browser reaches ``url``, which is on this machine.
 
-    That is below the first of ``SITE_VARIABLES`` that is set: an address or, when that is all
-    that is known, a path on the site that the browser is at. Without any it is ``url`` itself.
+    That is below the first of ``SITE_VARIABLES`` that is set: a URL or, when no more is known, a
+    path on the browser's current site. If none is set, it is ``url`` itself.
     """
     site = next(filter(None, map(environment.get, SITE_VARIABLES)), None)
     if site is None:

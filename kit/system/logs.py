@@ -1,6 +1,6 @@
-"""Keeps what the services log, so that no server traceback spills into a notebook cell.
+"""Collects the services' logs, so that no server traceback spills into a notebook cell.
 
-And what failed in threads of the kit, which nothing else would tell.
+Also collects failures in the kit's own threads, which would otherwise go unnoticed.
 """
 
 import logging
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 import sentry_sdk
 
-# Handlers are set on these; levels stay, because a record that is not emitted never reaches
-# Sentry's logging integration either.
+# These get handlers; their levels stay, because a record that is not emitted never reaches Sentry's
+# logging integration either.
 LOGGERS = ("uvicorn", "tornado", "asyncio", "demo_services")
 KIT = __name__.partition(".")[0]
-# What starts threads: its frames come first in their tracebacks.
+# The modules that start threads: their frames come first in a thread's traceback.
 _STARTERS = ("threading", "concurrent", "sentry_sdk", "contextlib")
 
 
 class _LoggerSetup(NamedTuple):
-    """How a logger was set up before."""
+    """A logger's previous setup."""
 
     handlers: list[logging.Handler]
     propagate: bool
@@ -30,8 +30,8 @@ class _LoggerSetup(NamedTuple):
 class ServiceLog(logging.Handler):
     """The last ``size`` lines logged by the services, oldest first.
 
-    Records from elsewhere, for example of a learner's own asyncio code, take their usual way.
-    ``ended`` says, by the name of a thread of the kit, what failed in it; ``on_end`` then.
+    Other records, for example from a learner's own asyncio code, go to their usual handlers.
+    ``ended`` maps the name of a kit thread to the error that ended it; ``on_end`` is called then.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ServiceLog(logging.Handler):
         self._lines: deque[tuple[str, str]] = deque(maxlen=size)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record under the service that logs it."""
+        """Store the record under the service that logged it."""
         service = self._service()
         if service is not None:
             self._lines.append((service, self.format(record)))
@@ -62,25 +62,25 @@ class ServiceLog(logging.Handler):
             logging.getLogger().callHandlers(record)
 
     def note(self, service: str, line: str) -> None:
-        """Keep a line that a program of its own wrote."""
+        """Store a line that a separate process wrote."""
         self._lines.append((service, line))
 
     def lines(self, service: str | None = None) -> list[str]:
-        """Return what was logged, oldest first, of one service or of all."""
+        """Return the logged lines of one service or of all, oldest first."""
         return [line for name, line in self._lines if service in (None, name)]
 
     def install(self) -> None:
         """Take over the servers' loggers and the tracebacks of the services' threads."""
         for name in LOGGERS:
             logger = logging.getLogger(name)
-            # A kernel's own Tornado has a handler here that prints.
+            # The kernel's Tornado has a handler here that prints.
             self._replaced[name] = _LoggerSetup(logger.handlers, logger.propagate)
             logger.handlers, logger.propagate = [self], False
         self._excepthook = threading.excepthook
         threading.excepthook = self._thread_failed
 
     def uninstall(self) -> None:
-        """Give the loggers and the hook back."""
+        """Restore the loggers and the hook."""
         for name, replaced in self._replaced.items():
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = replaced.handlers, replaced.propagate
@@ -92,7 +92,7 @@ class ServiceLog(logging.Handler):
         return name if name in self._names else None
 
     def _thread_failed(self, args: threading.ExceptHookArgs) -> None:
-        # The hook runs outside of the thread's scopes: its name is what is left to tell by.
+        # The hook runs outside the thread's scopes, so only its name identifies the service.
         thread = args.thread.name if args.thread else ""
         service = next((name for name in self._names if thread.startswith(name)), None)
         is_ours = _is_of_kit(args.exc_traceback)
@@ -110,7 +110,7 @@ class ServiceLog(logging.Handler):
 
 
 def _is_of_kit(traceback: TracebackType | None) -> bool:
-    """Say whether a thread began in the kit, and not in a service or in a learner's cell."""
+    """Return whether a thread was started by the kit, not by a service or a learner's cell."""
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] not in _STARTERS:

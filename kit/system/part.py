@@ -1,4 +1,4 @@
-"""A part of the system as it is now: for the start, the panel, and ``workshop status``."""
+"""The current state of a part of the system: for startup, the panel and ``workshop status``."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ _WORDS = {"up": "ready"}
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system: a service, or what serves them.
+    """A part of the system: a service, or something that the services need.
 
-    ``address`` is where it answers, without any password; None when it cannot run here.
-    ``remark`` says why it is down, or what else there is to know; ``restarts`` how often it came
-    back after its process had ended.
+    ``address`` is where it listens, without any password; None when it cannot run here. ``remark``
+    says why it is down, or anything else worth knowing; ``restarts`` counts how often its process
+    was restarted after it ended.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Part:
 
     @property
     def line(self) -> str:
-        """The part in one line, for a person; the address is the one for the browser."""
+        """The part in one line, for people; the address is the one for the browser."""
         if self.address is None:
             return status_line(self.name, self.remark, mark="✗")
         address = link(self.address) if self.address.startswith("http:") else self.address
@@ -36,7 +36,7 @@ class Part:
 
 
 def read_part(server: BackgroundServer) -> Part:
-    """Return how a server is now that was launched."""
+    """Return the current state of a launched server."""
     is_moved = server.wanted_port and server.port != server.wanted_port
     port = f"port {server.wanted_port} was taken" if is_moved else ""
     restarts = max(0, server.start_count - 1)
@@ -44,5 +44,5 @@ def read_part(server: BackgroundServer) -> Part:
 
 
 def status_line(name: str, text: str, mark: str = "✓") -> str:
-    """Return a line about something that is named."""
+    """Return a status line about a named thing."""
     return f"{mark} {name:<12} {text}"

@@ -1,8 +1,8 @@
-"""One profiler for all services of a process: each of them gets what its own threads did.
+"""One profiler for all services of a process: each gets the samples of its own threads.
 
-The SDK has one profiler per process, and hands all that it records to the client that was made
-last, in whose name it then stands there. So the profiler is given to this module, which knows
-which thread reports as which service, and hands the chunks on.
+The SDK has one profiler per process, and attributes everything it records to the client created
+last. So this module owns the profiler: it knows which thread reports as which service, and
+distributes the chunks.
 """
 
 import sys
@@ -26,17 +26,17 @@ from sentry_sdk.profiler.continuous_profiler import (
 
 from kit.threads import report_thread_failure
 
-# Of one thread: how often who it reports as may change while one chunk is recorded.
+# Per thread: how often its service may change while one chunk is recorded.
 _CHANGES = 10_000
 
 Chunk = Mapping[str, Any]
 
 
 class SharedProfiler:
-    """Whom each thread reports for, and the clients that get its part of each chunk.
+    """Which service each thread reports for, and the clients that get their part of each chunk.
 
-    A chunk is what the profiler recorded from the first span that was open until none was, at most
-    60 seconds: https://docs.sentry.io/platforms/python/profiling/.
+    A chunk lasts from the start of the first open span until no span is open, at most 60 seconds:
+    https://docs.sentry.io/platforms/python/profiling/.
     """
 
     def __init__(self) -> None:
@@ -45,16 +45,15 @@ class SharedProfiler:
 
     @contextmanager
     def owned(self, options: dict[str, Any]) -> Iterator[None]:
-        """Inside the block the profiler runs with these options of a client, and is nobody else's.
+        """Inside the block, run the profiler with these client options, for this object alone.
 
-        Any client that is made would take it over, and switch it off if its options say nothing
-        of it.
+        Otherwise each new client would take it over, and stop it if its options do not mention it.
         """
         setup_continuous_profiler(options, SDK_INFO, self._deliver)
         replaced = (
             (sentry_client, "setup_continuous_profiler", _leave_alone),
-            # Only for the profiler: most threads of a process are nobody's, and reading the stacks
-            # of all is most of what the profiler costs.
+            # Only for the profiler: most threads of a process belong to no service, and reading the
+            # stacks of all threads is most of the profiler's cost.
             (continuous_profiler, "sys", _OwnedThreads(self._has_owner)),
         )
         with ExitStack() as undo:
@@ -66,7 +65,7 @@ class SharedProfiler:
 
     @contextmanager
     def working_for(self, client: BaseClient) -> Iterator[None]:
-        """Count what this thread does inside the block as the work of that client's service."""
+        """Attribute this thread's work inside the block to that client's service."""
         before = self._change(client)
         try:
             yield
@@ -74,7 +73,7 @@ class SharedProfiler:
             self._change(before)
 
     def _change(self, client: BaseClient | None) -> BaseClient | None:
-        """Note whom this thread works for from now on; return for whom it did before."""
+        """Record which client this thread works for from now on; return the previous one."""
         thread = str(threading.get_ident())
         with self._changing:
             changes = self._changes.setdefault(thread, deque(maxlen=_CHANGES))
@@ -83,12 +82,12 @@ class SharedProfiler:
         return before
 
     def _has_owner(self, thread: int) -> bool:
-        """Say whether a thread works for anybody now; asked a hundred times a second."""
+        """Return whether a thread works for a service now; called a hundred times a second."""
         changes = self._changes.get(str(thread))
         return changes is not None and changes[-1][1] is not None
 
     def _deliver(self, envelope: Envelope) -> None:
-        """Send each client what its threads did; called in the profiler's thread, or a caller's."""
+        """Send each client its threads' samples; called in the profiler's or a caller's thread."""
         try:
             self._deliver_items(envelope)
         except Exception:
@@ -98,7 +97,7 @@ class SharedProfiler:
     def _deliver_items(self, envelope: Envelope) -> None:
         for item in envelope.items:
             chunk = item.payload.json
-            assert chunk is not None, "the profiler hands over what it recorded as objects"
+            assert chunk is not None, "the profiler passes its recordings as objects"
             for client, samples in self._share(chunk["profile"]["samples"]).items():
                 if client.transport is not None:
                     part = Envelope()
@@ -117,7 +116,7 @@ class SharedProfiler:
         return shares
 
     def _forget(self, *, before: float) -> None:
-        """Drop the changes that a chunk recorded later has no use for."""
+        """Drop the changes that no later chunk needs."""
         for thread, changes in list(self._changes.items()):
             while len(changes) > 1 and changes[1][0] < before:
                 changes.popleft()
@@ -130,7 +129,7 @@ def _owner(changes: list[tuple[float, BaseClient | None]], at: float) -> BaseCli
 
 
 def _part(chunk: Chunk, samples: list[dict[str, Any]], client: BaseClient) -> dict[str, Any]:
-    """Return a chunk of nothing but these samples, in the name of ``client``."""
+    """Return a chunk with only these samples, attributed to ``client``."""
     profile = chunk["profile"]
     stacks = _Numbers()
     frames = _Numbers()
@@ -153,7 +152,7 @@ def _part(chunk: Chunk, samples: list[dict[str, Any]], client: BaseClient) -> di
 
 
 class _OwnedThreads:
-    """The module ``sys`` for the profiler, in which threads of nobody have no frames."""
+    """The profiler's ``sys`` module, in which threads without a service have no frames."""
 
     def __init__(self, has_owner: Callable[[int], bool]) -> None:
         self._has_owner = has_owner
@@ -174,7 +173,7 @@ PROFILER = SharedProfiler()
 
 
 class _Numbers(dict[int, int]):
-    """New numbers for old ones, counted up from 0 in the order in which they are asked for."""
+    """Maps old numbers to new ones, counted from 0 in the order of the lookups."""
 
     def of(self, old: int) -> int:
         return self.setdefault(old, len(self))

@@ -1,4 +1,4 @@
-"""The pulse of a service: how long it takes to answer, and the heap that it reports."""
+"""The pulse of a service: its response time, and the heap size that it reports."""
 
 import threading
 import time
@@ -14,9 +14,9 @@ FIRST_S = 2.0
 
 
 class Pulse:
-    """Asks the health route of a service again and again while a ``with`` block runs.
+    """Polls the health route of a service while a ``with`` block runs.
 
-    A service whose event loop is blocked cannot say so: that its answer is late does.
+    A service whose event loop is blocked cannot report that; its late response shows it.
     """
 
     def __init__(self, url: str) -> None:
@@ -30,14 +30,14 @@ class Pulse:
 
     @property
     def delay_ms(self) -> float:
-        """How long the last answer took, or how long the one to come has taken already."""
+        """How long the last response took, or how long the pending one has taken so far."""
         asked = self._asked
         waiting = 0.0 if asked is None else time.perf_counter() - asked
         return 1000 * max(self._delay, waiting)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        # Else what stops the service at once would hide how it was before.
+        # Otherwise a crash that stops the service at once would hide its state before.
         self._asked_once.wait(FIRST_S)
         return self
 
@@ -46,10 +46,10 @@ class Pulse:
         self._thread.join()
 
     def _run(self) -> None:
-        # A new connection each time: one that is kept dies with the process.
+        # A new connection each time: a persistent one dies with the process.
         limits = httpx.Limits(max_keepalive_connections=0)
         with sentry_off(), httpx.Client(timeout=PATIENCE_S, limits=limits, trust_env=False) as http:
-            # The first one takes longer, on this side.
+            # The first one takes longer on the client's side.
             self._ask(http)
             self._delay = 0.0
             self._asked_once.set()
@@ -63,7 +63,7 @@ class Pulse:
             process: dict[str, Any] = http.get(self._url).json()["process"]
             self.heap_mb = process["heap_used_mb"]
         except (httpx.HTTPError, ValueError, KeyError):
-            # No answer is no delay. The recording sees that the process ended.
+            # A failed request is not a delay. The recording shows that the process ended.
             self._delay = 0.0
         else:
             self._delay = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The SDKs that are installed: what a notebook explains is what these do."""
+"""The installed SDKs: the notebooks explain what these versions do."""
 
 import json
 from contextlib import suppress
@@ -10,14 +10,14 @@ from kit.system.part import status_line
 
 
 def sdks_line(node_modules: Path | None) -> str:
-    """Return a line that names the SDKs, from the packages that are installed.
+    """Return a line with the versions of the installed SDKs.
 
-    ``node_modules`` are those of the payment service; None where it cannot run.
+    ``node_modules`` belongs to the payment service; None where that cannot run.
     """
     versions = [f"sentry-sdk {VERSION}"]
-    # Another process may tidy the cache meanwhile.
+    # Another process may clean up the cache meanwhile.
     with suppress(OSError):
         if node_modules is not None:
             package = (node_modules / "@sentry" / "node" / "package.json").read_text("utf-8")
             versions.append(f"@sentry/node {json.loads(package)['version']}")
-    return status_line("SDKs", f"{', '.join(versions)}: these are explained here")
+    return status_line("SDKs", f"{', '.join(versions)}: the versions explained here")

@@ -1,4 +1,4 @@
-"""Which workshops run on a folder: each leaves a note there, for other processes to read."""
+"""The workshops that run on a folder: each leaves a note there for other processes."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ import psutil
 
 from kit.private import write_private
 
-# The time at which a process began, as the system has it, may move a little with the clock.
+# A process's start time, as the operating system reports it, may shift a little with the clock.
 SAME_S = 2.0
 
 
@@ -22,9 +22,9 @@ SAME_S = 2.0
 class Running:
     """A running workshop.
 
-    ``parts`` maps the name of each part to where it answers, without any password, or to why it
-    cannot run here. ``since`` is when the workshop started, ``process_since`` when its process
-    did, in seconds since the epoch.
+    ``parts`` maps the name of each part to its address, without any password, or to why it cannot
+    run here. ``since`` is the start time of the workshop, ``process_since`` that of its process,
+    in seconds since the epoch.
     """
 
     parts: dict[str, str]
@@ -35,7 +35,7 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process still runs, and not another one under the same number."""
+        """Whether its process still runs, and not another one with the same pid."""
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.process_since) < SAME_S
@@ -44,13 +44,13 @@ class Running:
             return False
 
     def port(self, part: str) -> int | None:
-        """Return the port on which a part answers; None when it does not, or has none."""
+        """Return the port on which a part listens; None when it is down or has none."""
         with contextlib.suppress(ValueError):
             return urlsplit(self.parts.get(part, "")).port
         return None
 
     def lines(self, *, with_token: bool = False) -> Iterator[str]:
-        """Yield a line for each thing to know; the token only when it is asked for."""
+        """Yield a status line for each part; the token only on request."""
         yield f"pid {self.pid}, since {datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M:%S}"
         token = {"token": self.token} if with_token else {}
         for name, text in {**self.parts, **token}.items():
@@ -59,7 +59,7 @@ class Running:
 
 @contextlib.contextmanager
 def publish(home: Path, running: Running) -> Iterator[None]:
-    """Leave the note inside the block, readable by its owner alone; remove notes of the dead."""
+    """Keep a note inside the block that only its owner can read; remove stale notes."""
     find_running(home)
     publish_change(home, running)
     try:
@@ -70,14 +70,14 @@ def publish(home: Path, running: Running) -> Iterator[None]:
 
 
 def publish_change(home: Path, running: Running) -> None:
-    """Write the note again, in the block of ``publish``."""
-    # Without its note a workshop works as well.
+    """Rewrite the note, in the block of ``publish``."""
+    # A workshop also works without its note.
     with contextlib.suppress(OSError):
         write_private(_note(home, running), json.dumps(asdict(running)))
 
 
 def find_running(home: Path) -> list[Running]:
-    """Return the workshops that run on a folder, the oldest first; remove notes of the dead."""
+    """Return the workshops that run on a folder, oldest first; remove stale notes."""
     found = []
     for note in home.glob("running-*.json"):
         running = _read_note(note)
@@ -96,7 +96,7 @@ def _note(home: Path, running: Running) -> Path:
 
 
 def _read_note(note: Path) -> Running | None:
-    """Return what a note says; None when it cannot be read, or is none of ours."""
+    """Return the content of a note; None when it is unreadable or not a workshop's."""
     try:
         return Running(**json.loads(note.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

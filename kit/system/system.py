@@ -1,4 +1,4 @@
-"""The running system: ingest, store, services, and a Sentry client for each."""
+"""The running system: ingest, store, services, and a Sentry client for each service."""
 
 import contextlib
 import os
@@ -58,10 +58,10 @@ START_AGAIN = "Run workshop.stop() and Workshop.start() to start it again."
 
 
 class System:
-    """Everything that runs in the background, started and stopped together.
+    """Everything that runs in the background; it starts and stops together.
 
-    ``unavailable`` says, by name, why a part cannot run here and what to do; all else runs then.
-    ``learner`` is the name that all events carry. Raises SettingError.
+    ``unavailable`` maps the name of a part that cannot run here to why, and what to do; the rest
+    runs without it. ``learner`` is the name in all events. Raises SettingError.
     """
 
     def __init__(self, home: Path, learner: str | None = None) -> None:
@@ -95,10 +95,10 @@ class System:
         return server
 
     def start(self, report: Report, *, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Start everything, saying a line per server.
+        """Start everything, reporting a line per server.
 
         ``meanwhile`` is called while the processes start. Raises ServerError when a server does not
-        start; those that did are stopped then.
+        start, after stopping those that did.
         """
         report = _say_in_any_encoding(report)
         with contextlib.ExitStack() as undo:
@@ -122,10 +122,10 @@ class System:
             self._undo = undo.pop_all()
 
     def parts(self) -> list[Part]:
-        """Return how each part is at the moment: the services, then what serves them.
+        """Return the current state of each part: the services, then what they need.
 
-        The frontend is no part of it: that is the notebook, or whatever else calls. A thread of the
-        kit is one once its work has failed.
+        The frontend is not a part: that is the notebook, or any other caller. A kit thread becomes
+        a part once it has failed.
         """
         names = (*(name for name in SERVICES if name != FRONTEND.name), INGEST, self.database.name)
         ended = (name for name in list(self.log.ended) if name not in names)
@@ -134,7 +134,7 @@ class System:
     def status_lines(self, told: Container[str] = ()) -> list[str]:
         """Return a line about the SDKs, each part not in ``told``, the learner and the relay.
 
-        The parts are in the order of the start. What cannot run here comes last, where it is seen.
+        The parts are in startup order. Those that cannot run here come last, where they are seen.
         """
         order = [*self.servers, self.database.name, *self.unavailable, *self.log.ended]
         ranks = {name: rank for rank, name in enumerate(order)}
@@ -143,17 +143,17 @@ class System:
         return [sdks_line(self._node_modules), *told_parts, *self._other_lines()]
 
     def dsn(self, name: str) -> str:
-        """Return the DSN of the project of one's own called ``name``. Raises WorkshopError."""
+        """Return the DSN of your own project ``name``. Raises WorkshopError."""
         return self.projects.dsn(name, self.servers[INGEST].port)
 
     def stop(self) -> None:
-        """Stop everything, sending what the services still hold; the other way round."""
-        # A forked process has the files, but none of the threads; they are its parent's.
+        """Flush what the services still hold, and stop everything in reverse order."""
+        # A forked process has the files, but no threads; the files are its parent's.
         if os.getpid() == self._pid:
             self._undo.close()
 
     def _running(self) -> status.Running:
-        """Return what other processes may know; ``workshop status`` shows it."""
+        """Return what other processes may read; ``workshop status`` shows it."""
         parts = {part.name: _where(part) for part in self.parts()}
         if self.relay and "relay" not in parts:
             parts["relay"] = f"to {self.relay.host}"
@@ -184,8 +184,8 @@ class System:
         self._launch(ingest_server(make_app, port=self._wanted_port()))
 
     def _wanted_port(self) -> int:
-        """Return the port that the DSNs of one's own hold, so that they last."""
-        with contextlib.suppress(WorkshopError):  # a line of the status says why
+        """Return the port in the DSNs of your own projects, so that they stay valid."""
+        with contextlib.suppress(WorkshopError):  # a status line says why
             return self.projects.port or INGEST_PORT
         return INGEST_PORT
 
@@ -197,7 +197,7 @@ class System:
             self.database.launch()
 
     def _launch_services(self, report: Report, meanwhile: Callable[[], None]) -> None:
-        clients = self._undo.enter_context(contextlib.ExitStack())  # closed after the services
+        clients = self._undo.enter_context(contextlib.ExitStack())  # closes after the services
         self._launch_payment(report)
         for service in SERVICES.values():
             client = ServiceClient(service, self._dsn(service), self.learner)
@@ -206,7 +206,7 @@ class System:
         clients.enter_context(PROFILER.owned(client.client.options))
         meanwhile()
         self._await_payment()
-        # Callers last: they are told the addresses of those whom they call.
+        # Callers start last: they need the addresses of the services they call.
         self._host(ANALYTICS, serve_asgi(partial(analytics.make_app, self._settings())))
         make_app = partial(game_engine.make_app, self._settings())
         self._host(GAME_ENGINE, serve_tornado(make_app, MAX_BODY_BYTES))
@@ -231,7 +231,7 @@ class System:
         self._launch(supervisor)
 
     def _await_payment(self) -> None:
-        """Wait for it: should it not start, the game engine keeps the balances itself."""
+        """Wait for it; if it does not start, the game engine keeps the balances itself."""
         supervisor = self.servers.get(PAYMENT.name)
         if supervisor is None:
             return
@@ -243,12 +243,12 @@ class System:
             self.unavailable[PAYMENT.name] = str(error)
 
     def _report_exit(self, process_exit: ProcessExit) -> None:
-        # Of one that never became ready, the caller of wait() is told.
+        # If it never became ready, the caller of wait() gets the error.
         if process_exit.was_ready:
             report_exit(self.clients[PAYMENT.name].bind, process_exit)
 
     def _payment_command(self, command: Command, port: int) -> Command:
-        """Pass the payment service what a Python service reads from its settings."""
+        """Pass the payment service the values that Python services read from their settings."""
         settings = self._settings()
         variables = {
             "PORT": str(port),
@@ -273,19 +273,19 @@ class System:
         try:
             server.wait()
         except ServerError as error:
-            # The last line of a record is that of its traceback which names the error.
+            # The last line of a record is the line of its traceback that names the error.
             log_tail = (line.splitlines()[-1] for line in self.log.lines(server.name)[-3:])
             raise ServerError("\n".join([str(error), *log_tail])) from error
 
     def _await_database(self, report: Report) -> None:
-        """Wait for the database; without one the system runs, and says what is unavailable."""
+        """Wait for the database; without it the system runs and reports it as unavailable."""
         if self.database.name in self.unavailable:
             return
         if not self.database.is_running:
             report(read_part(self.database).line)
         try:
             self.database.wait()
-            # Its first call creates the indexes; no learner should wait for that.
+            # The first call creates the indexes; learners should not wait for that.
             with sentry_off():
                 url = f"{self.servers[ANALYTICS.name].url}/health"
                 httpx.get(url, timeout=START_DEADLINE_S, trust_env=False)
@@ -308,7 +308,7 @@ class System:
     def _other_lines(self) -> Iterator[str]:
         if self._hidden:
             names = ", ".join(self._hidden)
-            yield status_line("shell", f"{names}: not used; all parts have settings of their own")
+            yield status_line("shell", f"{names}: ignored; all parts have their own settings")
         if self.learner:
             yield status_line("learner", f"{self.learner}, in every event")
         yield from moved_lines(self.projects, self.servers[INGEST].port, self.home)
@@ -319,7 +319,7 @@ class System:
 
 
 def _say_in_any_encoding(report: Report) -> Report:
-    """Return ``report``, which may print to a file or pipe whose encoding lacks the marks."""
+    """Return ``report`` made safe for a file or pipe whose encoding lacks the marks."""
 
     def say(line: str) -> None:
         try:
@@ -331,13 +331,13 @@ def _say_in_any_encoding(report: Report) -> Report:
 
 
 def _where(part: Part) -> str:
-    """Return where a part answers, or why it does not."""
+    """Return the address of a part, or why it has none."""
     is_down = part.state == "down" or part.address is None
     return part.remark if is_down and part.remark else part.address or ""
 
 
 def _check_settings() -> None:
-    """Raise SettingError for a variable that no service can use: here, and not in its thread."""
+    """Raise SettingError for an invalid variable: here, and not in a service's thread."""
     try:
         Settings.from_environment()
     except SettingsError as error:
@@ -345,7 +345,7 @@ def _check_settings() -> None:
 
 
 class Upstreams(Mapping[str, str]):
-    """The base URL of each service that runs, as it is at the moment."""
+    """The current base URL of each running service."""
 
     def __init__(self, servers: Mapping[str, BackgroundServer]) -> None:
         self._servers = {name: servers[name] for name in servers if name in SERVICES}
@@ -361,7 +361,7 @@ class Upstreams(Mapping[str, str]):
 
 
 def _relay_line(relay: Relay) -> str:
-    """Return a line about the relay: where to, and what could not be delivered."""
+    """Return a line about the relay: its target, and the envelopes it could not deliver."""
     trouble = f"  (last error: {relay.last_error})" if relay.last_error else ""
     mark = "✗" if relay.dropped else "✓"
     text = f"to {relay.host}, {relay.dropped} envelopes dropped{trouble}"

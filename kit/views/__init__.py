@@ -1,4 +1,4 @@
-"""Shows it: static HTML that outlives the kernel. Nothing here needs a live kernel.
+"""Views: static HTML that outlives the kernel. Nothing here needs a live kernel.
 
 May import ``reading``, ``provenance`` and below.
 """

@@ -15,19 +15,19 @@ from kit.reading.replays import as_bytes
 
 MAX_FILE_NAME = 120
 MAX_IMAGE_BYTES = 128 * 1024
-# A picture of few bytes may unfold to gigabytes in a browser.
+# A picture of few bytes may decompress to gigabytes in a browser.
 MAX_PIXELS = 4_000_000
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # Start Of Frame, of all ways to encode a JPEG that browsers know.
 _FRAMES = (0xC0, 0xC1, 0xC2)
-# What may stand before it: tables, restart interval, application data, comments.
+# What may come before it: tables, restart interval, application data, comments.
 _SEGMENTS = (0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE)
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that was sent; ``content`` are its bytes, as they came."""
+    """A file that was sent; ``content`` are its bytes, as sent."""
 
     service: str
     received_at: float
@@ -44,14 +44,14 @@ class Attachment:
 
     @property
     def text(self) -> RawItem | None:
-        """Its beginning, where it is text that can be printed; None otherwise."""
+        """Its beginning, if it is printable text; else None."""
         if not self.content or printable_text(self.content) is None:
             return None
         return raw_value(self.content)
 
     @property
     def image(self) -> str:
-        """A ``data:`` URL of its picture; empty for what is no small PNG or JPEG."""
+        """A ``data:`` URL of its picture; empty unless it is a small PNG or JPEG."""
         kind = image_type(self.content)
         return f"data:{kind};base64,{b64encode(self.content).decode()}" if kind else ""
 
@@ -71,7 +71,7 @@ def _read(item: StoredItem) -> Attachment:
         received_at=item.received_at,
         name=name or "no name",
         content_type=content_type,
-        # What every file is that says nothing else.
+        # The type of every file that names no other.
         kind="" if kind == "event.attachment" else kind,
         event_id=item.event_id or "",
         content=as_bytes(item.payload),
@@ -102,7 +102,7 @@ def _jpeg_size(content: bytes) -> tuple[int, int]:
         marker, segment = content[at + 1], content[at + 2 : at + 9]
         if marker in _FRAMES:
             return int.from_bytes(segment[5:7]), int.from_bytes(segment[3:5])
-        # A browser finds its way past anything else, and might see another frame than this does.
+        # Browsers skip anything else, and might find a different frame than this code.
         if marker not in _SEGMENTS:
             break
         at += 2 + int.from_bytes(segment[:2])

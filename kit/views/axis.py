@@ -5,16 +5,16 @@ import sys
 from dataclasses import dataclass
 
 _STEPS = (1, 2, 5, 10)
-# Seconds since the epoch have steps of a quarter of a microsecond, seen over a millisecond.
+# Floats of seconds since the epoch are a quarter of a microsecond apart: visible in a millisecond.
 _EXACT = 1e-3
-# A label that begins later than here would end outside.
+# A label that begins later than here would overflow.
 _NEAR_END = 0.95
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A number beside an axis: its place in percent of the axis, and how it reads."""
+    """A number beside an axis: its place in percent of the axis, and its label."""
 
     place: str
     label: str
@@ -22,13 +22,13 @@ class Tick:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a place on an axis as CSS takes it, such as ``12.5``, from 0 to 100."""
+    """Return a place on an axis for CSS, such as ``12.5``, from 0 to 100."""
     return f"{min(max(100 * part / whole, 0.0), 100.0):.2f}" if whole > 0 else "0.00"
 
 
 def tick_step(end: float, count: int) -> float:
     """Return the round number that divides an axis up to ``end`` into at most ``count`` steps."""
-    # Below it, a division may be zero.
+    # Below it, a quotient may be zero.
     least = max(end / count, sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * step for step in _STEPS if power * step >= least * (1 - _EXACT))

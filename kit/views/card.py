@@ -1,8 +1,7 @@
 """The event card: one captured event as static HTML, each part with who put it there.
 
-Everything that an event carries is untrusted. Its text reaches the page only through Jinja's
-autoescape or Pygments' escaping, nothing of it becomes a link, and a payload of the wrong shape
-shows less instead of raising.
+All event data is untrusted. Its text reaches the page only through Jinja's autoescape or Pygments'
+escaping, none of it becomes a link, and a payload of the wrong shape shows less instead of raising.
 """
 
 import math
@@ -84,7 +83,7 @@ _MAPPINGS = ("stacktrace", "contexts", "request", "modules")
 _REQUEST_FIRST = ("method", "url", "query_string", "data", "cookies", "env")
 _LOCAL = re.compile(r"\.vars\.(?:\"([^\"]+)\"|([\w-]+))")
 _HAS_ROW = re.compile(r"\.vars\.|\.mechanism\b")
-# Contexts of Sentry's own, in bytes.
+# Fields of Sentry's own contexts, in bytes.
 _SIZES = {"memory_size", "free_memory", "app_memory"}
 _SDK = ("name", "version")
 _STDERR: Path = ("contexts", "stderr", "last_lines")
@@ -105,19 +104,19 @@ _LANGUAGES = {
     "kotlin": "Kotlin",
 }
 _HANDLED = {
-    True: "Handled: the code caught it, reported it and went on.",
-    False: "Not handled: no code of the service caught it.",
+    True: "Handled: the code caught it, reported it and continued.",
+    False: "Unhandled: no code of the service caught it.",
 }
 _UNMARKED = {
-    InApp.UNSAID: "The SDK marks no frame as in-app or not. Sentry's servers decide that, with "
-    "stack trace rules of their own and with yours. The card folds only what lies in folders of "
+    InApp.UNSAID: "The SDK does not say which frames are in-app. Sentry's servers decide that, "
+    "with their own stack trace rules and with yours. The card only folds frames in folders of "
     "installed packages.",
     InApp.NONE: "The SDK marks every frame as not in-app, so Sentry groups by all of them. Stack "
     "trace rules can mark frames as in-app.",
 }
 _MINIFIED = (
-    "Columns as high as here are those of minified code: the names are not those of the source, "
-    "and the line says little. With source maps, Sentry's servers show the original code."
+    "Columns this high mean minified code: the names are not those of the source, and the line "
+    "says little. With source maps, Sentry's servers show the original code."
 )
 _REPORTED_BY = {
     "csp": "Reported by a browser, because of the page's Content-Security-Policy",
@@ -137,7 +136,7 @@ _CSP_PARTS = {
 _REPORT_NOTES = {
     "csp": (
         "The browser itself sent this report; no SDK was involved. Sentry shows such reports as "
-        "events. Here the ingest made this event of it.",
+        "events. Here the ingest turned it into this event.",
         SECURITY_REPORTS,
     ),
     "minidump": (
@@ -147,12 +146,12 @@ _REPORT_NOTES = {
         MINIDUMPS,
     ),
 }
-_GONE = "The process is gone, and with it all that could have handled anything."
+_GONE = "The process is gone, and with it all code that could have handled anything."
 
 
 @dataclass(frozen=True)
 class Why:
-    """An origin and the names of all that came from it."""
+    """An origin and the names of all values that came from it."""
 
     names: str
     origin: Origin
@@ -170,9 +169,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Crumb:
-    """A breadcrumb; ``offset`` is when it was left, relative to the error.
+    """A breadcrumb; ``offset`` is when it was recorded, relative to the error.
 
-    An event without a time of its own has the time of day there.
+    If the event has no time of its own, it is the time of day.
     """
 
     offset: str
@@ -184,7 +183,7 @@ class Crumb:
 
     @property
     def icon(self) -> str:
-        """The level's shape: it must not be told by its colour alone."""
+        """The level's icon: colour alone must not convey it."""
         return _LEVELS.get(self.level, "●")
 
     @property
@@ -202,10 +201,10 @@ def event_card(
 ) -> Markup:
     """Return ``event`` as a card.
 
-    With ``crash`` the card also says what captured values are good for and what was not
-    captured. ``answered_at``, when the answer to the request came in Unix seconds, goes into
-    the root element for measurements. ``project`` is the name that the DSN stands for; it is
-    that of the service.
+    With ``crash`` the card also says what captured values are useful for and what was not
+    captured. ``answered_at``, the time of the response in Unix seconds, goes into the root
+    element for measurements. ``project`` is the name of the DSN's project, which is that of the
+    service.
     """
     known = answered_at if answered_at is not None and math.isfinite(answered_at) else None
     return render("card.html", card=_Card(event, crash, project), answered_at=known)
@@ -282,7 +281,7 @@ class _Card:
     def handled(self) -> str:
         if self.sdk_blind_because:
             return _GONE
-        # Nothing has read a minidump: it may be of a program that hangs.
+        # The minidump was not read: it may be of a program that hangs.
         if self._is_message or self.report:
             return ""
         # Older SDKs for JavaScript mark the innermost error of a chain, and the others as handled.
@@ -309,7 +308,7 @@ class _Card:
 
     @property
     def injected(self) -> list[str]:
-        """What faults on purpose have to do with it, a sentence each."""
+        """What injected faults have to do with it, a sentence each."""
         return injection_lines(self.event)
 
     # Report of a browser or a crash handler
@@ -386,7 +385,7 @@ class _Card:
 
     @property
     def frame_notes(self) -> list[tuple[str, Reference]]:
-        """What Sentry's servers do to frames as these, and where that is documented."""
+        """What Sentry's servers do with such frames, and where that is documented."""
         marks = {raised.in_app for raised in self.stacks}
         found = [(text, STACK_TRACE_RULES) for how, text in _UNMARKED.items() if how in marks]
         if any(raised.is_minified for raised in self.stacks):
@@ -395,7 +394,7 @@ class _Card:
 
     @property
     def threads(self) -> Table:
-        """What is known of threads beside their stacks; nothing where that says nothing."""
+        """What is known about threads besides their stacks; empty if that says nothing."""
         path: Path = ("threads", "values")
         found = [
             (number, {name: each for name, each in thread.items() if name != "stacktrace"})
@@ -411,7 +410,7 @@ class _Card:
 
     @property
     def notes(self) -> list[Captured]:
-        """What values of the stack are good for that have no row of their own."""
+        """What values of the stack without a row of their own are useful for."""
         declared = [each for each, _ in self._captured if each.path.startswith("exception")]
         return [each for each in declared if not _HAS_ROW.search(each.path)]
 
@@ -486,7 +485,7 @@ class _Card:
         return self._with_flags(table) if name == "flags" else table
 
     def _with_flags(self, table: Table) -> Table:
-        """Return a row for each feature flag; the table as it was when they have another shape."""
+        """Return a row for each feature flag; the table unchanged if they have another shape."""
         path: Path = ("contexts", "flags", "values")
         flags = as_mapping(get_path(self.event, path[:-1]))
         values = as_list(flags.get("values"))
@@ -572,7 +571,7 @@ class _Card:
 
     @property
     def other(self) -> Table:
-        """All that has no part of its own, so that nothing is hidden."""
+        """All fields without a part of their own, so that nothing is hidden."""
         shown = (*_OWN_PART, "csp") if self.report == "csp" else _OWN_PART
         names = [
             name
@@ -602,15 +601,15 @@ class _Card:
     def grouping(self) -> str:
         if not isinstance(self.event.get("fingerprint"), list | None):
             return (
-                "The fingerprint is not a list, which the protocol requires. The simulated "
+                "The fingerprint is not a list, although the protocol requires one. The simulated "
                 "grouping ignores it."
             )
         default = [each for each in self.fingerprint if re.sub(r"\s", "", each) == "{{default}}"]
         if len(default) == len(self.fingerprint):
-            return f"No fingerprint of its own, which means {{{{ default }}}}: {self._default}."
+            return f"No custom fingerprint, which means {{{{ default }}}}: {self._default}."
         if default:
             return (
-                f"The fingerprint holds {{{{ default }}}}: {self._default}, and it splits further "
+                f"The fingerprint contains {{{{ default }}}}: {self._default}, and splits further "
                 "by the other values."
             )
         return (
@@ -622,23 +621,23 @@ class _Card:
     def _default(self) -> str:
         """What Sentry groups by when no fingerprint says otherwise."""
         if self.report == "csp":
-            by = "the directive and what was blocked. The simulated issues go by the message"
+            by = "the directive and what was blocked. The simulated issues use the message"
         elif self.report == "minidump":
             by = (
-                "the stack that its servers read from the minidump. The simulated issues go by the "
+                "the stack that its servers read from the minidump. The simulated issues use the "
                 "type of the exception and its message"
             )
         elif self.stacks:
             by = "the stack trace, above all by the functions of in-app frames"
         elif self._newest:
-            by = "the type of the exception and its message, for there is no stack trace"
+            by = "the type of the exception and its message, since there is no stack trace"
         else:
-            by = "the message, for there is no exception and no stack trace"
+            by = "the message, since there is no exception and no stack trace"
         return f"Sentry groups by {by}"
 
     @property
     def grouping_source(self) -> Reference | None:
-        """Where it is written how Sentry groups reports; None for events that were captured."""
+        """Where Sentry documents the grouping of reports; None for events that were captured."""
         return {"csp": SECURITY_GROUPING, "minidump": GROUPING}.get(self.report)
 
     @property
@@ -651,13 +650,13 @@ class _Card:
 
     @property
     def raw(self) -> Markup:
-        # Quotes stay as they are: escaped, as attributes need it, they would double its size.
+        # Quotes are not escaped, as only attributes need that: it would double the size.
         return Markup(escape(escape_bidi(to_json(self.sent)), quote=False))  # noqa: S704
 
     # How tables are made
 
     def _table(self, title: str, path: Path) -> Table:
-        """Return a table of what is at the path; without rows when there is nothing."""
+        """Return a table of what is at the path; without rows if there is nothing."""
         value = get_path(self.event, path)
         if value is None or value in ({}, []):
             return Table(title)
@@ -711,7 +710,7 @@ def _from_start(event: Event, path: Path) -> Path:
 
 
 def _text(path: Path, value: Any) -> Text:
-    """Return a value as it is shown, in a form of its own where it is hard to read."""
+    """Return a value as it is shown, in a special form if it is hard to read."""
     if path == ("sdk", "integrations") and isinstance(value, list):
         return _names(list(map(as_str, value)))
     text = shorten(as_text(value))
@@ -740,10 +739,10 @@ def _remarks(event: Event, path: Path, value: Any) -> tuple[str, ...]:
         # Only of version 2 without data_collection, and of older SDKs.
         return ("removed by the SDK's scrubber, because of its name",)
     if isinstance(meta.get("len"), int):
-        return (f"cut by the SDK, it was {meta['len']} long",)
+        return (f"truncated by the SDK: it was {meta['len']} long",)
     if rules:
         return ("removed by the SDK",)
-    # Whatever else filters leaves no note of itself.
+    # Other filters leave no note.
     return (_filtered_by(event),) if value == FILTERED else ()
 
 

@@ -1,4 +1,4 @@
-"""Check-ins: whether jobs ran when they were to run. What is late is simulated."""
+"""Check-ins: whether jobs ran when they should have. Lateness is simulated."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MAX_ENTRIES = 8
 
 @dataclass(frozen=True)
 class MonitorState:
-    """A job at a moment: its runs, and those that it missed, the latest first."""
+    """A job at a moment: its runs and its missed runs, latest first."""
 
     monitor: Monitor
     timeline: tuple[TimelineEntry, ...]
@@ -33,22 +33,22 @@ class MonitorState:
 
     @property
     def states(self) -> list[str]:
-        """What became of each run, such as ``ok`` or ``missed``, the latest first."""
+        """The state of each run, such as ``ok`` or ``missed``, latest first."""
         return [entry.state for entry in self.timeline]
 
     @property
     def config(self) -> str:
-        """What the job said of its schedule, as a line."""
+        """The schedule that the job declared, as a line."""
         config = self.monitor.config
         limits = (("margin", config.margin), ("max. runtime", config.max_runtime))
         told = [f"{name} {duration(value)}" for name, value in limits if value is not None]
         if config.interval is None:
-            told.append("missed runs are worked out for intervals only")
+            told.append("missed runs are only calculated for intervals")
         return ", ".join([config.schedule, *told])
 
 
 class CheckIns(Sequence[MonitorState]):
-    """Jobs at the moment ``now``, the one that checked in last first; shown as tables.
+    """Jobs at the moment ``now``, the latest check-in first; shown as tables.
 
     ``checkins["nightly"]`` is the job of that slug.
     """
@@ -56,7 +56,7 @@ class CheckIns(Sequence[MonitorState]):
     def __init__(self, monitors: Sequence[Monitor], now: float) -> None:
         self.now = now
         states = (MonitorState(each, tuple(timeline(each, now))) for each in monitors)
-        # What began after that moment is not known then.
+        # Runs that began later are not known at that moment.
         self._states = tuple(state for state in states if state.timeline)
 
     @overload
@@ -93,10 +93,10 @@ class CheckIns(Sequence[MonitorState]):
 def read_check_ins(
     store: Store, now: float | None = None, *, project: str | None = None
 ) -> CheckIns:
-    """Return the jobs whose check-ins are stored, of a project or of all, as they stand at ``now``.
+    """Return the jobs with stored check-ins, of a project or of all, as of ``now``.
 
-    ``now`` is in seconds since the epoch; a later time than this one shows what will be late by
-    then if nothing else comes. Only the last ``MOST`` check-ins are looked at. Raises StoreError.
+    ``now`` is in seconds since the epoch; a future time shows what will be late by then if nothing
+    else arrives. Only the last ``MOST`` check-ins are read. Raises StoreError.
     """
     items = store.items(type="check_in", project=project, limit=MOST)
     monitors = read_monitors(reversed(items))

@@ -22,13 +22,13 @@ Event = Mapping[str, Any]
 CausedBy = Callable[[str], tuple[str, ...]]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Where an object lies in memory says nothing, and may be the same twice by chance.
+# The address of an object says nothing, and may be the same twice by chance.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
 @dataclass(frozen=True)
 class DifferingPlace:
-    """A part of an event that differs: its path, and what it is on each side, if it is there."""
+    """A part of an event that differs: its path, and its value on each side, if any."""
 
     path: str
     one: Any
@@ -36,7 +36,7 @@ class DifferingPlace:
 
     @property
     def start(self) -> int:
-        """Where to begin to show the two, so that the first difference can be seen."""
+        """Where to begin showing the two, so that the first difference is visible."""
         one, other = as_text(self.one), as_text(self.other)
         pairs = enumerate(zip(one, other, strict=False))
         same = next((index for index, (mine, theirs) in pairs if mine != theirs), 0)
@@ -45,7 +45,7 @@ class DifferingPlace:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """What happened alike in one or several places; ``path`` has a ``*`` where these differ."""
+    """The same change in one or several places; ``path`` has a ``*`` where these differ."""
 
     what: str
     path: str
@@ -69,14 +69,13 @@ class DifferenceRow:
 
 
 class Difference:
-    """The fields that ``other`` has and ``one`` has not, those that are gone, those that changed.
+    """The fields that were added, removed and changed from ``one`` to ``other``.
 
-    A field is a value that is no container, or is none on the other side; a list of plain values
-    counts as one. Paths are
-    JMESPaths, as ``Event.find`` takes them. Items of lists are counted from the end: there a
-    stack has the line that failed, and the breadcrumbs what came last. An event that was not
-    sent is None. Fields in ``varying`` are known to differ anyway, and are set apart.
-    ``caused_by`` says what a path owes its difference to.
+    A field is a value that is not a container on at least one side; a list of plain values counts
+    as one. Paths are JMESPaths, as ``Event.find`` takes them. List items are counted from the end:
+    there a stack has the line that failed, and the breadcrumbs have the latest. An event that was
+    not sent is None. Fields in ``varying`` are known to differ anyway, and are listed separately.
+    ``caused_by`` returns what caused the difference at a path.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class Difference:
 
     @property
     def summary(self) -> str:
-        """How many fields added, removed and changed."""
+        """How many fields were added, removed and changed."""
         counted = {ADDED: self.added, REMOVED: self.removed, CHANGED: self.changed}
         told = (f"{len(paths)} {what}" for what, paths in counted.items() if paths)
         return ", ".join(told) or "nothing differs"
@@ -207,13 +206,13 @@ def pattern(path: Path) -> str:
 
 
 def brief(value: Any, start: int = 0) -> str:
-    """Return a value as one short line, without what comes before ``start``."""
-    # An empty cell would look as if nothing were there.
+    """Return a value as one short line, from ``start`` on."""
+    # An empty cell would look like a missing value.
     return ("…" if start else "") + shorten(as_text(value)[start:], ONE_LINE).text or '""'
 
 
 def whole(value: Any) -> str:
-    """Return a value that is too long for one line; empty when it is not."""
+    """Return a value that is too long for one line; empty if it is not."""
     text = as_text(value)
     if len(text) <= ONE_LINE:
         return ""
@@ -221,7 +220,7 @@ def whole(value: Any) -> str:
 
 
 def _level(mine: Event | None, theirs: Event | None) -> dict[Path, Any]:
-    """Return the fields of ``mine``; what is a single value in ``theirs`` is one here as well."""
+    """Return the fields of ``mine``; a single value in ``theirs`` is a single one here, too."""
     found = fields(mine)
     inner = {path[:length] for path in found for length in range(len(path))}
     for whole_here in fields(theirs).keys() & inner:
@@ -261,7 +260,7 @@ def _order(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _highest(paths: Collection[Path], others: Collection[Path]) -> set[Path]:
-    """Return what is lacking elsewhere as whole as it is: a container, not each of its fields."""
+    """Return the largest parts missing from ``others``: a container, not each of its fields."""
     known = {path[:length] for path in others for length in range(len(path) + 1)}
     return {
         next(path[:length] for length in range(1, len(path) + 1) if path[:length] not in known)

@@ -1,6 +1,6 @@
 """The flame graph: where the time of a profile went, in a picture and in words.
 
-What an event carries is untrusted, as in ``kit.views.waterfall``.
+Event data is untrusted, as in ``kit.views.waterfall``.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from kit.views.axis import percent, ticks
 MAX_FRAMES = 200
 MAX_DEPTH = 60
 MAX_ROWS = 10
-# What takes less than this share of the time is too narrow to be seen.
+# Boxes with a smaller share of the time are too narrow to see.
 MIN_SHARE = 0.002
 # This many library frames on top of each other are drawn as one.
 FOLDED = 3
@@ -28,7 +28,7 @@ FOLDED = 3
 
 @dataclass(frozen=True)
 class ProfileLine:
-    """A line of the table: a place in the code and the time that it took itself, in seconds."""
+    """A row of the table: a place in the code and its time, in seconds."""
 
     frame: ProfileFrame
     seconds: float
@@ -45,8 +45,8 @@ def flame_graph(profile: Mapping[str, Any], span: Span | None = None) -> Markup:
 
     ``profile`` is the payload of an item of type ``profile_chunk`` or, from older SDKs,
     ``profile``, which names the thread itself. A sentence names the line that took the most time;
-    a table has the lines that took the most time themselves. A profile in another format is named,
-    and shown raw.
+    a table has the lines with the most self time. A profile in another format is named, and shown
+    raw.
     """
     reading = read_profile(profile, span)
     samples = reading.samples
@@ -74,17 +74,17 @@ def flame_graph(profile: Mapping[str, Any], span: Span | None = None) -> Markup:
 
 @dataclass(frozen=True)
 class HotSpot:
-    """The function of ours that took the most time, and its line that took most of that."""
+    """The in-app function that took the most time, and the line in it that took most of that."""
 
     function: ProfileLine
     line: ProfileLine
 
 
 def find_hot_spot(samples: Sequence[StackSample]) -> HotSpot | None:
-    """Return where the time went, all that was called from there included; None if nowhere.
+    """Return where the time went, including all that was called from there; None if nowhere.
 
-    Time in which the thread only waited counts for nobody. Where no sample has a frame of ours
-    it is the innermost frame of a library. A share is that of the whole time, from 0 to 1.
+    Time in which the thread only waited does not count. If no sample has an in-app frame, it is
+    the innermost library frame. A share is that of the whole time, from 0 to 1.
     """
     busy = [sample for sample in samples if sample.stack and not sample.stack[-1].is_waiting]
     ours = [sample for sample in busy if any(frame.is_ours for frame in sample.stack)]
@@ -104,7 +104,7 @@ def find_hot_spot(samples: Sequence[StackSample]) -> HotSpot | None:
 
 
 def self_times(samples: Sequence[StackSample]) -> list[ProfileLine]:
-    """Return the lines that were running themselves, the longest first."""
+    """Return the lines by self time, longest first."""
     places: dict[ProfileFrame, float] = defaultdict(float)
     for sample in samples:
         if sample.stack:
@@ -121,7 +121,7 @@ def _lines(
 
 
 def _total(samples: Iterable[StackSample]) -> float:
-    """Return the time of all samples; 1 instead of 0, so that one can divide by it."""
+    """Return the time of all samples; 1 instead of 0, to divide by it."""
     return sum(sample.seconds for sample in samples) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""What a process uses, sampled while something runs in it, drawn live and as a still."""
+"""What a process uses, sampled while something runs in it, drawn live and at the end."""
 
 import math
 import threading
@@ -20,14 +20,14 @@ from kit.views.axis import Tick, percent, seconds_ticks, tick_step, ticks
 INTERVAL_S = 0.025
 # Drawing takes CPU of this process, which is often the one that is watched.
 DRAW_EVERY_S = 0.25
-# Then every other sample goes, and they are taken half as often.
+# Beyond that, every other sample is dropped, and they are taken half as often.
 MAX_SAMPLES = 1200
 
 # The system counts CPU time in steps of up to 16 ms: a shorter look back would see only those.
 _LOOK_BACK_S = 0.2
 # A core that is shared with others is never all ours.
 _BUSY = 50.0
-# Longer than an answer takes on a machine that is busy with something else.
+# Longer than a response takes on a machine that is busy with something else.
 _LATE_MS = 400.0
 _TICKS = 4
 _MB = 1024 * 1024
@@ -37,9 +37,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class ProcessSample:
-    """What a process held and had used; ``at`` is in seconds since the recording began.
+    """A process's memory and CPU time; ``at`` is in seconds since the recording began.
 
-    ``heap_mb`` and ``delay_ms``, the time to an answer, are those of a service with a pulse.
+    ``heap_mb`` and ``delay_ms``, the response time, are those of a service with a pulse.
     """
 
     at: float
@@ -51,10 +51,10 @@ class ProcessSample:
 
 @dataclass(frozen=True)
 class WatchTarget:
-    """Where to look: the process, and the service whose heap and answers are of interest.
+    """What to watch: a process, or the heap and the response time of a service.
 
-    ``pid`` None is this process. Without a ``url`` memory and CPU are recorded, with one the
-    heap that its health route reports, and how long that takes to answer.
+    ``pid`` None is this process. Without a ``url``, memory and CPU are recorded; with one, the
+    heap that its health route reports, and how long that takes to respond.
     """
 
     pid: int | None = None
@@ -65,11 +65,11 @@ THIS_PROCESS = WatchTarget()
 
 
 class Recording:
-    """What a process uses while a ``with`` block runs.
+    """Records what a process uses while a ``with`` block runs.
 
-    ``on_change`` is given the recording from the sampling thread, about four times a second and
-    once at the end. Shown in a notebook as a picture with a sentence for each. Raises
-    psutil.NoSuchProcess when there is no such process; one that ends meanwhile ends the recording.
+    ``on_change`` is called with the recording from the sampling thread, about four times a second
+    and once at the end. Shown in a notebook as charts with a sentence each. Raises
+    psutil.NoSuchProcess if there is no such process; if it ends meanwhile, the recording ends too.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class Recording:
 
     @property
     def sentence(self) -> str:
-        """What the picture shows."""
+        """What the charts show."""
         ended = " The process ended." if self.process_ended else ""
         return " ".join(gauge.sentence for gauge in self.gauges) + ended
 
     @property
     def gauges(self) -> tuple["Gauge", ...]:
-        """What is drawn: memory and CPU, or heap and time to answer."""
+        """What is drawn: memory and CPU, or heap and response time."""
         if self._pulse:
             return heap_gauge(self._samples), delay_gauge(self._samples)
         return memory_gauge(self._samples), cpu_gauge(self._samples)
@@ -137,7 +137,7 @@ class Recording:
             return
         at, used = time.monotonic() - self._began, cpu.user + cpu.system
         heap, delay = (self._pulse.heap_mb, self._pulse.delay_ms) if self._pulse else (0.0, 0.0)
-        # Until the first answer nobody knows the heap, and a zero would look like growth.
+        # The heap is unknown until the first response, and a zero would look like growth.
         if heap is not None:
             self._samples = (*self._samples, ProcessSample(at, rss / _MB, used, heap, delay))
         if len(self._samples) >= MAX_SAMPLES:
@@ -151,9 +151,9 @@ class Recording:
 
 
 def watch(action: Callable[[], _T], target: WatchTarget = THIS_PROCESS) -> _T:
-    """Show what a process uses in the output while ``action`` runs, and return its result.
+    """Chart what a process uses while ``action`` runs, and return the result of ``action``.
 
-    What ``action`` raises is raised here too, below the picture of what led there.
+    What ``action`` raises is raised here too, below the chart of what led there.
     """
     handle = DisplayHandle()
     with Recording(target, on_change=handle.update) as recording:
@@ -176,13 +176,13 @@ class Gauge:
 
 
 def memory_gauge(samples: Sequence[ProcessSample]) -> Gauge:
-    """Return what the system says that the process holds."""
+    """Return the memory of the process, as the operating system reports it."""
     held = [sample.rss_mb for sample in samples]
     return Gauge("Memory", "MB", samples, held, level_sentence("Memory", samples, held))
 
 
 def heap_gauge(samples: Sequence[ProcessSample]) -> Gauge:
-    """Return what the service says that its objects take."""
+    """Return the heap that the service reports."""
     held = [sample.heap_mb for sample in samples]
     return Gauge("Heap", "MB", samples, held, level_sentence("The heap", samples, held))
 
@@ -193,13 +193,13 @@ def cpu_gauge(samples: Sequence[ProcessSample]) -> Gauge:
 
 
 def delay_gauge(samples: Sequence[ProcessSample]) -> Gauge:
-    """Return how long the service took to answer, or was taking."""
+    """Return how long the service took to respond, or had been taking."""
     delays = [sample.delay_ms for sample in samples]
-    return Gauge("Time to an answer", "ms", samples, delays, delay_sentence(samples))
+    return Gauge("Response time", "ms", samples, delays, delay_sentence(samples))
 
 
 def level_sentence(what: str, samples: Sequence[ProcessSample], held: Sequence[float]) -> str:
-    """Return what something that is measured in MB did: it rose and fell, or it did not."""
+    """Return how a value in MB changed: whether it rose, fell or stayed."""
     if not held:
         return f"{what} was not measured."
     first, last, peak = held[0], held[-1], max(held)
@@ -218,7 +218,7 @@ def level_sentence(what: str, samples: Sequence[ProcessSample], held: Sequence[f
 
 
 def _noise(rss_mb: float) -> float:
-    """Return what comes and goes in a process without anyone leaking it, in MB."""
+    """Return how much memory varies without a leak, in MB."""
     return max(8.0, rss_mb / 10)
 
 
@@ -229,12 +229,12 @@ def _fell(what: str, first: float, last: float) -> str:
 
 
 def delay_sentence(samples: Sequence[ProcessSample]) -> str:
-    """Return how long one had to wait for an answer."""
+    """Return how long requests had to wait for a response."""
     if not samples:
         return "No requests were made."
     longest = max(sample.delay_ms for sample in samples)
     if longest < _LATE_MS:
-        return f"Every answer came within {longest:.0f} ms."
+        return f"Every response came within {longest:.0f} ms."
     return f"No request was answered for {length(longest / 1000)}: the event loop was busy."
 
 
@@ -249,7 +249,7 @@ def cpu_sentence(samples: Sequence[ProcessSample]) -> str:
         return f"The CPU was never busier than {max(used):.0f} % of one core."
     return (
         f"The CPU was busy with more than half of one core for {length(busy)}, "
-        f"at most with {max(used):.0f} %."
+        f"with {max(used):.0f} % at most."
     )
 
 
@@ -262,7 +262,7 @@ def cpu_percent(samples: Sequence[ProcessSample]) -> list[float]:
             first += 1
         passed = sample.at - samples[first].at
         used = sample.cpu_seconds - samples[first].cpu_seconds
-        # Two samples right after another say nothing: clock ticks are longer.
+        # Two samples in quick succession say nothing: clock ticks are longer.
         shares.append(max(100 * used / passed, 0.0) if passed >= _LOOK_BACK_S / 2 else 0.0)
     return shares
 

@@ -1,7 +1,7 @@
 """The log explorer: the logs of a trace, of all services, on the time axis of its waterfall.
 
-What a log carries is untrusted: its text reaches the page through Jinja's autoescape only, and
-styles contain nothing but numbers that were computed here.
+Log data is untrusted: its text reaches the page only through Jinja's autoescape, and styles contain
+only numbers that were computed here.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ from kit.views.waterfall import service_colours
 from kit.words import count_noun
 
 MAX_LINES = 200
-# Of a page that shows other things, too.
+# On a page that also shows other things.
 MAX_RECENT = 30
 UNKNOWN_TIME = "?"
 _TICKS = 5
@@ -49,7 +49,7 @@ _TONES = {"fatal": "error", "error": "error", "warn": "warning", "warning": "war
 class LogRow:
     """A line of the explorer: a log, or an error event that happened between two of them.
 
-    ``after`` is when, from the beginning of the trace; ``place`` is in percent of its axis.
+    ``after`` is the time since the beginning of the trace; ``place`` is in percent of its axis.
     """
 
     service: str
@@ -65,7 +65,7 @@ class LogRow:
 
     @property
     def icon(self) -> str:
-        """The level's shape: it must not be told by its colour alone."""
+        """The level's icon: colour alone must not convey it."""
         return _LEVELS.get(self.level, "○")
 
     @property
@@ -94,8 +94,8 @@ class _Axis:
 def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
     """Return the logs of a trace as lines along its time axis, its error events between them.
 
-    ``items`` are those of the trace, of any type. More than ``MAX_LINES`` are cut to the warnings
-    and errors, then to the first, and it says so.
+    ``items`` are those of the trace, of any type. Of more than ``MAX_LINES`` lines, it shows
+    warnings and errors, then the first, with a note.
     """
     found = spans(items)
     entries = [_with_plausible_time(entry) for entry in read_logs(items, trace_id)]
@@ -121,10 +121,10 @@ def log_explorer(items: Sequence[StoredItem], trace_id: str) -> Markup:
 
 
 def recent_logs(items: Sequence[StoredItem]) -> Markup:
-    """Return the newest logs of all items, whatever their traces, the newest first.
+    """Return the newest logs of all items, of any trace, newest first.
 
-    Each has the time of day instead of the time since its trace began. More than ``MAX_RECENT``
-    are cut, and it says so.
+    Each has the time of day instead of the time since its trace began. At most ``MAX_RECENT`` are
+    shown, with a note if there are more.
     """
     entries = [_with_plausible_time(entry) for entry in read_logs(items)]
     shown = entries[-MAX_RECENT:][::-1]
@@ -161,7 +161,7 @@ def _axis(found: Sequence[Span], entries: Sequence[LogEntry]) -> _Axis:
     starts = [span.start for span in found if plausible_time(span.start)] or times
     ends = [span.end for span in found if plausible_time(span.end)] or times
     start = min(starts, default=0.0)
-    # A trace without any length still needs an axis that has one.
+    # A trace of zero length still needs an axis.
     return _Axis(start, max(ends, default=start) - start or 0.001)
 
 
@@ -206,7 +206,7 @@ def _time(event: Mapping[str, Any]) -> float | None:
 
 
 def _with_plausible_time(entry: LogEntry) -> LogEntry:
-    """Return a log without a time that is not plausible: it would stretch the axis of all."""
+    """Return a log without its time if that is not plausible: it would stretch the axis."""
     return entry if plausible_time(entry.time) else replace(entry, time=None)
 
 
@@ -262,7 +262,7 @@ def _timeless_note(rows: Sequence[LogRow]) -> Iterator[str]:
     timeless = sum(row.after == UNKNOWN_TIME for row in rows)
     if timeless:
         have = "has" if timeless == 1 else "have"
-        yield f"{count_noun(timeless, 'line')} {have} no time, or not a plausible one."
+        yield f"{count_noun(timeless, 'line')} {have} no plausible time."
 
 
 def _recent_notes(entries: Sequence[LogEntry], rows: Sequence[LogRow]) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""All that one project sent, on one page: a section for each kind of telemetry that there is.
+"""Everything that one project sent, on one page: a section for each kind of telemetry.
 
-What an item carries is untrusted: its text reaches the page through Jinja's autoescape only, styles
-contain nothing but numbers that were computed here, and of files ``kit.views.attachments`` decides.
+Item data is untrusted: its text reaches the page only through Jinja's autoescape, styles contain
+only numbers that were computed here, and ``kit.views.attachments`` decides about files.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ MAX_SHOWN = 20
 MAX_VISITS = 12
 MAX_IMAGES_SIZE = 400_000
 BARS = 24
-# Of each type so many are read, the newest; of those that are large, fewer.
+# How many of each type are read, the newest first; of large ones fewer.
 MAX_EVENTS = 500
 MAX_LARGE = 50
 
@@ -89,7 +89,7 @@ class TraceEntry:
 
 @dataclass(frozen=True)
 class ProfileEntry:
-    """A profile chunk: what it is of, and how many samples it has."""
+    """A profile chunk: its platform, and how many samples it has."""
 
     platform: str
     samples: int
@@ -98,7 +98,7 @@ class ProfileEntry:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric as its row shows it: bars over time, each as the corners of a polygon."""
+    """The row of a metric: bars over time, each as the corners of a polygon."""
 
     metric: Metric
     bars: list[str] = field(repr=False)
@@ -106,9 +106,9 @@ class MetricRow:
 
 
 class ProjectPage:
-    """All that one project sent; shown in a notebook as a page, the newest of each kind first.
+    """Everything that one project sent; shown in a notebook as a page, newest of each kind first.
 
-    ``items`` are what was read of the store, by type, the newest first.
+    ``items`` are what was read from the store, by type, newest first.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class ProjectPage:
 
     @cached_property
     def replays(self) -> list[Replay]:
-        """The sessions in a browser that it recorded."""
+        """The browser sessions that it recorded."""
         return read_replays(self._of(*REPLAY_TYPES))
 
     @property
@@ -174,7 +174,7 @@ class ProjectPage:
 
     @property
     def sentence(self) -> str:
-        """How much arrived from it, and when the last of it did."""
+        """How many items arrived, and when the last one did."""
         groups = self._groups
         if not groups:
             return f"Nothing from {self.name} is stored."
@@ -190,7 +190,7 @@ class ProjectPage:
     @cached_property
     def _groups(self) -> list[ItemGroup]:
         groups = group_items(item for some in self.items.values() for item in some)
-        # What this page shows needs no word on where to see it.
+        # Items that this page shows need no hint where to see them.
         return [
             replace(group, view="") if group.view.startswith(OF_A_PROJECT) else group
             for group in groups
@@ -225,7 +225,7 @@ class ProjectPage:
         return {item.event_id: _title(item) for item in self._of("event") if item.event_id}
 
     def _dropped(self) -> Iterator[Markup]:
-        """Yield the table of what the SDK dropped, where it reported anything."""
+        """Yield the table of what the SDK dropped, if it reported anything."""
         if self._of("client_report"):
             yield SentAndDropped(count_telemetry(self._of(*self.items)))._repr_html_()
 
@@ -233,9 +233,9 @@ class ProjectPage:
 def read_project(
     store: Store, name: str, make_event: Callable[[Any], dict[str, Any]] = dict
 ) -> ProjectPage:
-    """Return all that a project sent, of each type the newest; an empty page for an unknown one.
+    """Return the newest items of each type of a project; an empty page for an unknown one.
 
-    ``make_event`` makes the events that the page gives to code. Raises StoreError.
+    ``make_event`` creates the events that ``.events`` returns. Raises StoreError.
     """
     kinds = store.count_types()
     items = {kind: store.items(type=kind, project=name, limit=_limit(kind)) for kind in kinds}
@@ -273,7 +273,7 @@ def _error_group(items: Sequence[StoredItem]) -> ErrorGroup:
         culprit=escape_bidi(truncate(culprit(event), 120)),
         level=level if level in _LEVELS else "error",
         release=escape_bidi(truncate(as_str(event.get("release")), 60)),
-        # Sent again, an event counts once.
+        # An event that was sent again counts once.
         count=len({item.event_id or item.id for item in items}),
         last_seen=latest.received_at,
         event_id=latest.event_id or "",
@@ -344,13 +344,13 @@ def _metric_row(metric: Metric, start: float, end: float) -> MetricRow:
     if not values:
         return MetricRow(metric, [], "")
     extent = f"{number(min(values))} to {number(max(values))}"
-    say = f"{len(values)} of {BARS} parts have numbers, {extent}"
+    say = f"{len(values)} of {BARS} parts have values, {extent}"
     return MetricRow(metric, list(_bars(parts)), say)
 
 
 def _bars(parts: Sequence[float | None]) -> Iterator[str]:
     """Yield a bar for each part with a number, from the line of zero up or down to it."""
-    # Divided first: the sum of two large numbers may be none.
+    # Divided first: the sum of two large numbers may overflow.
     largest = max((abs(value) for value in parts if value is not None), default=0.0)
     scaled = [None if each is None else each / largest if largest else 0.0 for each in parts]
     known = [value for value in scaled if value is not None]

@@ -24,14 +24,14 @@ class HealthRow:
 
     @property
     def rate(self) -> str:
-        """The crash-free rate as a percentage, never rounded up to all of them."""
+        """The crash-free rate as a percentage, never rounded up to 100 %."""
         return as_percent(self.counts.crash_free)
 
 
 class ReleaseHealth(Sequence[HealthRow]):
     """Releases with their sessions; shown in a notebook as a table.
 
-    ``silent`` are the services that sent other items and no session.
+    ``silent`` are the services that sent other items but no session.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class ReleaseHealth(Sequence[HealthRow]):
 def read_release_health(
     store: Store, since: float = 0.0, *, project: str | None = None
 ) -> ReleaseHealth:
-    """Return the health of what arrived ``since`` a time, in seconds since the epoch.
+    """Return the release health of what arrived ``since`` a time, in seconds since the epoch.
 
     With ``project`` it is that of one project, and no other is named as silent. Only the last
-    ``MOST`` items of each type are looked at. Raises StoreError.
+    ``MOST`` items of each type are read. Raises StoreError.
     """
     found = [
         item
@@ -109,7 +109,7 @@ def _sent_since(store: Store, service: str, since: float) -> bool:
 
 
 def as_percent(share: float | None) -> str:
-    """Return a share as a percentage; what is not all of it is not rounded up to 100."""
+    """Return a share as a percentage; less than all of it is never rounded up to 100."""
     if share is None:
         return "–"
     return f"{100 * share:.0f} %" if share in (0, 1) else f"{min(100 * share, 99.9):.1f} %"

@@ -17,7 +17,7 @@ MAX_KINDS = 12
 class SentAndDropped(Mapping[str, ServiceTelemetry]):
     """What was sent and dropped, by service; shown in a notebook as a table.
 
-    ``stored`` is all that is stored, by item type, of whichever services.
+    ``stored`` is everything stored, by item type, of any service.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class SentAndDropped(Mapping[str, ServiceTelemetry]):
 
     @property
     def sentence(self) -> str:
-        """How many error events there are of both kinds."""
+        """How many error events were sent and dropped."""
         sent = sum(each.sent["error"] for each in self.values())
         dropped = sum(sum(each.reasons().values()) for each in self.values())
-        return f"Error events: {sent:,} sent, {dropped:,} dropped as far as the SDKs say."
+        return f"Error events: {sent:,} sent, {dropped:,} dropped according to the SDKs."
 
     @property
     def reasons(self) -> dict[str, str]:
-        """What the reasons mean that are in the table."""
+        """The meanings of the reasons in the table."""
         found = {each.reason for telemetry in self.values() for each in telemetry.dropped}
         return {reason: meaning for reason, meaning in REASONS.items() if reason in found}
 
@@ -62,9 +62,9 @@ class SentAndDropped(Mapping[str, ServiceTelemetry]):
 
 
 def read_sent_and_dropped(store: Store, since: float = 0.0) -> SentAndDropped:
-    """Return what arrived ``since`` a time, in seconds since the epoch, and what did not.
+    """Return what arrived ``since`` a time, in seconds since the epoch, and what was dropped.
 
-    By service, only the last ``MOST`` items of each type are looked at. Raises StoreError.
+    By service, only the last ``MOST`` items of each type are read. Raises StoreError.
     """
     telemetry = count_telemetry(
         item

@@ -12,6 +12,6 @@ MAX_SHOWN = 20
 
 
 def server_cuts_part(event: Mapping[str, Any]) -> Markup:
-    """Return what a server would cut from an event, folded; empty if that is nothing."""
+    """Return what a server would cut from an event, folded; empty if nothing."""
     cuts = server_cuts(event)
     return render("server_cuts.html", cuts=cuts, most=MAX_SHOWN) if cuts else Markup()

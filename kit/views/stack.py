@@ -39,36 +39,36 @@ from kit.reading.payload import (
 MAX_FRAMES = 12
 LINES_AROUND = 5
 
-# As far as the card indents a cause below what it caused.
+# The deepest indent of a cause below what it caused.
 _DEEPEST = 5
 
 _SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
 _SUFFIX = re.compile(r"\.\w{1,10}$")
-# A line of code that was written by hand ends before this column.
+# Hand-written lines of code end before this column.
 MINIFIED_COLUMN = 500
-# Folders of installed packages, by Sentry's own stack trace rules, and what has no file at all.
+# Folders of installed packages, by Sentry's own stack trace rules, and frames without a file.
 _INSTALLED = re.compile(
     r"(^|/)(site-packages|dist-packages|node_modules|vendor|go/pkg/mod)/|^/usr/local/lib/"
     r"|^(node:|<internal:)"
 )
-# How the SDK for Node.js writes what it does not look into: <Payment>, <undefined>.
+# What the SDK for Node.js writes for values that it does not expand: <Payment>, <undefined>.
 _STAND_IN = re.compile(r"<[\w$ ]+>")
 _RELATIONS = {
     "__cause__": "caused by",
     "__context__": "raised while handling",
     "cause": "caused by",
     "error": "raised while disposing",
-    "suppressed": "which hid",
+    "suppressed": "which suppressed",
 }
 
 Raw = Mapping[str, Any]
-# What hangs below something else: the exception, how it hangs there, how deep.
+# A node of the exception tree: the exception, its relation to its parent, its depth.
 Branch = tuple[Raw, str, int]
 
 
 @dataclass(frozen=True)
 class FieldRow:
-    """A name and its value; ``why`` is what the value is good for."""
+    """A name and its value; ``why`` is what the value is useful for."""
 
     name: str
     value: Text
@@ -97,11 +97,10 @@ class StackFrame:
 
 @dataclass(frozen=True)
 class Run:
-    """Frames that are folded away: of libraries, or of ours where there are too many.
+    """Folded frames: of libraries, or in-app ones if there are too many.
 
-    ``is_same`` is true for calls from the very line above, which called itself. ``is_undecided``
-    is true where no frame of the stack is marked as in-app, so that a fold need not be of
-    libraries.
+    ``is_same`` is true for recursive calls from the line above. ``is_undecided`` is true if no
+    frame of the stack is marked as in-app, so that folded frames need not be of libraries.
     """
 
     frames: tuple[StackFrame, ...]
@@ -120,7 +119,7 @@ class InApp(Enum):
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception of a chain; ``relation`` says how it hangs on the one above.
+    """An exception of a chain; ``relation`` says how it relates to the one above.
 
     ``in_app`` says how its frames are marked, ``is_minified`` whether their columns are those of
     minified code.
@@ -139,7 +138,7 @@ class Raised:
 def chain(event: Raw, uses: Mapping[str, str]) -> list[Raised]:
     """Return the exceptions of an event, outermost first.
 
-    ``uses`` says what local variables of the failing frame are good for.
+    ``uses`` says what local variables of the failing frame are useful for.
     """
     values = exceptions(event)
     branches = _group_branches(values) or _chain_branch(values)
@@ -157,7 +156,7 @@ def threads(event: Raw) -> list[Raised]:
 
 
 def thread_name(thread: Raw) -> str:
-    """Return what a thread is called: by its name, else by its number."""
+    """Return the label of a thread: its name, else its number."""
     name = as_str(thread.get("name")) or as_str(thread.get("id"))
     return f"Thread {shorten(name, 80).text}" if name else "Thread"
 
@@ -170,7 +169,7 @@ def _chain_branch(values: Sequence[Raw]) -> list[Branch]:
 
 
 def _group_branches(values: Sequence[Raw]) -> list[Branch]:
-    """Return the tree of an exception group, root first; nothing when the event has none."""
+    """Return the tree of an exception group, root first; nothing if the event has none."""
     numbers = [get_path(value, ("mechanism", "exception_id")) for value in values]
     if len(set(map(repr, numbers))) < len(numbers) or not all(type(n) is int for n in numbers):
         return []
@@ -184,7 +183,7 @@ def _group_branches(values: Sequence[Raw]) -> list[Branch]:
 
 
 def _hangs(number: int, mechanism: Raw) -> tuple[str, Any]:
-    """Return how an exception of a group hangs on which other one."""
+    """Return the relation of an exception of a group to its parent, and the parent's number."""
     source = as_str(mechanism.get("source"))
     relation = _RELATIONS.get(source, "member of the group" if source else "")
     # The SDK for Python numbers depth first, so a cause comes right after what it caused; the
@@ -228,10 +227,10 @@ def _is_minified(raw: Raw) -> bool:
 
 
 def _shown_one_by_one(frames: Sequence[Raw], in_app: InApp) -> list[int]:
-    """Return the indices of the frames that are not folded away.
+    """Return the indices of the frames that are not folded.
 
-    Where all are marked as not in-app it is the newest only, and where none is marked those
-    outside of folders of installed packages; of a stack that has no other frame the newest.
+    If all are marked as not in-app, only the newest. If none is marked, those outside of folders of
+    installed packages, or the newest if there are none.
     """
     match in_app:
         case InApp.SOME:
@@ -246,7 +245,7 @@ def _shown_one_by_one(frames: Sequence[Raw], in_app: InApp) -> list[int]:
 def _group_frames(
     frames: Sequence[Raw], in_app: InApp, uses: Mapping[str, str]
 ) -> Iterator[StackFrame | Run]:
-    """Return frames of ours one by one and those between them as runs, newest first."""
+    """Return in-app frames one by one and those between them as runs, newest first."""
     mine = _shown_one_by_one(frames, in_app)
     is_undecided = in_app is not InApp.SOME
     start = shown = 0
@@ -263,7 +262,7 @@ def _group_frames(
 
 
 def _end_of_recursion(frames: Sequence[Raw], index: int) -> int:
-    """Return the index after the calls that came from the very line of a call."""
+    """Return the index after the recursive calls that came from the same line as a call."""
     call = _function(frames[index]), _file(frames[index]), frames[index].get("lineno")
     end = index + 1
     while end < len(frames):
@@ -288,7 +287,7 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
         for name, value in pairs
     )
     lines = _lines(raw)
-    remark = "" if lines else "The event names the line only, the text is read from its file."
+    remark = "" if lines else "The event has only the line number; the code is read from the file."
     lines = lines or _lines({**raw, **_source_around(raw)})
     return StackFrame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
 
@@ -304,7 +303,7 @@ def _variables(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _source_around(raw: Raw) -> Raw:
-    """Return the source around the line of a frame; nothing when the file is not ours."""
+    """Return the source around the line of a frame; nothing if the file is not ours."""
     number = raw.get("lineno")
     lines = source().lines(short_path(as_str(raw.get("filename"))))
     if type(number) is not int or not 1 <= number <= len(lines):
@@ -342,7 +341,7 @@ def _library_frame(raw: Raw) -> StackFrame:
 
 def _function(raw: Raw) -> str:
     names = (as_str(raw.get(key)) for key in ("function", "raw_function", "symbol"))
-    # V8 has no name for what has none; the SDK for Node.js writes a question mark.
+    # V8 does not name anonymous functions; the SDK for Node.js writes a question mark.
     name = re.sub(r"\?$", "<anonymous>", next(filter(None, names), ""))
     return name or "unknown function"
 
@@ -351,13 +350,13 @@ def _where(raw: Raw) -> str:
     file = _file(raw)
     if file == "<anonymous>":
         return "built into V8"
-    # Lines count from 1: a 0 stands for one that is not known.
+    # Lines count from 1: a 0 stands for an unknown one.
     places = (as_str(raw.get(key)) for key in ("lineno", "colno") if raw.get(key) != 0)
     return ":".join(filter(None, (file, *places)))
 
 
 def _file(raw: Raw) -> str:
-    """Return the file of a frame, or what stands for it: its module, its package and address."""
+    """Return the file of a frame; without one its module, or its package and address."""
     file = _path(raw)
     if file or raw.get("module"):
         return file or as_str(raw["module"])
@@ -387,14 +386,14 @@ def _lines(raw: Raw) -> tuple[SourceLine, ...]:
 
 
 def _one_line(code: str) -> str:
-    """Return code in which nothing breaks the line, so that lines keep their numbers."""
+    """Return code without line breaks, so that lines keep their numbers."""
     return shorten(" ".join(code.splitlines())).text
 
 
 @lru_cache(maxsize=512)
 def _highlight(code: str, suffix: str) -> tuple[Markup, ...]:
     formatter = HtmlFormatter(nowrap=True, classprefix="cw-")
-    # The excerpt may begin inside of a comment.
+    # The excerpt may begin inside a comment.
     before = "/**\n" if _SCRIPT.search(suffix) and _ends_comment(code) else ""
     html = highlight(before + code, _lexer(suffix), formatter)
     # Pygments escapes, and ends a last line that is not empty.
@@ -404,7 +403,7 @@ def _highlight(code: str, suffix: str) -> tuple[Markup, ...]:
 
 @lru_cache(maxsize=32)
 def _lexer(suffix: str) -> Lexer:
-    """Return what highlights the language of files that end so; unknown ones stay plain."""
+    """Return the lexer for files with a suffix; those of unknown languages stay plain."""
     if _SCRIPT.search(suffix):
         kind: type[Lexer] = JavascriptLexer
     elif suffix == ".py":

@@ -1,7 +1,7 @@
 """The waterfall: every span of a trace, of all services, on one time axis.
 
-What an event carries is untrusted: its text reaches the page through Jinja's autoescape only, and
-styles contain nothing but numbers that were computed here.
+Event data is untrusted: its text reaches the page only through Jinja's autoescape, and styles
+contain only numbers that were computed here.
 """
 
 import re
@@ -45,19 +45,19 @@ from kit.views.axis import percent, seconds_ticks
 from kit.words import count_noun
 
 MAX_ROWS = 80
-# As many equal siblings in a row share one: fifty queries are one staircase, not fifty rows.
+# So many equal siblings share one row: fifty queries are one staircase, not fifty rows.
 GROUPED = 5
 COLOURS = 6
-# So many spans whose times cannot be are named, and so many without a place shown raw.
+# How many spans with impossible times are named, and how many unplaced ones are shown raw.
 MAX_NAMED = 8
 _MAX_LABEL = 80
-# Of replays, so many starts and pages are marked.
+# How many starts and pages of replays are marked.
 MAX_VISITS = 8
 # What the drawing shows.
 _DRAWN = ("event", "span", "transaction")
 
 _TICKS = 5
-# Says nothing in a picture that has the service beside it.
+# Redundant beside the name of the service.
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)(?=:)")
 
 Interval = tuple[float, float]
@@ -67,7 +67,7 @@ Interval = tuple[float, float]
 class ErrorMark:
     """An error event: when it happened, in seconds since the epoch, and its type.
 
-    Where that cannot be, ``at`` is the end of its span, and ``is_guess``.
+    If that time is impossible, ``at`` is the end of its span, and ``is_guess`` is true.
     """
 
     at: float
@@ -77,7 +77,7 @@ class ErrorMark:
 
 @dataclass(frozen=True)
 class WaterfallRow:
-    """A line of the waterfall: a span, or equal siblings one after the other."""
+    """A row of the waterfall: a span, or equal siblings one after the other."""
 
     spans: tuple[Span, ...]
     depth: int
@@ -119,22 +119,22 @@ class WaterfallRow:
     @property
     def took(self) -> str:
         """The duration in words."""
-        return length(self.seconds) + (" in all" if len(self.spans) > 1 else "")
+        return length(self.seconds) + (" in total" if len(self.spans) > 1 else "")
 
     @property
     def links(self) -> list[SpanLink]:
-        """The spans that its own name as belonging together."""
+        """The spans that its own link to."""
         return [link for span in self.spans for link in span.links]
 
     @property
     def remark(self) -> str:
-        """What is wrong with the times of its spans; empty when nothing is."""
+        """What is wrong with the times of its spans; empty if nothing is."""
         found = dict.fromkeys(span.remark for span in self.spans if span.remark)
         return "; ".join(list(found)[:MAX_NAMED])
 
     @property
     def critical_took(self) -> str:
-        """The share of the critical path in words; empty when it has none."""
+        """Its part of the critical path in words; empty if it has none."""
         return length(self.critical_seconds) if self.critical else ""
 
     @property
@@ -144,14 +144,14 @@ class WaterfallRow:
 
     @property
     def status(self) -> str:
-        """The worst that its spans report; empty when they report nothing."""
+        """The worst status that its spans report; empty if they report none."""
         found = [span.status for span in self.spans if span.status]
         return next((each for each in found if each != "ok"), found[0] if found else "")
 
 
 @dataclass(frozen=True)
 class ReplayMark:
-    """Where a replay starts, or another page is opened in it: when, in seconds since the epoch."""
+    """Where a replay starts or opens another page: when, in seconds since the epoch."""
 
     service: str
     what: str
@@ -181,9 +181,8 @@ class _SpanTree:
 def waterfall(items: Sequence[StoredItem]) -> Markup:
     """Return the spans of a trace as a waterfall, with its errors and its critical path.
 
-    ``items`` are those of one trace, of any type: what is not drawn is named, and shown raw. A
-    trace of more than ``MAX_ROWS`` rows is cut to the longest and to those with errors, and says
-    so.
+    ``items`` are those of one trace, of any type: what is not drawn is named, and shown raw. Of
+    more than ``MAX_ROWS`` rows only those with errors and the longest are shown, with a note.
     """
     reading = read_spans(items)
     found = reading.spans
@@ -192,7 +191,7 @@ def waterfall(items: Sequence[StoredItem]) -> Markup:
     shown = _longest(rows)
     start = min((span.start for span in found), default=0.0)
     total = max((span.end for span in found), default=start) - start
-    # A trace without any length still needs an axis that has one.
+    # A trace of zero length still needs an axis.
     axis = total or 0.001
     visits = _replay_marks(items) if found else []
     return render(
@@ -222,7 +221,7 @@ def _tree(found: Sequence[Span]) -> _SpanTree:
         else:
             tree.children[span.parent_id].append(span)
     reached = {id(span) for span, _ in _walk(tree)}
-    # Spans that are each other's parents hang on nothing: the earliest becomes a root.
+    # Spans that are each other's parents have no root: the earliest becomes one.
     for span in found:
         if id(span) not in reached:
             tree.children[span.parent_id].remove(span)
@@ -264,10 +263,11 @@ def _rows(tree: _SpanTree, marks: Mapping[int, list[ErrorMark]]) -> Iterator[Wat
 
 
 def _critical_path(tree: _SpanTree) -> dict[int, list[Interval]]:
-    """Return when each span, by ``id()``, held up the end of the trace.
+    """Return when each span, by ``id()``, was on the critical path.
 
-    From the end of the trace back to its start: what ended last was waited for, and before it
-    began, what ended last before that. The rest of a span's time is its own.
+    From the end of the trace back to its start: the trace waited for the child that ended last and,
+    before that one began, for the one that ended last before it. The rest of a span's time is its
+    own.
     """
     path: dict[int, list[Interval]] = defaultdict(list)
     ends = [span.end for span in tree.roots]
@@ -384,10 +384,10 @@ def _is_marked(item: StoredItem) -> bool:
 
 
 def _unplaced_group(unplaced: Sequence[UnplacedSpan]) -> Iterator[ItemGroup]:
-    """Yield the spans without a place as one group: which they are, why, and as they were sent."""
+    """Yield the unplaced spans as one group, with how they were sent."""
     if unplaced:
         raw = tuple(raw_value(span.sent) for span in unplaced[:MAX_NAMED])
-        yield ItemGroup("span without a place", len(unplaced), "", raw)
+        yield ItemGroup("unplaced span", len(unplaced), "", raw)
 
 
 # Words
@@ -424,7 +424,7 @@ def _notes(
         yield f"{len(shown)} of {len(rows):,} rows are shown: those with errors, and the longest."
     if astray:
         kinds = [_times(*each) for each in Counter(astray).items()]
-        yield f"Outside every span of this trace: {_some(kinds, MAX_ROWS, ', ')}."
+        yield f"Errors outside every span of this trace: {_some(kinds, MAX_ROWS, ', ')}."
 
 
 def _reading_notes(
@@ -443,9 +443,9 @@ def _reading_notes(
         named = [f"{_name(each)} {each.reason}" for each in reading.unplaced]
         yield f"{count_noun(len(named), 'span')} not on the time axis: {_some(named)}."
     if remarks := [f"{_name(span)} {span.remark}" for span in reading.spans if span.remark]:
-        yield f"{count_noun(len(remarks), 'span')} with a time that cannot be: {_some(remarks)}."
+        yield f"{count_noun(len(remarks), 'span')} with an impossible time: {_some(remarks)}."
     if guessed := [mark.type for row in rows for mark in row.marks if mark.is_guess]:
-        yield f"Errors without a time that can be, at the end of their span: {_some(guessed)}."
+        yield f"Errors without a possible time, shown at the end of their span: {_some(guessed)}."
 
 
 def _name(span: Span | UnplacedSpan) -> str:
@@ -495,7 +495,7 @@ def _visits(marks: Iterable[ReplayMark], start: float, total: float) -> Iterator
 
 def service_colours(services: Iterable[str]) -> dict[str, int]:
     """Return the number of the colour of each service, the same in all traces and views."""
-    # The system's own have one each; that of any other comes from its name alone.
+    # The system's services have one each; that of any other depends only on its name.
     own = {name: number % COLOURS for number, name in enumerate(SERVICES)}
     return {name: own.get(name, crc32(ascii(name).encode()) % COLOURS) for name in services}
 
@@ -513,6 +513,6 @@ def _bars(rows: Sequence[WaterfallRow], start: float, total: float) -> Iterator[
             name=_LOOPBACK.sub("", row.what),
             bars=place_all((span.start, span.end) for span in row.spans),
             critical=place_all(row.critical),
-            # Another clock may put it outside of the picture.
+            # A different clock may put it outside of the picture.
             marks=[percent(mark.at - start, total) for mark in row.marks[:MAX_ROWS]],
         )

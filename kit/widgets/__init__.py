@@ -1,4 +1,4 @@
-"""Press it: what needs a live kernel, a button and a place where its results appear.
+"""Widgets: what needs a live kernel, a button and a place where its results appear.
 
 May import ``views`` and below.
 """

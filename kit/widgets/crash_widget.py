@@ -1,4 +1,4 @@
-"""What the learner presses: a button that crashes something and shows what was captured."""
+"""The crash widget: a button that crashes something and shows what was captured."""
 
 import threading
 from collections import Counter
@@ -30,10 +30,10 @@ class TriggerFunction(Protocol):
 
 
 class CrashWidget:
-    """A crash type, or the variants of one, with its button and what a press of it captured.
+    """A crash type, or the variants of one, with its button and what a press captured.
 
-    Only the controls are widgets. All else is static HTML in the cell's output, which outlives
-    the kernel and is kept by nbconvert. What it shows is always of the variant that is chosen.
+    Only the controls are widgets. Everything else is static HTML in the cell's output, which
+    outlives the kernel and is kept by nbconvert. It always shows the chosen variant.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CrashWidget:
     def click(self) -> Outcome:
         """Press the button, wait for all that follows, and return the outcome.
 
-        Raises what went wrong on the way: in a callback alone an error would stay unseen.
+        Raises what went wrong: an error only in a callback would go unnoticed.
         """
         return self._press.click()
 
@@ -102,7 +102,7 @@ class CrashWidget:
         return outcome
 
     def _charting(self, crash: CrashType) -> AbstractContextManager[object]:
-        """Show what the process uses meanwhile, where the crash is about that."""
+        """Chart what the process uses meanwhile, if the crash is about that."""
         if not crash.charted:
             return nullcontext()
         return Recording(
@@ -115,16 +115,16 @@ class CrashWidget:
         self._show_state(outcome)
 
     def _show_outcome(self, outcome: Outcome) -> None:
-        # Those of an incomplete outcome, or of more than was declared, were not shown yet.
+        # Cards of an incomplete outcome, or of undeclared events, were not shown yet.
         if len(outcome.events) != len(outcome.crash.errors):
             self._put(self._cards, cards(outcome.events))
-        # What raises nothing can only be seen in where the time went.
+        # If nothing is raised, only where the time went shows the problem.
         is_slow = outcome.crash.profiled or not outcome.events
         profile = outcome.profile if is_slow else None
         views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
         shown = Markup("").join(views)
         self._put(self._trace, render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
-        # Last: what it says is complete is then on the page.
+        # Last, so that all that it calls complete is already on the page.
         self._show_state(outcome, done=True)
 
     def _show_failure(self, error: BaseException) -> None:
@@ -144,7 +144,7 @@ class CrashWidget:
 
 @dataclass(frozen=True)
 class Fold:
-    """An event of several, and the line that stands for its card while that is folded."""
+    """One of several events, and the line that stands for its card while that is folded."""
 
     level: str
     title: str
@@ -164,9 +164,9 @@ def _fold(event: Event) -> Fold:
 
 
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:
-    """Return how far a press has come, from the request to the last telemetry declared."""
+    """Return the progress of a press, from the request to the last declared telemetry."""
     if outcome is None:
-        return [Step("now", "Waiting for the HTTP answer"), *_to_come(crash)]
+        return [Step("now", "Waiting for the HTTP response"), *_to_come(crash)]
     milliseconds = outcome.response.elapsed.total_seconds() * 1000
     status = f"{outcome.response.status_code} {outcome.response.reason_phrase}"
     answered = Step("done", f"HTTP {status} after {milliseconds:.0f} ms")

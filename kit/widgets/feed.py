@@ -1,4 +1,4 @@
-"""The feed of captured events: the newest on top, each opens its card."""
+"""The feed of captured events: newest on top, each opens its card."""
 
 import threading
 from collections import deque
@@ -42,10 +42,10 @@ class FeedLine:
 
 
 class Feed:
-    """The last events as a list, one widget each; ``on_open`` is given the item that was chosen.
+    """The last events as a list, one widget each; ``on_open`` is called with the chosen item.
 
-    Widgets are taken from the oldest event for the newest one: to remove one of a box, ipywidgets
-    draws all those behind it anew, and the keyboard's focus and the scrolling are lost.
+    The newest event reuses the widget of the oldest: to remove one from a box, ipywidgets redraws
+    all that follow it, and the keyboard focus and the scroll position are lost.
     """
 
     def __init__(self, on_open: OnOpen) -> None:
@@ -56,7 +56,7 @@ class Feed:
         self._added = 0
 
     def add(self, items: Sequence[StoredItem]) -> None:
-        """Put events on top, the oldest first."""
+        """Put events on top, given oldest first."""
         items = items[-MAX_ENTRIES:]
         free = max(0, len(self._entries) + len(items) - MAX_ENTRIES)
         taken = [self._entries.popleft() for _ in range(free)]
@@ -69,7 +69,7 @@ class Feed:
             self.box.children = (*self.box.children, *(entry.box for entry in fresh))
 
     def focus(self) -> None:
-        """Give the keyboard back to the event that was opened last."""
+        """Return the keyboard focus to the event that was opened last."""
         for entry in tuple(self._entries):
             if entry.is_open:
                 entry.button.focus()
@@ -126,6 +126,6 @@ def describe_item(item: StoredItem) -> FeedLine:
 
 
 def _one_line(text: str) -> str:
-    # A button's text is no template's: nothing isolates one part of it from the next, and half an
-    # emoji is legal JSON, but no browser takes it.
+    # A button's text is not a template: nothing isolates its parts from each other, and half a
+    # surrogate pair is legal JSON, but browsers reject it.
     return escape_bidi(truncate(text, MAX_CHARS)).encode("utf-8", "replace").decode()

@@ -29,9 +29,9 @@ from kit.widgets.panel_row import PanelRow, Section, html_widget, is_as_declared
 from kit.widgets.press import THREAD
 
 LOOK_EVERY_S = 0.5
-# It checks as often whether it shall end; on a busy machine that takes longer.
+# It checks as often whether to end; on a busy machine that takes longer.
 END_S = 10.0
-# Of a flood the browser gets as much as it can draw.
+# In a flood of events the browser gets only as many as it can draw.
 REST_S = 0.1
 MOST_AT_ONCE = 1000
 SHOWN_FAILURES = 3
@@ -47,7 +47,7 @@ _in_cells: dict[str, "Panel"] = {}
 
 @dataclass(frozen=True)
 class PressFailure:
-    """A press that raised instead of having an outcome."""
+    """A press that raised an exception instead of returning an outcome."""
 
     full_id: str
     kind: str
@@ -58,11 +58,11 @@ class PressFailure:
 class Panel:
     """A button for each of ``crashes``, shown in a notebook as a widget.
 
-    What is pressed runs in a thread, so the kernel stays free and several can run at once. What is
-    pressed while a cell runs waits for its end: Jupyter tells a kernel of both in one queue.
-    ``parts`` returns the parts of the system as they are now, ``unavailable`` why a crash type
-    cannot be triggered here. The feed follows the folder: it also shows what other
-    processes store there, for example the kernel of another notebook.
+    Each press runs in a thread, so the kernel stays free and several can run at once. A press
+    while a cell runs waits until that ends: Jupyter sends a kernel both through one queue.
+    ``parts`` returns the current parts of the system, ``unavailable`` why a crash type cannot be
+    triggered here. The feed follows the folder: it also shows what other processes store there,
+    for example the kernel of another notebook.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class Panel:
     def click(self, full_id: str) -> Outcome:
         """Press a button, wait for all that follows, and return the outcome.
 
-        ``full_id`` is that of a crash type, ``service/name`` or ``service/name?type=variant``. A
-        press that runs already is waited for. Raises UnknownCrashType for one without a button,
-        and what went wrong on the way: in a callback alone an error would stay unseen.
+        ``full_id`` is that of a crash type, ``service/name`` or ``service/name?type=variant``. If
+        a press is already running, waits for that. Raises UnknownCrashType if there is no such
+        button, and what went wrong: an error only in a callback would go unnoticed.
         """
         if full_id not in self._rows:
             raise UnknownCrashType(f"The panel has no button {full_id!r}.")
@@ -110,8 +110,8 @@ class Panel:
     def fire_all(self) -> Future[list[Outcome]]:
         """Press all buttons that the filter shows, one after the other, in the background.
 
-        Returns the outcomes to come, or an ExceptionGroup of what presses raised. While that goes
-        on, calling it again ends it, after the press that is under way.
+        Returns a future of the outcomes, or of an ExceptionGroup of what presses raised. Calling it
+        again meanwhile stops after the current press.
         """
         with self._noting:
             if self._round is not None and not self._round.done():
@@ -184,7 +184,7 @@ class Panel:
     # Presses
 
     def _keep_trace(self, outcome: Outcome) -> None:
-        """Remember what an event's card can say more of."""
+        """Remember the crash type of a trace, so that event cards can say more."""
         with self._noting:
             self._traces[outcome.trace_id] = outcome.crash
             if len(self._traces) > REMEMBERED_TRACES:
@@ -251,7 +251,7 @@ class Panel:
         crash = self._traces.get(trace_id(item.payload))
         self._card.value = event_card(item.payload, crash=crash, project=item.project)
         self._detail.remove_class("cw-p-hidden")
-        # Takes the card onto the screen, and the keyboard to it.
+        # Scrolls to the card, and moves the keyboard focus there.
         self._shut.focus()
 
     def _shut_card(self) -> None:
@@ -278,7 +278,7 @@ class Panel:
         except StoreError as error:
             self._show_ended("The workshop was stopped." if self._is_stopped() else str(error))
         except Exception as error:
-            # Whatever it is: a panel that stands still would show what is no longer so.
+            # Whatever it is: a panel that stops updating would show an outdated state.
             report_thread_failure()
             self._show_ended(f"{type(error).__name__}: {error}")
 
@@ -311,7 +311,7 @@ class Panel:
 
 
 class _StoredEvents:
-    """Which events of the store the feed has, and which it has not: what others store, too."""
+    """Knows which stored events the feed has, and finds new ones: other processes store, too."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -337,7 +337,7 @@ class _StoredEvents:
 
 
 def _take(arrivals: Subscription) -> list[StoredItem]:
-    """Return what has arrived; while that is nothing, wait a little. Raises StoreError."""
+    """Return what has arrived, after a short wait if that is nothing. Raises StoreError."""
     items: list[StoredItem] = []
     with suppress(TimeoutError):
         items.append(arrivals.get(LOOK_EVERY_S))
@@ -352,7 +352,7 @@ def _press_failure(full_id: str, error: BaseException) -> PressFailure:
 
 
 def _cell_id() -> str | None:
-    """Return the id of the running cell, where the front end tells it."""
+    """Return the id of the running cell, if the front end sends it."""
     get_parent: Callable[[], dict[str, Any]] = getattr(get_ipython(), "get_parent", dict)
     cell: str | None = get_parent().get("metadata", {}).get("cellId")
     return cell

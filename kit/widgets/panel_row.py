@@ -15,7 +15,7 @@ from kit.widgets.controls import make_button, make_number_box, set_classes
 from kit.widgets.crash_widget import TriggerFunction
 from kit.widgets.press import Press
 
-# Is told how a press ended: with an error, or without one.
+# Called when a press ends: with its error, or with None.
 OnEnd = Callable[[CrashType, BaseException | None], None]
 
 
@@ -77,7 +77,7 @@ class PanelRow:
             self._show(PressResult("bad", "unavailable here", reason))
 
     def start(self) -> Future[Outcome]:
-        """Press in a thread of its own, unless that is under way; return the outcome to come."""
+        """Press in a separate thread, unless one is running; return a future of the outcome."""
         return self._press.start()
 
     def filter(self, words: list[str]) -> None:
@@ -113,7 +113,7 @@ def is_as_declared(outcome: Outcome) -> bool:
 
 
 def result_of(outcome: Outcome) -> PressResult:
-    """Return in a few words what a press led to."""
+    """Return the result of a press in a few words."""
     status = outcome.response.status_code
     if differences := _differences(outcome):
         detail = f"Not as declared: {'; '.join(differences)}"

@@ -1,4 +1,4 @@
-"""What the press of a button does, in the background."""
+"""Does the work of a pressed button in the background."""
 
 import threading
 import traceback
@@ -19,9 +19,9 @@ Value = TypeVar("Value")
 class Press(Generic[Value]):
     """Does ``work`` when ``button`` is pressed, once at a time.
 
-    In a thread of its own: the kernel stays free, and other buttons work. ``on_failure`` gets what
-    ``work`` raised. Meanwhile the button has the CSS class ``BUSY``. It is not disabled: that
-    would take the keyboard's focus from it.
+    It runs in a separate thread: the kernel stays free, and other buttons work. ``on_failure`` gets
+    what ``work`` raised. Meanwhile the button has the CSS class ``BUSY``. It is not disabled: that
+    would take away the keyboard focus.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class Press(Generic[Value]):
     def click(self) -> Value:
         """Press the button, wait for all that follows, and return the result of the work.
 
-        Raises what went wrong on the way: in a callback alone an error would stay unseen.
+        Raises what went wrong: an error only in a callback would go unnoticed.
         """
         self._button.click()
         assert self._result is not None
         return self._result.result()
 
     def start(self) -> Future[Value]:
-        """Start the work, unless it is under way; return the result to come."""
+        """Start the work, unless it is running; return a future of the result."""
         with self._starting:
             if self._result is None or self._result.done():
                 self._result = Future()

@@ -32,10 +32,10 @@ class Static:
 
 
 class FollowedStatic(Static):
-    """Static HTML that is also up to date on a page that was loaded later, after a reload.
+    """Static HTML that is also up to date after the page was reloaded.
 
-    There the output is what the notebook's file has, and nothing replaces it. So ``copy``, a
-    widget, takes its place: widgets are what such a page gets from the kernel.
+    A reloaded page shows the output in the notebook's file, and nothing replaces it. So ``copy``, a
+    widget, takes its place: such a page gets widgets from the kernel.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class FollowedStatic(Static):
             self.copy.refresh()
 
     def as_copy(self) -> str:
-        """Return the HTML of the copy, which hides what it is a copy of."""
+        """Return the HTML of the copy, which hides the original."""
         return render("copy.html", id=self._id, html=_trusted(self._current))
 
     def _wrap(self, html: str) -> str:
@@ -68,11 +68,11 @@ class _Copy(ipywidgets.HTML):  # type: ignore[misc]
         self._original: FollowedStatic | None = None
         super().__init__()
         self.add_class("cw-copy")
-        # From now on, whoever requests its state did not see it being made.
+        # From now on, a page that requests its state was loaded after it was created.
         self._original, self._is_followed = original, False
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Return what a page is sent: all of the state when no ``key`` is named."""
+        """Return the state that a page is sent: all of it without a ``key``."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if self._original is not None:
             self._is_followed = self._is_followed or key is None

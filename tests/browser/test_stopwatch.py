@@ -26,7 +26,7 @@ def test_a_round_is_played_by_the_keyboard_alone(screen: Screen) -> None:
     page.keyboard.press("Enter")
     expect(stopwatch.get_by_label("Log lines")).to_be_visible()
     expect(stopwatch.get_by_role("timer")).to_have_text(re.compile(r"\d+:(?!00)\d\d"))
-    expect(stopwatch.get_by_role("button", name="The clock runs")).to_be_focused()
+    expect(stopwatch.get_by_role("button", name="The clock is running")).to_be_focused()
     for _ in range(4):
         page.keyboard.press("Tab")
     expect(answers.first).to_be_focused()

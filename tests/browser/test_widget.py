@@ -63,7 +63,7 @@ def test_it_shows_what_it_waits_for(open_widget: OpenWidget) -> None:
     expect(button_of(screen)).to_have_class(BUSY)
     expect(button_of(screen)).to_be_focused()
     expect(steps_of(screen)).to_have_text(
-        ["Waiting for the HTTP answer", "○1 error event", "○the trace"]
+        ["Waiting for the HTTP response", "○1 error event", "○the trace"]
     )
     screen.keep("running")
     screen.press(screen.page.get_by_role("button", name="Go on"))

@@ -137,7 +137,7 @@ def test_a_crash_of_a_native_program_is_not_credited_to_python() -> None:
         "user": {"id": "7"},
         "exception": {"values": [{"type": "SIGSEGV", "value": "fatal"}]},
     }
-    said = "Sent by sentry.native 0.9.0. Who put this there is not known here."
+    said = "Sent by sentry.native 0.9.0. It is not known here who put this there."
     assert {(each.who, each.why) for each in origins(event)} == {(UNKNOWN, said)}
     card = event_card(event)
     assert said in card
@@ -272,7 +272,7 @@ def test_of_frames_that_are_not_marked_installed_packages_are_folded(folder: str
     assert own.where == "shop.x"
     assert raised.in_app is InApp.UNSAID
     card = event_card(event)
-    assert "marks no frame as in-app or not" in card
+    assert "does not say which frames are in-app" in card
     assert "https://docs.sentry.io/concepts/data-management/event-grouping/stack-trace-" in card
 
 

@@ -148,7 +148,7 @@ def test_a_blocked_loop_shows_source_that_the_event_lacks(
     page = Page(event_card(event))
     assert "countUnmatched in demo_services/payment/src" in page.part("Stack trace")
     assert "theirs.includes(ours[i])" in page.part("Stack trace")
-    assert "the text is read from its file" in page.part("Stack trace")
+    assert "the code is read from the file" in page.part("Stack trace")
     assert "Nothing was thrown" in page.part("Level and mechanism")
 
 
@@ -262,7 +262,7 @@ def test_a_death_is_traced_to_the_lines_that_report_it(captured: dict[str, list[
     found = {path: origin(event, path) for path in ("contexts.process.signal", "tags.death")}
     assert all(each.who == "the supervisor" for each in found.values())
     assert all(path.rpartition(".")[2] in line_of(each) for path, each in found.items())
-    assert "not what the dead one had loaded" in origin(event, "modules").why
+    assert "not those of the one that died" in origin(event, "modules").why
 
 
 def line_of(found: Origin) -> str:

@@ -117,7 +117,7 @@ def test_a_minidump_is_said_to_be_bytes_without_a_stack(ingest: Ingest) -> None:
     assert "Only the bytes of the minidump are kept" in page.part("Minidump")
     assert MINIDUMPS.url in [each.attributes["href"] for each in page.all("a")]
     assert not [each for each in page.all("h4") if each.text == "Stack trace"]
-    assert "for there is no stack trace" not in page.part("Fingerprint and grouping")
+    assert "since there is no stack trace" not in page.part("Fingerprint and grouping")
 
 
 def test_of_a_minidump_it_is_known_who_wrote_what(ingest: Ingest) -> None:

@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_a_copy_has_the_course_and_a_second_time_changes_nothing(first: Path, copy: Path) -> None:
     lines = copy_course(first, copy)
-    assert lines == [f"The course is in {copy / 'notebooks'}; what you change there stays."]
+    assert lines == [f"The course is in {copy / 'notebooks'}; your changes there are kept."]
     assert contents(copy / "notebooks") == contents(first)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     assert copy_course(first, copy) == lines
@@ -74,8 +74,8 @@ def test_an_upgrade_keeps_what_was_changed_and_replaces_the_rest(
     assert len(copy_course(first, copy)) == 1  # it changed, and there is nothing newer
     _, kept, replaced = copy_course(second, copy)
     newer = "01-new_unhandled_crash.ipynb"
-    assert kept == f"{mine.name} has changes of yours and stays; the newer one is {newer}."
-    assert replaced == "3 files replaced by a newer one."
+    assert kept == f"{mine.name} has your changes and stays; the newer version is {newer}."
+    assert replaced == "3 files replaced by a newer version."
     assert contents(copy / "notebooks") == {
         **contents(second),
         mine.name: text("my answers"),
@@ -199,7 +199,7 @@ def test_without_its_manifest_nothing_of_the_learner_is_lost(
 def test_a_folder_of_something_else_stays_as_it_is(name: str, first: Path, copy: Path) -> None:
     (copy / name).parent.mkdir(parents=True)
     (copy / name).write_text("my own")
-    with pytest.raises(CopyError, match="is a folder of something else, and stays as it is"):
+    with pytest.raises(CopyError, match="is not a copy of the course, so it was not changed"):
         copy_course(first, copy)
     assert contents(copy) == {name: "my own"}
 
@@ -208,7 +208,7 @@ def test_a_checkout_stays_as_it_is(first: Path, copy: Path) -> None:
     release(copy / "notebooks", 1)
     (copy / "pyproject.toml").touch()
     before = contents(copy)
-    with pytest.raises(CopyError, match="is a checkout, and stays as it is"):
+    with pytest.raises(CopyError, match="is a checkout, so it was not changed"):
         copy_course(first, copy)
     assert contents(copy) == before
 
@@ -250,7 +250,7 @@ def test_the_copy_is_found_from_where_it_was_made_and_from_inside(
     assert (find_copy(), course_folder()) == (None, first)
     assert default_home() == Path("user", "crash-workshop")
     said = CliRunner().invoke(main, ["notebooks"]).output
-    assert said == f"The course is in {copy / 'notebooks'}; what you change there stays.\n"
+    assert said == f"The course is in {copy / 'notebooks'}; your changes there are kept.\n"
     for place in (installed, copy, copy / "notebooks", copy / "notebooks" / "images"):
         monkeypatch.chdir(place)
         assert find_copy() == copy
@@ -294,7 +294,7 @@ def test_a_file_in_its_place_is_one_clear_line(installed: Path) -> None:
     (installed / "crash-workshop").touch()
     result = CliRunner().invoke(main, ["notebooks"])
     assert result.exit_code == 1
-    assert result.output.startswith("Error: Cannot copy the course into ")
+    assert result.output.startswith("Error: Could not copy the course into ")
 
 
 def test_a_copy_that_is_complete_needs_no_writing(

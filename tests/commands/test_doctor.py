@@ -76,10 +76,10 @@ def test_node_and_the_packages_of_payment_are_said(
     modules = node.node_modules(payment.HOME, node.find_node())
     said = findings(tmp_path)
     assert said[f"Node.js {node.find_node().version}: came with the workshop"].ok
-    assert said["packages of payment: not yet: the first use needs a network"].ok
+    assert said["packages of payment: not installed yet: the first use downloads them"].ok
     modules.mkdir(parents=True)
     (said_of_half,) = (what for what in findings(tmp_path) if "packages of payment" in what)
-    assert "not complete, without node_modules/.package-lock.json" in said_of_half
+    assert "incomplete, node_modules/.package-lock.json is missing" in said_of_half
     write_installed(payment.HOME, modules)
     assert findings(tmp_path)[f"packages of payment: in {modules}"].ok
 

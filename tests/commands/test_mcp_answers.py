@@ -109,7 +109,7 @@ def test_a_store_that_is_only_read_takes_nothing(own: Store) -> None:
     with closing(ReadOnlyStore(own.path)) as reader:
         assert [each.id for each in reader.items()] == [each.id for each in own.items()]
         assert reader.count_by_project() == {"gateway": {"event": 1}}
-        with pytest.raises(StoreError, match="reading only"):
+        with pytest.raises(StoreError, match="is read-only"):
             store_away(reader, error(new_id()))
         assert reader.deleted == (0, 0)
     with pytest.raises(ToolAnswerError, match="list_issues"):

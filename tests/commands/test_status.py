@@ -107,7 +107,7 @@ def test_a_workshop_in_another_process_is_listed_until_it_ends(served: Served, h
         assert titles(store, SPOTLIGHT) == ["without a DSN"]
     later = CliRunner().invoke(main, ["dsn", "my-app"])
     assert later.stdout == f"{dsn}\n"
-    assert later.stderr.startswith(f"No workshop runs on {home}, so nothing answers there yet.")
+    assert later.stderr.startswith(f"No workshop runs on {home}, so nothing listens there yet.")
     assert list(home.glob("running-*")) == []
     code, said = status()
     assert (code, said.count("\n")) == (1, 1)

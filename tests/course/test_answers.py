@@ -40,22 +40,22 @@ def check(**parts: object) -> CheckResult:
 @pytest.mark.parametrize(
     ("given", "expected", "said"),
     [
-        ("10", 10, "leave out the quotes, it is a number"),
-        ("True", True, "leave out the quotes, it is true or false"),
+        ("10", 10, "remove the quotes, it is a number"),
+        ("True", True, "remove the quotes, it is true or false"),
         (10, "10", "put it in quotes, it is text"),
-        ("show_window()", "show_window", "give the name alone, without parentheses"),
-        ("show_window(spin)", "show_window", "give the name alone, without parentheses"),
-        ("game.reels.show_window", "show_window", "give the last part of the name alone"),
-        ("Show_Window", "show_window", "mind upper and lower case"),
-        ("show-window", "show_window", "mind hyphens, underscores and blanks"),
-        ('"ada"', "ada", "leave out the quotes inside of the text"),
-        (" ada ", "ada", "leave out the blanks around it"),
+        ("show_window()", "show_window", "give only the name, without parentheses"),
+        ("show_window(spin)", "show_window", "give only the name, without parentheses"),
+        ("game.reels.show_window", "show_window", "give only the last part of the name"),
+        ("Show_Window", "show_window", "check upper and lower case"),
+        ("show-window", "show_window", "check hyphens, underscores and spaces"),
+        ('"ada"', "ada", "remove the quotes inside the text"),
+        (" ada ", "ada", "remove the spaces around it"),
         (["ada"], "ada", "give the value itself, not a list of it"),
         ({"ada"}, "ada", "give the value itself, not a set of it"),
         (("a", "b"), ["a", "b"], "the right values, but give a list, in order"),
         ({"b", "a"}, ["a", "b"], "the right values, but give a list, in order"),
         (print, "print", "give its name as text, in quotes"),
-        (["ADA()"], "ada", "give the name alone, without parentheses and mind upper and lower"),
+        (["ADA()"], "ada", "give only the name, without parentheses and check upper and lower"),
     ],
 )
 def test_a_near_miss_is_told_what_to_change(given: object, expected: object, said: str) -> None:
@@ -75,7 +75,7 @@ def test_every_wrong_and_every_missing_part_is_named() -> None:
     assert result.verdict is Verdict.FAIL
     assert result.message.splitlines() == [
         "'player' is not 'bob': look again.",
-        "'bet' is not '10': leave out the quotes, it is a number.",
+        "'bet' is not '10': remove the quotes, it is a number.",
         "'function' is still missing.",
     ]
     assert result._repr_html_().count("<br>") == 2
@@ -84,7 +84,7 @@ def test_every_wrong_and_every_missing_part_is_named() -> None:
 def test_a_key_that_was_not_asked_for_is_named() -> None:
     result = dict_exercise().check({"playr": "ada", "bet": 10, "function": "show_window"})
     assert "'player' is still missing." in result.message
-    assert "Not asked for: 'playr'. The keys are player, bet, function." in result.message
+    assert "Unknown keys: 'playr'. The keys are player, bet, function." in result.message
 
 
 def test_true_is_not_the_number_one() -> None:
@@ -96,8 +96,8 @@ def test_a_choice_in_another_spelling_is_told() -> None:
     with pytest.raises(Wrong) as told:
         require_choices({"a": "Sent Again", "b": "no"}, ["a", "b"], ["sent again", "dropped"])
     first, second = str(told.value).splitlines()
-    assert first.endswith("not 'Sent Again': mind upper and lower case.")
-    assert second == "'b' is one of 'sent again', 'dropped', not 'no'."
+    assert first.endswith("not 'Sent Again': check upper and lower case.")
+    assert second == "'b' must be one of 'sent again', 'dropped', not 'no'."
 
 
 # What the learner's code raises
@@ -114,7 +114,7 @@ def test_an_error_names_its_line_and_its_input() -> None:
     line = number.__code__.co_firstlineno + 2
     assert result.message == (
         f"IndexError: list index out of range, raised in number, line {line} of its cell: "
-        "return frames[9]  # the newest. It was given the event KeyError of shop."
+        "return frames[9]  # the newest. It was called with the event KeyError from shop."
     )
 
 
@@ -126,7 +126,7 @@ def test_a_function_that_takes_something_else_is_told_what_it_was_given() -> Non
     result = function_exercise("https://shop").check(lambda: 42)
     assert result.verdict is Verdict.EXCEPTION
     assert "takes 0 positional arguments but 1 was given" in result.message
-    assert result.message.endswith("It was given 'https://shop'.")
+    assert result.message.endswith("It was called with 'https://shop'.")
 
 
 def test_a_check_that_fails_is_no_error_of_the_answer() -> None:
@@ -152,8 +152,8 @@ def test_an_error_of_a_function_within_an_answer_is_theirs() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (EVENT, "the event KeyError of shop"),
-        ([EVENT, EVENT], "a list of 2, the first the event KeyError of shop"),
+        (EVENT, "the event KeyError from shop"),
+        ([EVENT, EVENT], "a list of 2 starting with the event KeyError from shop"),
         ([], "an empty list"),
         ("x" * 200, "'" + "x" * 78 + "…"),
         ({"id": 1}, "a dict with the keys id"),
@@ -190,4 +190,4 @@ def test_a_hint_and_a_solution_name_their_exercise() -> None:
     assert "three-parts" in exercise.hint()._repr_html_()
     solution = exercise.solution()._repr_html_()
     assert "three-parts" in solution
-    assert "Paste it over “answer = …”" in solution
+    assert "Replace “answer = …” in the notebook" in solution

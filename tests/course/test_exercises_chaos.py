@@ -39,8 +39,8 @@ def test_a_bound_below_what_was_missing_sees_it(hole: Exercise, at_most: int) ->
         ("unaccounted_coins", 0, "balances"),
         ("missing_spins", 23, "would have held"),
         ("missing_spins", -1, "never begin"),
-        ("missing_spins", True, "is a number"),
-        ("errors", 0, "is one of"),
+        ("missing_spins", True, "must be a number"),
+        ("errors", 0, "must be one of"),
     ],
 )
 def test_wrong_bounds_are_told_apart(hole: Exercise, probe: str, at_most: Any, says: str) -> None:
@@ -68,10 +68,10 @@ def test_few_are_hit_and_seldom_none(radius: Exercise, share: float, seconds: fl
     [
         (0.5, 10, "Too wide: about 20.0 of 40"),
         (0.02, 10, "Too narrow: in 45% of the runs"),
-        (0, 10, "'share' is above 0"),
-        (2, 1, "'share' is above 0"),
-        (0.1, 60, "'seconds' is above 0"),
-        ("much", 5, "'share' is a number"),
+        (0, 10, "'share' must be above 0"),
+        (2, 1, "'share' must be above 0"),
+        (0.1, 60, "'seconds' must be above 0"),
+        ("much", 5, "'share' must be a number"),
     ],
 )
 def test_wrong_radii_are_told_apart(radius: Exercise, share: Any, seconds: Any, says: str) -> None:

@@ -59,8 +59,8 @@ def test_a_wrong_way_is_told_why(workshop: Workshop) -> None:
         ({"ValueError": "task"}, "the function itself"),
         (is_always_a_task, "ExceptionGroup"),
         (goes_by_handled, "ValueError"),
-        (says_something_else, "'pool' is none of the ways"),
-        (lambda event: None, "end with a return"),
+        (says_something_else, "'pool' is not one of the ways"),
+        (lambda event: None, "is a return statement missing"),
     ):
         result = exercise.check(wrong)
         assert result.verdict is Verdict.FAIL
@@ -181,9 +181,9 @@ def starts_nothing(work: Work) -> None:
         (reports_whatever_ends, "cancelled"),
         (reports_twice, "2 times"),
         (reports_a_message, "a task failed"),
-        (greets_success, "ended well"),
+        (greets_success, "successful task"),
         (awaits, "async"),
-        (starts_nothing, "started no task"),
+        (starts_nothing, "did not start a task"),
     ],
 )
 def test_a_task_that_may_be_lost_is_told_why(

@@ -96,14 +96,17 @@ LIGHT: dict[str, Any] = {"http_bodies": []}
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (None, "a dict, as lab.fire() takes them"),
+        (None, "a dict of settings, as for lab.fire()"),
         ({"contexts": little}, "of your own: 1. Wanted: 12"),
-        ({"contexts": everything, **LIGHT}, "The number of the card is in contexts.order.card_"),
-        ({"contexts": constants, **LIGHT}, "The number of the card is in exception.values[-1]"),
-        ({"contexts": constants, "before_send": redact_card}, "leave something out"),
-        ({"contexts": constants, "before_send": redact_card, **LIGHT}, "gave the same context"),
-        ({"contexts": without_spaces, **LIGHT}, "The number of the card is in tags.card"),
-        ({"contexts": constants, "stack_frame_variables": False}, "The locals of the line"),
+        ({"contexts": everything, **LIGHT}, "The card number is in contexts.order.card_"),
+        ({"contexts": constants, **LIGHT}, "The card number is in exception.values[-1]"),
+        ({"contexts": constants, "before_send": redact_card}, "leave out something"),
+        ({"contexts": constants, "before_send": redact_card, **LIGHT}, "have the same context"),
+        ({"contexts": without_spaces, **LIGHT}, "The card number is in tags.card"),
+        (
+            {"contexts": constants, "stack_frame_variables": False},
+            "The local variables of the failing line",
+        ),
         ({"contexts": constants, "before_send": drop_event}, "no event is sent"),
     ],
 )

@@ -50,7 +50,7 @@ def test_their_own_solutions_solve_them(
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (None, "wants a dict"),
+        (None, "needs a dict"),
         ({}, "'stage' is still missing"),
         ({**RIGHT, "stage": "$group"}, "'stage' is not '$group'"),
         ({**RIGHT, "position": 2}, "'position' is not 2"),

@@ -47,12 +47,12 @@ def test_the_solution_passes(exercise: Exercise) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (message_only, "does not say what the loop was at"),
+        (message_only, "does not say the loop's current item"),
         (without_the_player, "does not say who was hit"),
         (without_the_value, "does not say the value"),
         (everything, "at most 160 characters"),
         (two_lines, "one line"),
-        (lambda event: None, "does it end with a return?"),
+        (lambda event: None, "is a return statement missing?"),
         (lambda event: 42, "must return a string, not 42"),
         ("a line", "the function itself"),
     ],

@@ -79,17 +79,17 @@ def test_an_untouched_split_is_not_tried(untouched: Any) -> None:
 def test_a_wrong_split_is_told_a_request_that_proves_it(wrong: Callable[..., bool]) -> None:
     result = who_is_hit().check(wrong)
     assert result.verdict is Verdict.FAIL
-    call, _, said = result.message.partition("For example ")[2].partition(" is ")
+    call, _, said = result.message.partition("For example, ")[2].partition(" is ")
     seed, flag, key, share = eval(call.removeprefix("hits"))
-    assert said.startswith(f"{wrong(seed, flag, key, share)}, and that request is ")
+    assert said.startswith(f"{wrong(seed, flag, key, share)}, but that request is ")
     assert is_hit(seed, flag, key, share) is ("is hit" in said.splitlines()[0])
 
 
 def test_a_split_that_is_wrong_at_its_bounds_is_told_so() -> None:
     message = who_is_hit().check(inverted).message
-    assert "With a share of 0 no request is hit." in message
-    assert "With a share of 1 each request is hit." in message
-    assert "With a share" not in who_is_hit().check(without_seed).message
+    assert "A share of 0 hits no request." in message
+    assert "A share of 1 hits every request." in message
+    assert "A share of" not in who_is_hit().check(without_seed).message
 
 
 def test_a_split_says_true_or_false_and_what_it_raises_is_told() -> None:
@@ -121,15 +121,15 @@ def test_an_untouched_dict_is_not_tried(which: Exercise) -> None:
 @pytest.mark.parametrize(
     ("flag", "given", "told"),
     [
-        ("rollout-1", "no-op", "each spin that was hit left an answer that cannot be read."),
-        ("rollout-1", "payment-fails", "it would leave an error event with the flag, and no spin"),
-        ("rollout-2", "payment-resets", "it would leave a repeated call, and no spin"),
-        ("rollout-2", "no-op", "each spin that was hit left a spin that was not stored."),
-        ("rollout-2", "ledger-down", "but not the reason that they name"),
-        ("rollout-3", "clock-skew", "it would leave a spin that was not stored, and no spin"),
-        ("rollout-4", "no-op", "each spin that was hit left an error event with the flag."),
-        ("rollout-4", "payment-down", "but not the reason that they name"),
-        ("rollout-4", "payment-dead", "is one of 'payment-fails', 'payment-down'"),
+        ("rollout-1", "no-op", "every hit spin left an answer that cannot be read."),
+        ("rollout-1", "payment-fails", "would leave an error event with the flag, and no hit spin"),
+        ("rollout-2", "payment-resets", "it would leave a repeated call, and no hit spin"),
+        ("rollout-2", "no-op", "every hit spin left a spin that was not stored."),
+        ("rollout-2", "ledger-down", "but they name another reason"),
+        ("rollout-3", "clock-skew", "it would leave a spin that was not stored, and no hit spin"),
+        ("rollout-4", "no-op", "every hit spin left an error event with the flag."),
+        ("rollout-4", "payment-down", "but they name another reason"),
+        ("rollout-4", "payment-dead", "must be one of 'payment-fails', 'payment-down'"),
     ],
 )
 def test_a_wrong_fault_is_told_what_speaks_against_it(
@@ -138,7 +138,7 @@ def test_a_wrong_fault_is_told_what_speaks_against_it(
     result = which.check({**HIDDEN, flag: given})
     assert result.verdict is Verdict.FAIL
     assert told in result.message
-    assert HIDDEN[flag] not in result.message.partition("is one of")[0]
+    assert HIDDEN[flag] not in result.message.partition("must be one of")[0]
 
 
 def test_a_flag_that_is_left_out_is_named(which: Exercise) -> None:

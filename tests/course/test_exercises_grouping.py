@@ -62,7 +62,7 @@ def test_untouched_answers_are_not_called_wrong(one_issue: Exercise, fingerprint
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (None, "wants a dict"),
+        (None, "needs a dict"),
         ({}, "'A' is still missing"),
         ({"A": 1, "B": 2}, "'C' is still missing"),
         (dict.fromkeys(MADE, 1), "A and B"),
@@ -99,7 +99,7 @@ def index(event: Event) -> str:
         (lambda event: None, "returned None"),
         (index, "a list of strings"),
         (lambda event: [11000], "a list of strings"),
-        (lambda event: [message(event)], "an issue of its own"),
+        (lambda event: [message(event)], "become a separate issue"),
         (lambda event: [index(event), function(event)], "two issues"),
         (lambda event: ["duplicate-key"], "Another index is another cause"),
         (lambda event: ["duplicate-key", index(event)], "A KeyError got the fingerprint"),

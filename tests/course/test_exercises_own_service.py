@@ -12,7 +12,7 @@ LACKS = {
     'sentry_sdk.set_user({"id": order["customer"]})': "user.id: expected 'ada-",
     'sentry_sdk.set_tag("tier", order["tier"])': "tags.tier: expected 'gold', found nothing",
     "sentry_sdk.add_breadcrumb(message=f\"order {order['id']} received\")": "step 1 of the trail",
-    'event["fingerprint"] = ["payment", error.reason]': "give the reason a say",
+    'event["fingerprint"] = ["payment", error.reason]': "include the reason",
 }
 
 
@@ -37,7 +37,7 @@ def test_the_program_of_the_notebook_counts_as_not_tried() -> None:
     assert program_in(cell) == MY_APP
     bare = own_service(None)  # type: ignore[arg-type]
     assert bare.check(MY_APP).verdict is Verdict.UNATTEMPTED
-    assert bare.check(3).message == "check() wants the source of the service as a string."
+    assert bare.check(3).message == "check() needs the source of the service as a string."
 
 
 @pytest.mark.slow

@@ -51,14 +51,14 @@ def test_the_solution_is_right(chance: Exercise) -> None:
 @pytest.mark.parametrize(
     ("part", "value", "says"),
     [
-        ("chance", ["coin", "five_in_a_row"], "lucky_number is one, too"),
-        ("chance", ["lucky_number", "five_in_a_row"], "The coin is one"),
+        ("chance", ["coin", "five_in_a_row"], "lucky_number belongs in 'chance'"),
+        ("chance", ["lucky_number", "five_in_a_row"], "The coin belongs in 'chance'"),
         ("chance", [*RIGHT["chance"], "over 86 %"], "over 86 % is better than chance"),
         ("chance", [*RIGHT["chance"], "oracle"], "no detector 'oracle'"),
-        ("chance", "coin", "is a list of names"),
+        ("chance", "coin", "must be a list of names"),
         ("best", "over 86 %", "as precise and earlier"),
-        ("best", "five_in_a_row", "first the precision"),
-        ("best", "oracle", "'best' is one of"),
+        ("best", "five_in_a_row", "precision comes first"),
+        ("best", "oracle", "'best' must be one of"),
     ],
 )
 def test_each_mistake_is_told_apart(chance: Exercise, part: str, value: object, says: str) -> None:
@@ -110,8 +110,8 @@ def number(points: Points, limit: float) -> Any:
     ("detect", "says"),
     [
         (never, "finds nothing"),
-        (high, "look at the pace, not at the level"),
-        (grows, "Most false ones come in series of the kind"),
+        (high, "use the pace, not the level"),
+        (grows, "Most false alarms are in series of the kind"),
         (always, "of its alarms are right"),
         (number, "True or False, not 3"),
     ],

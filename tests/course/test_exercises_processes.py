@@ -76,7 +76,7 @@ def test_a_wrong_prediction_is_answered_with_the_process_ids(
     fails(
         predictions,
         dict.fromkeys(FIVE, False),
-        f"payment/crash was fired: before it the process had the id {pid}",
+        f"payment/crash was fired: the process id was {pid} before",
     )
     fails(predictions, dict.fromkeys(FIVE, True), "payment/stack-overflow was fired")
 
@@ -87,7 +87,9 @@ def test_no_crash_is_fired_for_half_an_answer(predictions: Exercise, workshop: W
     fails(predictions, half, f"{FIVE[-1]!r} is still missing")
     fails(predictions, list(FIVE), "dict")
     fails(
-        predictions, {**half, FIVE[0]: "dies", FIVE[-1]: True}, "is one of True, False, not 'dies'"
+        predictions,
+        {**half, FIVE[0]: "dies", FIVE[-1]: True},
+        "must be one of True, False, not 'dies'",
     )
     assert predictions.check().verdict is Verdict.UNATTEMPTED
     assert predictions.check(dict.fromkeys(FIVE, ...)).verdict is Verdict.UNATTEMPTED
@@ -104,8 +106,8 @@ def test_no_failure_kills_and_none_is_lost(promise: Exercise) -> None:
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [
-        (None, "a string with JavaScript"),
-        ("(work, report) => { work(); }", "exit code 1. It wrote last: Error: no mailbox"),
+        (None, "a string of JavaScript"),
+        ("(work, report) => { work(); }", "exited with code 1. Its last error: Error: no mailbox"),
         ("(work, report) => { work().catch(report); };", "that throws at once: Node.js ended"),
         ("(work, report) => {}", "was called with nothing"),
         (
@@ -118,7 +120,7 @@ def test_no_failure_kills_and_none_is_lost(promise: Exercise) -> None:
         ),
         (
             "async (work, report) => { try { report(await work()) } catch (e) { report(e) } }",
-            "that ends well: report was to be called with nothing",
+            "that succeeds: report should be called with nothing",
         ),
     ],
 )
@@ -130,7 +132,7 @@ def test_a_wrong_start_is_told_what_became_of_the_process(
 
 def test_what_never_ends_is_ended(promise: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kit.course.exercises.processes.NODE_DEADLINE_S", 0.5)
-    fails(promise, "() => { for (;;); }", "was not done after 0.5 s")
+    fails(promise, "() => { for (;;); }", "was still running after 0.5 s")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_options_of_the_users_node_change_nothing(
     promise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NODE_OPTIONS", "--unhandled-rejections=warn")
-    fails(promise, "(work, report) => { work(); }", "exit code 1")
+    fails(promise, "(work, report) => { work(); }", "exited with code 1")
 
 
 def test_an_untouched_start_is_not_called_wrong(promise: Exercise) -> None:
@@ -196,7 +198,7 @@ def test_a_wrong_look_is_told_why(looks: Exercise) -> None:
         ("error", "the function itself"),
         (takes_every_signal_for_a_stranger, "HeapExhausted"),
         (takes_every_exit_for_an_error, "ProcessExited"),
-        (says_something_else, "'logs' is none of the places"),
+        (says_something_else, "'logs' is not one of the places"),
         (returns_nothing, "returned None"),
     ):
         fails(looks, wrong, word)
@@ -246,7 +248,7 @@ def test_a_wrong_cause_is_told_what_it_is(causes: Exercise) -> None:
         (takes_the_first, "ProcessExited, which its supervisor reported"),
         (takes_the_last, "RemoteProtocolError, which the gateway reported"),
         (takes_the_fatal, "ProcessExited, which its supervisor reported"),
-        (takes_the_name, "one of the events that it is given, not 'ZeroDivisionError'"),
+        (takes_the_name, "one of the events that it receives, not 'ZeroDivisionError'"),
     ):
         fails(causes, wrong, word)
 

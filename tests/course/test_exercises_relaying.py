@@ -49,7 +49,7 @@ def test_each_prediction_counts(again_or_dropped: Exercise, status: str) -> None
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (None, "wants a dict"),
+        (None, "needs a dict"),
         ({}, "'200' is still missing"),
         ({**RIGHT, "503": ...}, "'503' is still missing"),
         ({**RIGHT, "401": "lost"}, "not 'lost'"),
@@ -92,9 +92,9 @@ def solved(dsn: str) -> tuple[str, str]:
     ("wrong", "told"),
     [
         (("url", "key"), "the function itself"),
-        (lambda dsn: None, "does it end with a return?"),
-        (lambda dsn: {}, "a URL and a key are wanted"),
-        (lambda dsn: solved(dsn)[0], "a URL and a key are wanted"),
+        (lambda dsn: None, "is a return statement missing?"),
+        (lambda dsn: {}, "it must return a URL and a key"),
+        (lambda dsn: solved(dsn)[0], "it must return a URL and a key"),
         (lambda dsn: (dsn, solved(dsn)[1]), "The URL of https://"),
         (lambda dsn: (solved(dsn)[0], "public"), "is not 'public'"),
         (careless, "The URL of http://"),
@@ -123,7 +123,7 @@ def test_code_that_raises_is_told_its_error(take_a_dsn_apart: Exercise) -> None:
     result = take_a_dsn_apart.check(lambda dsn: (dsn.url, dsn.key))
     assert result.verdict is Verdict.EXCEPTION
     assert result.message.startswith("AttributeError: ")
-    assert "It was given 'https://" in result.message
+    assert "It was called with 'https://" in result.message
 
 
 # What the SDK loses

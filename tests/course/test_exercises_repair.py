@@ -42,13 +42,17 @@ def test_the_solution_tells_them_apart(alike: Exercise) -> None:
 
 
 WRONG: list[tuple[str, Precondition, str]] = [
-    ("always", lambda bad, status: True, "way to it is broken"),
-    ("by spins alone", lambda bad, status: bad >= 0.05, "way to it is broken"),
+    ("always", lambda bad, status: True, "path to it is broken"),
+    ("by spins alone", lambda bad, status: bad >= 0.05, "path to it is broken"),
     ("by payment alone", lambda bad, status: (status or 500) >= 500, "No spin fails"),
     ("500 only", lambda bad, status: bad >= 0.05 and status in (500, None), "answers 503"),
     ("any spin", lambda bad, status: bad > 0 and (status or 500) >= 500, "the limit is 5 %"),
     ("any error", lambda bad, status: bad >= 0.05 and (status or 500) >= 400, "too few coins"),
-    ("no answer", lambda bad, status: bad >= 0.05 and (status or 0) >= 500, "no answer at all"),
+    (
+        "no answer",
+        lambda bad, status: bad >= 0.05 and (status or 0) >= 500,
+        "Payment does not answer: a restart is right",
+    ),
     ("never", lambda bad, status: False, "the known error"),
 ]
 
@@ -114,7 +118,7 @@ def test_the_solution_reads_the_night(night: Exercise) -> None:
     ("name", "value", "says"),
     [
         ("repaired", 6, "all cases"),
-        ("repaired", 3, "not each action was proved"),
+        ("repaired", 3, "not every one was proved"),
         ("repaired", 1, "end with “proved”"),
         ("rate", 6, "refused: kill switch"),
         ("kill_switch", 4, "refused: rate"),

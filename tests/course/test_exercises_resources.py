@@ -115,7 +115,7 @@ def test_a_wrong_measure_is_told_why(leak_exercise: Exercise) -> None:
         (knows_only_one_leak, "'breadcrumbs' is not 3"),
         (counts_only, "'mb_per_step' is still missing"),
         (says_in_words, "a number"),
-        (returns_nothing, "does it end with a return?"),
+        (returns_nothing, "is a return statement missing?"),
         (lambda event: 42, "must return a dict"),
     ):
         result = leak_exercise.check(wrong)

@@ -68,9 +68,9 @@ def returns_nothing(given: object) -> object:
 def test_a_wrong_pattern_is_told_why(pattern: Exercise) -> None:
     for wrong, word in (
         ("find", "the function itself"),
-        (returns_nothing, "does it end with a return?"),
+        (returns_nothing, "is a return statement missing?"),
         (lambda spans: 42, "a pair"),
-        (takes_the_slowest, "is not the query"),
+        (takes_the_slowest, "is not the most frequent query"),
         (counts_all_queries, "not sent 8 times"),
         (knows_only_one_trace, "not sent 6 times"),
     ):
@@ -130,7 +130,7 @@ def test_a_wrong_report_is_told_why(report: Exercise) -> None:
         (asks_for_each, "1 × distinct, 3 × find"),
         (counts_first, "2 queries"),
         (forgets_the_wins, "differs"),
-        (returns_nothing, "does it end with a return?"),
+        (returns_nothing, "is a return statement missing?"),
         (lambda spins: 42, "differs"),
     ):
         result = report.check(wrong)

@@ -29,17 +29,17 @@ def test_an_untouched_answer_is_not_called_wrong(exercise: Exercise, untouched: 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (None, "wants a list"),
-        ("pause", "wants a list"),
-        ([0, 1, "lunch", 13], "neither the number"),
-        ([0, 99, 13], "neither the number"),
+        (None, "needs a list"),
+        ("pause", "needs a list"),
+        ([0, 1, "lunch", 13], "neither a notebook number"),
+        ([0, 99, 13], "neither a notebook number"),
         ([0, 1, 1, 2, 13], "twice"),
         ([], "few"),
         ([0, 1, "pause", 13], "few"),
-        ([1, 0, 2, 3, 13], "Begin with 0"),
-        ([0, 1, 2, 13, 3], "Begin with 0"),
+        ([1, 0, 2, 3, 13], "Start with 0"),
+        ([0, 1, 2, 13, 3], "Start with 0"),
         ([0, 1, 2, 3, 13], "without a pause"),
-        ([0, 1, 2, "pause", 3, 8, "pause", 10, 11, 13], "and you have 180"),
+        ([0, 1, 2, "pause", 3, 8, "pause", 10, 11, 13], "but you have 180"),
     ],
 )
 def test_a_wrong_answer_is_told_why(exercise: Exercise, answer: object, said: str) -> None:

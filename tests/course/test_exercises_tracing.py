@@ -107,7 +107,7 @@ def test_a_wrong_finder_is_told_why(torn: Exercise) -> None:
         (takes_all_leaves, "In the whole trace"),
         (takes_roots, "In the whole trace"),
         (finds_none, "without what gateway sent 1 such calls are missing"),
-        (returns_nothing, "does it end with a return?"),
+        (returns_nothing, "is a return statement missing?"),
         (lambda spans: 42, "a list"),
         (returns_spans, "a list"),
     ):
@@ -157,7 +157,7 @@ def makes_baggage_up() -> object:
 def test_wrong_headers_are_told_why(carry: Exercise) -> None:
     for wrong, word in (
         (42, "the function itself"),
-        (returns_nothing, "does it end with a return?"),
+        (returns_nothing, "is a return statement missing?"),
         (list, "a dict"),
         (forgets_baggage, "baggage: nothing"),
         (forgets_the_trace, "no header sentry-trace"),
@@ -176,7 +176,7 @@ def test_headers_of_an_earlier_trace_are_wrong(carry: Exercise) -> None:
         kept.append(both())
         return kept[0]
 
-    assert "was under way" in carry.check(remembers).message
+    assert "The current trace is" in carry.check(remembers).message
 
 
 def test_an_untouched_carrier_is_not_called_wrong(carry: Exercise) -> None:

@@ -47,7 +47,7 @@ def test_each_prediction_counts(captured_or_not: Exercise, mistake: str) -> None
     wrong = "an event" if RIGHT[mistake] == "nothing" else "nothing"
     result = captured_or_not.check({**RIGHT, mistake: wrong})
     assert result.verdict is Verdict.FAIL
-    assert f"The {mistake} was made anew" in result.message
+    assert f"The {mistake} was triggered again" in result.message
 
 
 @needs_database
@@ -62,7 +62,7 @@ def test_a_frame_of_ours_counts(captured_or_not: Exercise, mistake: str, wrong: 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (None, "wants a dict"),
+        (None, "needs a dict"),
         ({}, "'bad body' is still missing"),
         ({**RIGHT, "slow report": ...}, "'slow report' is still missing"),
         ({**RIGHT, "bad body": "a warning"}, "not 'a warning'"),
@@ -107,9 +107,9 @@ def kept(*keys: str) -> Any:
         (kept("loc", "type", "msg"), "It is in msg, input, ctx"),
         (kept("type"), "lacks 'spin_id'"),
         (kept("loc"), "lacks 'string_pattern_mismatch'"),
-        (lambda errors: kept("loc", "type")(errors[:1]), "the context lacks"),
-        (lambda errors: {"count": len(errors)}, "the context lacks"),
-        (lambda errors: {"fields": {1, 2}}, "what JSON can hold"),
+        (lambda errors: kept("loc", "type")(errors[:1]), "is missing from the context"),
+        (lambda errors: {"count": len(errors)}, "is missing from the context"),
+        (lambda errors: {"fields": {1, 2}}, "only accepts JSON values"),
     ],
 )
 def test_a_wrong_context_is_told_why(without_values: Exercise, wrong: object, told: str) -> None:

@@ -245,5 +245,5 @@ def test_a_reset_that_fails_says_what_to_do(home: Journal, monkeypatch: pytest.M
     result = CliRunner().invoke(main, ["progress", "--reset", "--yes"])
     assert result.exit_code == 1
     assert result.output.startswith("Error: Could not reset progress: ")
-    assert f"Delete {home.path} yourself." in result.output
+    assert f"Delete {home.path} by hand." in result.output
     assert state(home, "triage") == ("solved", 2)

@@ -66,7 +66,7 @@ def test_parameters_get_their_defaults() -> None:
         ("game-engine/memory-leak", {"mb": "64"}, "not '64'"),
         ("game-engine/memory-leak", {"size": 1}, "has no parameter size; it has mb"),
         ("game-engine/crash", {"mb": 1}, "has no parameter mb; it has none"),
-        ("game-engine/error", {}, "pass type= one of value, type"),
+        ("game-engine/error", {}, "pass type=, one of value, type"),
     ],
 )
 def test_a_bad_parameter_is_refused_in_words(

@@ -98,5 +98,5 @@ def test_a_complete_cache_of_the_class_needs_no_writing(no_npm: Path) -> None:
         payment.HOME, found
     )
     shutil.rmtree(no_npm)
-    with pytest.raises(ServerError, match="set WORKSHOP_CACHE to a folder of yours"):
+    with pytest.raises(ServerError, match="set WORKSHOP_CACHE to another folder"):
         node.install_packages(payment.HOME, found, print)

@@ -264,7 +264,9 @@ def test_another_error_than_the_declared_one_does_not_hold(workshop: Workshop) -
 
 
 def test_code_that_never_began_reports_nothing(workshop: Workshop) -> None:
-    first, second = workshop.blind_spots("python/thread", CAUGHT.with_line("no line of Python"))
+    first, second = workshop.blind_spots(
+        "python/thread", CAUGHT.with_line("not a valid line of Python")
+    )
     assert first.holds
     assert second.before is not None
     assert second.after is not None

@@ -177,7 +177,7 @@ def test_what_was_not_tried_is_no_zero() -> None:
     result = comparison(solved(60), TimedAttempt(), solved(60))
     assert result.ratio is None
     assert "round 2" in result.sentences[0]
-    assert "A ratio takes a solved round of each evidence." in result.sentences
+    assert "For a ratio, solve a round with each evidence." in result.sentences
     assert "<td>not tried yet</td>" in result._repr_html_()
     assert comparison(solved(60), TimedAttempt(RUNNING), solved(60)).ratio is None
     assert comparison(solved(60), solved(20), TimedAttempt()).ratio == 3

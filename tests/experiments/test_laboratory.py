@@ -247,10 +247,10 @@ def test_it_tells_how_far_it_is(lab: Laboratory) -> None:
     lab.compare({}, {"user": True, "tags": True}, on_shot=lambda *how: told.append(how))
     assert [how[0] for how in told] == list(range(len(told)))
     assert {how[1] for how in told} == {len(told) - 1}
-    # With two switches "A with one of B" is "B with the other of A".
+    # With two switches "A with one from B" is "B with the other from A".
     assert [how[2] for how in told] == [
         *("A", "B", "A", "B"),
-        *("B with tags of A", "B with user of A", "done"),
+        *("B with tags from A", "B with user from A", "done"),
     ]
 
 

@@ -136,7 +136,7 @@ def test_a_script_with_a_mistake_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     script = tmp_path / "main.js"
     script.write_text("const = 1")
     monkeypatch.setattr("kit.experiments.own_service.page.SCRIPT", script)
-    with pytest.raises(ServerError, match=r"could not be made of .*main\.js"):
+    with pytest.raises(ServerError, match=r"Could not bundle .*main\.js"):
         bundle_script(tmp_path, lambda line: None)
 
 

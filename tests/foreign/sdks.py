@@ -31,9 +31,9 @@ class ForeignSdk:
         return PROGRAMS / self.program
 
 
-_PYTHON_CHAIN = ("caused by", "could not convert string to float", "Not handled")
-_RAVEN_CHAIN = (*_PYTHON_CHAIN[:2], "marks no frame as in-app or not")
-_NODE_CHAIN = ("caused by", "Cannot read properties of null", "Not handled")
+_PYTHON_CHAIN = ("caused by", "could not convert string to float", "Unhandled")
+_RAVEN_CHAIN = (*_PYTHON_CHAIN[:2], "does not say which frames are in-app")
+_NODE_CHAIN = ("caused by", "Cannot read properties of null", "Unhandled")
 
 _RUBY_CHAIN = ("caused by", "ArgumentError", "every frame as not in-app", "2 more frames")
 
@@ -64,7 +64,7 @@ GO = ForeignSdk(
     says=("caused by", "*strconv.NumError"),
 )
 _MINIFIED = ("minified code", "sourcemaps")
-_IN_PAGE = ("caused by", "Cannot read properties of null", "Not handled", *_MINIFIED)
+_IN_PAGE = ("caused by", "Cannot read properties of null", "Unhandled", *_MINIFIED)
 _READING = "TypeError: Cannot read properties of null (reading 'toFixed')"
 BROWSER = (
     ForeignSdk("browser-7", "@sentry/browser-7", "browser.js", says=_IN_PAGE),
@@ -82,7 +82,7 @@ BROWSER = (
         "@sentry/angular",
         "angular.ts",
         titles=(MESSAGE, _READING),
-        says=("Not handled", *_MINIFIED),
+        says=("Unhandled", *_MINIFIED),
     ),
 )
 PROCESSES = (*PYTHON, *NODE, CLI, *RUBY, GO)

@@ -25,7 +25,7 @@ def test_a_spin_is_played_by_all_services(workshop: Workshop) -> None:
         )
     assert describe_spin(result) in shown(slots)
     assert f"Balance {result['balance']}" in shown(slots)
-    assert re.search(rf"Spins 1 Failed 0 Answer after \d+ ms Trace {trace_id[:8]}", shown(slots))
+    assert re.search(rf"Spins 1 Failed 0 Response after \d+ ms Trace {trace_id[:8]}", shown(slots))
     assert (
         f'role="img" aria-label="{", ".join(result["reels"])}"' in slots.cabinet.children[0].value
     )
@@ -134,7 +134,7 @@ def test_autoplay_ends_when_the_house_takes_no_bet(workshop: Workshop) -> None:
     ("reels", "win", "words"),
     [
         ("bell cherry lemon", 0, "No two alike: the bet of 10 is lost."),
-        ("cherry lemon cherry", 10, "Two cherries give the bet of 10 back."),
+        ("cherry lemon cherry", 10, "Two cherries return the bet of 10."),
         ("seven seven seven", 770, "Three sevens pay 77 times the bet: 770 won!"),
     ],
 )

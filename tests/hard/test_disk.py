@@ -64,7 +64,9 @@ def full(store: Store) -> Iterator[None]:
 def test_a_crash_on_a_full_disk_says_so_at_once_and_the_next_is_kept(workshop: Workshop) -> None:
     for crash in CRASHES:
         with full(workshop.store):
-            with pytest.raises(WorkshopError, match=f"{crash} happened, but is not kept.*{FULL}"):
+            with pytest.raises(
+                WorkshopError, match=f"{crash} happened, but could not be stored.*{FULL}"
+            ):
                 workshop.trigger(crash)
             assert workshop.spin()["balance"] >= 0
         assert workshop.trigger(crash).missing == []
@@ -151,7 +153,7 @@ def test_a_cache_that_cannot_be_made_costs_the_payment_service_alone(
     lines: list[str] = []
     with Workshop.start(home=tmp_path, report=lines.append) as workshop:
         (line,) = (line for line in lines if line.startswith(f"✗ {PAYMENT.name}"))
-        assert "set WORKSHOP_CACHE to a folder of yours" in line
+        assert "set WORKSHOP_CACHE to another folder" in line
         assert workshop.trigger("game-engine/crash").missing == []
 
 
@@ -216,7 +218,7 @@ def test_a_real_disk_that_fills_and_is_freed(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     for line in lines[:2]:
-        assert re.fullmatch(f"WorkshopError: .* happened, but is not kept. .*{FULL}", line)
+        assert re.fullmatch(f"WorkshopError: .* happened, but could not be stored. .*{FULL}", line)
     assert lines[2:4] == ["fine []"] * 2
     for line in (lines[4], lines[6]):
         assert re.match(r"StoreError: Cannot open the store .*\. Free some disk space", line), line

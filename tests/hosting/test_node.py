@@ -119,13 +119,13 @@ def test_a_node_that_cannot_be_run_is_said(tmp_path: Path, monkeypatch: pytest.M
     broken = script(tmp_path / "node", "")
     broken.write_bytes(b"\x7fELF, but not for long")
     monkeypatch.setenv("WORKSHOP_NODE", str(broken))
-    with pytest.raises(ServerError, match=r"cannot be run: .*WORKSHOP_NODE"):
+    with pytest.raises(ServerError, match=r"does not run: .*WORKSHOP_NODE"):
         find_node()
 
 
 def test_a_name_of_no_program_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_NODE", "no-such-node")
-    with pytest.raises(ServerError, match="WORKSHOP_NODE names no program: no-such-node"):
+    with pytest.raises(ServerError, match="WORKSHOP_NODE is not a program: no-such-node"):
         find_node()
 
 
@@ -284,7 +284,7 @@ def test_what_looks_installed_and_is_not_is_installed_again(package: Path, cache
     node.node_modules(package, find_node()).mkdir(parents=True)
     said: list[str] = []
     assert greeting(install(package, said))
-    assert said[0] == "shop: its packages are not complete; they are installed again"
+    assert said[0] == "shop: its packages are incomplete; reinstalling them"
     assert node.missing_packages(package, find_node()) == []
     assert left_over(cache) == []
 
@@ -330,7 +330,7 @@ def test_an_install_that_leaves_something_out_is_not_kept(
     package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "NPM_CI", (*node.NPM_CI, "--dry-run"))
-    with pytest.raises(ServerError, match=r"shop are not complete: .*is missing.*\.npmrc"):
+    with pytest.raises(ServerError, match=r"shop are incomplete: .*is missing.*\.npmrc"):
         install(package)
     assert not node.node_modules(package, find_node()).parent.exists()
     assert left_over(cache) == []
@@ -380,7 +380,7 @@ def test_without_a_network_one_line_says_what_to_do(
         with pytest.raises(ServerError) as caught:
             install(package)
     assert str(caught.value) == (
-        "No network (ECONNREFUSED): shop needs its packages once. Connect and start again."
+        "No network (ECONNREFUSED): shop needs its packages once. Connect and retry."
     )
     assert left_over(cache) == []
 
@@ -438,7 +438,7 @@ def test_a_cache_that_cannot_be_written_is_said(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ServerError, match=r"Cannot install .*WORKSHOP_CACHE"):
+    with pytest.raises(ServerError, match=r"Could not install .*WORKSHOP_CACHE"):
         install(package)
 
 

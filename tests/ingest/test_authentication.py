@@ -100,17 +100,17 @@ def test_an_envelope_may_bring_its_dsn(ingest: Ingest, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "headers", "dsn", "status", "reason"),
     [
-        (PATH, {}, DSN.replace("key-1", "wrong"), 401, "not that of project 1"),
+        (PATH, {}, DSN.replace("key-1", "wrong"), 401, "does not belong to project 1"),
         (PATH, {}, DSN.replace("/1", "/2"), 400, "the project is 1, and 2"),
         (PATH, {}, None, 401, "key is missing"),
-        (PATH, {}, "nonsense", 400, "is not one"),
-        (PATH, {}, {"key": "key-1"}, 400, "is not one"),
+        (PATH, {}, "nonsense", 400, "is invalid"),
+        (PATH, {}, {"key": "key-1"}, 400, "is invalid"),
         (PATH, KEY, DSN.replace("/1", "/2"), 400, "the project is 1, and 2"),
         (PATH, KEY, DSN.replace("key-1", "key-2"), 400, "the key is that of the request"),
-        ("/tunnel", {}, DSN.replace("key-1", "key-2"), 401, "not that of project 1"),
+        ("/tunnel", {}, DSN.replace("key-1", "key-2"), 401, "does not belong to project 1"),
         ("/tunnel", {}, DSN.replace("/1", "/77"), 401, "no project 77"),
         ("/tunnel", {}, None, 401, "no dsn in its header"),
-        ("/tunnel", {}, "http://[", 400, "is not one"),
+        ("/tunnel", {}, "http://[", 400, "is invalid"),
     ],
 )
 def test_an_envelope_with_another_dsn_is_refused(

@@ -223,7 +223,7 @@ def test_a_report_is_titled_as_sentry_does(
 @pytest.mark.parametrize(
     ("given", "kind", "status", "reason"),
     [
-        ({"csp-report": CSP}, "text/plain", 415, "text/plain is no type of a report"),
+        ({"csp-report": CSP}, "text/plain", 415, "text/plain is no report's type"),
         ({}, "application/csp-report", 400, "no csp-report"),
         (1, "application/csp-report", 400, "no csp-report"),
         ({"csp-report": {}}, "application/csp-report", 400, "no csp-report with a directive"),
@@ -407,7 +407,9 @@ def test_what_is_not_taken_says_what_it_is(
 @pytest.mark.parametrize("path", ["store", "security", "minidump", "cron/a", "otlp/v1/traces"])
 def test_everything_needs_the_key(ingest: Ingest, path: str) -> None:
     wrong = {"X-Sentry-Auth": "Sentry sentry_key=wrong"}
-    assert "not that of" in refused(ingest, ingest.post(PLAIN, f"/api/1/{path}/", **wrong), 401)
+    assert "does not belong to" in refused(
+        ingest, ingest.post(PLAIN, f"/api/1/{path}/", **wrong), 401
+    )
     none = {"X-Sentry-Auth": ""}
     assert "missing" in refused(ingest, ingest.post(PLAIN, f"/api/1/{path}/", **none), 401)
 
@@ -415,4 +417,4 @@ def test_everything_needs_the_key(ingest: Ingest, path: str) -> None:
 def test_a_wrong_method_is_told_the_right_one(ingest: Ingest) -> None:
     with client() as http:
         answer = http.put(f"{ingest.url}/api/1/security/")
-    assert "PUT is not taken here; use POST" in refused(ingest, answer, 405)
+    assert "PUT is not allowed here; use POST" in refused(ingest, answer, 405)

@@ -46,7 +46,7 @@ BAD = {
     "length is true": (b'{}\n{"type":"event","length":true}\n{}', "not a number of bytes"),
     "length is over 2^63": (b'{}\n{"type":"x","length":%d}\n{}' % 10**30, "ends after 2 of its"),
     "payload too short": (b'{}\n{"type":"event","length":9}\n{}', "ends after 2 of its 9 bytes"),
-    "payload too long": (b'{}\n{"type":"x","length":1}\nabc\n', "goes on after its 1 bytes"),
+    "payload too long": (b'{}\n{"type":"x","length":1}\nabc\n', "continues after its 1 bytes"),
     "payload is not JSON": (b'{}\n{"type":"event"}\nhello\n', "payload of item 1 is not JSON"),
     "payload missing": (b'{}\n{"type":"event"}\n', "payload of item 1 is not JSON"),
     "log is not JSON": (b'{}\n{"type":"log"}\nhello\n', "payload of item 1 is not JSON"),

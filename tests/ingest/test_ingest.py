@@ -153,9 +153,17 @@ def test_an_unknown_encoding_is_refused(ingest: Ingest) -> None:
         ("/api/1/envelope/", {}, "key is missing"),
         ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_version=7"}, "key is missing"),
         ("/api/1/envelope/", {"X-Sentry-Auth": "Bearer key-1"}, "key is missing"),
-        ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_key=wrong"}, "not that of project 1"),
-        ("/api/1/envelope/", {"X-Sentry-Auth": "Sentry sentry_key=key-2"}, "not that of project 1"),
-        ("/api/1/envelope/?sentry_key=wrong", {}, "not that of project 1"),
+        (
+            "/api/1/envelope/",
+            {"X-Sentry-Auth": "Sentry sentry_key=wrong"},
+            "does not belong to project 1",
+        ),
+        (
+            "/api/1/envelope/",
+            {"X-Sentry-Auth": "Sentry sentry_key=key-2"},
+            "does not belong to project 1",
+        ),
+        ("/api/1/envelope/?sentry_key=wrong", {}, "does not belong to project 1"),
         ("/api/77/envelope/", KEY, "There is no project 77; there are: 1, 2."),
     ],
 )

@@ -267,13 +267,13 @@ def test_what_many_spans_have_in_common_does_not_fill_the_memory(ingest: Ingest)
 @pytest.mark.parametrize(
     ("sent", "kind", "status", "reason"),
     [
-        (b"{", JSON, 400, "Not an export"),
-        (b"[]", JSON, 400, "Not an export"),
-        (b'{"resourceSpans": 1}', JSON, 400, "Not an export"),
+        (b"{", JSON, 400, "Not an OTLP export"),
+        (b"[]", JSON, 400, "Not an OTLP export"),
+        (b'{"resourceSpans": 1}', JSON, 400, "Not an OTLP export"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": {}}]}]}]}', JSON, 400, "Not an"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 1}]}]}]}', JSON, 400, "Not"),
         (b'{"a":' * 200 + b"1" + b"}" * 200, JSON, 400, "nested deeper"),
-        (b"\xff", PROTOBUF, 400, "Not an export"),
+        (b"\xff", PROTOBUF, 400, "Not an OTLP export"),
         (b"", "text/plain", 415, "not text/plain"),
         (bytes(MAX_BYTES + 1), PROTOBUF, 413, f"over {MAX_BYTES} bytes"),
     ],

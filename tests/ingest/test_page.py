@@ -133,7 +133,7 @@ def test_a_page_sends_with_a_header_after_a_preflight(page: Page, ingest: Own) -
     options["headers"] = {"X-Sentry-Auth": "Sentry sentry_key=wrong"}
     status, text = page.evaluate(FETCH, [url, options])
     assert status == 401
-    assert "not that of project 1001" in json.loads(text)["detail"]
+    assert "does not belong to project 1001" in json.loads(text)["detail"]
 
 
 def test_a_page_gets_nothing_into_the_stream(page: Page, ingest: Own) -> None:

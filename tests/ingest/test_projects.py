@@ -52,10 +52,10 @@ def test_one_that_another_process_made_is_known_at_once(projects: Projects, tmp_
         (item,) = store.items(project="my-app")
         assert item.type == "event"
         refused = ingest.post(error(new_id()), f"/api/{FIRST_OWN_ID}/envelope/")
-        assert (refused.status_code, "key is not that of" in refused.text) == (401, True)
+        assert (refused.status_code, "key does not belong to" in refused.text) == (401, True)
         assert ingest.post(error(new_id()), "/api/1002/envelope/").status_code == 401
         Projects(tmp_path, {}).dsn("added-while-it-runs", 1)
-        assert "key is not that of" in ingest.post(error(new_id()), "/api/1002/envelope/").text
+        assert "key does not belong to" in ingest.post(error(new_id()), "/api/1002/envelope/").text
 
 
 def test_those_who_ask_at_once_get_the_same(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_file_that_is_broken_is_named_and_kept(
 ) -> None:
     file = tmp_path / "projects.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(WorkshopError, match=re.escape(f"The projects in {file} cannot be read")):
+    with pytest.raises(WorkshopError, match=re.escape(f"Could not read the projects in {file}")):
         projects.dsn("my-app", 1)
     assert list(projects) == ["1"], "the services report all the same"
     (line,) = moved_lines(projects, 1, tmp_path)
@@ -123,7 +123,7 @@ def test_only_its_owner_can_read_the_keys(projects: Projects, tmp_path: Path) ->
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(WorkshopError, match="cannot be kept in"):
+    with pytest.raises(WorkshopError, match="Could not save the project"):
         Projects(tmp_path / "file" / "home", {}).dsn("my-app", 1)
 
 
@@ -163,4 +163,4 @@ def test_another_workshop_on_the_folder_is_no_stranger(projects: Projects, tmp_p
     run = replace(at(8969), pid=parent.pid, process_since=parent.create_time())
     note.write_text(json.dumps(asdict(run)))
     (line,) = moved_lines(projects, 4711, tmp_path)
-    assert "another workshop on this folder, which stores in the same file" in line
+    assert "another workshop on this folder, which uses the same store" in line

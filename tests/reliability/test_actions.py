@@ -67,7 +67,7 @@ MAKERS: list[tuple[str, str]] = [
 @pytest.mark.parametrize("target", ["", " ", "*", "all", "bank", "gateway"])
 @pytest.mark.parametrize("maker", [name for name, _ in MAKERS])
 def test_an_unknown_target_is_refused_when_the_action_is_made(maker: str, target: str) -> None:
-    with pytest.raises(UnknownTarget, match=r"There is no .+ There is:"):
+    with pytest.raises(UnknownTarget, match=r"is not a .+ Available:"):
         getattr(make_actions(), maker)(target)
 
 

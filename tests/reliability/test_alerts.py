@@ -428,5 +428,5 @@ def test_it_says_when_older_events_were_not_read(store: Store) -> None:
     store_events(store, 10, 20, 30)
     fired = make_rule("every event").would_have_fired(store, last=2)
     assert (fired.complete, seconds(fired)) == (False, [20, 30])
-    assert "Older events were not looked at" in fired._repr_html_()
+    assert "Older events were not read" in fired._repr_html_()
     assert make_rule("every event").would_have_fired(store).complete

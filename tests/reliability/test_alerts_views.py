@@ -99,14 +99,14 @@ def test_each_page_that_is_modelled_is_named_with_its_month(store: Store) -> Non
         assert "docs.sentry.io/product/monitors-and-alerts/alerts/create-alerts/" in shown[name]
         assert "read 2026-11" in shown[name]
     assert "integration-platform/webhooks/" in shown["receiver"]
-    assert "says nothing of retries" in text(shown["receiver"])
+    assert "does not mention retries" in text(shown["receiver"])
 
 
 def test_a_rule_is_shown_with_what_is_wrong_with_it(store: Store) -> None:
     told = text(views(store)["rules"])
     assert "WHEN every event IF events &gt; 1 in 5m THEN page At most once in 5m" in told
     assert told.count("Never fires:") == 1
-    assert "a new issue has one event, of one user at most" in told
+    assert "a new issue has one event, from at most one user" in told
 
 
 def test_firings_are_a_time_line_and_a_table() -> None:
@@ -138,7 +138,7 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_a_judgement_is_read_in_numbers() -> None:
     html = str(judged()._repr_html_())
     told = text(html)
-    assert "1 of 2 incidents paged, after 40 s in the median; 0 pages of no incident." in told
+    assert "1 of 2 incidents paged, after a median of 40 s; 0 pages without an incident." in told
     assert "100 % precision" in told
     assert "50 % recall" in told
     assert "1 payment-fails ✓ paged after 40.0 s A burst" in told

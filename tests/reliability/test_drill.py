@@ -196,7 +196,7 @@ def test_one_thing_is_done_at_a_time(begun: Stage, given: dict[str, str]) -> Non
 
 def test_what_does_not_exist_is_no_answer(begun: Stage) -> None:
     drill = begun.drill
-    with pytest.raises(DrillError, match="There are: gateway, game-engine, payment, analytics"):
+    with pytest.raises(DrillError, match="Choose one of: gateway, game-engine, payment, analytics"):
         drill.localised("casino")
     with pytest.raises(DrillError, match="no service casino"):
         drill.mitigate(restart="casino")

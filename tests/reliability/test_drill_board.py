@@ -76,8 +76,8 @@ def test_a_median_takes_three_and_counts_those_who_missed_it() -> None:
 
 def test_a_machine_with_another_incident_is_said() -> None:
     board = read_board({"ada": report(BASE), "bob": report(replace(BASE, fault="bad-release"))})
-    assert "Not all met the same incident" in board._repr_html_()
-    assert "Not all met" not in read_board({"ada": report(BASE)})._repr_html_()
+    assert "Not everyone had the same incident" in board._repr_html_()
+    assert "Not everyone had" not in read_board({"ada": report(BASE)})._repr_html_()
 
 
 @pytest.mark.parametrize("damaged", [7, None, {"seed": 7}, "x", {**BASE.as_json(), "failed": "x"}])
@@ -101,5 +101,5 @@ def test_names_and_faults_of_others_are_escaped() -> None:
 
 
 def test_an_empty_board_says_so() -> None:
-    assert repr(read_board({})) == "No drill was played yet."
-    assert "No drill was played yet." in read_board({})._repr_html_()
+    assert repr(read_board({})) == "No drill has been played yet."
+    assert "No drill has been played yet." in read_board({})._repr_html_()

@@ -114,7 +114,7 @@ def test_what_cannot_be_injected_here_is_passed_over() -> None:
     assert not draw_scenario(seed, FAULTS, unavailable=payments).fault.startswith("payment")
     other = seed_of("bad-release")
     assert draw_scenario(other, FAULTS, unavailable=payments) == draw_scenario(other, FAULTS)
-    with pytest.raises(WorkshopError, match="none can be injected here"):
+    with pytest.raises(WorkshopError, match="None can be injected here"):
         draw_scenario(seed, FAULTS, unavailable={fault.name for fault in FAULTS})
 
 

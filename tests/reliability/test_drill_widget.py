@@ -46,7 +46,7 @@ def test_before_the_start_nothing_is_given_away(stage: Stage, widget: DrillWidge
     for secret in (*stage.drill.causes, *stage.drill.flags, "payment", "Give up"):
         assert secret not in shown
     widget.start_button.click()
-    wait_for(lambda: "The clock runs" in page(widget))
+    wait_for(lambda: "The clock is running" in page(widget))
     assert stage.drill.state == "running"
 
 

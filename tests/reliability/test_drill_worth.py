@@ -47,7 +47,7 @@ def test_the_break_even_is_that_of_a_hand() -> None:
     found = case(CLEAR, people=2, cost_an_hour=60, price_a_month=80, care_hours_a_month=1)
     # 140 a month; a minute of two people is 2; so 2 to 14 are saved an incident.
     assert found.break_even == pytest.approx((10.0, 70.0))
-    assert "It pays from 10 to 70 incidents a month on." in found.sentence
+    assert "It breaks even at 10 to 70 incidents a month." in found.sentence
     assert found.sentence.endswith("it does not pay.")
     even = case(
         CLEAR,
@@ -87,7 +87,7 @@ def test_context_that_makes_it_slower_does_not_pay() -> None:
 def test_no_drill_no_saving() -> None:
     found = make_case(CLEAR, [replace(BASE, diagnosed_s=None)], Assumptions())
     assert (found.is_effect_shown, found.minutes_saved) == (True, None)
-    assert "No drill was diagnosed yet" in found.sentence
+    assert "No drill is diagnosed yet" in found.sentence
 
 
 def test_an_experiment_without_a_ratio_is_no_pair() -> None:
@@ -116,7 +116,7 @@ def test_every_figure_says_where_it_comes_from() -> None:
 
 def test_an_assumption_is_a_number_from_zero_on() -> None:
     for wrong in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="people has to be a number"):
+        with pytest.raises(ValueError, match="people must be a number"):
             Assumptions(people=wrong)
 
 

@@ -98,7 +98,7 @@ def test_a_file_that_is_no_document_is_refused(tmp_path: Path, text: str) -> Non
 
 @pytest.mark.parametrize("document", [{}, {"title": "x"}, {"title": "x", "method": 3}])
 def test_what_the_engine_does_not_take_is_said(document: dict[str, Any]) -> None:
-    with pytest.raises(DocumentError, match="does not take this document"):
+    with pytest.raises(DocumentError, match="rejects this document"):
         check_document(document)
 
 
@@ -137,7 +137,7 @@ def test_an_experiment_shows_what_it_will_do_escaped() -> None:
     experiment.document["title"] = "<script>x</script>"
     html = experiment._repr_html_()
     assert "<script>" not in html
-    assert "not written down yet" in html
+    assert "none yet" in html
     assert "predict first" in repr(experiment)
 
 

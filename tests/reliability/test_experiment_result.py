@@ -48,7 +48,7 @@ def test_a_journal_that_has_just_begun_can_be_shown() -> None:
     for journal in ({}, {"experiment": find_experiment("payment-dies").document()}):
         result = ChaosResult(journal)
         assert result.verdict == "running"
-        assert "It runs" in result._repr_html_()
+        assert "Running." in result._repr_html_()
         assert repr(result)
 
 
@@ -63,7 +63,7 @@ def test_the_timeline_is_a_line() -> None:
 def test_the_prediction_is_compared() -> None:
     assert result_of("holds").is_as_predicted
     assert not result_of("deviates").is_as_predicted
-    assert "You predicted “deviates”: not so." in result_of("deviates")._repr_html_()
+    assert "You predicted “deviates”: wrong." in result_of("deviates")._repr_html_()
 
 
 def test_a_cause_is_given_for_the_declared_outcome_only() -> None:
@@ -75,7 +75,7 @@ def test_a_cause_is_given_for_the_declared_outcome_only() -> None:
 
 def test_what_was_not_asked_for_is_told() -> None:
     result = result_of(name="ledger-down", missing=23, coins=0)
-    assert list(result.blast.unasked) == ["23 spins missing in the statistics"]
+    assert list(result.blast.unasked) == ["23 spins missing from the statistics"]
     assert "23 spins missing" in result._repr_html_()
     assert "23 spins missing" in str(result)
 

@@ -111,7 +111,7 @@ def test_whatever_ends_the_child_the_fault_ends(workshop: Workshop, end: str) ->
     experiment = without_measuring(workshop, seconds=30)
     experiment.start()
     wait_until(lambda: is_on(workshop, "ledger-down"), WAIT_S)
-    with pytest.raises(WorkshopError, match="runs already"):
+    with pytest.raises(WorkshopError, match="already running"):
         experiment.run()
     if end == "stop":
         experiment.stop()

@@ -68,7 +68,7 @@ def test_all_that_was_hit_was_seen(store: Store) -> None:
     found = scene.reconcile()
     assert found.holds
     journal = scene.journal()
-    assert "hit 61 of 241 spins (25.3 %, asked 25 %)" in journal
+    assert "hit 61 of 241 spins (25.3 %, asked for 25 %)" in journal
     assert (
         "✓ 61 of 61 hits seen: 61 error events with the flag; 61 refused requests; 0 error events "
         "without"
@@ -101,14 +101,14 @@ def test_a_flag_that_is_on_without_a_hit_is_unexplained(store: Store) -> None:
     assert [each.trace_id for each in found.unexplained] == [stranger]
     assert found.missed == 0
     assert not found.holds
-    assert "does not name the trace as hit" in scene.journal()
+    assert "does not list the trace as hit" in scene.journal()
 
 
 def test_what_hit_nothing_says_so_loudly(store: Store) -> None:
     scene = Scene(store, "payment-fails")
     scene.spin()
     assert not scene.reconcile().holds
-    assert "✗ HIT NOTHING: 0 of 1 spin (asked 25 %). Raise the share" in scene.journal()
+    assert "✗ HIT NOTHING: 0 of 1 spin (asked for 25 %). Raise the share" in scene.journal()
     assert "HIT NOTHING" not in scene.journal(ended_by=None)
     assert "Start traffic, or play." in Scene(store, "payment-fails").journal()
 
@@ -158,7 +158,7 @@ def test_others_that_suffer_are_collateral_and_not_unexplained(store: Store) -> 
     found = scene.reconcile()
     assert found.holds
     assert (found.slow_others, found.refused_others) == (2, 1)
-    assert "not hit, and also 2 slow, 1 failed: collateral, or another cause" in scene.journal()
+    assert "not hit, but 2 slow, 1 failed: collateral, or another cause" in scene.journal()
 
 
 def test_an_answer_that_nobody_saw_is_not_held_against_an_event(store: Store) -> None:
@@ -168,7 +168,7 @@ def test_an_answer_that_nobody_saw_is_not_held_against_an_event(store: Store) ->
     assert scene.reconcile().holds
     slow = Scene(store, "payment-slow")
     slow.hits = ["f" * 32]
-    assert "its answer is not known" in slow.journal()
+    assert "its answer is unknown" in slow.journal()
 
 
 @pytest.mark.parametrize(

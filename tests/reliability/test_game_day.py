@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_refused(wrong: dict[str, float]) -> None:
 
 
 def test_a_machine_without_any_fault_is_told() -> None:
-    with pytest.raises(GameDayError, match="none can be injected here"):
+    with pytest.raises(GameDayError, match="None can be injected here"):
         draw_script(1, kinds=[])
 
 
@@ -203,7 +203,7 @@ def test_a_day_that_is_stopped_leaves_nothing_on_and_is_not_remembered(stage: Ga
     assert stage.remembered == []
     with pytest.raises(GameDayError, match="stopped"):
         _ = stage.day.result
-    assert "No result is kept" in stage.day._repr_html_()
+    assert "No result is saved" in stage.day._repr_html_()
     assert stage.incidents.revealed == 0
 
 

@@ -201,7 +201,7 @@ def test_each_seed_and_length_has_a_table_of_its_own() -> None:
 def test_a_machine_with_other_faults_is_said() -> None:
     other = replace(RESULT, incidents=(replace(INCIDENT, fault="bad-release"),))
     board = read_game_board({"ada": report(RESULT), "bob": report(other)})
-    assert "Not all met the same incidents" in board._repr_html_()
+    assert "Not everyone had the same incidents" in board._repr_html_()
 
 
 NOT_FINITE = {**RESULT.as_json(), "budget_spent": float("nan")}

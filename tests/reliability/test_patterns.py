@@ -214,7 +214,7 @@ def test_a_declared_absence_that_the_event_has_is_named() -> None:
     recorded = FreshRecordings(faults={"coin-stuck": [arrived(flagged("coin-stuck"))]})
     library = Patterns(recorded, (replace(LOUD, not_captured=(absent,)),))
     html = library.page("coin-stuck")._repr_html_()
-    assert "The recorded event has it all the same" in html
+    assert "But the recorded event has it" in html
 
 
 # Advice

@@ -168,7 +168,7 @@ def test_every_incident_is_paged_for_in_time(share: float, median: float, onset:
 
 @pytest.mark.parametrize("text", ["", "5xx > 1 %", "5xx > x % for 5 min", "p95 > 1 % for 5 min"])
 def test_what_is_no_threshold_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no threshold"):
+    with pytest.raises(ValueError, match="not a threshold"):
         threshold(text)
 
 

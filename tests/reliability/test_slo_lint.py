@@ -80,7 +80,7 @@ def test_a_window_without_a_request_is_found() -> None:
 def test_what_each_rule_needs_is_said() -> None:
     needs = lint_rules(Objective("spins", 0.999), GOOGLE).needs
     assert needs[0].endswith(
-        "needs 208 failures in 1 h, 18 of them in 5 min; 2 % of the budget is spent then."
+        "needs 208 failures in 1 h, 18 of them in 5 min; by then 2 % of the budget is spent."
     )
     assert "No problem found in 3 rules." in repr(lint_rules(SPINS, GOOGLE))
 

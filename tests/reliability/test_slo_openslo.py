@@ -203,10 +203,10 @@ def test_a_file_gives_the_same_slo_and_text(tmp_path: Path) -> None:
 def test_a_file_of_one_objective_is_wanted(tmp_path: Path) -> None:
     path = tmp_path / "many.yaml"
     path.write_text(f"{DOCUMENTS['availability']}---{DOCUMENTS['latency']}", "utf-8")
-    with pytest.raises(OpenSloError, match=r"in .*many[.]yaml are: checkout, search"):
+    with pytest.raises(OpenSloError, match=r"one objective; .*many[.]yaml has: checkout, search"):
         make_slo(path)
     path.write_text(DOCUMENTS["all other kinds"], "utf-8")
-    with pytest.raises(OpenSloError, match="are: none"):
+    with pytest.raises(OpenSloError, match="has: none"):
         make_slo(path)
     with pytest.raises(OpenSloError, match="cannot be read"):
         make_slo(tmp_path / "missing.yml")
@@ -229,17 +229,17 @@ def test_several_objectives_have_names_of_their_own() -> None:
     ("text", "why"),
     [
         ("", "empty"),
-        ("a: [", "no YAML"),
-        ("just text", "is a mapping"),
+        ("a: [", "not valid YAML"),
+        ("just text", "must be a mapping"),
         ("apiVersion: openslo/v1alpha\nkind: SLO", "only openslo/v1"),
-        ("apiVersion: openslo/v1\nkind: Slo", "is none of"),
-        ("apiVersion: openslo/v1\nkind: [SLO]", "is none of"),
+        ("apiVersion: openslo/v1\nkind: Slo", "is not one of"),
+        ("apiVersion: openslo/v1\nkind: [SLO]", "is not one of"),
         ("apiVersion: openslo/v1\nkind: Service", "metadata is missing"),
         ("apiVersion: openslo/v1\nkind: Service\nmetadata: {name: 1}\nspec: {}", "metadata.name"),
-        ("!!python/object/apply:os.system ['true']", "no YAML"),
+        ("!!python/object/apply:os.system ['true']", "not valid YAML"),
         ("a: &a [1]\nb: *a", "alias"),
         ("x" * 50_001, "more than 50,000"),
-        ("[" * 400, "no YAML"),
+        ("[" * 400, "not valid YAML"),
     ],
 )
 def test_what_is_no_openslo_says_why(text: str, why: str) -> None:

@@ -55,7 +55,7 @@ def test_what_has_no_outcome_is_not_hidden() -> None:
     seen = state([Counts(good=1, shed=2, buckets=FAST)], length_s=5, unfinished=1)
     assert seen.sentence == (
         "1 request in 5 s: 1 good, none bad, p95 315 ms. "
-        "2 more were not sent: too many were in flight. 1 more had no answer yet at the stop."
+        "2 more were not sent: too many were in flight. 1 more had no answer yet when it stopped."
     )
 
 
@@ -66,8 +66,8 @@ def test_before_the_start_and_before_the_first_answer() -> None:
     assert waiting.sentence == "2.5 requests a second, for 5 min: not started yet."
     assert picture(waiting).drawn == []
     begun = state(length_s=0.4, is_running=True)
-    assert begun.sentence == "0 requests in 0 s: nothing came of any yet."
-    assert "The picture begins after a second." in picture(begun).words
+    assert begun.sentence == "0 requests in 0 s: no results yet."
+    assert "The chart starts after one second." in picture(begun).words
     assert "p95, last minute –" in picture(begun).words
 
 

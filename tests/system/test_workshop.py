@@ -59,7 +59,8 @@ def test_start_is_idempotent_and_says_which_sdks_are_explained(workshop: Worksho
     # Every notebook starts with it, and so says at its top what it explains.
     installed = f"sentry-sdk {version('sentry-sdk')}"
     node = json.loads((payment.HOME / "package.json").read_text())["dependencies"]["@sentry/node"]
-    assert lines[0] == f"✓ SDKs         {installed}, @sentry/node {node}: these are explained here"
+    sdks = f"{installed}, @sentry/node {node}"
+    assert lines[0] == f"✓ SDKs         {sdks}: the versions explained here"
 
 
 @pytest.mark.slow
@@ -229,7 +230,7 @@ def test_without_a_payment_service_all_else_works(
     monkeypatch.setenv("WORKSHOP_NODE", "no-such-node")
     lines: list[str] = []
     with Workshop.start(home=tmp_path, report=lines.append) as workshop:
-        assert lines[-1].startswith("✗ payment      WORKSHOP_NODE names no program: no-such-node")
+        assert lines[-1].startswith("✗ payment      WORKSHOP_NODE is not a program: no-such-node")
         assert workshop.spin(bet=10)["balance"] >= 0
         assert not workshop.trigger("game-engine/crash").missing
         with pytest.raises(WorkshopError, match="payment/crash cannot be triggered: WORKSHOP_NODE"):

@@ -139,7 +139,7 @@ def test_each_part_that_is_not_as_expected_is_named(captured: Capture) -> None:
 def test_the_nearest_event_is_compared_and_the_others_are_named(captured: Capture) -> None:
     report("far")
     report_all("near")
-    with failing("“ValueError", "found 'near'", "Less like it: ValueError"):
+    with failing("“ValueError", "found 'near'", "Less similar: ValueError"):
         captured.expect(**GOOD)
 
 
@@ -169,7 +169,7 @@ def test_only_what_came_since_the_beginning_counts(sentry_ingest: SentryIngest) 
         "inside",
         "after",
     ]
-    with failing("No 3 error events", "ValueError: inside"):
+    with failing("Fewer than 3 error events", "ValueError: inside"):
         captured.wait_for_events(3)
 
 
@@ -189,7 +189,7 @@ def test_more_items_than_one_reading_has_are_all_read(
 def test_without_a_client_it_says_so(sentry_ingest: SentryIngest) -> None:
     with sentry_ingest.capture(timeout=SHORT_S) as captured:
         report()
-    with failing("No error event of app-", "no Sentry client is active", sentry_ingest.dsn()):
+    with failing("No error event of app-", "No Sentry client is active", sentry_ingest.dsn()):
         _ = captured.event
 
 
@@ -227,9 +227,9 @@ def test_what_the_sdk_dropped_is_told(
 @pytest.mark.parametrize(
     ("sent", "encoding"),
     [
-        (CARD, "as it is"),
-        (CARD.replace(" ", ""), "without its blanks"),
-        (CARD.replace(" ", "-"), "with hyphens for blanks"),
+        (CARD, "as plain text"),
+        (CARD.replace(" ", ""), "without spaces"),
+        (CARD.replace(" ", "-"), "with hyphens for spaces"),
         (quote(CARD), "URL-encoded"),
         (f"Basic {base64.b64encode(f'ada:{CARD}'.encode()).decode()}", "in base64"),
         (f"Basic {base64.b64encode(f'a:{CARD}:'.encode()).decode()}", "in base64"),
@@ -250,7 +250,7 @@ def test_a_secret_with_characters_that_are_escaped_is_found(captured: Capture, s
 
 def test_a_secret_that_json_escapes_is_found_where_it_is_a_plain_value(captured: Capture) -> None:
     report(note='pass"wörd\\1')
-    with failing("at extra.note, as it is"):
+    with failing("at extra.note, as plain text"):
         captured.assert_no_secret('pass"wörd\\1')
 
 
@@ -288,7 +288,7 @@ def test_nothing_reported_does_not_wait_for_this_process(sentry_ingest: SentryIn
     captured.assert_nothing_reported()
     assert time.monotonic() - start < 30
     report()
-    with failing("was to report nothing", "“ValueError: empty”"):
+    with failing("should report nothing", "“ValueError: empty”"):
         captured.assert_nothing_reported()
 
 

@@ -99,7 +99,7 @@ def test_the_example_of_the_readme_is_green_and_red_when_it_is_wrong(run: Run) -
         "fingerprint: expected ['checkout', 'declined'], found ['checkout', 'refused']"
         in failed.stdout
     )
-    assert "was to report nothing. Arrived: the error event “PaymentRefused" in failed.stdout
+    assert "should report nothing. Arrived: the error event “PaymentRefused" in failed.stdout
     # The kit's own frames say nothing to whoever reads this.
     assert "kit/capture" not in failed.stdout
 

@@ -273,9 +273,9 @@ def test_what_differs_from_event_to_event_is_left_out_of_a_message(text: str, sh
         (
             event(raised("ValueError", value="spin 7")),
             2,
-            "Same exception type and message, values aside: “spin <int>”.",
+            "Same exception type and message, ignoring values: “spin <int>”.",
         ),
-        ({"message": "spin 7"}, 2, "Same message, values aside: “spin <int>”."),
+        ({"message": "spin 7"}, 2, "Same message, ignoring values: “spin <int>”."),
         (
             event(raised("E", *map(frame, "abcdef"))),
             2,
@@ -315,7 +315,10 @@ def careless(given: dict[str, Any]) -> list[str]:
     ("rule", "told"),
     [
         (careless, """raised KeyError: 'tags' in line """),
-        (careless, """, return [given["tags"]["tier"]]. It was given the event “KeyError: bro"""),
+        (
+            careless,
+            """, return [given["tags"]["tier"]]. Its argument was the event “KeyError: bro""",
+        ),
         (int, "raised TypeError: "),
         (lambda given: "pay", "returned 'pay' for the event “KeyError: broken”. A fingerprint is"),
         (lambda given: [1], "returned [1]"),

@@ -43,7 +43,7 @@ def test_the_sdk_says_how_a_job_ended_and_the_clock_says_what_is_missing(ingest:
     assert read_check_ins(ingest.store, now - 3600)[:] == ()
     after = read_check_ins(ingest.store, now + 31 * MINUTE)["nightly"]
     assert after.states == ["timed out", "error", "ok"]
-    assert after.timeline[0].sentence == "started, and did not end within 30 min 0 s"
+    assert after.timeline[0].sentence == "started, but did not end within 30 min 0 s"
     missed = read_check_ins(ingest.store, now + 66 * MINUTE)["nightly"]
     assert missed.states == ["missed", "timed out", "error", "ok"]
     assert missed.monitor.runs[-1].id == hanging
@@ -51,7 +51,7 @@ def test_the_sdk_says_how_a_job_ended_and_the_clock_says_what_is_missing(ingest:
     html = read_check_ins(ingest.store, now + 66 * MINUTE)._repr_html_()
     picture = Picture(html)
     assert [row[1].split()[-1] for row in picture.cells[1:]] == ["missed", "out", "error", "ok"]
-    assert "Check-ins simulated As it stands at" in picture.words
+    assert "Check-ins simulated As of" in picture.words
 
 
 def check_in(minute: float, status: str, number: str = "1", **fields: Any) -> Any:
@@ -89,7 +89,7 @@ def test_what_was_missed_is_unknown_without_an_interval_or_a_margin() -> None:
     for config in (crontab, {**CONFIG, "checkin_margin": None}, {}, None, HOSTILE):
         assert states(check_in(0, "ok", monitor_config=config), minute=500) == ["ok"]
     (shown,) = CheckIns(read_monitors([check_in(0, "ok", monitor_config=crontab)]), START + 1)
-    says = "missed runs are worked out for intervals only"
+    says = "missed runs are only calculated for intervals"
     assert shown.config == f"0 * * * *, margin 5 min 0 s, {says}"
     (shown,) = CheckIns(read_monitors([check_in(0, "ok")]), START + 1)
     assert "missed runs" not in shown.config

@@ -50,7 +50,7 @@ def test_a_sentence_says_what_the_memory_did(megabytes: list[float], sentence: s
 
 def test_a_sentence_says_how_busy_the_cpu_was() -> None:
     spin = [ProcessSample(0.1 * n, 90, 0.1 * min(max(n - 5, 0), 10)) for n in range(25)]
-    assert "more than half of one core for 1.00 s, at most with 100 %" in cpu_sentence(spin)
+    assert "more than half of one core for 1.00 s, with 100 % at most" in cpu_sentence(spin)
     assert max(cpu_percent(spin)) == pytest.approx(100)
     assert "never busier than 0 %" in cpu_sentence(held(90, 90, 90))
 
@@ -59,7 +59,7 @@ def test_a_sentence_says_how_long_no_request_was_answered() -> None:
     delays = [5.0, 8.0, 900.0, 1600.0, 4.0]
     samples = [ProcessSample(0.1 * n, 90, 0.0, 12, delay) for n, delay in enumerate(delays)]
     assert delay_sentence(samples).startswith("No request was answered for 1.60 s")
-    assert delay_sentence(samples[:2]) == "Every answer came within 8 ms."
+    assert delay_sentence(samples[:2]) == "Every response came within 8 ms."
 
 
 class Patient(BaseHTTPRequestHandler):
@@ -98,7 +98,7 @@ def test_a_service_that_does_not_answer_is_seen_from_outside() -> None:
         server.shutdown()
     assert {sample.heap_mb for sample in recording.samples} == {42.0}
     assert "The heap stayed at about 42 MB. No request was answered for" in recording.sentence
-    assert "Time to an answer" in recording._repr_html_()
+    assert "Response time" in recording._repr_html_()
 
 
 def test_the_memory_of_a_real_leak_is_seen() -> None:

@@ -58,7 +58,7 @@ def test_a_sample_whose_time_cannot_be_takes_none(odd: Any) -> None:
         read = read_profile(given, span)
         assert [each.stack[-1].function for each in read.samples] == ["f0", "f1", "f0"]
         assert sum(each.seconds for each in read.samples) < 0.1
-        assert read.remarks == ["1 sample without a time that can be, not shown."]
+        assert read.remarks == ["1 sample without a possible time, not shown."]
 
 
 def test_without_any_time_all_samples_count_alike() -> None:
@@ -67,7 +67,7 @@ def test_without_any_time_all_samples_count_alike() -> None:
         assert functions(given, span) == ["f0", "f1", "f1", "f2"]
         picture = Picture(flame_graph(given, span))
         assert "50 % of 40 ms was spent in f1, 50 % at a.py:1." in picture.words
-        assert "No sample has a time: all count alike." in picture.words
+        assert "No sample has a time: all count equally." in picture.words
 
 
 @pytest.mark.parametrize("number", [3, -1, 99, None, "x", True, 0.5, [], HOSTILE])
@@ -78,7 +78,9 @@ def test_what_is_named_and_not_sent_has_a_placeholder(number: Any) -> None:
     assert found[1].startswith("frame ")
     assert all(each.endswith("which was not sent") for each in found)
     html = flame_graph(given)
-    assert "2 times a stack or frame is named that is not sent." in Picture(html).words
+    assert (
+        "The profile refers 2 times to a stack or frame that was not sent." in Picture(html).words
+    )
 
 
 def test_numbers_that_come_as_text_are_numbers() -> None:
@@ -115,7 +117,7 @@ def test_a_frame_of_native_code_has_its_address() -> None:
     [
         ({"platform": "android", "sampled_profile": "AAAA"}, "platform android, format Android's"),
         ({"version": "3", "profile": {"ticks": [1]}}, "version 3"),
-        ({"profile": []}, "nothing says which"),
+        ({"profile": []}, "it does not say which"),
     ],
 )
 def test_another_format_is_named_and_shown_raw(given: dict[str, Any], words: str) -> None:

@@ -134,13 +134,13 @@ def test_reports_add_up() -> None:
     table = SentAndDropped(count_telemetry(items))
     assert list(table) == ["gateway", "payment"]
     assert table["payment"].reasons()["before_send"] == 6
-    assert table.sentence == "Error events: 1 sent, 10 dropped as far as the SDKs say."
+    assert table.sentence == "Error events: 1 sent, 10 dropped according to the SDKs."
     picture = Picture(table._repr_html_())
     gateway, payment = picture.cells[1:]
     assert gateway[1].strip() == "nothing"
     assert payment[1].strip() == "1 error"
     assert payment[2].split()[:3] == ["6", "error:", "before_send"]
-    assert "before_send: before_send, or before_send_span and its like" in picture.words
+    assert "before_send: before_send, or a hook like before_send_span" in picture.words
     assert "Nothing has arrived" in Picture(SentAndDropped({})._repr_html_()).words
 
 

@@ -102,8 +102,8 @@ EDGES: list[tuple[Any, int, str, tuple[str, str]]] = [
     (
         lambda n: stack(*[FULL] * n),
         50,
-        f"{STACK}: local variables and the lines around",
-        ("in 51 of the frames that remain", "in 50: the outermost and the innermost"),
+        f"{STACK}: local variables and context lines",
+        ("in 51 of the remaining frames", "in 50: the outermost and the innermost"),
     ),
 ]
 
@@ -206,8 +206,8 @@ def test_the_card_says_what_a_server_would_cut() -> None:
     said = part({"tags": {"note": "<b>" * 100}})
     assert said.startswith("A server would cut this (simulated) 1 place that Sentry's")
     assert (
-        "tags: note a value of 300 characters nothing not tried on a server; says Relay's source"
-        in said
+        "tags: note a value of 300 characters nothing "
+        "not tried on a server; according to Relay's source" in said
     )
     many = {"tags": {f"i{n}": "x" * 201 for n in range(MAX_SHOWN + 2)}}
     assert "nothing not tried" in part(many)
@@ -216,7 +216,7 @@ def test_the_card_says_what_a_server_would_cut() -> None:
 
 def test_the_card_says_that_a_server_would_refuse_it() -> None:
     said = part({"extra": {"e": "x" * 1_100_000}})
-    assert said.startswith("A server would refuse this (simulated) The event is too large")
+    assert said.startswith("A server would reject this (simulated) The event is too large")
     assert "HTTP 413" in said
 
 
@@ -255,8 +255,8 @@ def test_of_a_real_recursion_a_server_keeps_a_quarter(ingest: Ingest) -> None:
     assert told(item.payload)[:2] == [
         (STACK, f"{len(frames):,} frames", "the last 250, nearest to the crash"),
         (
-            f"{STACK}: local variables and the lines around",
-            "in 250 of the frames that remain",
+            f"{STACK}: local variables and context lines",
+            "in 250 of the remaining frames",
             "in 50: the outermost and the innermost",
         ),
     ]

@@ -60,14 +60,14 @@ def test_an_item_of_a_trace_is_drawn_or_named(store: Store, kind: str) -> None:
     shown = f"{picture.words} {picture.drawn}"
     assert MARK in shown
     if kind not in SENT:
-        assert f"Also of this trace, not drawn: 1 {kind} item" in picture.words
+        assert f"Also in this trace, but not drawn: 1 {kind} item" in picture.words
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_an_item_of_no_trace_is_counted_and_has_a_view(store: Store, kind: str) -> None:
     table = read_sent_and_dropped(store)
     picture = Picture(table._repr_html_())
-    assert f"2 {kind} items" in picture.words.partition("Everything that is stored")[2]
+    assert f"2 {kind} items" in picture.words.partition("Everything stored")[2]
     (group,) = [each for each in table.stored if each.noun == f"{kind} item"]
     assert MARK in group.raw[0].text
     assert group.unshown == 1
@@ -94,7 +94,7 @@ def test_what_no_table_counts_has_still_arrived(tmp_path: Path) -> None:
     assert "Nothing has arrived" not in picture.words
     assert '"filename": "crash.dmp"' in picture.words
     assert "4d 44 4d 50 00 ff" in picture.words
-    assert "120 bytes that are no text, the first 64 in hex." in picture.words
+    assert "120 bytes of binary data, the first 64 in hex." in picture.words
     store.close()
 
 

@@ -75,7 +75,7 @@ def test_a_span_that_ended_before_it_began_took_no_time() -> None:
     assert column(items, "Duration") == ["10.0 ms", "0.0 ms"]
     assert column(items, "Span")[1] == "work back ends 2.0 ms before it starts"
     words = Picture(waterfall(items)).words
-    assert "1 span with a time that cannot be: work back of engine ends 2.0 ms before" in words
+    assert "1 span with an impossible time: work back of engine ends 2.0 ms before" in words
 
 
 def test_an_error_is_marked_at_its_span() -> None:
@@ -88,7 +88,7 @@ def test_an_error_is_marked_at_its_span() -> None:
 
 def test_an_error_outside_of_every_span_is_still_told() -> None:
     picture = Picture(waterfall([FRONTEND, error("OSError", "elsewhere", 42)]))
-    assert "Outside every span of this trace: OSError." in picture.words
+    assert "Errors outside every span of this trace: OSError." in picture.words
 
 
 def test_span_items_of_javascript_join_the_trace() -> None:
@@ -110,7 +110,7 @@ def test_many_equal_queries_share_a_row() -> None:
     rows = Picture(waterfall([transaction("analytics", 0, 60, *queries)])).cells[1:]
     assert [row[2:5] for row in rows] == [
         ["http.server /analytics", "0.0 ms", "60 ms"],
-        ["20 × db find", "10.0 ms", "20 ms in all"],
+        ["20 × db find", "10.0 ms", "20 ms in total"],
     ]
 
 
@@ -200,7 +200,9 @@ def test_an_error_without_a_time_that_can_be_stands_at_the_end_of_its_span(
     late = error("KeyError", "query", milliseconds)
     picture = Picture(waterfall([FRONTEND, GATEWAY, late]))
     assert picture.styles["cw-mark"] == ["--start: 70.00%"]
-    assert "Errors without a time that can be, at the end of their span: KeyError." in picture.words
+    assert (
+        "Errors without a possible time, shown at the end of their span: KeyError." in picture.words
+    )
 
 
 def test_a_long_label_is_there_as_a_whole() -> None:

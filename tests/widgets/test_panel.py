@@ -192,7 +192,7 @@ def test_what_is_unavailable_is_disabled_and_says_why(
     ("text", "found"),
     [
         ("PANIC", {"panic"}),
-        ("nobody catches it", {"crash"}),
+        ("nothing catches it", {"crash"}),
         ("fatal game-engine", {"memory-leak", "error · assertion"}),
     ],
 )

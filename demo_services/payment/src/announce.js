@@ -3,7 +3,7 @@
 const { traceOfRequest } = require('./trace');
 
 /**
- * Write one line of JSON to standard output, for whoever started this process.
+ * Write one line of JSON to standard output, for the process that started this one.
  *
  * @param {string} type
  * @param {Record<string, unknown>} facts
@@ -13,8 +13,8 @@ function announce(type, facts) {
 }
 
 /**
- * Say when a request arrives and when it is over, so that a request that took the process down
- * is known. The status is null for a caller who went away without an answer.
+ * Report when a request arrives and when it ends, so that a request that killed the process can
+ * be identified. The status is null for a caller who left without an answer.
  *
  * @param {import('node:http').IncomingMessage} req
  * @param {import('node:http').ServerResponse} res

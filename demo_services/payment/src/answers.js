@@ -7,7 +7,7 @@ const Sentry = require('@sentry/node');
 const { Refused, notFound } = require('./refused');
 const { traceOfRequest } = require('./trace');
 
-// What Express and its body parser say when it is the caller's mistake, in our words.
+// Errors of Express and its body parser about the caller's mistakes, in our words.
 const DETAILS = {
   'entity.parse.failed': ['bad-json', 'The body must be JSON.'],
   'entity.too.large': ['body-too-large', 'The body is larger than 64 KiB.'],
@@ -15,7 +15,7 @@ const DETAILS = {
 
 /** @type {import('express').RequestHandler} */
 function refusePath(req, res, next) {
-  // Not req.path: there the path is missing that a middleware was mounted at.
+  // Not req.path: it omits the path that a middleware is mounted at.
   next(notFound(req.originalUrl.split('?', 1)[0]));
 }
 
@@ -32,19 +32,19 @@ function refuseMethod(...methods) {
 }
 
 /**
- * Answer what was refused, and what failed, in JSON.
+ * Answer refused and failed requests in JSON.
  *
  * @type {import('express').ErrorRequestHandler}
  */
 function answerError(error, req, res, next) {
-  // Half an answer is out: Express ends the connection, so that nobody takes it for a whole one.
+  // Half an answer is sent: Express closes the connection, so that it does not look complete.
   if (res.headersSent) return next(error);
   const refused = asRefused(error);
   if (refused) {
     logRefusal(refused);
     return res.status(refused.status).set(refused.headers).json(refused.body());
   }
-  // Not the error itself: Sentry hangs local variables on it, which would be printed too.
+  // Not the error itself: Sentry attaches local variables to it, which would be printed, too.
   console.error(error.stack);
   res.status(500).json({
     error: 'internal-error',

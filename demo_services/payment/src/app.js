@@ -42,7 +42,7 @@ function makeApp(settings) {
   serve('post', '/api/v1/charge', readJson, settle(ledger, 'charge', faults));
   serve('post', '/api/v1/payout', readJson, settle(ledger, 'payout', faults));
   serve('get', '/api/v1/balance/:player', balance(ledger, faults));
-  // In front of all routes below: a route itself is asked too late, for other methods never.
+  // In front of all routes below: a route itself runs too late, and never for other methods.
   app.use('/debug', makeGuard(settings));
   serveLeases(app, '/debug/faults', describe, faultRoutes(faults));
   serveLeases(app, '/debug/decisions', describe, decisionRoutes(decisions));
@@ -54,14 +54,14 @@ function makeApp(settings) {
 
 /** @param {import('./settings').Settings} settings */
 function makeHealth({ release }) {
-  // Its own: each reading tells of the time since the one before.
+  // A separate gauge: each reading covers the time since the previous one.
   const gauge = new ProcessGauge();
   return function health(req, res) {
     res.json({ status: 'up', service: name, release, process: gauge.read() });
   };
 }
 
-// Whatever the content type says: as the other services do.
+// Whatever the content type: as in the other services.
 const parseJson = express.json({ limit: MAX_BODY, type: () => true });
 
 /** @type {import('express').RequestHandler} */

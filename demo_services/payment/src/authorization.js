@@ -3,7 +3,7 @@
 const Sentry = require('@sentry/node');
 
 /**
- * Return the code under which the acquirer has authorized a charge.
+ * Return the acquirer's authorization code for a charge.
  *
  * @param {{amount: number}} order
  * @returns {string}
@@ -15,7 +15,7 @@ function authorize({ amount }) {
     message: `the acquirer answered: ${answer.status}`,
     data: answer,
   });
-  // What is pending has no approval yet.
+  // A pending charge has no approval yet.
   return answer.approval.code;
 }
 

@@ -3,16 +3,16 @@
 const bounds = require('../bounds.json');
 const { Refused } = require('./refused');
 
-// Only the digits of our own script, and not so many that they would lose precision.
+// ASCII digits only, and not so many that they lose precision.
 const WHOLE_NUMBER = /^-?[0-9]{1,9}$/;
 
 /**
- * Return the number that a query asks for, the default when it asks for none.
+ * Return the number in a query, or the default.
  *
  * @param {'mb' | 'ms'} name of the parameter, as in bounds.json
  * @param {unknown} text
  * @returns {number}
- * @throws {Refused} 422 when it is no whole number or out of bounds
+ * @throws {Refused} 422 when it is not a whole number or out of bounds
  */
 function readNumber(name, text) {
   const { default: fallback, minimum, maximum } = bounds[name];

@@ -7,22 +7,22 @@ const LOOK_EVERY_MS = 10;
 const PATIENCE_MS = 20_000;
 
 /**
- * Sentry reads local variables, and the stack of a blocked event loop, as a debugger would: from
- * threads of its own that are attached to this one.
+ * Sentry reads local variables, and the stack of a blocked event loop, like a debugger: from
+ * separate threads that are attached to this one.
  *
  * @type {Set<import('node:worker_threads').Worker>}
  */
 const threads = new Set();
 
-/** Take note of the threads that start from now on. */
+/** Record the threads that start from now on. */
 function watchThreads() {
   process.on('worker', (thread) => threads.add(thread));
 }
 
 /**
- * Wait until Sentry's debuggers are attached: an error before that has no local variables.
+ * Wait until Sentry's debuggers are attached: earlier errors have no local variables.
  *
- * Then close the port that was opened for them. They do not need it, and whoever else is on this
+ * Then close the port that was opened for them. They do not need it, and other users of this
  * machine could run code in this process through it.
  *
  * @param {{waitUntilWorkerReady: () => Promise<void>}} anr
@@ -48,7 +48,7 @@ function isSeen(error) {
   return Object.keys(error).length > 0;
 }
 
-/** Detach Sentry's debuggers, for good. */
+/** Detach Sentry's debuggers permanently. */
 async function detachDebuggers() {
   await Promise.all(Array.from(threads, (thread) => thread.terminate()));
 }

@@ -11,16 +11,16 @@ const KEPT = 10;
 const CONTROL = /\p{C}/u;
 
 /**
- * What was decided about this service, as repairs are: its events say so for a while.
+ * Decisions about this service, such as repairs: its events include them for a while.
  *
- * There is nothing at first, and events are as ever.
+ * At first there are none, and events are unchanged.
  */
 class Decisions {
   /** @type {{decision: string, at: number, until: number}[]} */
   #noted = [];
 
   /**
-   * Note a decision for `seconds`; return its state.
+   * Record a decision for `seconds`; return its state.
    *
    * @param {Record<string, unknown>} body
    * @throws {import('./refused').Refused} 422 out of bounds
@@ -37,20 +37,20 @@ class Decisions {
     return state;
   }
 
-  /** Forget all; return the states of those that events told of. */
+  /** Delete all; return the states of the current ones. */
   clear() {
     const cleared = this.states();
     this.#noted = [];
     return cleared;
   }
 
-  /** The states of those that events tell of, the latest last. */
+  /** The states of the current ones, latest last. */
   states() {
     const now = Date.now() / 1000;
     return this.#noted.filter(({ until }) => until > now);
   }
 
-  /** Give the events of this request the latest as a tag, and each as a breadcrumb. */
+  /** Add the latest to the events of this request as a tag, and all as breadcrumbs. */
   describe() {
     if (this.#noted.length === 0) return;
     this.#noted = this.states();
@@ -63,7 +63,7 @@ class Decisions {
 }
 
 /**
- * The handlers of the route that notes decisions.
+ * The handlers of the route for decisions.
  *
  * @param {Decisions} decisions
  * @returns {Record<'get' | 'post' | 'delete', import('express').RequestHandler>}

@@ -8,7 +8,7 @@ const { name } = require('../package.json');
 /**
  * Return the middleware that gives every event of a request the service's own context.
  *
- * It goes first in each route's chain: there Express knows the route.
+ * It comes first in each route's chain, where Express knows the route.
  *
  * @param {import('./process-gauge').ProcessGauge} gauge
  * @param {import('./decisions').Decisions} decisions
@@ -18,7 +18,7 @@ function makeDescribe(gauge, decisions) {
   return (req, res, next) => {
     const route = req.route.path;
     const method = req.method === 'HEAD' ? 'get' : req.method.toLowerCase();
-    // After it there is only what refuses other methods.
+    // After it only the handler that refuses other methods follows.
     const { name: handler } = req.route.stack.findLast((layer) => layer.method === method);
     Sentry.setTags({ service: name, 'http.route': route });
     decisions.describe();

@@ -5,7 +5,7 @@ const Sentry = require('@sentry/node');
 const FLUSH_MS = 10_000;
 
 /**
- * Send to Sentry what is queued, and end the process.
+ * Flush Sentry's queue, and end the process.
  *
  * @param {number} exitCode
  */
@@ -15,12 +15,12 @@ async function end(exitCode) {
 }
 
 /**
- * Name the error that nobody caught, and end as Node would, but not before it is reported.
+ * Print the uncaught error, and end as Node would, but only after it is reported.
  *
  * @param {Error} error
  */
 function die(error) {
-  // Not the error itself: Sentry hangs local variables on it, which would be printed too.
+  // Not the error itself: Sentry attaches local variables to it, which would be printed, too.
   console.error(error.stack ?? error);
   end(1);
 }

@@ -16,8 +16,8 @@ const MILLISECONDS = { second: 1000, minute: 60_000, hour: 3_600_000 };
 /**
  * Return the middleware that admits callers to debug routes.
  *
- * Nothing is there while no token is configured (404). A caller is counted (429) before the token
- * is compared (401), so guessing tokens is limited too.
+ * While no token is configured, nothing is found (404). A caller is counted (429) before the token
+ * is compared (401), so guessing tokens is limited, too.
  *
  * @param {import('./settings').Settings} settings
  * @returns {import('express').RequestHandler}
@@ -26,7 +26,7 @@ function makeGuard({ debugToken, debugRate }) {
   if (debugToken === undefined) return refusePath;
   const count = makeCounter(debugRate);
   const check = makeTokenCheck(debugToken);
-  // One function with a name: each middleware is a span of the trace.
+  // One named function: each middleware becomes a span in the trace.
   return function guard(req, res, next) {
     count(req, res, (error) => (error ? next(error) : check(req, res, next)));
   };
@@ -43,7 +43,7 @@ function makeCounter(rate) {
 }
 
 /**
- * Return whom to count for the address of a connection: all of 127.0.0.0/8 is this machine.
+ * Return the caller for the address of a connection: all of 127.0.0.0/8 is this machine.
  *
  * A header would be the caller's own choice.
  *
@@ -55,7 +55,7 @@ function callerAt(address) {
 
 /**
  * @param {string} rate such as "100/second"
- * @throws {Error} when it is none
+ * @throws {Error} when it is invalid
  */
 function readRate(rate) {
   const [, limit, unit] = RATE.exec(rate) ?? [];
@@ -89,9 +89,9 @@ function makeTokenCheck(expected) {
 }
 
 /**
- * Tell the events of this request who was refused before it.
+ * Add earlier refused requests to the events of this one.
  *
- * A refused request has no event that could carry a breadcrumb, and with the request its scope ends.
+ * A refused request has no event for a breadcrumb, and its scope ends with the request.
  *
  * @param {number[]} times in seconds since the epoch
  */
@@ -107,7 +107,7 @@ function leaveBreadcrumbs(times) {
 }
 
 /**
- * Compare in a time that tells nothing about either text, not even its length.
+ * Compare in a time that reveals nothing about either text, not even its length.
  *
  * @param {string} one
  * @param {string} other

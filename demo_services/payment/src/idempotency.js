@@ -6,13 +6,13 @@ const { Refused } = require('./refused');
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
 /**
- * Return the key under which a payment is made once: the header `Idempotency-Key`, or, since a
- * spin is charged once and pays once, its kind and spin.
+ * Return the key under which a payment is made only once: the header `Idempotency-Key` or, because
+ * a spin is charged once and pays once, its kind and spin.
  *
  * @param {import('express').Request} req
  * @param {'charge' | 'payout'} kind
  * @param {{spin_id: string}} order
- * @throws {Refused} 422 when the header is none
+ * @throws {Refused} 422 when the header is invalid
  */
 function idempotencyKey(req, kind, order) {
   const given = req.get('Idempotency-Key');

@@ -12,7 +12,7 @@ const BLOCK_MS = 700;
 const LOGS_WAIT_MS = 100;
 
 /**
- * Report to the DSN in SENTRY_DSN; to nobody without one.
+ * Report to the DSN in SENTRY_DSN; without one, report nothing.
  *
  * @param {import('./settings').Settings} settings
  * @returns {Promise<void>} when everything that happens will be reported in full
@@ -23,7 +23,7 @@ function instrument({ release, environment, learner }) {
   const anr = Sentry.anrIntegration({
     anrThreshold: BLOCK_MS,
     captureStackTrace: true,
-    // After the last one its thread ends. The default is one.
+    // Its thread ends after the last one. The default is one.
     maxAnrEvents: 1_000_000,
   });
   const client = Sentry.init({
@@ -31,26 +31,26 @@ function instrument({ release, environment, learner }) {
     environment,
     serverName: name,
     tracesSampleRate: 1,
-    // The profiler runs as long as a span is open.
+    // The profiler runs while a span is open.
     profileLifecycle: 'trace',
     profileSessionSampleRate: 1,
     includeLocalVariables: true,
-    // Logs and metrics wait five seconds by default: too long for someone who watches.
+    // By default logs and metrics wait five seconds: too long for someone who is watching.
     _flushInterval: LOGS_WAIT_MS,
-    // What is collected unless one objects: addresses, cookies, the bodies of answers.
+    // By default the SDK collects addresses, cookies and response bodies.
     dataCollection: {
       userInfo: false,
       cookies: false,
       httpBodies: ['incomingRequest'],
-      // Without addresses, spans have these headers all the same. Secrets are always filtered.
+      // Even without addresses, spans have these headers. Secrets are always filtered.
       httpHeaders: { deny: ['forwarded', '-ip'] },
     },
     integrations: (defaults) => [
-      // It drops an event that equals the one before: ten presses would be one event.
+      // It drops an event that equals the previous one: ten presses would be one event.
       ...defaults.filter((integration) => integration.name !== 'Dedupe'),
       Sentry.httpIntegration({ ignoreIncomingRequests: (path) => path === '/health' }),
       Sentry.onUncaughtExceptionIntegration({ onFatalError: die }),
-      // Over 50 in a second, caught ones included, switch it off for ten: a class does that.
+      // Over 50 a second, including caught ones, turn it off for ten: a class reaches that.
       Sentry.localVariablesIntegration({ maxExceptionsPerSecond: 10_000 }),
       nodeProfilingIntegration(),
       anr,
@@ -60,9 +60,9 @@ function instrument({ release, environment, learner }) {
     // Spans have attributes instead of tags.
     Sentry.getGlobalScope().setTag('learner', learner).setAttribute('learner', learner);
   }
-  // Not beforeSend: that is not asked about spans.
+  // Not beforeSend, which does not receive spans.
   client.on('beforeEnvelope', redactEnvelope);
-  // Half a second after a request is the default: too long for someone who watches.
+  // The default is half a second after a request: too long for someone who is watching.
   client.on('afterSegmentSpanEnd', (span) => {
     setImmediate(() => client.emit('flushTraceSpans', span.spanContext().traceId));
   });

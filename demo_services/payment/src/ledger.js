@@ -10,7 +10,7 @@ const { Recent } = require('./recent');
 const MAX_PLAYERS = 10_000;
 const MAX_PAYMENTS = 10_000;
 
-/** Keeps the balance of every player, in memory, and moves money once for each key. */
+/** Keeps every player's balance in memory, and moves money only once for each key. */
 class Ledger {
   #players = new Recent(MAX_PLAYERS);
   #payments = new Recent(MAX_PAYMENTS);
@@ -20,7 +20,7 @@ class Ledger {
    *
    * @param {unknown} name
    * @returns {Player}
-   * @throws {Refused} 422 when the name is none
+   * @throws {Refused} 422 when the name is invalid
    */
   player(name) {
     const player = this.#open(checkedName(name));
@@ -35,7 +35,7 @@ class Ledger {
   }
 
   /**
-   * Give the player what is missing for a charge: debug routes must never run dry.
+   * Lend the player what is missing for a charge, so that debug routes always work.
    *
    * @param {string} name
    * @param {number} amount
@@ -53,13 +53,13 @@ class Ledger {
   /**
    * Move money, or return the payment that an earlier request with this key made.
    *
-   * A payment that was refused is not remembered: it moved nothing and may be tried again.
+   * A refused payment is not stored: it moved nothing and may be retried.
    *
    * @param {'charge' | 'payout'} kind
    * @param {{player: string, amount: number, spin_id: string}} order
    * @param {string} key
    * @returns {{payment: Payment, replayed: boolean}}
-   * @throws {Refused} 402 when the player cannot pay, 409 when the key stands for another order
+   * @throws {Refused} 402 when the player cannot pay, 409 when the key belongs to another order
    */
   settle(kind, order, key) {
     const earlier = this.#payments.get(key);
@@ -116,7 +116,7 @@ function repeated(payment) {
 /**
  * @param {Payment} payment
  * @param {number} balance
- * @throws {Refused} 402 when it would be below nothing
+ * @throws {Refused} 402 when it would be negative
  */
 function balanceAfter(payment, balance) {
   const after = payment.kind === 'charge' ? balance - payment.amount : balance + payment.amount;

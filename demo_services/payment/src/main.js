@@ -4,7 +4,7 @@ const { instrument } = require('./instrument');
 const { readSettings } = require('./settings');
 
 const settings = readSettings(process.env);
-// Before anything that it is to see: the SDK rewrites modules while they are being loaded.
+// Before anything it should instrument: the SDK rewrites modules while they load.
 const instrumented = instrument(settings);
 
 const { createServer } = require('node:http');

@@ -27,7 +27,7 @@ class Payment {
   }
 
   /**
-   * Note how far the payment came; every event from now on carries it.
+   * Record how far the payment got; every later event has it.
    *
    * @param {string} stage
    */
@@ -36,7 +36,7 @@ class Payment {
     Sentry.setContext('payment', { ...this });
   }
 
-  /** What the caller is told. */
+  /** The result for the caller. */
   result() {
     const { stage, ...told } = this;
     return told;

@@ -34,7 +34,7 @@ class Player {
  *
  * @param {unknown} name
  * @returns {string}
- * @throws {Refused} 422 when it is none
+ * @throws {Refused} 422 when it is invalid
  */
 function checkedName(name) {
   if (typeof name === 'string' && NAME.test(name)) return name;

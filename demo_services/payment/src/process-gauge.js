@@ -6,7 +6,7 @@ const v8 = require('node:v8');
 const RESOLUTION_MS = 10;
 const MB = 2 ** 20;
 
-/** Reads how this process is doing: the `process` context. */
+/** Reads the state of this process: the `process` context. */
 class ProcessGauge {
   #delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #utilization = performance.eventLoopUtilization();
@@ -16,8 +16,8 @@ class ProcessGauge {
   }
 
   /**
-   * Return memory (MiB), CPU time (s), uptime (s), and of the time since the last reading the
-   * longest that the event loop was late (ms) and the share in which it was busy (0 to 1).
+   * Return memory (MiB), CPU time (s), uptime (s), and since the last reading the longest delay of
+   * the event loop (ms) and the share of time that it was busy (0 to 1).
    */
   read() {
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
@@ -38,7 +38,7 @@ class ProcessGauge {
   #lag() {
     const longest = this.#delays.max / 1e6;
     this.#delays.reset();
-    // What is measured is the time between two turns, and those are that far apart at rest.
+    // It measures the time between two turns of the loop, which are this far apart when idle.
     return round(Math.max(0, longest - RESOLUTION_MS));
   }
 

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * A map that forgets what was least recently set.
+ * A map that drops the least recently set entry.
  *
  * @template K, V
  */
@@ -28,7 +28,7 @@ class Recent {
    * @param {V} value
    */
   set(key, value) {
-    // A Map keeps the order in which its keys came: out and in again makes this the newest.
+    // A Map keeps insertion order: deleting and adding the key again makes it the newest.
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size > this.#most) this.#entries.delete(this.#entries.keys().next().value);

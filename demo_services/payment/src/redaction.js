@@ -5,7 +5,7 @@ const declared = require('../secrets.json');
 const FILTERED = '[Filtered]';
 const NAMES = declared.names.map((name) => name.replace('.', '\\.')).join('|');
 const NAME = new RegExp(NAMES, 'i');
-// Shapes first: one of them may be a whole line, of which a name would take the first word.
+// Shapes first: one may be a whole line, of which a name would only remove the first word.
 const TEXTS = [
   ...declared.shapes.map(([, shape]) => new RegExp(shape, 'gi')),
   new RegExp(
@@ -14,11 +14,11 @@ const TEXTS = [
   ),
 ];
 const CARD = new RegExp(declared.card, 'g');
-// Our own lines, and the SDK's remarks: no data of anybody.
+// Our own source lines and the SDK's remarks: no user data.
 const CODE = new Set(declared.code);
 
 /**
- * Take the secrets out of what is about to be sent to Sentry: events, spans and all else.
+ * Remove the secrets from everything that is about to be sent to Sentry: events, spans and more.
  *
  * @param {[object, [object, unknown][]]} envelope its headers, and its items, each with headers
  */
@@ -47,7 +47,7 @@ function redact(value) {
 }
 
 /**
- * Return a text without what has the shape of a secret, or follows the name of one.
+ * Return a text without parts that look like a secret or follow the name of one.
  *
  * @param {string} text
  */
@@ -62,7 +62,7 @@ function redactText(text) {
  */
 function redactMember(key, value) {
   if (CODE.has(key)) return value;
-  // Whether there is one is no secret.
+  // Its presence or absence is not a secret.
   if (value === null || value === undefined || typeof value === 'boolean') return value;
   return NAME.test(key) ? FILTERED : redact(value);
 }
@@ -76,7 +76,7 @@ function redactList(values) {
 }
 
 /**
- * Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, Luhn).
+ * Return whether the last digit is the check digit of the others (ISO/IEC 7812-1, Luhn).
  *
  * @param {string} digits
  */

@@ -1,10 +1,10 @@
 'use strict';
 
 /**
- * A request that the service turns down: the caller's mistake, not the service's.
+ * A request that the service refuses: the caller's mistake, not the service's.
  *
- * It is an answer, not a failure. Sentry's Express integration goes by `status` and leaves
- * everything below 500 alone.
+ * It is an answer, not a failure. Sentry's Express integration checks `status` and ignores
+ * everything below 500.
  */
 class Refused extends Error {
   name = 'Refused';
@@ -29,7 +29,7 @@ class Refused extends Error {
 }
 
 /**
- * What every unknown path answers, and every debug route while debugging is off.
+ * Return the answer of unknown paths, and of debug routes while debugging is off.
  *
  * @param {string} path
  */

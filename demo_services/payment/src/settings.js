@@ -3,15 +3,15 @@
 const { name, version } = require('../package.json');
 
 /**
- * What the service is told at its start, by its environment.
+ * The settings of the service, from its environment at startup.
  *
  * @typedef {object} Settings
- * @property {number} port where it listens, on 127.0.0.1 alone; 0 takes any free port
- * @property {string | undefined} debugToken what debug routes want; without it they answer 404
+ * @property {number} port where it listens, on 127.0.0.1 only; 0 takes any free port
+ * @property {string | undefined} debugToken that debug routes require; without it they answer 404
  * @property {string} debugRate how often one address may call them, "100/second"
  * @property {string} release
  * @property {string} environment
- * @property {string | undefined} learner whose system this is, where several share one Sentry
+ * @property {string | undefined} learner who uses this system, where several share one Sentry
  */
 
 /**

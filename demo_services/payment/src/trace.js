@@ -3,8 +3,8 @@
 const Sentry = require('@sentry/node');
 
 /**
- * Return the ids under which Sentry keeps the request that is being served; undefined where
- * nothing is traced.
+ * Return the ids of the current request's trace and span in Sentry; undefined where nothing is
+ * traced.
  */
 function traceOfRequest() {
   const span = Sentry.getActiveSpan();

@@ -1,4 +1,4 @@
-"""Triggers every declared crash type and says what arrived and what did not."""
+"""Triggers every declared crash type and reports what arrived and what did not."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from kit.crashes.crash_type import CrashType
 from kit.outcome import Event, Outcome
 from kit.workshop import Workshop
 
-# The largest that is declared has up to 200 KB, depending on what runs around the services.
+# The largest declared one is up to 200 KB, depending on what else runs in the process.
 MAX_EVENT_BYTES = 400_000
 
 
@@ -22,10 +22,10 @@ MAX_EVENT_BYTES = 400_000
 class CrashCheck:
     """The result for one crash type, or for one variant of it.
 
-    ``response_to_stored_ms`` is the time from the HTTP answer to the last error event being
+    ``response_to_stored_ms`` is the time from the HTTP response until the last error event was
     stored, in milliseconds; negative when the event was stored first. ``context_fields`` is the
-    least that an error event carried. ``event_bytes`` is the size of the largest one as JSON: above
-    ``MAX_EVENT_BYTES`` it is reported, as reading and drawing it would hold up the kernel.
+    smallest number that an error event carried. ``event_bytes`` is the size of the largest one as
+    JSON: above ``MAX_EVENT_BYTES`` the check fails, because drawing it would block the kernel.
     """
 
     id: str
@@ -40,7 +40,7 @@ class CrashCheck:
 
 
 def check_crash(workshop: Workshop, crash: CrashType) -> CrashCheck:
-    """Trigger ``crash`` once and return what came of it."""
+    """Trigger ``crash`` once and return the result."""
     if reason := workshop.unavailable(crash):
         return CrashCheck(crash.full_id, False, None, [], [], unavailable=reason)
     try:
@@ -104,7 +104,7 @@ def as_table(rows: Iterable[CrashCheck]) -> Table:
 
 
 def complaints(rows: Iterable[CrashCheck]) -> list[str]:
-    """Return a line for each row that is not ok: what is missing, or why it was not tried."""
+    """Return a line for each row that is not ok: what is missing, or why it was not triggered."""
     return [
         f"✗ {row.id}: {row.unavailable or 'missing ' + '; '.join(row.missing)}"
         for row in rows

@@ -1,4 +1,4 @@
-"""Runs all checks beside each other, each in a process and a workshop of its own."""
+"""Runs all checks in parallel, each in its own process and workshop."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 from kit.hosting import child
 
-# Most of their time is waiting, so they share the cores. Crashes take longest of the CPU.
+# They mostly wait, so they can share the cores. The crash check needs the most CPU.
 CHECKS: Mapping[str, tuple[str, ...]] = {
     "crashes": (),
     "faults": ("--faults",),
@@ -25,9 +25,9 @@ OnCheck = Callable[[str, bool], object]
 
 
 def run_checks(on_check: OnCheck, checks: Mapping[str, tuple[str, ...]] = CHECKS) -> dict[str, Any]:
-    """Run the checks and return what each found, as one object; ``on_check`` is told of each end.
+    """Run the checks and return their results as one object; call ``on_check`` as each one ends.
 
-    All end with this process, and when it is interrupted.
+    All of them end when this process ends or is interrupted.
     """
     found: dict[str, Any] = {}
     with ExitStack() as closing:
@@ -47,7 +47,7 @@ def run_checks(on_check: OnCheck, checks: Mapping[str, tuple[str, ...]] = CHECKS
         for reader in readers:
             reader.join(DEADLINE_S)
     missing = [name for name in checks if name not in found]
-    found |= {name: {"ok": False, "failure": "it did not end"} for name in missing}
+    found |= {name: {"ok": False, "failure": "it did not finish"} for name in missing}
     return {
         "ok": all(bool(each.get("ok")) for each in found.values()),
         "checks": {name: found[name] for name in checks},
@@ -55,7 +55,7 @@ def run_checks(on_check: OnCheck, checks: Mapping[str, tuple[str, ...]] = CHECKS
 
 
 def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each row of each check that is not ok, and for a check that failed."""
+    """Yield a line for each row that is not ok, and for each check that failed."""
     for name, check in found["checks"].items():
         if failure := check.get("failure"):
             yield f"✗ {name}: {failure}"
@@ -85,5 +85,5 @@ def _read(name: str, process: child.ChildProcess, found: dict[str, Any], on_chec
     try:
         found[name] = json.loads(written)
     except ValueError:
-        found[name] = {"ok": False, "failure": f"it ended with {code}. Run it alone."}
+        found[name] = {"ok": False, "failure": f"it exited with {code}. Run it alone."}
     on_check(name, bool(found[name].get("ok")))

@@ -1,4 +1,4 @@
-"""Runs the eight experiments briefly and says whether each came out as declared."""
+"""Runs the eight experiments briefly and compares each verdict with the declared one."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,14 +11,14 @@ from kit.reliability.chaos.catalogue import EXPERIMENTS, DeclaredExperiment
 from kit.reliability.chaos.result import ChaosResult
 from kit.workshop import Workshop
 
-# Short, but long enough for what a fault needs to show: payment-hangs fails after 6 seconds.
+# Short, but long enough for every fault to show: payment-hangs fails after 6 seconds.
 SECONDS = {"payment-down": 6, "payment-hangs": 9, "payment-slow": 6, "engine-blocks": 6}
 USUAL_S, WINDOW_S = 5, 3.0
 
 
 @dataclass(frozen=True)
 class ExperimentCheck:
-    """The result for one experiment; ``failure`` says why it could not run, empty when it could."""
+    """The result for one experiment; ``failure`` says why it could not run, or is empty."""
 
     name: str
     ok: bool
@@ -30,7 +30,7 @@ class ExperimentCheck:
 
 
 def holding_last() -> list[DeclaredExperiment]:
-    """Return all experiments, those that hold last: beside busy checks they might not."""
+    """Return all experiments, those that hold last: while other checks run they might not."""
     return sorted(EXPERIMENTS, key=lambda each: each.expected == "holds")
 
 
@@ -38,7 +38,7 @@ def check_experiment(workshop: Workshop, declared: DeclaredExperiment) -> Experi
     """Run an experiment for a few seconds and compare its verdict with the declared one."""
     try:
         result = _run(workshop, declared)
-        if result.verdict == "hit nothing":  # by chance: it says nothing of the hypothesis
+        if result.verdict == "hit nothing":  # by chance: it says nothing about the hypothesis
             result = _run(workshop, declared)
     except WorkshopError as error:
         return ExperimentCheck(

@@ -1,4 +1,4 @@
-"""Injects every fault for a few spins and says whether it hit, and what was seen of it."""
+"""Injects every fault for a few spins and reports whether it hit and left a trace."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,17 +12,17 @@ from kit.reliability.faults.probe import Probe
 from kit.workshop import Workshop
 
 SPINS = 2
-# The fault is ended by hand before.
+# The check ends the fault itself before that.
 LEASE_S = 60.0
-# One blocks the event loop, for the other as well.
+# One that blocks the event loop delays the other as well.
 ALONE = ("engine-blocks", "payment-dies")
 
 
 @dataclass(frozen=True)
 class FaultCheck:
-    """The result for one fault: how many spins it hit, and the lines of its journal.
+    """The result for one fault: how many spins it hit, and its journal entries.
 
-    ``failure`` says why it could not be injected; empty when it could.
+    ``failure`` says why it could not be injected, or is empty.
     """
 
     name: str
@@ -33,7 +33,7 @@ class FaultCheck:
 
 
 def check_fault(workshop: Workshop, probe: Probe, fault: Fault) -> FaultCheck:
-    """Inject ``fault`` into all of a few spins and return what came of it."""
+    """Inject ``fault`` into all of a few spins and return the result."""
     spins = 1 if fault.name in ALONE else SPINS
     try:
         with workshop.inject(fault.name, share=1, seconds=LEASE_S) as injection:

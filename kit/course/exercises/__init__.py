@@ -1,4 +1,4 @@
-"""The exercises of the course, by name; a module for each subject."""
+"""The exercises of the course by name; one module per subject."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate
@@ -35,7 +35,7 @@ from kit.course.exercises import (
 )
 from kit.widgets.crash_widget import TriggerFunction
 
-# These fire crashes to check an answer: they are given the trigger before what the notebook gives.
+# These fire crashes to check an answer: they get the trigger before the notebook's arguments.
 FIRING_EXERCISES: dict[str, Callable[Concatenate[TriggerFunction, ...], Exercise]] = {
     "triage": events.triage,
     "how-it-failed": concurrency.how_it_failed,
@@ -95,7 +95,7 @@ EXERCISES = (*FIRING_EXERCISES, *OTHER_EXERCISES)
 
 
 def make_exercise(name: str, trigger: TriggerFunction, *given: Any) -> Exercise:
-    """Return the exercise called ``name``; ``given`` is what its notebook passes on.
+    """Return the exercise called ``name``; ``given`` are its notebook's arguments.
 
     Raises KeyError for an unknown name.
     """

@@ -1,4 +1,4 @@
-"""Exercises about what Sentry does not capture. Each answer is judged by firing the failures."""
+"""Exercises about what Sentry does not capture. Firing the failures judges each answer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from kit.reading.event import headline
 
 Fire = Callable[..., Findings]
 
-# Only their code is given out: what becomes of them is found out when an answer is checked.
+# The learner only sees their code; checking an answer fires them.
 SIX_BLIND_SPOTS = (
     BlindSpot(
         "python/suppressed",
@@ -24,7 +24,7 @@ SIX_BLIND_SPOTS = (
           with suppress(ValueError):
               int("ten")
         """,
-        "Suppressed is caught.",
+        "A suppressed exception is a caught one.",
     ),
     BlindSpot.per_generation(
         "python/logged-exception",
@@ -37,40 +37,40 @@ SIX_BLIND_SPOTS = (
         """,
         in_2=SdkVerdict(
             captured=True,
-            why="It logs at the level ERROR, with the exception. The logging integration makes an "
+            why="It logs at level ERROR, with the exception. The logging integration makes an "
             "event of it.",
         ),
         in_3=SdkVerdict(
             captured=False,
-            why="It logs at the level ERROR, with the exception. The logging integration is off "
+            why="It logs at level ERROR, with the exception. The logging integration is off "
             "by default.",
         ),
     ),
     BlindSpot(
         "tornado/http-503",
-        "A handler of Tornado that raises HTTPError(503)",
+        "A Tornado handler that raises HTTPError(503)",
         """
           class Handler(RequestHandler):
               def get(self):
                   raise HTTPError(503)
         """,
-        "To the integration every HTTPError is an answer.",
+        "The integration treats every HTTPError as a response.",
     ),
     BlindSpot(
         "fastapi/http-503",
-        "A route of FastAPI that raises HTTPException(503)",
+        "A FastAPI route that raises HTTPException(503)",
         """
           @app.get("/")
           def route():
               raise HTTPException(503)
         """,
-        "Of HTTPExceptions those from 500 on are captured.",
+        "An HTTPException is captured from 500 on.",
         error="HTTPException",
         captured=True,
     ),
     BlindSpot(
         "node/parsed",
-        "An error that JavaScript catches",
+        "An error that JavaScript code catches",
         """
           try {
             JSON.parse('{');
@@ -78,18 +78,18 @@ SIX_BLIND_SPOTS = (
             console.error('no JSON');
           }
         """,
-        "What is caught is not captured, and what is printed leaves a breadcrumb.",
+        "A caught error is not captured, and console output leaves a breadcrumb.",
     ),
     BlindSpot(
         "node/async-route",
-        "A route of Express that throws after an await",
+        "An Express route that throws after an await",
         """
           app.get('/', async () => {
             await null;
             throw new Error('no such payment');
           });
         """,
-        "Express 5 awaits what a route returns.",
+        "Express 5 awaits a route's result.",
         error="no such payment",
         captured=True,
     ),
@@ -97,7 +97,7 @@ SIX_BLIND_SPOTS = (
 
 TICKETS_BLIND_SPOT = BlindSpot(
     "python/tickets",
-    "Tickets that are passed over",
+    "Tickets that are skipped",
     """
       for ticket in ["10", "ten", "20", "eleven"]:
           try:
@@ -106,13 +106,13 @@ TICKETS_BLIND_SPOT = BlindSpot(
     -         continue
     +         ...
     """,
-    "Who catches an exception decides about it.",
+    "The code that catches an exception decides about it.",
 )
 BAD_TICKETS = ("ten", "eleven")
 
 
 def predict_captured(fire: Fire) -> Exercise:
-    """Predict of each of six failures whether Sentry captures it by default."""
+    """Predict for each of six failures whether Sentry captures it by default."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, [spot.id for spot in SIX_BLIND_SPOTS], (True, False))
@@ -122,7 +122,7 @@ def predict_captured(fire: Fire) -> Exercise:
             f"{each.blind_spot.id}: {each.unavailable}" for each in findings if not each.before
         ]
         fired = f"{len(findings) - len(unfired)} of {len(findings)} were fired"
-        said = f"{fired} with {' and '.join(findings.sdks)}, and went as you said."
+        said = f"{fired} with {' and '.join(findings.sdks)}, with the results you predicted."
         if unfired:
             said += f" Not fired here: {'; '.join(unfired)}."
         return f"{said}{_in_other_generation(findings)}"
@@ -131,9 +131,9 @@ def predict_captured(fire: Fire) -> Exercise:
     return Exercise(
         "predict-captured",
         verify,
-        "Who catches it last? An except, a log record, an integration, or nobody. Which "
-        "integrations are on by default depends on the version of the SDK. And what does a "
-        "framework take for an answer?",
+        "What catches it last: an except block, a log call, an integration, or nothing? Which "
+        "integrations are on by default depends on the version of the SDK. And which exceptions "
+        "does a framework treat as a response?",
         f"answer = {{\n{right}}}",
     )
 
@@ -142,11 +142,11 @@ def _in_other_generation(findings: Findings) -> str:
     if not (flips := [finding.blind_spot.id for finding in findings.flips]):
         return ""
     ids = " and ".join(flips)
-    return f" Declared the other way for sentry-sdk {OTHER_GENERATION}, and not fired here: {ids}."
+    return f" Declared as the opposite for sentry-sdk {OTHER_GENERATION}, not fired here: {ids}."
 
 
 def _judge(finding: BlindSpotFinding, predicted: bool) -> str:
-    """Say what is wrong with a prediction; empty when it is right, or cannot be tried here."""
+    """Return what is wrong with a prediction; empty when it is right or cannot be fired here."""
     fired = finding.before
     if fired is None or fired.captured == predicted:
         return ""
@@ -155,20 +155,20 @@ def _judge(finding: BlindSpotFinding, predicted: bool) -> str:
 
 
 def the_one_line(fire: Fire) -> Exercise:
-    """Write the one line by which every bad ticket is captured."""
+    """Write the one line that captures every bad ticket."""
 
     def verify(answer: str) -> str:
         if not isinstance(answer, str):
-            raise Wrong("check() wants the line of code as a string.")
+            raise Wrong("check() needs the line of code as a string.")
         if not answer.strip() or answer.strip() == "...":
             raise NotTried
         if "\n" in answer.strip():
-            raise Wrong("These are several lines; one is enough.")
+            raise Wrong("That is more than one line; one is enough.")
         tried = TICKETS_BLIND_SPOT.with_line(answer.strip())
         try:
             compile(tried.after, "answer", "exec")
         except SyntaxError as error:
-            raise Wrong(f"It is no line of Python: {error.msg}.") from error
+            raise Wrong(f"It is not a valid line of Python: {error.msg}.") from error
         try:
             after = fire(tried)[0].after
         except FiringError as error:
@@ -176,18 +176,18 @@ def the_one_line(fire: Fire) -> Exercise:
         assert after is not None, "it has a line"
         titles = [headline(event).title for event in after.events]
         raise_all(
-            f"Nothing tells of the ticket {ticket!r}. Arrived: {'; '.join(titles) or 'nothing'}."
+            f"No event is about the ticket {ticket!r}. Arrived: {'; '.join(titles) or 'nothing'}."
             for ticket in BAD_TICKETS
             if not any(f"'{ticket}'" in each for each in titles)
         )
         if len(titles) > len(BAD_TICKETS):
             raise Wrong(f"{len(titles)} events arrived for {len(BAD_TICKETS)} bad tickets.")
-        return "It was fired: both bad tickets arrived, and the good ones were not held up."
+        return "It was fired: both bad tickets arrived, and the good ones still went through."
 
     return Exercise(
         "the-one-line",
         verify,
-        "The exception is at hand where it is caught. To raise it again would hold up the "
-        "tickets after it. A log record is an event only where the logging integration is on.",
+        "Where the exception is caught, you can capture it. Raising it again would stop the "
+        "tickets after it. A log record is only an event where the logging integration is on.",
         'answer = "sentry_sdk.capture_exception()"',
     )

@@ -1,4 +1,4 @@
-"""Error budgets: how much of one is left, and a rule that pages before it is gone."""
+"""Error budgets: how much is left, and a rule that pages before the budget is gone."""
 
 import math
 import random
@@ -25,7 +25,7 @@ HISTORIES = 40
 TARGETS = (0.9, 0.95, 0.99, 0.995, 0.999)
 NEAR = 1e-6
 
-# A request a minute: that is where rules which were made for more traffic go wrong.
+# A request a minute: rules made for more traffic fail here.
 ORDERS = Objective("orders", 0.99, float(MONTH_S), 1 / 60)
 OUTAGE, QUARTER = (1.0, "30 min"), (0.25, "3 h")
 OUTAGE_WITHIN, QUARTER_WITHIN, OVER_WITHIN = 7, 25, 15
@@ -53,23 +53,23 @@ def budget_left() -> Exercise:
         for history, target, window in _histories():
             _check_left(answer, history, target, window)
         return (
-            f"The same as the kit for {HISTORIES} histories, among them some without requests and "
-            "some with the objective missed."
+            f"The same results as the kit's for {HISTORIES} histories, including some without "
+            "requests and some with a missed objective."
         )
 
     return FunctionExercise(
         "budget-left",
         verify,
-        "Three steps: take the last seconds, as many as the window has; add up what is good and "
-        "what is bad; a share of 1 - target of both together may fail. What is not valid counts "
-        "nowhere.",
+        "Three steps: take the last seconds, as many as the window has; add up good and bad "
+        "requests; a share of 1 - target of their sum may fail. Ignore requests that are not "
+        "valid.",
         LEFT_SOLUTION.strip(),
         answer_name="budget_left",
     )
 
 
 def _histories() -> Iterator[tuple[list[Second], float, int]]:
-    """Yield histories that are at least as long as the window, the short ones first."""
+    """Yield histories that are at least as long as the window, short ones first."""
     yield [(3, 1, 0), (4, 0, 0)], 0.9, 2
     yield [(90, 10, 50), (100, 0, 0)], 0.9, 2
     yield [(0, 9, 0), (100, 0, 0), (99, 1, 0)], 0.99, 2
@@ -90,14 +90,14 @@ def _second(source: random.Random, failing: float) -> Second:
 def _check_left(answer: BudgetLeft, history: list[Second], target: float, window: int) -> None:
     returned = answer(list(history), target, window)
     if isinstance(returned, bool) or not isinstance(returned, int | float | Fraction):
-        raise Wrong(f"It returned {returned!r}: return how many more failures are allowed.")
+        raise Wrong(f"It returned {returned!r}: return the number of failures still allowed.")
     expected = _left(history, target, window)
     if math.isclose(returned, expected, abs_tol=NEAR):
         return
     given = f"budget_left({_short(history)}, {target}, {window})"
     why = _why(float(returned), expected, history, target, window)
     raise Wrong(
-        f"{given} returned {float(returned):.6g}, and {expected:.6g} are left. {why}".strip()
+        f"{given} returned {float(returned):.6g}, but {expected:.6g} are left. {why}".strip()
     )
 
 
@@ -111,20 +111,20 @@ def _left(history: Sequence[Second], target: float, window: int) -> float:
 def _why(
     returned: float, expected: float, history: Sequence[Second], target: float, window: int
 ) -> str:
-    """Return what was overlooked, where the number gives it away."""
+    """Return what the answer overlooks, if its number shows that."""
     all_bad = [(0, bad + not_valid, 0) for _, bad, not_valid in history]
     good = [(good, 0, 0) for good, _, _ in history]
     valid_too = [(good + not_valid, bad, 0) for good, bad, not_valid in history]
     failed_too = [(good[0], bad[1], 0) for good, bad in zip(good, all_bad, strict=True)]
     overlooked = {
-        "What is not valid says nothing of the system.": (
+        "A request that is not valid says nothing about the system.": (
             _left(valid_too, target, window),
             _left(failed_too, target, window),
             expected - sum(not_valid for *_, not_valid in history[-window:]),
         ),
-        "Failures that have left the window are forgiven.": (_left(history, target, len(history)),),
-        "A missed objective has less than nothing left: say by how much.": (0.0,) * (expected < 0),
-        "A failed request is a request, too: the share is one of both.": (
+        "Failures outside the window no longer count.": (_left(history, target, len(history)),),
+        "A missed objective leaves a negative number: return it.": (0.0,) * (expected < 0),
+        "Failed requests are requests, too: the share is of good and bad together.": (
             _left(good, target, window) - sum(bad for _, bad, _ in history[-window:]),
         ),
     }
@@ -143,7 +143,7 @@ def _short(history: Sequence[Second]) -> str:
 
 
 def rule_that_pages() -> Exercise:
-    """Choose a burn-rate rule for low traffic, and try it on simulated months."""
+    """Choose a burn-rate rule for low traffic and try it on simulated months."""
 
     def verify(answer: object) -> str:
         rules = RuleSet("yours", (_rule(answer),), MONTH_S)
@@ -152,32 +152,32 @@ def rule_that_pages() -> Exercise:
         _check_quiet(rules)
         outage, quarter, over = _check_incidents(rules)
         return (
-            f"In {len(BAD_MONTHS)} simulated months, in the median: the outage pages after "
-            f"{outage:g} min, the quarter after {quarter:g} min, and its page is over {over:g} min "
+            f"Medians over {len(BAD_MONTHS)} simulated months: the outage pages after {outage:g} "
+            f"min, the quarter after {quarter:g} min, and the outage's page ends {over:g} min "
             f"after the outage. {len(QUIET_MONTHS)} quiet months: no page."
         )
 
     return Exercise(
         "a-rule-that-pages",
         verify,
-        "Begin with the minimum: how many failures are there in an ordinary hour, and how many "
-        "minutes of an outage do you need for more than that? Then the windows: an hour gathers "
-        "enough, and the short one decides when the page is over. Last the burn rate: low enough "
-        "that a quarter of failures reaches it in time.",
+        "Start with the minimum: how many failures does an ordinary hour have, and how many "
+        "minutes of an outage exceed that? Then the windows: an hour collects enough requests, and "
+        "the short window decides when the page ends. Last, the burn rate: low enough that a "
+        "quarter failing reaches it in time.",
         RULE_SOLUTION,
         answer_name="rule",
     )
 
 
 def _rule(answer: object) -> BurnRule:
-    """Return the rule that is meant. Raises Wrong or NotTried."""
+    """Return the rule in an answer. Raises Wrong or NotTried."""
     if not isinstance(answer, Mapping) or set(answer) != set(FIELDS):
-        raise Wrong(f"check() wants a dict with {', '.join(FIELDS)}, and nothing else.")
+        raise Wrong(f"check() needs a dict with {', '.join(FIELDS)}, and nothing else.")
     if any(each is ... for each in answer.values()):
         raise NotTried
     burn, at_least = _number("burn", answer["burn"]), _number("at_least", answer["at_least"])
     if not float(at_least).is_integer():
-        raise Wrong("at_least is a number of failures: a whole one.")
+        raise Wrong("at_least must be a whole number of failures.")
     try:
         long_s, short_s = (read_length(str(answer[each])) for each in ("long", "short"))
         return BurnRule("page", burn, long_s, short_s, int(at_least))
@@ -187,7 +187,7 @@ def _rule(answer: object) -> BurnRule:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Wrong(f"{name} is {value!r}, and it has to be a number.")
+        raise Wrong(f"{name} is {value!r}, but must be a number.")
     return value
 
 
@@ -198,13 +198,13 @@ def _check_quiet(rules: RuleSet) -> None:
     ]
     if sum(pages):
         raise Wrong(
-            f"In {sum(map(bool, pages))} of {len(pages)} quiet months it pages, {sum(pages)} "
-            "times in all, for ordinary failures. Ask for more of them."
+            f"In {sum(map(bool, pages))} of {len(pages)} quiet months it pages for ordinary "
+            f"failures, {sum(pages)} times in all. Require more of them."
         )
 
 
 def _check_incidents(rules: RuleSet) -> tuple[float, float, float]:
-    """Return the medians: minutes until each page, and until that of the outage is over."""
+    """Return medians in minutes: until each page, and until the outage's page is over."""
     months = [
         simulate_month(ORDERS, seed, (OUTAGE, QUARTER), ordinary=ORDINARY).compare(rules)
         for seed in BAD_MONTHS
@@ -216,7 +216,7 @@ def _check_incidents(rules: RuleSet) -> tuple[float, float, float]:
     _check_time("When a quarter fails", quarter, QUARTER_WITHIN)
     if over > OVER_WITHIN:
         raise Wrong(
-            f"The page of the outage goes on for {_said(over)} after its end (median), and "
+            f"The outage's page continues for {_said(over)} after its end (median), and "
             f"{OVER_WITHIN} min are allowed. Which of the two windows decides that?"
         )
     return outage, quarter, over
@@ -233,7 +233,7 @@ def _median(minutes: Iterator[int | None]) -> float:
 def _check_time(when: str, minutes: float, most: int) -> None:
     if minutes > most:
         after = "no page comes" if minutes == math.inf else f"the page comes after {_said(minutes)}"
-        raise Wrong(f"{when}, {after} (median), and it has to within {most} min.")
+        raise Wrong(f"{when}, {after} (median); the limit is {most} min.")
 
 
 def _said(minutes: float) -> str:

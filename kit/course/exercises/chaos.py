@@ -1,4 +1,4 @@
-"""Chaos experiments: the probe that sees a hole, and the smallest blast radius that still hits."""
+"""Chaos experiments: the probe that finds a hole, and the smallest useful blast radius."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from kit.reliability.chaos.result import ChaosResult
 PROBES = ("success_rate", "p95_seconds", "missing_spins", "unaccounted_coins")
 RATE = 4
 MOST_SECONDS = 10
-# So many spins may fail at most, as planned; and with what chance the fault hits at least one.
+# How many spins may fail on average, and the least chance that the fault hits at least one.
 MOST_HIT, LEAST_CHANCE = 5.0, 0.95
 
 HOLE_SOLUTION = """
@@ -22,7 +22,7 @@ blast = {"share": 0.1, "seconds": 10}
 
 
 def see_the_hole(result: ChaosResult) -> Exercise:
-    """Add the bound to a hypothesis that would have caught what it did not ask for."""
+    """Add the bound that would have caught what a hypothesis overlooked."""
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("probe", "at_most"))
@@ -30,22 +30,22 @@ def see_the_hole(result: ChaosResult) -> Exercise:
         return (
             f"{result.blast.missing or 0} spins were missing, and your bound is "
             f"{given['at_most']:g}: with it the same experiment deviates. "
-            "A hypothesis only sees what it asks for."
+            "A hypothesis only sees what it checks."
         )
 
     return Exercise(
         "see-the-hole",
         verify,
-        "Look at the result: what did the fault do that no check was red for? A probe has to "
-        "measure just that. Its bound has to hold without the fault, and to be below what the "
-        "fault did.",
+        "Look at the result: what did the fault do without turning any check red? A probe must "
+        "measure exactly that. Its bound must hold without the fault, and be below what the fault "
+        "did.",
         HOLE_SOLUTION.strip(),
         answer_name="bound",
     )
 
 
 def smallest_blast() -> Exercise:
-    """Choose a share and a time, so that a fault is noticed and harms few players."""
+    """Choose a share and a time so that a fault is noticed but harms few players."""
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("share", "seconds"))
@@ -53,15 +53,16 @@ def smallest_blast() -> Exercise:
         raise_all(_wrong_radius(share, seconds))
         spins = RATE * seconds
         return (
-            f"About {spins * share:.1f} of {spins:g} spins are hit, and at least one in "
-            f"{_chance(share, spins):.0%} of the runs. Few players pay for what you learn."
+            f"About {spins * share:.1f} of {spins:g} spins are hit, and in "
+            f"{_chance(share, spins):.0%} of the runs at least one. Few players pay for what you "
+            "learn."
         )
 
     return Exercise(
         "smallest-blast",
         verify,
-        "There are 4 · seconds spins, and each is hit with chance share. On average 4 · seconds "
-        "· share are hit, and none with the chance (1 - share) ** (4 · seconds).",
+        "There are 4 · seconds spins, and each is hit with probability share. On average "
+        "4 · seconds · share are hit; the probability of none is (1 - share) ** (4 · seconds).",
         RADIUS_SOLUTION.strip(),
         answer_name="blast",
     )
@@ -70,48 +71,48 @@ def smallest_blast() -> Exercise:
 def _wrong_bound(probe: object, at_most: object, result: ChaosResult) -> Iterator[str]:
     blast = result.blast
     if not blast.missing:
-        raise Wrong("In this run no spin is missing: run the experiment again.")
+        raise Wrong("No spin is missing in this run: run the experiment again.")
     if probe not in PROBES:
-        yield f"'probe' is one of {', '.join(PROBES)}."
+        yield f"'probe' must be one of {', '.join(PROBES)}."
         return
     if not _is_number(at_most):
-        yield f"'at_most' is a number, not {at_most!r}."
+        yield f"'at_most' must be a number, not {at_most!r}."
         return
     assert isinstance(at_most, int | float)
     if probe == "success_rate":
-        yield "success_rate was asked, and it was high: every spin succeeded without being stored."
+        yield "success_rate was checked, and it was high: every spin succeeded, but was not stored."
     elif probe == "p95_seconds":
-        yield "p95_seconds would have held: a refused connection takes no time, so spins were fast."
+        yield "p95_seconds would have held: a refused connection is instant, so spins were fast."
     elif probe == "unaccounted_coins":
         yield "unaccounted_coins compares balances, and those were right: payment was not hit."
     elif at_most < 0:
-        yield "Below 0 it never holds, so the experiment would never begin."
+        yield "A bound below 0 never holds, so the experiment would never begin."
     elif at_most >= blast.missing:
         yield (
-            f"{blast.missing} spins were missing, so a bound of {at_most:g} would have held as "
-            "well. How many may be missing without a fault?"
+            f"{blast.missing} spins were missing, so a bound of {at_most:g} would have held, too. "
+            "How many may be missing without a fault?"
         )
 
 
 def _wrong_radius(share: object, seconds: object) -> Iterator[str]:
     for name, value in {"share": share, "seconds": seconds}.items():
         if not _is_number(value):
-            yield f"{name!r} is a number, not {value!r}."
+            yield f"{name!r} must be a number, not {value!r}."
     if not (_is_number(share) and _is_number(seconds)):
         return
     assert isinstance(share, int | float)
     assert isinstance(seconds, int | float)
     if not 0 < share <= 1:
-        yield "'share' is above 0 and at most 1."
+        yield "'share' must be above 0 and at most 1."
         return
     if not 0 < seconds <= MOST_SECONDS:
-        yield f"'seconds' is above 0 and at most {MOST_SECONDS}."
+        yield f"'seconds' must be above 0 and at most {MOST_SECONDS}."
         return
     spins = RATE * seconds
     if spins * share > MOST_HIT:
         yield (
-            f"Too wide: about {spins * share:.1f} of {spins:g} spins are hit, and at most "
-            f"{MOST_HIT:g} may be."
+            f"Too wide: about {spins * share:.1f} of {spins:g} spins are hit; the limit is "
+            f"{MOST_HIT:g}."
         )
     if _chance(share, spins) < LEAST_CHANCE:
         yield (

@@ -1,4 +1,4 @@
-"""Errors in tasks, threads and pools: how they arrive, and how to lose none."""
+"""Errors in tasks, threads and pools: how they reach Sentry, and how to lose none."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from kit.outcome import Event
 from kit.system.clients import use_client
 from kit.widgets.crash_widget import TriggerFunction
 
-# What noticed an error, and what that says about the way it came.
+# The mechanism of an error, and the way it reached Sentry.
 WAYS = {"tornado": "request", "asyncio": "task", "threading": "thread", "generic": "caught"}
 FAILING = ("game-engine/async-error", "game-engine/threading-error")
 PATIENCE_S = 10.0
@@ -27,19 +27,19 @@ Start = Callable[[Work], object]
 
 
 def how_it_failed(trigger: TriggerFunction) -> Exercise:
-    """Say of any error event how the error came to Sentry."""
+    """Tell from any error event how the error reached Sentry."""
 
     def verify(answer: Callable[[Event], object]) -> str:
         events = [event for crash_id in FAILING for event in _events(trigger, crash_id)]
         for event in events:
             _check_way(answer(event), event)
-        return f"Tried on {len(events)} new events: the mechanism tells how each of them came."
+        return f"Tried on {len(events)} new events: the mechanism says how each one was captured."
 
     return FunctionExercise(
         "how-it-failed",
         verify,
         'Each error has a mechanism: event["exception"]["values"][-1]["mechanism"]["type"]. It '
-        "names the integration that noticed; generic is what a call of capture_exception leaves.",
+        "names the integration that captured it; generic comes from capture_exception.",
         "def way(event):\n"
         '    mechanism = event["exception"]["values"][-1]["mechanism"]["type"]\n'
         '    ways = {"tornado": "request", "asyncio": "task", "threading": "thread"}\n'
@@ -56,19 +56,19 @@ def _events(trigger: TriggerFunction, crash_id: str) -> list[Event]:
 
 def _check_way(given: object, event: Event) -> None:
     if given not in WAYS.values():
-        raise Wrong(f"{given!r} is none of the ways: {', '.join(WAYS.values())}.")
+        raise Wrong(f"{given!r} is not one of the ways: {', '.join(WAYS.values())}.")
     if given != WAYS[event.find("exception.values[-1].mechanism.type")]:
         raise Wrong(
             f"{event.title} with the message {event.find('exception.values[-1].value')!r} did not "
-            f"come by the way {given!r}. Which part of an event says who noticed it?"
+            f"reach Sentry by way of {given!r}. Which part of an event names what captured it?"
         )
 
 
 def start_a_task() -> Exercise:
-    """Write a function that starts a task of which no error is lost."""
+    """Write a function that starts a task without losing its error."""
 
     def verify(answer: Start) -> str:
-        # Not in this thread: in a notebook it runs the kernel's own event loop.
+        # Not in this thread: in a notebook the kernel's event loop runs here.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(_try_with_client, answer).result()
         return "It survives the garbage collector, and its error is reported once."
@@ -76,9 +76,9 @@ def start_a_task() -> Exercise:
     return FunctionExercise(
         "start-a-task",
         verify,
-        "asyncio itself holds tasks by weak references only: keep yours in a set. A callback of "
-        "task.add_done_callback is given the task; task.exception() is its error, but raises for "
-        "a task that was cancelled.",
+        "asyncio only holds weak references to tasks: keep yours in a set. A callback of "
+        "task.add_done_callback receives the task; task.exception() returns its error, but raises "
+        "for a cancelled task.",
         "import asyncio\n\n"
         "import sentry_sdk\n\n"
         "background = set()\n\n\n"
@@ -97,14 +97,14 @@ def start_a_task() -> Exercise:
 
 
 class LeaderboardLost(Exception):
-    """What the task that the learner starts fails with."""
+    """The error of the task that the learner starts."""
 
 
 def _try_with_client(start: Start) -> None:
-    """Try ``start`` with a client that has no asyncio integration, as most have none.
+    """Try ``start`` with a client without the asyncio integration, like most clients.
 
-    It makes events of log records, which version 3 of the SDK does not by default: the log record
-    that asyncio leaves of a lost task must not pass for a report.
+    It turns log records into events, which version 3 of the SDK does not do by default: asyncio's
+    log record about a lost task must not count as a report.
     """
     sent = RecordingTransport()
     client = sentry_sdk.Client(
@@ -121,12 +121,12 @@ async def _try(start: Start, sent: list[Event]) -> None:
     await _outlives_the_garbage_collector(start)
     if sent:
         raise Wrong(
-            "A task that was cancelled led to an event. Ask task.cancelled() before "
-            "task.exception(): a cancelled task is not a failed one."
+            "A cancelled task led to an event. Check task.cancelled() before task.exception(): a "
+            "cancelled task has not failed."
         )
     await _run(start, _succeed())
     if sent:
-        raise Wrong("A task that ended well led to an event.")
+        raise Wrong("A successful task led to an event.")
     await _run(start, _fail())
     _check_report(sent)
 
@@ -146,8 +146,8 @@ async def _outlives_the_garbage_collector(start: Start) -> None:
     gc.collect()
     if not gates:
         raise Wrong(
-            "The task was gone before it ended: nobody holds it, and the garbage collector took "
-            "it. asyncio's own references to tasks are weak."
+            "The task disappeared before it ended: no code keeps a reference to it, so the garbage "
+            "collector deleted it. asyncio's own references to tasks are weak."
         )
     tasks = asyncio.all_tasks() - _this_task()
     for gate in gates:
@@ -166,9 +166,9 @@ def _start_tasks(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
         _refuse_coroutine(start(work))
         if started := asyncio.all_tasks() - before:
             return started
-        raise Wrong("The function started no task. asyncio.create_task(work) starts one.")
+        raise Wrong("The function did not start a task. asyncio.create_task(work) starts one.")
     except Exception:
-        # Else Python warns that it was never awaited.
+        # Otherwise Python warns that it was never awaited.
         work.close()
         raise
 
@@ -176,7 +176,7 @@ def _start_tasks(start: Start, work: Work) -> set["asyncio.Task[Any]"]:
 def _refuse_coroutine(returned: object) -> None:
     if inspect.iscoroutine(returned):
         returned.close()
-        raise Wrong("The function is async: whoever calls it would have to await it. Use def.")
+        raise Wrong("The function is async, so its caller would have to await it. Use def.")
 
 
 def _this_task() -> set["asyncio.Task[Any]"]:
@@ -194,11 +194,11 @@ async def _fail() -> None:
 
 
 def _check_report(sent: list[Event]) -> None:
-    # asyncio logs what nobody asked for, when it throws the task away: whenever that may be.
+    # asyncio logs an unretrieved error when the task is collected, at an unknown time.
     ours = [event for event in sent if event.get("logger") != "asyncio"]
     if not ours:
-        raise Wrong("The task failed, and nothing was reported when it ended.")
+        raise Wrong("The task failed, but nothing was reported when it ended.")
     if len(ours) > 1:
         raise Wrong(f"The error was reported {len(ours)} times. Once is enough.")
     if ours[0].title != LeaderboardLost.__name__:
-        raise Wrong(f"What was reported is {ours[0].title!r}, not the error. Capture the error.")
+        raise Wrong(f"The report is {ours[0].title!r}, not the error. Capture the error itself.")

@@ -1,4 +1,4 @@
-"""Which setting brings a field into an event, and a context of one's own that may leave."""
+"""Which setting adds a field to an event, and your own context that leaks no secret."""
 
 import json
 import random
@@ -26,24 +26,24 @@ QUESTIONS = (
     "contexts.trace.op",
 )
 OWN_FIELDS = 12
-# What the SDK puts among the contexts, and the workshop among the tags.
+# Contexts that the SDK sets, and the workshop's tag.
 NOT_OWN = {("contexts", "trace"), ("contexts", "runtime"), ("tags", "learner")}
 
 
 def which_switch(lab: Laboratory) -> Exercise:
-    """Predict which switch decides whether a field is there; the switch is tried."""
+    """Predict which switch controls whether a field is there; the check tries it."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, QUESTIONS, SWITCHES)
         plain = lab.fire()
         raise_all(filter(None, (_try_switch(lab, plain, answer[path], path) for path in QUESTIONS)))
-        return f"Each of the {len(QUESTIONS)} was fired with your switch changed, and it was so."
+        return f"All {len(QUESTIONS)} were fired with your switch changed: each answer is right."
 
     return Exercise(
         "which-switch",
         verify,
-        "All but one of the fields are there in a plain event, and a switch takes them away: each "
-        "kind of data has its own. One is not, and a switch brings it: an op belongs to a span.",
+        "All fields but one are in a plain event, and a switch removes each: every kind of data "
+        "has its own. One field is not, and a switch adds it: an op belongs to a span.",
         "answer = {\n"
         f'    "{VARS}.paid": "stack_frame_variables",\n'
         f'    "{QUESTIONS[1]}": "frame_context_lines",\n'
@@ -60,16 +60,16 @@ def which_switch(lab: Laboratory) -> Exercise:
 def _try_switch(lab: Laboratory, plain: Shot, name: str, path: str) -> str:
     """Fire with every other value of the switch until one adds or removes the field.
 
-    Returns what is wrong with the switch, or nothing.
+    Returns what is wrong with the switch, or an empty string.
     """
     for value in SWITCHES[name].choices[1:]:
         event = lab.fire({name: value}).event
         if event is not None and _has(event, path) != _has(plain.event or {}, path):
             return ""
-    state = "there" if _has(plain.event or {}, path) else "not there"
+    state = "there" if _has(plain.event or {}, path) else "missing"
     return (
-        f"Whatever {name} is set to, {path} is {state}, or the whole event is lost. "
-        "Which switch is about this one field?"
+        f"For every value of {name}, {path} is {state}, or the whole event is lost. "
+        "Which switch controls this one field?"
     )
 
 
@@ -78,11 +78,11 @@ def _has(event: Mapping[str, Any], path: str) -> bool:
 
 
 def own_context(lab: Laboratory) -> Exercise:
-    """Write settings that tell much about an order, without its card, in no more bytes."""
+    """Write settings that add much about an order, but not its card, in no more bytes."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         if not isinstance(answer, Mapping):
-            raise Wrong("check() wants the settings, a dict, as lab.fire() takes them.")
+            raise Wrong("check() needs a dict of settings, as for lab.fire().")
         if not answer or any(value is ... for value in answer.values()):
             raise NotTried
         plain, orders = lab.fire(), [_order(), _order()]
@@ -91,7 +91,7 @@ def own_context(lab: Laboratory) -> Exercise:
         except ValueError as error:
             if is_in_answer(error, answer):
                 raise
-            # The laboratory's own, of a switch or a value that it does not have.
+            # From the laboratory itself, about an unknown switch or value.
             raise Wrong(str(error)) from error
         if answer.keys() == {"contexts"} and not any(_own(shot) for shot in shots):
             raise NotTried
@@ -100,7 +100,7 @@ def own_context(lab: Laboratory) -> Exercise:
             _check_secret(shot, order["card_number"])
             _check_weight(shot, plain)
         if _own(shots[0]) == _own(shots[1]):
-            raise Wrong("Two different orders gave the same context: take its values from order.")
+            raise Wrong("Two different orders have the same context: take its values from order.")
         mine = shots[0].sizes["event"]
         return (
             f"{len(_own(shots[0]))} fields of your own, no card, and {format_bytes(mine)} "
@@ -110,10 +110,10 @@ def own_context(lab: Laboratory) -> Exercise:
     return Exercise(
         "own-context",
         verify,
-        "Take plain values of the order, each under a name of its own; the card stays out. But it "
-        "is in the body, and the locals show the whole order: one switch drops the first, and "
-        "before_send can clean the second, or terms can filter it. What you drop pays for what "
-        "you add.",
+        "Take plain values from the order, each with its own name, and leave out the card. The "
+        "card is also in the body, and the local variables contain the whole order: one switch "
+        "drops the body, and before_send or terms can filter the variables. What you drop makes "
+        "room for what you add.",
         "import sentry_sdk\n\n"
         "from kit import redact_card\n\n\n"
         "def describe(order):\n"
@@ -131,8 +131,8 @@ def own_context(lab: Laboratory) -> Exercise:
 
 
 def _order() -> dict[str, Any]:
-    """Return an order of somebody else, with another card; nobody's, as it is random."""
-    digits = "".join(random.choices("0123456789", k=16))  # noqa: S311 - no secret
+    """Return an order from another player, with a random card."""
+    digits = "".join(random.choices("0123456789", k=16))  # noqa: S311 - not a secret
     return {
         "player": f"player{random.randrange(1000, 10_000)}",  # noqa: S311 - no secret
         "bet": random.randrange(1, 500),  # noqa: S311 - no secret
@@ -151,21 +151,21 @@ def _own(shot: Shot) -> dict[Any, Any]:
 
 def _check_fields(shot: Shot) -> None:
     if shot.event is None:
-        raise Wrong("With these settings no event is sent at all.")
+        raise Wrong("With these settings no event is sent.")
     if not _has(shot.event, VARS):
-        raise Wrong("The locals of the line that failed are gone: whoever repairs it wants them.")
-    if (count := len(_own(shot))) < OWN_FIELDS:
         raise Wrong(
-            f"Fields in user, tags and contexts of your own: {count}. Wanted: {OWN_FIELDS}."
+            "The local variables of the failing line are gone, and you need them for a fix."
         )
+    if (count := len(_own(shot))) < OWN_FIELDS:
+        raise Wrong(f"Your own fields in user, tags and contexts: {count}. Needed: {OWN_FIELDS}.")
 
 
 def _check_secret(shot: Shot, card: str) -> None:
-    # What was added by hand first: it is the plainer finding.
+    # The learner's own fields first: they are the more obvious finding.
     for path, value in {**_own(shot), **fields(shot.event)}.items():
         text = json.dumps(value, default=str)
         if card in text or card.replace(" ", "") in text:
-            raise Wrong(f"The number of the card is in {jmespath_of(path)}.")
+            raise Wrong(f"The card number is in {jmespath_of(path)}.")
 
 
 def _check_weight(shot: Shot, plain: Shot) -> None:
@@ -173,5 +173,5 @@ def _check_weight(shot: Shot, plain: Shot) -> None:
     if mine > allowed:
         raise Wrong(
             f"The event has {mine} bytes, a plain one {allowed}: "
-            "leave something out that nobody will miss."
+            "leave out something that you do not need."
         )

@@ -1,4 +1,4 @@
-"""Reading what the database said: which stage it refused, and the cause behind a code."""
+"""Reading database errors: which stage was refused, and the cause behind a code."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,9 +37,9 @@ def misspelt_stage(event: Event) -> Exercise:
     return Exercise(
         "misspelt-stage",
         verify,
-        "The stages are listed in the context named aggregation; the database's own words are in "
-        "database_error. Two functions have a local variable pipeline: the outer one wrote it, "
-        "the inner one only ran it.",
+        "The context aggregation lists the stages; database_error has the database's own message. "
+        "Two functions have a local variable pipeline: the outer one wrote it, the inner one only "
+        "ran it.",
         "answer = {\n"
         '    "stage": "$grooup",\n'
         '    "position": event["contexts"]["aggregation"]["stages"].index("$grooup") + 1,\n'
@@ -49,20 +49,20 @@ def misspelt_stage(event: Event) -> Exercise:
 
 
 def cause_by_code(trigger: TriggerFunction) -> Exercise:
-    """Write a function that names the cause of a database error by its code alone."""
+    """Write a function that names the cause of a database error from its code alone."""
 
     def verify(answer: Callable[[Event], object]) -> str:
         for crash_id in FAILURES:
             event = trigger(crash_id).event
             assert event is not None
             _check_cause(answer(reword(event)), event)
-        return f"{len(FAILURES)} new errors, every message reworded: the codes still tell."
+        return f"{len(FAILURES)} new errors, all messages reworded: the codes still name the cause."
 
     return FunctionExercise(
         "cause-by-code",
         verify,
-        "The code is in the tag mongodb.code and in the context database_error. A server that "
-        "never answered gave none: use .get(), or event.find(), which returns None then.",
+        "The code is in the tag mongodb.code and in the context database_error. A server that did "
+        "not answer sent no code: use .get(), or event.find(), which then returns None.",
         "CAUSES = {\n"
         '    11000: "duplicate-key",\n'
         '    50: "max-time-expired",\n'
@@ -76,7 +76,7 @@ def cause_by_code(trigger: TriggerFunction) -> Exercise:
 
 
 def reword(event: Event) -> Event:
-    """Return the event as another server would cause it: other words, the same codes."""
+    """Return the event as another server would cause it: a different text, the same codes."""
     code = event.find("contexts.database_error.code")
     contexts = {"database_error": {"code": code, "message": REWORDED}} if code else {}
     tags = {name: value for name, value in event["tags"].items() if name == "mongodb.code"}

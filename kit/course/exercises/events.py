@@ -1,4 +1,4 @@
-"""Reading an event, and telling others what it says."""
+"""Reading an event, and summarizing it for others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +19,13 @@ def read_the_event(event: Event) -> Exercise:
 
     def verify(answer: dict[str, Any]) -> str:
         compare(answer, expected)
-        return "You can read an event: who was hit, what they were doing, and where it broke."
+        return "You can read an event: who was hit, what they were doing, and where it failed."
 
     return Exercise(
         "read-the-event",
         verify,
-        "The player is under User. The bet is under Contexts, in the one named spin. The function "
-        "is that of the topmost frame of the stack: the one that raised.",
+        "The player is under User. The bet is under Contexts, in the context spin. The function is "
+        "in the topmost frame of the stack, which raised the error.",
         "answer = {\n"
         '    "player": mystery["user"]["username"],\n'
         '    "bet": mystery["contexts"]["spin"]["bet"],\n'
@@ -51,8 +51,8 @@ def triage(trigger: TriggerFunction) -> Exercise:
     return FunctionExercise(
         "triage",
         verify,
-        'The exception that was raised last is event["exception"]["values"][-1]. Its frames '
-        "run from the oldest call to the newest. Take the newest one whose in_app is true.",
+        'The last raised exception is event["exception"]["values"][-1]. Its frames run from the '
+        "oldest call to the newest. Take the newest frame whose in_app is true.",
         "def triage(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    ours = [frame for frame in error["stacktrace"]["frames"] if frame.get("in_app")][-1]\n'
@@ -82,4 +82,4 @@ def _check_line(line: object, essentials: dict[str, str], crash_id: str) -> None
 
 
 def _say_case(value: str, text: str) -> str:
-    return " in its own upper and lower case" if value.casefold() in text.casefold() else ""
+    return " with the same upper and lower case" if value.casefold() in text.casefold() else ""

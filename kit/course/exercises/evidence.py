@@ -1,4 +1,4 @@
-"""Evidence: what a log line must say so that it names the cause."""
+"""Evidence: what a log line must contain to name the cause."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ MAX_CHARACTERS = 160
 
 
 def log_line(cases: Sequence[Case]) -> Exercise:
-    """Write the log line that would have told the cause of the planted bugs."""
+    """Write the log line that would have named the cause of the planted bugs."""
 
     def verify(answer: Callable[[Event], object]) -> str:
         for case in cases:
@@ -24,9 +24,9 @@ def log_line(cases: Sequence[Case]) -> Exercise:
     return FunctionExercise(
         "log-line",
         verify,
-        "All three bugs fail in a loop. The frame that raised is the last one of the stack; its "
-        '"vars" hold the local variables, and each loop has one that is called name. Short '
-        "variables tell most.",
+        "All three bugs fail in a loop. The last frame of the stack raised the error; its "
+        '"vars" are the local variables, and each loop has one called name. Short variables say '
+        "most.",
         "def log_line(event):\n"
         '    error = event["exception"]["values"][-1]\n'
         '    variables = error["stacktrace"]["frames"][-1]["vars"]\n'
@@ -42,8 +42,8 @@ def _tells(line: object, event: Event, case: Case) -> None:
         raise Wrong(f"The function must return a string, not {line!r}.")
     if "\n" in line or len(line) > MAX_CHARACTERS:
         raise Wrong(
-            f"A log line is one line of at most {MAX_CHARACTERS} characters: others have to read "
-            f"it among thousands. This one has {len(line)}."
+            f"A log line is one line of at most {MAX_CHARACTERS} characters: people read it among "
+            f"thousands. This one has {len(line)}."
         )
     raise_all(
         f"For {case.puzzle.promotion} the line {line!r} does not say {what}."
@@ -56,6 +56,6 @@ def _essentials(event: Event, case: Case) -> dict[str, str]:
     variables = event["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]
     return {
         "who was hit": event["user"]["username"],
-        "what the loop was at": variables["name"].strip("'"),
-        "the value that could not be used": variables[case.puzzle.culprit_variable].strip("'"),
+        "the loop's current item": variables["name"].strip("'"),
+        "the value that caused the error": variables[case.puzzle.culprit_variable].strip("'"),
     }

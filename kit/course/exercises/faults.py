@@ -1,7 +1,7 @@
-"""Faults on purpose: whom a flag hits, and which fault stands behind a flag without a telling name.
+"""Injected faults: whom a flag hits, and which fault is behind a flag with a neutral name.
 
-The faults of the second exercise are real: they are injected one after the other, and spins are
-sent to meet them.
+The faults of the second exercise are real: they are injected one after the other while spins are
+played.
 """
 
 import random
@@ -24,7 +24,7 @@ from kit.reliability.faults.probe import Probe
 from kit.reliability.faults.reconciliation import SIGN_NOUNS
 from kit.reliability.traffic.outcomes import Answer
 
-# What a split function is tried on.
+# Inputs for a split function.
 FLAGS = ("payment-fails", "new-reels", "rollout-7f3a", "b", "ledger-down")
 SHARES = (0.0, 0.01, 0.1, 0.25, 0.5, 0.9, 1.0)
 TRIED = 400
@@ -33,7 +33,7 @@ _chance = random.SystemRandom()
 Play = Callable[[], Sequence[Answer]]
 Split = Callable[[int, str, str, float], object]
 
-# The faults behind the flags, in the order in which they are on. None of them needs payment or the
+# The faults behind the flags, in the order in which they are turned on. None needs payment or the
 # database.
 HIDDEN: Mapping[str, str] = {
     "rollout-1": "gateway-truncates",
@@ -51,14 +51,14 @@ CANDIDATES = (
     "gateway-truncates",
     "no-op",
 )
-# Slowly enough that on a busy machine no spin meets a deadline: that would look like a fault.
+# Slow enough that on a busy machine no spin misses a deadline, which would look like a fault.
 SHARE, LEASE_S, SPINS, EVERY_S = 0.5, 60.0, 8, 0.15
-# Signs that the evidence has for each fault that is to choose from.
+# Signs that the evidence shows for the candidates.
 TOLD: frozenset[Sign] = frozenset({"event", "broken", "hole", "retried"})
 
 
 class FaultHost(Protocol):
-    """What of a workshop is needed to play rollouts."""
+    """The part of a workshop that is needed to play rollouts."""
 
     def inject(
         self,
@@ -69,7 +69,7 @@ class FaultHost(Protocol):
         flag: str | None = None,
         service: str | None = None,
     ) -> Injection:
-        """Switch a fault on."""
+        """Turn a fault on."""
 
     def url(self) -> str:
         """Return the address of the gateway."""
@@ -77,9 +77,9 @@ class FaultHost(Protocol):
 
 @dataclass(frozen=True)
 class HiddenRollout:
-    """A flag that was on for a share of some spins, which were answered.
+    """A flag that was on for a share of some spins.
 
-    What it does to a spin is hidden. ``hit`` and ``others`` are the answers of the spins for which
+    Its effect on a spin is hidden. ``hit`` and ``others`` are the responses to the spins for which
     it was on and off.
     """
 
@@ -90,12 +90,12 @@ class HiddenRollout:
 
     @property
     def hit(self) -> list[Answer]:
-        """The answers of the spins for which the flag was on."""
+        """The responses to the spins for which the flag was on."""
         return [answer for answer in self.answers if self._is_on(answer)]
 
     @property
     def others(self) -> list[Answer]:
-        """The answers of all other spins."""
+        """The responses to all other spins."""
         return [answer for answer in self.answers if not self._is_on(answer)]
 
     def _is_on(self, answer: Answer) -> bool:
@@ -106,21 +106,21 @@ class HiddenRollout:
 
 
 def play_rollouts(workshop: FaultHost, report: Report = print) -> list[HiddenRollout]:
-    """Switch four flags on, one after the other, and send eight spins to each; return them.
+    """Turn four flags on, one after the other, and play eight spins with each; return them.
 
-    What each flag does is not said. All that the spins left is in the store then. ``report`` is
-    given a line for each flag.
+    The effects of the flags stay hidden. Afterwards everything that the spins reported is in the
+    store. ``report`` receives a line for each flag.
     """
     play = partial(Probe(workshop.url()).play, SPINS, every_s=EVERY_S)
-    # Not in this thread: that of a notebook has an event loop that runs.
+    # Not in this thread: in a notebook it has a running event loop.
     with ThreadPoolExecutor(max_workers=1) as pool:
         played = []
         for flag in HIDDEN:
-            report(f"{flag} is on: sending {SPINS} spins …")
+            report(f"{flag} is on: playing {SPINS} spins …")
             played.append(_play_rollout(workshop, flag, lambda: pool.submit(play).result()))
     for rollout, injection in played:
         injection.note(rollout.answers)
-        # Waits for what is still on its way.
+        # Waits for what is still in transit.
         _ = injection.journal
     return [rollout for rollout, _ in played]
 
@@ -130,7 +130,7 @@ def _play_rollout(workshop: FaultHost, flag: str, play: Play) -> tuple[HiddenRol
     service = GAME_ENGINE.name if fault == NO_OP_FAULT.name else None
     rollout = HiddenRollout(flag, secrets.randbelow(MAX_SEED), SHARE, ())
     with workshop.inject(fault, SHARE, LEASE_S, rollout.seed, flag, service) as injection:
-        # By chance, all of them may be on one side.
+        # By chance all spins may be on one side.
         while not (rollout.hit and rollout.others):
             rollout = replace(rollout, answers=[*rollout.answers, *play()])
     return rollout, injection
@@ -140,27 +140,27 @@ def _play_rollout(workshop: FaultHost, flag: str, play: Play) -> tuple[HiddenRol
 
 
 def who_is_hit() -> Exercise:
-    """Write the function that says which requests a flag is on for."""
+    """Write the function that decides for which requests a flag is on."""
 
     def verify(answer: Split) -> str:
         tried = [_draw() for _ in range(TRIED)]
         given = [answer(*each) for each in tried]
         if odd := next((each for each in given if not isinstance(each, bool)), None):
-            raise Wrong(f"The function returns True or False, not {str(odd)[:60]!r}.")
+            raise Wrong(f"The function must return True or False, not {str(odd)[:60]!r}.")
         wrong = [each for each, said in zip(tried, given, strict=True) if said != is_hit(*each)]
         if wrong:
             raise Wrong(_explain_split(tried, given, wrong[0], len(wrong)))
         return (
-            f"Tried on {TRIED} requests of {len(FLAGS)} flags and {len(SHARES)} shares: the same "
-            "ones as in every service."
+            f"Tried on {TRIED} requests with {len(FLAGS)} flags and {len(SHARES)} shares: it hits "
+            "the same ones as every service."
         )
 
     return FunctionExercise(
         "who-is-hit",
         verify,
         'hashlib.sha256(f"{seed}:{flag}:{trace_id}".encode()).digest() is 32 bytes. '
-        "int.from_bytes takes the first eight of them, [:8], and is told which end comes first. "
-        "Compare the quotient with the share: with a share of 0 nothing is hit.",
+        "Convert the first eight of them, [:8], with int.from_bytes; mind the byte order. Compare "
+        "the quotient with the share: a share of 0 hits nothing.",
         "import hashlib\n\n\n"
         "def hits(seed, flag, trace_id, share):\n"
         '    digest = hashlib.sha256(f"{seed}:{flag}:{trace_id}".encode()).digest()\n'
@@ -184,12 +184,12 @@ def _explain_split(
     said = given[tried.index(example)]
     seed, flag, key, share = example
     wrong = (
-        f"{count} of {len(tried)} requests are wrong. For example hits({seed}, {flag!r}, {key!r}, "
-        f"{share}) is {said}, and that request is {'' if not said else 'not '}hit."
+        f"{count} of {len(tried)} requests are wrong. For example, hits({seed}, {flag!r}, {key!r}, "
+        f"{share}) is {said}, but that request is {'' if not said else 'not '}hit."
     )
     bounds = [
-        f"With a share of {bound:g} {whom} is hit."
-        for bound, whom in ((0.0, "no request"), (1.0, "each request"))
+        f"A share of {bound:g} hits {whom}."
+        for bound, whom in ((0.0, "no request"), (1.0, "every request"))
         if any(
             each[3] == bound and told is not (bound == 1.0)
             for each, told in zip(tried, given, strict=True)
@@ -202,7 +202,7 @@ def _explain_split(
 
 
 def which_fault(rollouts: Sequence[HiddenRollout]) -> Exercise:
-    """Name the fault behind each flag, from the answers, events and logs of the spins."""
+    """Name the fault behind each flag from the responses, events and logs of the spins."""
 
     def verify(answer: object) -> str:
         parts = require_choices(answer, HIDDEN, CANDIDATES)
@@ -212,28 +212,28 @@ def which_fault(rollouts: Sequence[HiddenRollout]) -> Exercise:
             if given != HIDDEN[flag]
         )
         played = sum(len(rollout.answers) for rollout in rollouts)
-        return f"All {len(HIDDEN)} flags named, from what {played} spins left."
+        return f"You named all {len(HIDDEN)} flags from the traces of {played} spins."
 
     named = ",\n".join(f'    "{flag}": "{fault}"' for flag, fault in HIDDEN.items())
     return Exercise(
         "which-fault",
         verify,
-        "Begin with events: an error event names the code that failed. A flag without one may "
-        "still have changed an answer. Where answers and events are the same for all, read "
-        "workshop.trace_logs(answer.trace_id) of a spin that was hit and of one that was not: a "
-        "line “spin was not stored” is a hole in the statistics, and its reason says who refused "
-        "it. For one flag there is nothing to find.",
+        "Start with events: an error event names the code that failed. A flag without one may "
+        "still have changed a response. Where responses and events are the same for all spins, "
+        "read workshop.trace_logs(answer.trace_id) for a spin that was hit and for one that was "
+        "not: a line “spin was not stored” means a hole in the statistics, and its reason says "
+        "what refused the spin. For one flag there is nothing to find.",
         f"answer = {{\n{named},\n}}",
     )
 
 
 def _contradict(given: Fault, true: Fault) -> str:
-    """Return a fact of the evidence that speaks against a fault."""
+    """Return evidence against a fault."""
     if missing := [sign for sign in given.shows if sign in TOLD and sign not in true.shows]:
-        return f"it would leave {_one(missing[0])}, and no spin that was hit has one."
+        return f"it would leave {_one(missing[0])}, and no hit spin has one."
     if extra := [sign for sign in true.shows if sign in TOLD and sign not in given.shows]:
-        return f"each spin that was hit left {_one(extra[0])}."
-    return "its signs are like these, but not the reason that they name."
+        return f"every hit spin left {_one(extra[0])}."
+    return "it leaves the same signs, but they name another reason."
 
 
 def _one(sign: Sign) -> str:

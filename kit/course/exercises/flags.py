@@ -1,4 +1,4 @@
-"""Feature flags: which one was on when it crashed."""
+"""Feature flags: which one was on during a crash."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -19,24 +19,24 @@ Rollout = list[dict[str, bool]]
 
 
 def suspect_flag() -> Exercise:
-    """Write a function that finds the flag that was on in all events of an issue."""
+    """Write a function that finds the flag that was on in every event of an issue."""
 
     def verify(answer: Callable[[list[Event]], object]) -> str:
         for culprit in random.sample(NAMES, ROLLOUTS):
             given = answer(crash_players(draw_rollout(culprit)))
             if given != culprit:
                 raise Wrong(
-                    f"{str(given)[:60]!r} was not on in each event, or it is not the name of a "
-                    "flag: the function returns one name, such as 'new-reels'."
+                    f"{str(given)[:60]!r} was not on in every event, or is not the name of a flag: "
+                    "the function must return one name, such as 'new-reels'."
                 )
-        return f"Tried on {ROLLOUTS} new issues of {PLAYERS} events each, with another flag each."
+        return f"Tried on {ROLLOUTS} new issues of {PLAYERS} events, with a different flag each."
 
     return FunctionExercise(
         "suspect-flag",
         verify,
-        'An event has them in event["contexts"]["flags"]["values"]: dicts with "flag" and '
-        '"result". Start with the flags of the first event that were on, and keep those that were '
-        "on in every other one, too.",
+        'The flags are in event["contexts"]["flags"]["values"]: dicts with "flag" and "result". '
+        "Start with the flags that were on in the first event, and keep those that were on in all "
+        "others, too.",
         "def suspect(events):\n"
         "    on = [\n"
         "        {\n"
@@ -60,7 +60,7 @@ def draw_rollout(culprit: str) -> Rollout:
 
 
 def _shuffle(flags: dict[str, bool]) -> dict[str, bool]:
-    """Return flags in another order: each code path asks in its own."""
+    """Return flags in random order: each code path evaluates them in its own."""
     return dict(random.sample(list(flags.items()), len(flags)))
 
 
@@ -73,7 +73,7 @@ def _events(rollout: Iterable[dict[str, bool]]) -> Iterator[Event]:
     transport = RecordingTransport()
     client = sentry_sdk.Client(dsn="http://key@127.0.0.1:9/1", transport=transport)
     for player, flags in enumerate(rollout):
-        # Scopes of its own, as a server has for each request.
+        # Separate scopes, as a server has for each request.
         with use_client(client):
             sentry_sdk.set_user({"id": str(player)})
             for name, result in flags.items():

@@ -1,4 +1,4 @@
-"""A small service is migrated to SDK 3, and judged by what arrives when it runs."""
+"""The migration of a small service to SDK 3, judged by what arrives when it runs."""
 
 import secrets
 
@@ -75,7 +75,7 @@ with sentry_sdk.start_span(name="settle", attributes={"sentry.op": "task"}) as s
     settle(4711, os.environ["SHOP_PASSWORD"])
 """
 
-# Where 3 cannot be installed: what a migrated program needs of it, under the names of 3.
+# If 3 cannot be installed: what a migrated program needs, under the names of 3.
 STAND_IN = """\
 import sentry_sdk, sys
 from sentry_sdk.consts import DEFAULT_OPTIONS
@@ -94,17 +94,17 @@ sys.modules["sentry_sdk.scrubber"] = None
 del sentry_sdk.start_transaction
 """
 _INSTEAD = (
-    "SDK 3 could not be installed, so this ran with SDK 2 and trace_lifecycle='stream', under the "
-    "names of SDK 3. "
+    "SDK 3 could not be installed, so this ran with SDK 2, trace_lifecycle='stream' and the names "
+    "of SDK 3. "
 )
 
 
 def migrate_a_service(sdks: SideBySide) -> Exercise:
-    """Rewrite a program for SDK 3 so that what SDK 2 sent of it still arrives."""
+    """Rewrite a program for SDK 3 so that everything SDK 2 sent still arrives."""
 
     def verify(answer: str) -> str:
         if not isinstance(answer, str):
-            raise Wrong("check() wants the source of the service as a string.")
+            raise Wrong("check() needs the source of the service as a string.")
         if answer.strip() in ("", "...", OLD_SERVICE.strip()):
             raise NotTried
         secret = secrets.token_hex(12)
@@ -116,23 +116,23 @@ def migrate_a_service(sdks: SideBySide) -> Exercise:
         except Wrong as wrong:
             raise Wrong(f"{said}{wrong}") from None
         return (
-            f"{said}It ran with sentry-sdk {run.sdk.version}: the error with its breadcrumb and no "
+            f"{said}It ran with sentry-sdk {run.sdk.version}: the error with its breadcrumb, no "
             f"password, and {len(run.trace)} spans, as before."
         )
 
     return Exercise(
         "migrate-a-service",
         verify,
-        "Begin with what keeps it from starting: the scrubber and the options. Then run it with "
-        "sdks.run(shop=answer), and compare: what of logging arrives, what a local called password "
-        "looks like, which spans have a sentry.op. LoggingIntegration and data_collection are what "
-        "3 wants to be told, and a hook for spans is given one span at a time.",
+        "Start with what prevents it from starting: the scrubber and the options. Then run it with "
+        "sdks.run(shop=answer), and compare: which log records arrive, what the local variable "
+        "password looks like, which spans have a sentry.op. In 3, set LoggingIntegration and "
+        "data_collection explicitly; a hook for spans receives one span at a time.",
         f'answer = """\\\n{SOLUTION}"""',
     )
 
 
 def _run(sdks: SideBySide, source: str, secret: str) -> tuple[SdkRun, str]:
-    """Run an answer with SDK 3, or what comes next to it; return the run and what to say first."""
+    """Run an answer with SDK 3, or with its stand-in; return the run and a preliminary remark."""
     variables = {"SHOP_PASSWORD": secret}
     if NEW in sdks.sdks:
         return sdks.run_one(source, NEW, variables), ""
@@ -148,7 +148,7 @@ def _check_start(run: SdkRun) -> None:
 def _check_events(run: SdkRun, secret: str) -> None:
     if _find_event(run, "late"):
         raise Wrong(
-            "The record of the logger heartbeat arrived as an event. Which function ignores a "
+            "The record from the logger heartbeat arrived as an event. Which function ignores a "
             "logger for events?"
         )
     event = _find_event(run, "order not settled")
@@ -156,23 +156,23 @@ def _check_events(run: SdkRun, secret: str) -> None:
         arrived = ", ".join(each.title for each in run.events) or "none"
         raise Wrong(
             f"No event says 'order not settled'. Events that arrived: {arrived}. In SDK 3 a log "
-            "record becomes an event only if an integration is told so."
+            "record only becomes an event if you configure an integration to do that."
         )
     if event.find("exception.values[-1].type") != "KeyError":
-        raise Wrong("The event 'order not settled' has no KeyError: logging.exception brings it.")
+        raise Wrong("The event 'order not settled' has no KeyError: logging.exception adds it.")
     if "no price for 4711" not in str(event.find("breadcrumbs.values[].message")):
         raise Wrong("The event has no breadcrumb 'no price for 4711'.")
     if leaked := run.leaked_in(secret):
         raise Wrong(
-            f"The password is in clear in: {', '.join(leaked)}. Which local variables are "
-            "filtered is said in data_collection."
+            f"The password is in clear in: {', '.join(leaked)}. data_collection sets which local "
+            "variables are filtered."
         )
     if str(event.find("exception.values[-1].stacktrace.frames[-1].vars.order")) != "4711":
-        raise Wrong("The local variable order is gone. Only the password has to be.")
+        raise Wrong("The local variable order is gone. Only remove the password.")
     if logs := run.types.get("log"):
         raise Wrong(
-            f"Structured logs arrived ({logs} item{'s' if logs > 1 else ''}); SDK 2 sent none of "
-            "them. Which level of LoggingIntegration is about them?"
+            f"Structured logs arrived ({logs} item{'s' if logs > 1 else ''}); SDK 2 sent none. "
+            "Which level of LoggingIntegration controls them?"
         )
 
 
@@ -184,11 +184,11 @@ def _check_spans(run: SdkRun) -> None:
     below = (span for span in run.trace if span.parent_id == root.id)
     read = next((span for span in below if span.name.startswith("read price")), None)
     if read is None:
-        raise Wrong("Below 'settle' there is no span 'read price'.")
+        raise Wrong("There is no span 'read price' below 'settle'.")
     if read.name != "read price":
         raise Wrong(
-            f"The span is called {read.name!r}: its name was shortened before it was sent. Which "
-            "hook is given spans?"
+            f"The span is called {read.name!r}, but the old service shortened its name before "
+            "sending. Which hook receives spans?"
         )
     _check_attribute(root, "sentry.op", "task")
     _check_attribute(read, "sentry.op", "db")

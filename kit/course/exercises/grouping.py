@@ -1,4 +1,4 @@
-"""Which events become one issue, and a fingerprint that decides it."""
+"""Which events become one issue, and a fingerprint that decides that."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
@@ -22,7 +22,7 @@ Fail = Callable[[str], None]
 
 
 def one_issue(events: Mapping[str, Event]) -> Exercise:
-    """Say which events become one issue, by giving them the same number."""
+    """Give events that become one issue the same number."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         given = require_parts(answer, events)
@@ -36,8 +36,8 @@ def one_issue(events: Mapping[str, Event]) -> Exercise:
             if len(wrong) > MAX_PAIRS:
                 wrong = [*wrong[:MAX_PAIRS], f"{len(wrong) - MAX_PAIRS} other pairs"]
             raise Wrong(
-                f"Look again at {', '.join(wrong)}: are their fingerprints the same? And if they "
-                "have none, their exception types and their in-app frames, with function and line?"
+                f"Look again at {', '.join(wrong)}: are their fingerprints the same? If they have "
+                "none, are their exception types and in-app frames (function and line) the same?"
             )
         issues = len(set(keys.values()))
         return f"{len(events)} events, {issues} issues."
@@ -45,9 +45,9 @@ def one_issue(events: Mapping[str, Event]) -> Exercise:
     return Exercise(
         "one-issue",
         verify,
-        "Look at the fingerprint first. Only where there is none compare the exception type and "
-        "the in-app frames, each with its function and its line of code. Message, player and "
-        "level do not count. Each service has its own issues.",
+        "Check the fingerprint first. Only if there is none, compare the exception type and the "
+        "in-app frames, each with its function and its line of code. Message, player and level do "
+        "not count. Each service has its own issues.",
         "from kit import simulated_issue\n\n"
         "# Anything will do for a number that is the same for the same issue.\n"
         "answer = {name: simulated_issue(event) for name, event in events.items()}",
@@ -69,9 +69,9 @@ def fingerprint() -> Exercise:
     return FunctionExercise(
         "fingerprint",
         verify,
-        "A duplicate key is told by the exception's type. The name of the index stands in the "
-        'message behind "index:", that of its collection behind "collection:", and a regular '
-        "expression finds both. The id must stay out.",
+        "The exception's type tells you that it is a duplicate key. In the message, the index "
+        'follows "index:" and the collection follows "collection:"; a regular expression finds '
+        "both. Leave the id out.",
         "import re\n\n\n"
         "def fingerprint(event):\n"
         '    error = event["exception"]["values"][-1]\n'
@@ -85,18 +85,18 @@ def fingerprint() -> Exercise:
 
 
 def _mistakes(given: Mapping[Fail, list[str]], other: object) -> Iterator[str]:
-    """Say what is wrong with the fingerprints of duplicates, and of another error."""
+    """Yield what is wrong with the fingerprints of duplicates and of another error."""
     if given[store] != given[bring_in]:
         yield (
-            f"The same index, hit in two functions, gave {given[store]} and {given[bring_in]}: "
-            "one cause would become two issues."
+            f"The same index, hit in two functions, gave {given[store]} and {given[bring_in]}: one "
+            "cause would become two issues."
         )
     if given[redeem] == given[store]:
-        yield f"Another index is another cause, and also gave {given[store]}."
+        yield f"Another index is another cause, but also gave {given[store]}."
     elif given[sign_up] == given[subscribe]:
         yield (
-            "Two collections, players and newsletter, have an index email_1 each, and both gave "
-            f"{given[sign_up]}. An index has its name within its collection only: say that, too."
+            "Two collections, players and newsletter, both have an index email_1, and both gave "
+            f"{given[sign_up]}. An index name is only unique within its collection: include that."
         )
     if other not in NO_OPINION:
         yield f"A KeyError got the fingerprint {other}: leave it to Sentry with None."
@@ -106,16 +106,16 @@ def _fingerprint_of(answer: Callable[[Event], object], duplicate: Fail) -> list[
     value = uuid4().hex
     given = answer(_event(duplicate, value))
     if given is None:
-        raise Wrong("For a DuplicateKeyError the function returned None: does it end in a return?")
+        raise Wrong("For a DuplicateKeyError the function returned None: is a return missing?")
     if not isinstance(given, list) or not all(isinstance(part, str) for part in given):
         raise Wrong(f"A fingerprint is a list of strings, not {given!r}.")
     if value in " ".join(given):
-        raise Wrong(f"{given} holds the id {value}: every event would be an issue of its own.")
+        raise Wrong(f"{given} contains the id {value}: every event would become a separate issue.")
     return given
 
 
 def _event(fail: Callable[[str], None], value: str) -> Event:
-    """Return what the SDK makes of the error that ``fail`` raises."""
+    """Return the SDK's event for the error that ``fail`` raises."""
     try:
         fail(value)
     except Exception as error:
@@ -129,7 +129,7 @@ def store(spin_id: str) -> None:
 
 
 def bring_in(spin_id: str) -> None:
-    """Fail at the same index as ``store``, on another way there."""
+    """Fail at the same index as ``store``, in another function."""
     raise _duplicate("spins", "spin_id", spin_id)
 
 
@@ -139,7 +139,7 @@ def redeem(coupon: str) -> None:
 
 
 def sign_up(email: str) -> None:
-    """Fail at an index whose name another collection has, too."""
+    """Fail at an index whose name also exists in another collection."""
     raise _duplicate("players", "email", email)
 
 
@@ -149,7 +149,7 @@ def subscribe(email: str) -> None:
 
 
 def misread(spin_id: str) -> None:
-    """Fail with an error that is no duplicate key."""
+    """Fail with an error that is not a duplicate key."""
     raise KeyError(spin_id)
 
 
@@ -157,7 +157,7 @@ DUPLICATES: tuple[Fail, ...] = (store, bring_in, redeem, sign_up, subscribe)
 
 
 def _duplicate(collection: str, field: str, value: str) -> DuplicateKeyError:
-    # Worded as the server words it.
+    # The server's wording.
     message = (
         f"E11000 duplicate key error collection: workshop.{collection} index: {field}_1 "
         f'dup key: {{ {field}: "{value}" }}'

@@ -1,4 +1,4 @@
-"""Guarding a debug route, and what strangers try on it."""
+"""Guarding a debug route, and the attacks that strangers try on it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ MakeApp = Callable[[Guard], FastAPI]
 
 
 class Secret(str):
-    """A token that notices when it is compared in the usual way."""
+    """A token that records when it is compared with == or !=."""
 
     __slots__ = ("is_compared",)
     __hash__ = str.__hash__
@@ -38,20 +38,20 @@ class Secret(str):
 
 
 def guard_a_route(make_app: MakeApp) -> Exercise:
-    """Write a guard for the debug route of an app; ``make_app`` puts a guard into that app."""
+    """Write a guard for an app's debug route; ``make_app`` makes the app with a guard."""
 
     def verify(answer: MakeGuard) -> str:
         attacks = (_try_tokens, _try_without_token, _guess_fast)
         raise_all(problem for attack in attacks for problem in attack(make_app, answer))
-        return "No token, wrong ones, too many: strangers stay out, and the owner gets in."
+        return "No token, wrong tokens, too many calls: strangers stay out, and the owner gets in."
 
     return FunctionExercise(
         "guard-a-route",
         verify,
-        "Three questions, in this order: is a token configured at all (404), is the caller too "
-        "fast (429), is it the token (401)? MovingWindowRateLimiter of the limits package counts: "
-        "hit(rate, address) says whether one more is allowed. And hmac.compare_digest wants bytes, "
-        "because it refuses text that is not ASCII.",
+        "Three checks, in this order: is a token configured at all (404), is the caller too fast "
+        "(429), is the token right (401)? MovingWindowRateLimiter from the limits package counts: "
+        "hit(rate, address) returns whether one more call is allowed. Give hmac.compare_digest "
+        "bytes, because it refuses text that is not ASCII.",
         SOLUTION,
         answer_name="make_guard",
     )
@@ -94,7 +94,7 @@ Call = Callable[..., httpx.Response]
 def serve_guarded(
     make_app: MakeApp, make_guard: MakeGuard, token: str | None, per_minute: int
 ) -> Iterator[Call]:
-    """Run the app with a fresh guard; give a function that calls it with a token."""
+    """Run the app with a new guard; yield a function that calls it with a token."""
     guard = make_guard(token, per_minute)
     if not callable(guard):
         raise Wrong("make_guard() must return a function, the guard.")
@@ -105,7 +105,7 @@ def serve_guarded(
         sent: Mapping[str, Any] = {} if given is None else {TOKEN_HEADER: given}
         return client.get(path, headers={**sent, **headers})
 
-    # A proxy cannot reach this machine's loopback, and a guard that fails closes its connection.
+    # A proxy cannot reach this machine's loopback, and a failing guard closes its connection.
     limits = httpx.Limits(max_keepalive_connections=0)
     try:
         with httpx.Client(
@@ -124,7 +124,7 @@ def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
         "with a wrong token": "wrong",
         "with an empty token": "",
         "with the beginning of the token": str(token)[:-1],
-        "with the token and one letter more": f"{token}x",
+        "with the token and one more letter": f"{token}x",
         "with the token's letters in another case": str(token).swapcase(),
         "with a token that is not ASCII": "wröng".encode(),
     }
@@ -134,15 +134,17 @@ def _try_tokens(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
         yield from _expect(call(str(token)), 200, "A call with the token")
     if token.is_compared:
         yield (
-            "The token was compared with == or !=, which stops at the first letter that differs. "
-            "The time that takes tells how much of a guess was right."
+            "The token was compared with == or !=, which stops at the first different character. "
+            "The time that takes reveals how much of a guess is right."
         )
 
 
 def _try_without_token(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
     with serve_guarded(make_app, make_guard, None, PLENTY) as call:
         for given in (None, "", "None", "wrong"):
-            yield from _expect(call(given), 404, f"With no token configured, a call with {given!r}")
+            yield from _expect(
+                call(given), 404, f"Without a configured token, a call with {given!r}"
+            )
 
 
 def _guess_fast(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
@@ -152,18 +154,18 @@ def _guess_fast(make_app: MakeApp, make_guard: MakeGuard) -> Iterator[str]:
             guess = call("guess", **_claim(number))
             yield from _expect(guess, 401, f"Guess {number + 1} of {FEW} a minute")
         refused = call(token, **_claim(FEW))
-        too_fast = f"After {FEW} guesses in {FEW} a minute, one more call, now with the token,"
+        too_fast = f"At {FEW} a minute, a call with the right token after {FEW} guesses"
         yield from _expect(refused, 429, too_fast)
         if refused.status_code == 429 and not _is_whole_number(
             refused.headers.get("Retry-After", "")
         ):
-            yield "A 429 needs the header Retry-After: in how many whole seconds, 1 or more."
-        work = "Work that needs no token must go on meanwhile. Its call"
+            yield "A 429 needs the header Retry-After: a whole number of seconds, 1 or more."
+        work = "Work that needs no token must continue meanwhile. Its call"
         yield from _expect(call(None, WORK), 200, work)
 
 
 def _claim(number: int) -> dict[str, str]:
-    """What a caller may say of its address."""
+    """Return a header in which a caller claims an address."""
     return {"X-Forwarded-For": f"10.0.0.{number}"}
 
 
@@ -173,4 +175,4 @@ def _is_whole_number(text: str) -> bool:
 
 def _expect(answer: httpx.Response, status: int, who: str) -> Iterator[str]:
     if answer.status_code != status:
-        yield f"{who} was answered with {answer.status_code}, not with {status}."
+        yield f"{who} got {answer.status_code}, not {status}."

@@ -1,4 +1,4 @@
-"""A small shop whose checkout fails, with a secret in every place where secrets get to."""
+"""A small shop whose checkout fails, with a secret in every place that secrets reach."""
 
 import contextlib
 import secrets
@@ -40,7 +40,7 @@ PLACES: Mapping[str, str] = {
     "breadcrumb message": "breadcrumbs.values[-1].message",
     "URL path": "request.url",
 }
-"""Where the checkout has a secret, and the JMESPath of an event that leads there."""
+"""Where the checkout has a secret, and the JMESPath of that place in an event."""
 
 
 class PaymentRefused(Exception):
@@ -49,7 +49,7 @@ class PaymentRefused(Exception):
 
 @dataclass
 class Account:
-    """A customer, as too many programs hold one."""
+    """A customer, as in too many programs."""
 
     name: str
     password: str
@@ -57,19 +57,19 @@ class Account:
 
 @dataclass(frozen=True)
 class Planted:
-    """The secrets of one checkout by place, made when first asked for."""
+    """The secrets of one checkout by place, generated on first use."""
 
-    # Not in repr(): Sentry shows local variables by it, and would show all of them.
+    # Not in repr(), with which Sentry shows local variables: it would show all secrets.
     values: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, place: str) -> str:
-        """Return the secret of that place."""
+        """Return the secret at that place."""
         assert place in PLACES
         return self.values.setdefault(place, _new(place))
 
 
 def _new(place: str) -> str:
-    """Return a new secret; those that have no telling name have a telling shape."""
+    """Return a new secret; those without a telling name have a telling shape."""
     if place in ("local with an innocent name", "exception message"):
         return card()
     prefix = {"breadcrumb message": "sk_live_", "URL path": "tkt_"}.get(place, "")
@@ -77,7 +77,7 @@ def _new(place: str) -> str:
 
 
 def card() -> str:
-    """Return a number as on a card: 16 digits, of which the last checks the others (Luhn)."""
+    """Return a card number: 16 digits, the last of which checks the others (Luhn)."""
     digits = [4, *(secrets.randbelow(10) for _ in range(14))]
     total = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2]) + sum(digits[1::2])
     return "".join(map(str, [*digits, -total % 10]))
@@ -115,12 +115,12 @@ def charge(
     line: str,
     refused: str,
 ) -> None:
-    """Fail, with all of them on the stack."""
+    """Fail with all of them on the stack."""
     raise PaymentRefused(f"card {refused} was refused for {amount}")
 
 
 def without_traceback(app: ASGIApp) -> ASGIApp:
-    """Return the shop without the server's traceback; Sentry has seen the error by then."""
+    """Return the shop without the server's traceback; Sentry has already seen the error."""
 
     async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(PaymentRefused):
@@ -130,7 +130,7 @@ def without_traceback(app: ASGIApp) -> ASGIApp:
 
 
 def pay(url: str, secret: Planted, trace_id: str) -> None:
-    """Go to the checkout as a browser does, in the trace of that id."""
+    """Call the checkout like a browser, in the trace with that id."""
     httpx.post(
         f"{url}/checkout/{secret('URL path')}",
         params={"page": "2", "token": secret("query string")},
@@ -153,7 +153,7 @@ def pay(url: str, secret: Planted, trace_id: str) -> None:
 
 @dataclass(frozen=True)
 class Checkout:
-    """What one failed checkout left: its secrets, and the items that were sent."""
+    """One failed checkout: its secrets, and the items that were sent."""
 
     planted: Planted
     items: tuple[StoredItem, ...]
@@ -164,12 +164,12 @@ class Checkout:
         return next(make_event(item) for item in self.items if item.type == "event")
 
     def leaked_in(self, place: str) -> list[str]:
-        """Return the types of the items that hold the secret of that place."""
+        """Return the types of the items that contain the secret from that place."""
         secret = self.planted(place)
         return sorted({item.type for item in self.items if secret in str(item.payload)})
 
     def state(self, place: str) -> str:
-        """Return what became of the secret of that place: leaked, filtered or not sent."""
+        """Return whether the secret from that place was leaked, filtered or not sent."""
         if self.leaked_in(place):
             return LEAKED
         return NOT_SENT if self.event.find(PLACES[place]) is None else FILTERED
@@ -180,7 +180,7 @@ class Checkout:
 
 
 class LeakTable(dict[str, Checkout]):
-    """Checkouts side by side, by what the client was told; shown as a table in a notebook."""
+    """Checkouts side by side, by the client's options; shown in a notebook as a table."""
 
     def _repr_html_(self) -> str:
         rows = [(place, [self._cell(each, place) for each in self.values()]) for place in PLACES]
@@ -192,10 +192,10 @@ class LeakTable(dict[str, Checkout]):
 
 
 def check_out(dsn: str, store: Store, **options: Any) -> Checkout:
-    """Let a checkout fail in a shop with these options of ``sentry_sdk.init``; return what it left.
+    """Run a failing checkout in a shop with these options of ``sentry_sdk.init``; return it.
 
-    Its client sends to ``dsn``, whose ingest keeps what arrives in ``store``. Raises TimeoutError
-    when nothing does within 20 seconds.
+    Its client sends to ``dsn``, whose ingest writes to ``store``. Raises TimeoutError when nothing
+    arrives within 20 seconds.
     """
     planted, trace_id = Planted(), uuid4().hex
     _open_for_one(planted, trace_id, {"dsn": dsn, "traces_sample_rate": 1.0, **options})
@@ -205,7 +205,7 @@ def check_out(dsn: str, store: Store, **options: Any) -> Checkout:
 
 
 def rehearse(**options: Any) -> tuple[Planted, Event]:
-    """Let a checkout fail, and return its secrets and the event that would have been sent."""
+    """Run a failing checkout; return its secrets and the event that would have been sent."""
     planted, transport = Planted(), RecordingTransport()
     _open_for_one(planted, uuid4().hex, {"transport": transport, **options})
     (event,) = transport.events
@@ -214,8 +214,8 @@ def rehearse(**options: Any) -> tuple[Planted, Event]:
 
 def _open_for_one(planted: Planted, trace_id: str, options: Mapping[str, Any]) -> None:
     """Open the shop for one customer."""
-    # As version 3 does without being told, and as the services do. In version 2 before_send_span
-    # works in no other way, and without data_collection it has defaults of its own.
+    # The default in version 3, and the services' settings. In version 2 before_send_span needs
+    # them, and without data_collection other defaults apply.
     options = {"trace_lifecycle": "stream", "data_collection": {}, **options}
     client = open_client(release="shop@1.0.0", server_name="shop", **options)
     serve = serve_asgi(lambda: without_traceback(make_shop(planted)))
@@ -229,7 +229,7 @@ def _open_for_one(planted: Planted, trace_id: str, options: Mapping[str, Any]) -
 
 
 def paths(event: Mapping[str, Any], secret: str) -> Iterator[str]:
-    """Yield where in an event a secret is, such as ``event.request.headers.x-api-key``."""
+    """Yield each path in an event with a secret, such as ``event.request.headers.x-api-key``."""
     for path in leaves(event):
         if secret in str(get_path(event, path)):
             yield "event" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path)

@@ -1,4 +1,4 @@
-"""On call: what a drill left in the store, and its impact in numbers."""
+"""On call: the evidence of a drill in the store, and its impact in numbers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from kit.course.exercise import Exercise, Wrong
 from kit.reliability.drill.drill import Drill
 from kit.reliability.drill.scenario import SERVICES, Scenario
 
-# What is read off a timeline is rounded one way or the other.
+# Times read off a timeline are rounded one way or the other.
 NEAR_S = 1.0
 TIMES = {"detected_s": "detected", "mitigated_s": "mitigated"}
 
@@ -31,29 +31,27 @@ impact = {
 
 
 def first_clue(drill: Drill) -> Exercise:
-    """Say where the incident of a drill was, and behind which flag."""
+    """Name the service and the flag behind the incident of a drill."""
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("service", "flag"))
         truth = drill.truth_for_judges()
         raise_all([*_wrong_service(given["service"], truth), *_wrong_flag(given["flag"], truth)])
-        return (
-            f"The flag {truth.flag} in {truth.evaluated_by}: turned off, the spins were good again."
-        )
+        return f"The flag {truth.flag} in {truth.evaluated_by}: with it off, spins were good again."
 
     return Exercise(
         "first-clue",
         verify,
-        'errors(shift_spins["failed"]) are the error events of the spin that failed, the earliest '
-        "first: the others follow from it. A flag that was on for a spin that went well, too, "
-        "explains nothing: compare the flags of both spins in that service.",
+        'errors(shift_spins["failed"]) are the error events of the failed spin, earliest first: '
+        "that one caused the others. A flag that was also on for a good spin explains nothing: "
+        "compare the flags of both spins in that service.",
         CLUE_SOLUTION.strip(),
         answer_name="clue",
     )
 
 
 def write_the_impact(drill: Drill) -> Exercise:
-    """Say in numbers what an incident cost, as the head of a post-mortem needs it."""
+    """State the impact of an incident in numbers, as for the top of a post-mortem."""
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("failed_spins", "players", *TIMES))
@@ -61,17 +59,17 @@ def write_the_impact(drill: Drill) -> Exercise:
         raise_all([*_wrong_counts(given, drill), *_wrong_times(given, drill)])
         impact = drill.impact
         return (
-            f"{impact.failed} spins of {impact.players} players failed, until it was mitigated "
+            f"{impact.failed} spins of {impact.players} players failed before it was mitigated, "
             f"{given['mitigated_s']:.0f} s after it began. That is the first line of a post-mortem."
         )
 
     return Exercise(
         "write-the-impact",
         verify,
-        "The spins that failed and their players are under Impact. For the times, find three "
-        "entries: where the incident begins, where it was detected (an alarm before it was a false "
-        "one), and the last mitigation, which helped. Count from the first of them: players did "
-        "not wait for your drill to start.",
+        "The failed spins and their players are under Impact. For the times, find three entries: "
+        "where the incident begins, where it was detected (an alarm before it was a false one), "
+        "and the last mitigation, which helped. Count from the first one: the incident did not "
+        "begin with your drill.",
         IMPACT_SOLUTION.strip(),
         answer_name="impact",
     )
@@ -81,10 +79,10 @@ def _wrong_service(given: object, truth: Scenario) -> Iterator[str]:
     if given in truth.services:
         return
     if given not in SERVICES:
-        yield f"'service' is one of {', '.join(SERVICES)}."
+        yield f"'service' must be one of {', '.join(SERVICES)}."
         return
     yield (
-        f"It is not in {given}. A service that calls a broken one reports an error, too: look for "
+        f"It is not in {given}. A service that calls a broken one also reports an error: look for "
         "the earliest error event of the trace."
     )
 
@@ -94,17 +92,17 @@ def _wrong_flag(given: object, truth: Scenario) -> Iterator[str]:
         return
     if given in truth.flags:
         yield (
-            f"The flag {given} was on, and it does nothing: spins went well with it. Compare with "
-            "the flags of a spin that was good."
+            f"The flag {given} was on, but it is harmless: spins succeeded with it. Compare with "
+            "the flags of a good spin."
         )
         return
-    yield f"'flag' is one of {', '.join(truth.flags)}."
+    yield f"'flag' must be one of {', '.join(truth.flags)}."
 
 
 def _not_numbers(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            yield f"{name!r} is a number, not {value!r}."
+            yield f"{name!r} must be a number, not {value!r}."
 
 
 def _wrong_counts(given: Mapping[str, Any], drill: Drill) -> Iterator[str]:
@@ -128,8 +126,8 @@ def _wrong_times(given: Mapping[str, Any], drill: Drill) -> Iterator[str]:
             continue
         if abs(given[name] - right - (verdict.began_at or 0.0)) <= NEAR_S:
             yield (
-                f"{name!r} counts from the start of the drill. Count from the begin of the "
-                "incident: that is how long players had it."
+                f"{name!r} counts from the start of the drill. Count from the start of the "
+                "incident: that is how long it hurt players."
             )
         else:
-            yield f"{name!r} is not {given[name]:g}: from the begin of the incident to its entry."
+            yield f"{name!r} is not {given[name]:g}: count from the incident's start to its entry."

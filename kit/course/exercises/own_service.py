@@ -1,4 +1,4 @@
-"""A small service of the learner's own, judged by what its error events tell."""
+"""The learner's own small service, judged by its error events."""
 
 import secrets
 import tempfile
@@ -50,7 +50,7 @@ def checkout(order: dict):
 
 uvicorn.run(app, port=int(os.environ["PORT"]))
 """
-"""A service whose every checkout fails, and which tells nothing of its own about that."""
+"""A service whose every checkout fails, and which adds nothing to the events about that."""
 
 SOLUTION = """\
 import json, os, re, sentry_sdk, uvicorn
@@ -100,21 +100,21 @@ uvicorn.run(app, port=int(os.environ["PORT"]))
 
 
 class Host(Protocol):
-    """What of a workshop the exercise needs."""
+    """The part of a workshop that the exercise needs."""
 
     def run(self, file: str | Path, project: str) -> OwnProgram:
         """Run a program that reports as a project."""
 
     def capture(self, project: str) -> Capture:
-        """Return what a project sends from now on."""
+        """Capture what a project sends from now on."""
 
 
 def own_service(workshop: Host) -> Exercise:
-    """Add to a program what its error events lack."""
+    """Add to a program what its error events are missing."""
 
     def verify(answer: str) -> str:
         if not isinstance(answer, str):
-            raise Wrong("check() wants the source of the service as a string.")
+            raise Wrong("check() needs the source of the service as a string.")
         if answer.strip() in ("", "...", MY_APP.strip()):
             raise NotTried
         orders = list(_orders())
@@ -125,17 +125,17 @@ def own_service(workshop: Host) -> Exercise:
         cards = [order["card"] for order in orders]
         raise_all([*_differences(events, orders), *_leaks(captured, cards), *_issues(events)])
         return (
-            f"{len(orders)} orders failed: each event says who, which release, which tier and what "
-            "led there, none has the card, and the two reasons are two issues (simulated)."
+            f"{len(orders)} orders failed: each event has the user, release, tier and breadcrumbs, "
+            "none has the card, and the two reasons are two issues (simulated)."
         )
 
     return Exercise(
         "own-service",
         verify,
-        "Who is hit and the tier are set where the order is known, a breadcrumb where something "
-        "happened. The release is an option of init(). before_send is given each event with a "
-        "hint: in hint['exc_info'] is the exception, whose reason makes a fingerprint, and in the "
-        "event there are texts with sixteen digits. Spans have texts, too.",
+        "Set the user and the tier where the order is known, and add a breadcrumb where something "
+        "happens. The release is an option of init(). before_send receives each event with a "
+        "hint: hint['exc_info'] has the exception, whose reason makes a fingerprint, and texts in "
+        "the event have sixteen digits. Spans have texts, too.",
         f'my_app = """\\\n{SOLUTION}"""',
         answer_name="my_app",
     )
@@ -165,7 +165,7 @@ def _running(workshop: Host, source: str) -> Iterator[OwnProgram]:
         try:
             program = workshop.run(file, PROJECT)
         except ServerError as error:
-            raise Wrong(f"The program does not start. {error}") from error
+            raise Wrong(f"The program did not start. {error}") from error
         try:
             yield program
         finally:
@@ -178,11 +178,11 @@ def _check_out(program: OwnProgram, order: dict[str, Any]) -> None:
             f"{program.url}/checkout", json=order, timeout=ANSWER_S, trust_env=False
         )
     except httpx.HTTPError as error:
-        raise Wrong(f"POST /checkout was not answered: {type(error).__name__} {error}") from error
+        raise Wrong(f"POST /checkout got no response: {type(error).__name__} {error}") from error
     if answer.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
         raise Wrong(
-            f"POST /checkout answered HTTP {answer.status_code}: {answer.text[:200]}. Leave the "
-            "failure as it is; what its event tells is your task."
+            f"POST /checkout answered HTTP {answer.status_code}: {answer.text[:200]}. Keep the "
+            "failure; your task is the content of its event."
         )
 
 
@@ -194,7 +194,7 @@ def _wait(captured: Capture, count: int) -> list[Event]:
 
 
 def _differences(events: Iterable[Event], orders: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield what differs, once for all orders: whoever set nothing set it for none of them."""
+    """Yield each difference once, as a missing value is missing for all orders."""
     told: dict[str, str] = {}
     for event, order in zip(events, orders, strict=True):
         demands = {
@@ -220,4 +220,4 @@ def _issues(events: list[Event]) -> Iterator[str]:
     if first != second:
         yield "Two orders over the limit became two issues (simulated): leave out what differs."
     if first == other:
-        yield "'over the limit' and 'sold out' are one issue (simulated): give the reason a say."
+        yield "'over the limit' and 'sold out' are one issue (simulated): include the reason."

@@ -1,4 +1,4 @@
-"""Alerts that are worth a page, and the webhooks that carry them."""
+"""Alerts that are worth a page, and the webhooks that deliver them."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,19 +23,19 @@ from kit.reliability.alerts.webhooks.webhook import (
 from kit.words import count_noun
 
 MOST_PAGES = 6
-# The first is the one that a learner sees; rules that only fit that one fail on the others.
+# The learner sees the first one; rules that only fit that one fail on the others.
 EVENINGS = (11, 12, 13, 14)
 
 
 def six_pages() -> Exercise:
-    """Choose rules that page for each incident of an evening, six times at most."""
+    """Choose rules that page for each incident of an evening, at most six times."""
 
     def verify(answer: object) -> str:
         rules = _read_rules(answer)
         raise_all(f"{rule.name}: {finding}" for rule in rules for finding in rule.lint())
         counts = [_count_pages(simulated_evening(seed), rules) for seed in EVENINGS]
         return (
-            f"Every incident was paged, with {min(counts)} to {max(counts)} pages an evening: on "
+            f"Every incident paged, with {min(counts)} to {max(counts)} pages an evening: on "
             f"yours, and on {len(counts) - 1} that you have not seen."
         )
 
@@ -43,9 +43,9 @@ def six_pages() -> Exercise:
         "six-pages",
         verify,
         "Four of the five incidents hurt many players of the game engine within minutes: count "
-        "users, there alone, for payment reports the same failure once more. The throttle "
-        "outlasts an incident, but not the pause before the next one. The fifth incident is one "
-        "event, of a level that no other has.",
+        "users there only, because payment reports the same failures again. The throttle must be "
+        "longer than an incident, but shorter than the pause before the next one. The fifth "
+        "incident is a single event, with a level that no other event has.",
         "rules = [\n"
         "    workshop.alert(\n"
         '        "every event",\n'
@@ -64,27 +64,27 @@ def six_pages() -> Exercise:
 def _read_rules(answer: object) -> list[AlertRule]:
     given = [answer] if isinstance(answer, AlertRule) else answer
     if not isinstance(given, Sequence) or isinstance(given, str):
-        raise Wrong(f"check() wants a list of rules, not {type(answer).__name__}.")
+        raise Wrong(f"check() needs a list of rules, not {type(answer).__name__}.")
     rules = list(given)
     if not rules or ... in rules:
         raise NotTried
     for each in rules:
         if not isinstance(each, AlertRule):
-            raise Wrong(f"{each!r} is no rule: workshop.alert(…) makes one.")
+            raise Wrong(f"{each!r} is not a rule: workshop.alert(…) makes one.")
     return rules
 
 
 def _count_pages(evening: SimulatedEvening, rules: Sequence[AlertRule]) -> int:
-    """Return how many pages there are. Raises Wrong when they are too many, or one is missing."""
+    """Return the number of pages. Raises Wrong when there are too many, or one is missing."""
     judged = evening.judge(*rules)
     shown = evening.seed == EVENINGS[0]
     when = "On your evening" if shown else f"On another evening, of seed {evening.seed},"
     missed = [each.incident.fault for each in judged.verdicts if not each.firings]
-    problems = [f"{when} nobody was paged for {name}." for name in missed]
+    problems = [f"{when} there was no page for {name}." for name in missed]
     if judged.firings > MOST_PAGES:
         problems.append(
-            f"{when} the phone rang {judged.firings} times, {len(judged.noise)} of them for no "
-            f"incident. {MOST_PAGES} is the most."
+            f"{when} there were {judged.firings} pages, {len(judged.noise)} of them without an "
+            f"incident. The limit is {MOST_PAGES}."
         )
         fired = evening.would_have_fired(*rules)
         problems += [
@@ -101,7 +101,7 @@ Verify = Callable[[bytes, Mapping[str, str], str], object]
 
 @dataclass(frozen=True)
 class HookRequest:
-    """A request to a receiver of webhooks, whether to take it, and what it is if not taken so."""
+    """A request to a webhook receiver, whether to accept it, and the message if it is misjudged."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -110,12 +110,12 @@ class HookRequest:
 
 
 class WatchedSignature(str):
-    """A signature that notes when it is compared with ``==``, which takes longer the more fits."""
+    """A signature that records a comparison with ``==``, whose duration reveals what matches."""
 
     __slots__ = ("is_compared",)
 
     def __eq__(self, other: object) -> bool:
-        # The text of an empty header is compared for another reason.
+        # A comparison with the text of an empty header has another reason.
         if isinstance(other, str) and len(other) == len(self):
             self.is_compared = True
         return str.__eq__(self, other)
@@ -127,21 +127,21 @@ class WatchedSignature(str):
 
 
 def verify_the_hook() -> Exercise:
-    """Write the function that tells a genuine webhook from a forged or replayed one."""
+    """Write the function that distinguishes genuine webhooks from forged or replayed ones."""
 
     def verify(answer: Verify) -> str:
         secret = secrets.token_hex(16)
         requests = list(_requests(secret))
         raise_all(_problems(answer, requests, secret))
-        return f"{len(requests)} requests: each was accepted or refused as it should be."
+        return f"{len(requests)} requests: each was accepted or refused correctly."
 
     return FunctionExercise(
         "verify-the-hook",
         verify,
         "hmac.new(secret.encode(), body, hashlib.sha256).hexdigest() is the right signature, and "
-        "hmac.compare_digest compares; give it bytes, since it refuses texts that are not ASCII. "
-        "Only then look at the Request-ID. What was accepted has to be remembered outside of the "
-        "function: the id, and the signature, too, for it does not cover the id.",
+        "hmac.compare_digest compares; give it bytes, because it refuses text that is not ASCII. "
+        "Only then check the Request-ID. Remember what you accepted outside the function: the id, "
+        "and also the signature, because it does not cover the id.",
         "import hashlib\n"
         "import hmac\n\n"
         "seen = set()\n\n\n"
@@ -163,38 +163,40 @@ def _problems(answer: Verify, requests: Sequence[HookRequest], secret: str) -> I
     for each in requests:
         got = answer(each.body, each.headers, secret)
         if not isinstance(got, bool):
-            raise Wrong(f"verify returns True or False, not {got!r}.")
+            raise Wrong(f"verify must return True or False, not {got!r}.")
         if got is not each.is_good:
             yield each.told
     if any(getattr(each.headers.get(SIGNATURE), "is_compared", False) for each in requests):
         yield (
-            "The signature was compared with ==, which stops at the first difference: how long "
+            "The signature was compared with ==, which stops at the first difference: the time "
             "that takes tells an attacker how much is right."
         )
 
 
 def _requests(secret: str) -> Iterator[HookRequest]:
-    """Yield requests in the order in which they arrive, each with a body of its own unless said."""
+    """Yield requests in the order of arrival, each with a separate body unless noted."""
     first, blocked, other = (_body(name) for name in ("no coins", "no reels", "late"))
     genuine = _headers(first, secret)
     yield HookRequest(first, genuine, True, "A genuine request was refused.")
     yield HookRequest(first, genuine, False, "The same request was accepted twice.")
     again = _headers(first, secret)
-    told = "A body that was accepted before was accepted again under a new Request-ID."
+    told = "An already accepted body was accepted again with a new Request-ID."
     yield HookRequest(first, again, False, told)
-    told = "A request whose body was altered was accepted."
+    told = "A request with an altered body was accepted."
     signed = _headers(blocked, secret)
     yield HookRequest(blocked.replace(b"error", b"fatal"), signed, False, told)
     told = (
-        "A genuine request was refused, since a forged one had used its Request-ID before. "
-        "Remember an id only once the signature is right."
+        "A genuine request was refused because a forged one had used its Request-ID. Remember an "
+        "id only after its signature was right."
     )
     yield HookRequest(blocked, signed, True, told)
     foreign = _headers(other, secrets.token_hex(16))
     yield HookRequest(other, foreign, False, "A request signed with another secret was accepted.")
     yield from _incomplete(other, _headers(other, secret))
     spaced = other.replace(b'": ', b'":')
-    told = "A genuine request was refused: its JSON has other blanks. Sign the bytes as they are."
+    told = (
+        "A genuine request was refused: its JSON has different spaces. Sign the bytes as received."
+    )
     yield HookRequest(spaced, _headers(spaced, secret), True, told)
 
 

@@ -1,4 +1,4 @@
-"""Prediction: what in a judge's table is chance, and a detector that beats a threshold."""
+"""Prediction: which detectors are no better than chance, and one that beats a threshold."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -43,23 +43,23 @@ def detect(points, limit):
 
 
 def no_better_than_chance(judgement: ForecastJudgement) -> Exercise:
-    """Name the detectors of a table that are no better than a coin, and the one to page with."""
+    """Name the detectors in a table that are no better than a coin, and the one to page with."""
 
     def verify(answer: Any) -> str:
         given = require_parts(answer, ("chance", "best"))
         names = [row.name for row in judgement.rows]
         raise_all([*_wrong_chance(given["chance"], judgement), *_wrong_best(given["best"], names)])
         return (
-            "Their precision is that of an alarm at any time, however long the lead. The trend is "
-            "as right as the threshold, and earlier."
+            "Their precision is that of a random alarm, however long the lead. The trend is as "
+            "precise as the threshold, and earlier."
         )
 
     return Exercise(
         "no-better-than-chance",
         verify,
-        "An alarm at any time is right as often as the base rate says, below the table. Look for "
-        "precisions whose interval holds it. Among the others, look for a precision of 0.9 "
-        "first, and for the lead then.",
+        "A random alarm is right as often as the base rate below the table. Look for precisions "
+        "whose interval contains it. Among the others, look for a precision of 0.9 first, then for "
+        "the lead.",
         CHANCE_SOLUTION.strip(),
         answer_name="verdict",
     )
@@ -74,17 +74,17 @@ def beat_the_threshold() -> Exercise:
         threshold = score_detector(best_threshold(), series)
         raise_all(_weaknesses(scored, threshold))
         return (
-            f"Right in {_share(scored, 'precision')} of its alarms, {_share(scored, 'recall')} of "
-            f"the leaks found, {_lead(scored):.0f} s ahead. The threshold has "
+            f"{_share(scored, 'precision')} of its alarms are right, and it finds "
+            f"{_share(scored, 'recall')} of the leaks, {_lead(scored):.0f} s ahead. The threshold: "
             f"{_lead(threshold):.0f} s."
         )
 
     return FunctionExercise(
         "beat-the-threshold",
         verify,
-        "Three questions, each a line or two. Do both halves of the points grow, and about as "
-        "fast? robust_slope(points[:12]) says how fast. Has it fallen meanwhile by nearly as much "
-        "as it grew? Is the room that is left used up within a minute at this pace?",
+        "Three questions, a line or two each. Do both halves of the points grow, and equally fast? "
+        "robust_slope(points[:12]) returns how fast. Did the values fall in between by nearly as "
+        "much as they grew? At this pace, is the remaining room used up within a minute?",
         DETECT_SOLUTION.strip(),
         answer_name="detect",
     )
@@ -92,7 +92,7 @@ def beat_the_threshold() -> Exercise:
 
 def _wrong_chance(given: object, judgement: ForecastJudgement) -> Iterator[str]:
     if isinstance(given, str) or not isinstance(given, list | tuple | set | frozenset):
-        yield f"'chance' is a list of names, not {given!r}."
+        yield f"'chance' must be a list of names, not {given!r}."
         return
     for name in sorted(map(str, given)):
         if name not in {row.name for row in judgement.rows}:
@@ -102,31 +102,31 @@ def _wrong_chance(given: object, judgement: ForecastJudgement) -> Iterator[str]:
             yield _say_chance(row)
         elif not row.is_chance and row.name in given:
             yield (
-                f"{row.name} is better than chance: its interval does not hold the base rate of "
+                f"{row.name} is better than chance: its interval does not contain the base rate of "
                 f"{judgement.base_rate:.2f}."
             )
 
 
 def _say_chance(row: DetectorScore) -> str:
     if row.name == "coin":
-        return "The coin is one: it looks at nothing."
-    return f"{row.name} is one, too: a long lead, and a precision like the base rate."
+        return "The coin belongs in 'chance': it looks at no data."
+    return f"{row.name} belongs in 'chance': a long lead, but a precision like the base rate."
 
 
 def _wrong_best(given: object, names: list[str]) -> Iterator[str]:
     if given not in names:
-        yield f"'best' is one of {', '.join(names)}."
+        yield f"'best' must be one of {', '.join(names)}."
     elif str(given).startswith("over"):
-        yield "The threshold is precise, but another is as precise and earlier."
+        yield "The threshold is precise, but another detector is as precise and earlier."
     elif not str(given).startswith("trend"):
-        yield f"Most alarms of {given} are false: first the precision, then the lead."
+        yield f"Most alarms of {given} are false: precision comes first, then the lead."
 
 
 def _as_bool(answer: Detect) -> Callable[[list[Point], float], bool]:
     def detect(points: list[Point], limit: float) -> bool:
         said = answer(points, limit)
         if not isinstance(said, bool):
-            raise Wrong(f"detect returns True or False, not {said!r}.")
+            raise Wrong(f"detect must return True or False, not {said!r}.")
         return said
 
     return detect
@@ -134,24 +134,24 @@ def _as_bool(answer: Detect) -> Callable[[list[Point], float], bool]:
 
 def _weaknesses(scored: DetectorScore, threshold: DetectorScore) -> Iterator[str]:
     if not scored.alarms:
-        yield "It never raises an alarm, so it is never wrong, and finds nothing."
+        yield "It never raises an alarm, so it is never wrong, but finds nothing."
         return
     if (scored.figure("precision").value or 0.0) < LEAST_PRECISION:
         yield (
-            f"Only {_share(scored, 'precision')} of its alarms are right, and 90 % are wanted. "
-            f"Most false ones come in series of the kind “{_worst(scored)}”."
+            f"Only {_share(scored, 'precision')} of its alarms are right; 90 % are needed. Most "
+            f"false alarms are in series of the kind “{_worst(scored)}”."
         )
     if (scored.figure("recall").value or 0.0) < LEAST_RECALL:
-        yield f"It finds {_share(scored, 'recall')} of the leaks in time, and 90 % are wanted."
+        yield f"It finds {_share(scored, 'recall')} of the leaks in time; 90 % are needed."
     if _lead(scored) <= _lead(threshold):
         yield (
-            f"It alarms {_lead(scored):.0f} s ahead, {threshold.name} of the limit "
-            f"{_lead(threshold):.0f} s: look at the pace, not at the level."
+            f"It raises an alarm {_lead(scored):.0f} s ahead, {threshold.name} of the limit "
+            f"{_lead(threshold):.0f} s: use the pace, not the level."
         )
 
 
 def _worst(scored: DetectorScore) -> str:
-    """Return the kind of series with most false alarms."""
+    """Return the kind of series with the most false alarms."""
     wrong: Counter[str] = Counter()
     for each in scored.scores:
         wrong[each.kind] += each.wrong

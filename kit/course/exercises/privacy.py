@@ -1,4 +1,4 @@
-"""What must not leave: a hook that takes the secrets out of an event, and nothing else."""
+"""Keeping secrets in: a hook that removes them from an event, and nothing else."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from kit.outcome import Event
 BeforeSend = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 CHECKOUTS = 2
-# What must be as before: without it nobody finds the bug.
+# These must not change: you need them to find the bug.
 KEPT = {
     "the exception's type": "exception.values[-1].type",
     "the functions on the stack": "exception.values[-1].stacktrace.frames[].function",
@@ -29,7 +29,7 @@ KEPT = {
     "the name of the route": "transaction",
     "the level": "level",
 }
-# Of these texts only the secret goes.
+# Only the secret is removed from these texts.
 REST = {
     "the exception's message": ("exception.values[-1].value", "was refused for 12"),
     "the breadcrumb's message": ("breadcrumbs.values[-1].message", "version 2"),
@@ -66,22 +66,22 @@ def before_send(event, hint):
 
 
 def keep_it_in() -> Exercise:
-    """Write ``before_send``; it is given the events of checkouts with new secrets."""
+    """Write ``before_send``; it receives events from checkouts with new secrets."""
 
     def verify(answer: BeforeSend) -> str:
         for _ in range(CHECKOUTS):
             planted, event = shop.rehearse()
             before = Event(copy.deepcopy(event))
             _check(answer(event, {}), before, planted)
-        return f"{CHECKOUTS} new checkouts failed: no secret left, and all the rest did."
+        return f"{CHECKOUTS} new checkouts failed: no secret was sent, and everything else was."
 
     return FunctionExercise(
         "keep-it-in",
         verify,
-        "Walk through the event: dicts, lists, texts. A key may be telling (password, token, cvv, "
-        "x-shop-pin), at any depth. Where it is not, the value is: keys begin with sk_live_, "
-        "tickets with tkt_, a card is 16 digits that begin with 4, and texts say password=… or "
-        "token=….",
+        "Walk through the event: dicts, lists, texts. Some keys give a secret away (password, "
+        "token, cvv, x-shop-pin), at any depth. Where the key does not, the value does: API keys "
+        "begin with sk_live_, tickets with tkt_, a card is 16 digits that begin with 4, and texts "
+        "contain password=… or token=….",
         SOLUTION,
         answer_name="before_send",
         may_return_none=True,
@@ -91,18 +91,18 @@ def keep_it_in() -> Exercise:
 def _check(after: object, before: Event, planted: shop.Planted) -> None:
     if after is None:
         raise Wrong(
-            "before_send returned None, and that drops the event: nobody would hear of the error. "
-            "Return the event."
+            "before_send returned None, which drops the event, and the error would be lost. Return "
+            "the event."
         )
     if not isinstance(after, dict):
-        raise Wrong(f"before_send returns the event, a dict, not a {type(after).__name__}.")
+        raise Wrong(f"before_send must return the event, a dict, not a {type(after).__name__}.")
     _check_kept(Event(after), before)
     _check_secrets(after, planted.values)
 
 
 def _check_kept(after: Event, before: Event) -> None:
     changed = [
-        f"Too much is gone: {what} is not what it was. It is no secret."
+        f"Too much is gone: {what} changed, but is not a secret."
         for what, path in KEPT.items()
         if after.find(path) != before.find(path)
     ]
@@ -120,7 +120,7 @@ def _check_secrets(after: Mapping[str, Any], secrets: Mapping[str, str]) -> None
     if not through:
         return
     found = (
-        f"That of the {place}: {next(shop.paths(after, secret), 'the event')}"
+        f"{place}: {next(shop.paths(after, secret), 'the event')}"
         for place, secret in through.items()
     )
     raise_all([f"{len(through)} of {len(secrets)} secrets got through.", *found])

@@ -1,4 +1,4 @@
-"""Processes: what ends one, what its end looks like from outside, and what came of what."""
+"""Processes: what ends one, how that looks from outside, and which event is the root cause."""
 
 import json
 import os
@@ -37,20 +37,20 @@ Process = subprocess.CompletedProcess[str]
 
 
 def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
-    """Predict which crash types end the process; ``pid`` tells the id of the one that runs."""
+    """Predict which crash types end the process; ``pid`` returns the id of the running one."""
 
     def verify(answer: dict[str, bool]) -> str:
-        # First of all: no crash is fired for half an answer.
+        # First, so that no crash is fired for an incomplete answer.
         require_choices(answer, FIVE, (True, False))
         wrong = [_try_prediction(answer[crash_id], trigger, pid, crash_id) for crash_id in FIVE]
         raise_all(filter(None, wrong))
-        return "All five were fired. The process ids before and after agree with you."
+        return "All five were fired. The process ids before and after confirm your answers."
 
     return Exercise(
         "what-kills-node",
         verify,
-        "The level is what somebody wrote down, and tells nothing of the process. Ask of each: is "
-        "there anyone above the error who could catch it? And is it an error at all?",
+        "The level is what the code set, and says nothing about the process. Ask for each: is "
+        "there code above the error that could catch it? And is it an error at all?",
         "answer = {\n"
         '    "payment/crash": True,\n'
         '    "payment/stack-overflow": False,\n'
@@ -62,23 +62,23 @@ def what_kills_node(trigger: TriggerFunction, pid: Pid) -> Exercise:
 
 
 def _try_prediction(given: bool, trigger: TriggerFunction, pid: Pid, crash_id: str) -> str:
-    """Fire a crash; say what is wrong with the prediction, or nothing."""
+    """Fire a crash; return what is wrong with the prediction, or an empty string."""
     before = pid()
     trigger(crash_id)
     after = pid()
     if given == (before != after):
         return ""
-    return f"{crash_id} was fired: before it the process had the id {before}, after it {after}."
+    return f"{crash_id} was fired: the process id was {before} before and {after} after."
 
 
-# A promise that is not forgotten
+# A promise that is not lost
 
 _FAILURE = "no mailbox"
 _THROW = f"throw new Error('{_FAILURE}');"
 _WORK = {
     "that fails after an await": f"async () => {{ await 0; {_THROW} }}",
     "that throws at once": f"() => {{ {_THROW} }}",
-    "that ends well": "async () => {}",
+    "that succeeds": "async () => {}",
 }
 _TRY = """
 const reported = [];
@@ -88,26 +88,26 @@ start(work, (error) => reported.push(error?.message ?? `${error}`));
 
 
 class JavaScriptError(AnswerError):
-    """The answer is no JavaScript; the message is that of Node.js."""
+    """The answer is not valid JavaScript; the message is from Node.js."""
 
 
 def start_a_promise() -> Exercise:
-    """Write a JavaScript function that starts work whose failure neither kills nor is lost."""
+    """Write a JavaScript function that starts work; its failure must not kill or get lost."""
 
     def verify(answer: str) -> str:
         if not isinstance(answer, str):
-            raise Wrong('check() wants a string with JavaScript: "(work, report) => { … }"')
+            raise Wrong('check() needs a string of JavaScript: "(work, report) => { … }"')
         start = f"const start = ({answer.strip().rstrip(';')}\n);"
         _is_a_function(start)
         for what, work in _WORK.items():
             _check_run(f"{start}\nconst work = {work};\n{_TRY}", what)
-        return f"Run {len(_WORK)} times by Node.js: no process died, and no failure was lost."
+        return f"Node.js ran it {len(_WORK)} times: no process died, and no failure was lost."
 
     return Exercise(
         "start-a-promise",
         verify,
-        "work().catch(report) is nearly there: but what if work throws before it returns a "
-        "promise? In an async function try and catch take both.",
+        "work().catch(report) is nearly there, but what if work throws before it returns a "
+        "promise? In an async function, try and catch handle both.",
         'start = """\n'
         "async (work, report) => {\n"
         "  try {\n"
@@ -126,27 +126,26 @@ def _is_a_function(start: str) -> None:
         f"{start}\nif (typeof start !== 'function') throw new TypeError('no function');"
     )
     if run.returncode:
-        raise JavaScriptError(f"Node.js says: {_error(run)}")
+        raise JavaScriptError(f"Node.js reports: {_error(run)}")
 
 
 def _check_run(code: str, what: str) -> None:
     run = _run_node(code)
     if run.returncode:
         raise Wrong(
-            f"Work {what}: Node.js ended with exit code {run.returncode}. It wrote last: "
-            f"{_error(run)}"
+            f"Work {what}: Node.js exited with code {run.returncode}. Its last error: {_error(run)}"
         )
     reported = json.loads(run.stdout.splitlines()[-1])
-    expected = [] if what.endswith("well") else [_FAILURE]
+    expected = [] if what.endswith("succeeds") else [_FAILURE]
     if reported != expected:
         raise Wrong(
-            f"Work {what}: report was to be called with {expected or 'nothing'}, "
-            f"and was called with {reported or 'nothing'}."
+            f"Work {what}: report should be called with {expected or 'nothing'}, "
+            f"but was called with {reported or 'nothing'}."
         )
 
 
 def _run_node(code: str) -> Process:
-    """Run JavaScript with Node.js as it is without options. Raises Wrong when it does not end."""
+    """Run JavaScript with Node.js without options. Raises Wrong when it does not end."""
     own = {name: value for name, value in os.environ.items() if name.upper() != "NODE_OPTIONS"}
     try:
         return subprocess.run(  # noqa: S603 - the learner's own code, on their own machine
@@ -158,7 +157,9 @@ def _run_node(code: str) -> Process:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Wrong(f"Node.js was not done after {NODE_DEADLINE_S:g} s. What goes on?") from None
+        raise Wrong(
+            f"Node.js was still running after {NODE_DEADLINE_S:g} s. What keeps it alive?"
+        ) from None
 
 
 def _error(run: Process) -> str:
@@ -170,9 +171,9 @@ def _error(run: Process) -> str:
 
 
 def first_look(trigger: TriggerFunction, end: End) -> Exercise:
-    """Say of any event about a death where to look first.
+    """Say for any event about a process's death where to look first.
 
-    ``end`` ends the payment service by a method of ``psutil.Process``, and returns the event that
+    ``end`` ends the payment service with a method of ``psutil.Process``, and returns the event that
     its supervisor sent.
     """
     deaths: tuple[tuple[str, Callable[[], Event]], ...] = (
@@ -191,8 +192,8 @@ def first_look(trigger: TriggerFunction, end: End) -> Exercise:
     return FunctionExercise(
         "first-look",
         verify,
-        "contexts.node.heap_exhausted says whether V8 gave up. Node.js itself ends with exit code "
-        "1 when nobody catches an error. A signal, or any other exit code, is something else.",
+        "contexts.node.heap_exhausted says whether V8 gave up. Node.js itself exits with code 1 "
+        "after an uncaught error. A signal or any other exit code has another cause.",
         "def first_look(event):\n"
         '    if event["contexts"]["node"]["heap_exhausted"]:\n'
         '        return "heap"\n'
@@ -209,12 +210,12 @@ def _supervisor_event(outcome: Outcome) -> Event:
 
 def _check_look(given: object, place: str, event: Event) -> None:
     if given not in PLACES:
-        raise Wrong(f"{given!r} is none of the places: {', '.join(PLACES)}.")
+        raise Wrong(f"{given!r} is not one of the places: {', '.join(PLACES)}.")
     if given != place:
         process = event["contexts"]["process"]
         raise Wrong(
-            f"Of {event.title}, with the exit code {process['exit_code']} and the signal "
-            f"{process['signal']}, {given!r} is not what to look at first."
+            f"For {event.title}, with the exit code {process['exit_code']} and the signal "
+            f"{process['signal']}, {given!r} is not the place to look first."
         )
 
 
@@ -222,23 +223,23 @@ def _check_look(given: object, place: str, event: Event) -> None:
 
 
 def root_cause(trigger: TriggerFunction) -> Exercise:
-    """Find the event that all others of its trace follow from."""
+    """Find the event that caused all others in its trace."""
 
     def verify(answer: Callable[[list[Event]], object]) -> str:
         for crash_id in TRACES:
             outcome = trigger(crash_id)
             assert not outcome.missing, outcome.missing
-            # The watchdog's are no cause.
+            # The watchdog's events are not a cause.
             told = (event for event in outcome.events if not is_watchdog(event))
             events = sorted(told, key=lambda event: event.title)
             _check_cause(answer(events), outcome.events[0])
-        return f"Tried on {len(TRACES)} new traces: one event each is worth a page at night."
+        return f"Tried on {len(TRACES)} new traces: one event in each is worth a page at night."
 
     return FunctionExercise(
         "root-cause",
         verify,
-        "Look at the mechanism of each. The gateway caught and reported that somebody did not "
-        "answer: handled. Of those that nobody handled, the one from inside says more.",
+        "Look at the mechanism of each. The gateway caught and reported that a service did not "
+        "answer: handled. Of the unhandled ones, the event from inside the process says more.",
         "def root_cause(events):\n"
         "    def distance(event):\n"
         '        mechanism = event["exception"]["values"][-1]["mechanism"]\n'
@@ -250,11 +251,11 @@ def root_cause(trigger: TriggerFunction) -> Exercise:
 
 def _check_cause(given: object, cause: Event) -> None:
     if not isinstance(given, Event):
-        raise Wrong(f"The function must return one of the events that it is given, not {given!r}.")
+        raise Wrong(f"The function must return one of the events that it receives, not {given!r}.")
     if given["event_id"] != cause["event_id"]:
         who = "its supervisor" if _mechanism(given)["type"] == "supervisor" else "the gateway"
         raise Wrong(
-            f"{given.title}, which {who} reported, followed from another event of the same trace."
+            f"{given.title}, reported by {who}, is a consequence of another event in the trace."
         )
 
 

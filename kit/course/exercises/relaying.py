@@ -1,4 +1,4 @@
-"""What a DSN says, and what becomes of an envelope on its way to a real Sentry."""
+"""The parts of a DSN, and what happens to an envelope on its way to a real Sentry."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from kit.ingest.relay import Relay
 from kit.system.clients import open_client, sentry_off, use_client
 
 DELIVERED, AGAIN, DROPPED = "delivered", "sent again", "dropped"
-# What Sentry's servers say with each: https://develop.sentry.dev/sdk/foundations/transport/
+# Their meanings: https://develop.sentry.dev/sdk/foundations/transport/
 ANSWERS = {"200": 200, "401": 401, "413": 413, "429": 429, "503": 503}
 PATIENCE_S = 20.0
 
@@ -30,10 +30,10 @@ PATIENCE_S = 20.0
 def fake_sentry(
     *answers: int, port: int = 0, limits: str = ""
 ) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a server that answers as told, then with 200; give its DSN and the bodies it was sent.
+    """Run a server that gives these answers, then 200; yield its DSN and the received bodies.
 
-    Only pretends to be a Sentry: it looks at nothing, and the bodies stay compressed. With each 429
-    it sends ``limits`` as the header X-Sentry-Rate-Limits, such as ``60:error:key``.
+    It only pretends to be a Sentry: it checks nothing, and the bodies stay compressed. With each
+    429 it sends ``limits`` as the header X-Sentry-Rate-Limits, such as ``60:error:key``.
     """
     left, bodies = list(answers), list[bytes]()
 
@@ -54,7 +54,7 @@ def fake_sentry(
 
 
 def fate(status: int) -> str:
-    """Return what the relay does with an envelope that is answered with ``status`` at first."""
+    """Return what the relay does with an envelope whose first answer is ``status``."""
     with fake_sentry(status) as (dsn, bodies):
         relay = Relay(dsn)
         relay(b"{}\n")
@@ -67,7 +67,7 @@ def fate(status: int) -> str:
 
 
 def again_or_dropped() -> Exercise:
-    """Predict what the relay does after each answer; it is sent to a server that gives it."""
+    """Predict what the relay does after each answer; the check sends to a server that gives it."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, ANSWERS, (DELIVERED, AGAIN, DROPPED))
@@ -77,15 +77,15 @@ def again_or_dropped() -> Exercise:
             if answer[name] != fate(status)
         ]
         if wrong:
-            wrong.append("Would the same bytes be welcome a minute later?")
+            wrong.append("Would the server accept the same bytes a minute later?")
         raise_all(wrong)
-        return f"Each of the {len(ANSWERS)} was tried on the relay, and it did as you said."
+        return f"All {len(ANSWERS)} were tried on the relay, and it did what you predicted."
 
     return Exercise(
         "again-or-dropped",
         verify,
-        "What is wrong with the envelope or the key stays wrong. What is wrong with the server, "
-        "or with the moment, may pass. The status says which: 4xx or 5xx, with one exception.",
+        "A bad envelope or key stays bad. A problem of the server or of the moment may pass. The "
+        "status says which: 4xx or 5xx, with one exception.",
         "answer = {\n"
         '    "200": "delivered",\n'
         '    "401": "dropped",\n'
@@ -98,16 +98,16 @@ def again_or_dropped() -> Exercise:
 
 @dataclass(frozen=True)
 class Loss:
-    """A way in which the last of some errors is lost: options of the SDK, and the answers to it."""
+    """A way to lose the last of some errors: the SDK's options, and the server's answers."""
 
     options: dict[str, Any] = field(default_factory=dict)
     answers: tuple[int, ...] = ()
     errors: int = 1
 
     def is_reported(self) -> bool:
-        """Let an SDK lose it, and return whether a client report came that counts an error."""
+        """Lose it in an SDK, and return whether a client report counted an error."""
         with fake_sentry(*self.answers, limits="60:error:key") as (dsn, bodies):
-            # The bodies are read here, so they are not compressed.
+            # Uncompressed, because the bodies are parsed here.
             plain = {"transport_compression_level": 0}
             client = open_client(dsn=dsn, _experiments=plain, **self.options)
             with use_client(client):
@@ -132,29 +132,29 @@ LOSSES = {
 
 
 def reported_or_silent() -> Exercise:
-    """Predict which lost errors the SDK counts in a client report; it is let to lose each."""
+    """Predict which lost errors the SDK counts in a client report; the check loses each one."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, LOSSES, (REPORTED, SILENT))
         seen = {name: REPORTED if loss.is_reported() else SILENT for name, loss in LOSSES.items()}
         wrong = [
-            f"{name!r} is not {answer[name]!r}: it was tried just now."
+            f"{name!r} is not {answer[name]!r}: the check just tried it."
             for name in LOSSES
             if answer[name] != seen[name]
         ]
         if wrong:
             wrong.append(
-                "Who knows of the loss, the SDK alone or the server as well, and which option is "
-                "no callback?"
+                "Who knows about the loss, only the SDK or also the server? And which option is "
+                "not a callback?"
             )
         raise_all(wrong)
-        return f"Each of the {len(LOSSES)} was lost on purpose, and reported or not as you said."
+        return f"All {len(LOSSES)} were lost on purpose, and reported or not as you predicted."
 
     return Exercise(
         "reported-or-silent",
         verify,
-        "The SDK reports what it alone knows of. An error that the server refused with 429 is "
-        "counted there. And one option makes the SDK look away, without counting.",
+        "The SDK reports losses that only it knows about. The server itself counts an error that "
+        "it refused with 429. And one option makes the SDK ignore errors without counting them.",
         "answer = {\n"
         '    "before_send": "reported",\n'
         '    "sample_rate": "reported",\n'
@@ -167,19 +167,19 @@ def reported_or_silent() -> Exercise:
 
 
 def take_a_dsn_apart() -> Exercise:
-    """Write a function that says where a DSN sends to, and with which key."""
+    """Write a function that returns the URL that a DSN sends to, and the key."""
 
     def verify(answer: Callable[[str], object]) -> str:
         dsns = list(_dsns())
         for dsn in dsns:
             _check_destination(answer(dsn), dsn)
-        return f"Tried on {len(dsns)} new DSNs. You could post an envelope by hand now."
+        return f"Tried on {len(dsns)} new DSNs. Now you could post an envelope by hand."
 
     return FunctionExercise(
         "take-a-dsn-apart",
         verify,
-        "urllib.parse.urlsplit(dsn) takes it apart: username is the key. The last part of the path "
-        "is the project. What stands before it belongs to the server, and stays in front of /api/.",
+        "urllib.parse.urlsplit(dsn) splits it: username is the key. The last part of the path is "
+        "the project. The path before it belongs to the server, and stays in front of /api/.",
         "from urllib.parse import urlsplit\n\n\n"
         "def destination(dsn):\n"
         "    parts = urlsplit(dsn)\n"
@@ -196,7 +196,7 @@ def _dsns() -> Iterator[str]:
     yield f"https://{key}@o4505.ingest.us.sentry.io/4507"
     yield f"http://{key}@127.0.0.1:8000/1"
     yield f"https://{key}@errors.example.com/behind/a/proxy/12"
-    # Old ones have a secret as well, which nothing needs any more.
+    # Old DSNs also have a secret, which is no longer needed.
     yield f"https://{key}:{uuid4().hex}@sentry.example.com/7"
 
 
@@ -204,7 +204,7 @@ def _check_destination(given: object, dsn: str) -> None:
     if given == (..., ...):
         raise NotTried
     if not isinstance(given, tuple) or len(given) != 2:
-        raise Wrong(f"For {dsn} the function returned {given!r}; a URL and a key are wanted.")
+        raise Wrong(f"For {dsn} the function returned {given!r}; it must return a URL and a key.")
     parts = Dsn(dsn)
     expected = str(parts.to_auth().get_api_url()), parts.public_key
     raise_all(
@@ -215,5 +215,5 @@ def _check_destination(given: object, dsn: str) -> None:
 
 
 def _say_difference(given: object, right: str) -> str:
-    # Of a URL, the end alone is easily forgotten.
-    return ": mind the slash at its end" if str(given).rstrip("/") == right.rstrip("/") else ""
+    # The final slash of a URL is easily forgotten.
+    return ": check the slash at its end" if str(given).rstrip("/") == right.rstrip("/") else ""

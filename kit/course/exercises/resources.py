@@ -1,4 +1,4 @@
-"""Memory and CPU: what an event and a profile tell of them."""
+"""Memory and CPU: what an event and a profile say about them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +17,7 @@ CLOSE_PERCENT = 10
 
 
 def guilty_function(profile: Profile) -> Exercise:
-    """Find the function that the time of the profile's span went into, and who called it."""
+    """Find the function that took the time of the profile's span, and its caller."""
     samples = active_samples(profile, profile.span)
     guilty = find_hot_spot(samples)
     assert guilty is not None
@@ -30,15 +30,15 @@ def guilty_function(profile: Profile) -> Exercise:
         compare(answer, {**expected, "percent": shares})
         if not isinstance(shares, int | float) or abs(shares - percent) > CLOSE_PERCENT:
             raise Wrong(
-                f"'percent' is not {shares!r}. Of the samples that the thread of profile.span has "
-                "while that span was open, in how many is that function on the stack?"
+                f"'percent' is not {shares!r}. Take the samples of profile.span's thread while the "
+                "span was open: in how many of them is that function on the stack?"
             )
-        return f"{function} took {percent:.0f} % of the time. That is where to look first."
+        return f"{function} took {percent:.0f} % of the time. Look there first."
 
     return Exercise(
         "guilty-function",
         verify,
-        "Show the profile by naming it in the last line of a cell. The sentence above the graph "
+        "To show the profile, put its name on a cell's last line. The sentence above the graph "
         "names the function and its share; the box above a box is its caller.",
         "answer = {\n"
         f'    "function": "{function}",\n'
@@ -49,7 +49,7 @@ def guilty_function(profile: Profile) -> Exercise:
 
 
 def _caller(samples: list[StackSample], function: str) -> str:
-    """Return who of ours called ``function`` in most of the samples."""
+    """Return the in-app function that called ``function`` in most samples."""
     callers: Counter[str] = Counter()
     for sample in samples:
         ours = [frame.function for frame in sample.stack if frame.is_ours]
@@ -59,21 +59,21 @@ def _caller(samples: list[StackSample], function: str) -> str:
 
 
 def leak_per_step(trigger: TriggerFunction) -> Exercise:
-    """Write a function that measures a leak from the breadcrumbs of any such event."""
+    """Write a function that measures a leak from the breadcrumbs of its event."""
 
     def verify(answer: Callable[[Event], object]) -> str:
         for mb in LEAKS_MB:
             event = trigger("game-engine/memory-leak", mb=mb).event
             assert event is not None
             _check_measure(answer(event), _resident_sizes(event), mb)
-        return f"Tried on {len(LEAKS_MB)} new leaks: that is what you would write into the ticket."
+        return f"Tried on {len(LEAKS_MB)} new leaks: these numbers belong in the ticket."
 
     return FunctionExercise(
         "leak-per-step",
         verify,
         'The breadcrumbs are in event["breadcrumbs"]["values"]; those of the leak have the '
-        'category "memory", and in data the rss_mb of the process. Between three breadcrumbs '
-        "there are two steps.",
+        'category "memory", and the rss_mb of the process in data. Three breadcrumbs are two '
+        "steps apart.",
         "def leak(event):\n"
         '    crumbs = event["breadcrumbs"]["values"]\n'
         '    sizes = [c["data"]["rss_mb"] for c in crumbs if c["category"] == "memory"]\n'
@@ -84,7 +84,7 @@ def leak_per_step(trigger: TriggerFunction) -> Exercise:
 
 
 def _resident_sizes(event: Event) -> list[float]:
-    """Return what the process held at each breadcrumb of the leak."""
+    """Return the process's resident memory at each breadcrumb of the leak."""
     return [float(mb) for mb in event.find("breadcrumbs.values[?category=='memory'].data.rss_mb")]
 
 
@@ -94,9 +94,9 @@ def _check_measure(given: object, sizes: list[float], mb: int) -> None:
     per_step = given.get("mb_per_step", ...)
     compare(given, {"breadcrumbs": len(sizes), "mb_per_step": per_step})
     if not isinstance(per_step, int | float):
-        raise Wrong(f"'mb_per_step' is a number, not {per_step!r}.")
+        raise Wrong(f"'mb_per_step' must be a number, not {per_step!r}.")
     if abs(per_step - (sizes[-1] - sizes[0]) / (len(sizes) - 1)) > CLOSE_MB:
         raise Wrong(
-            f"With mb={mb} the process did not grow by {per_step:.2f} MB per step. Take its "
-            "rss_mb at the first and at the last of these breadcrumbs, and count the steps between."
+            f"With mb={mb} the process did not grow by {per_step:.2f} MB per step. Take its rss_mb "
+            "at the first and the last of these breadcrumbs, and count the steps between them."
         )

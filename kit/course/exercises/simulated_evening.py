@@ -1,4 +1,4 @@
-"""A simulated evening of error events whose incidents are known, for alert rules to be judged.
+"""A simulated evening of error events with known incidents, for judging alert rules.
 
 Nothing was sent: the events are drawn from a seed, and the same seed gives the same evening.
 """
@@ -21,16 +21,16 @@ BEGINS_AT = datetime(2026, 11, 27, 18, tzinfo=UTC).timestamp()
 PLAYERS = 500
 RELEASE = "1.0.0"
 MINUTE_S = 60.0
-# An incident has a part of the evening for itself; the quiet before and after it are in there.
+# Each incident gets a part of the evening, including the quiet before and after it.
 PART_S = 25 * MINUTE_S
-# What happens; two of them are no incident. Which comes when is drawn.
+# What happens, in random order; the no-ops are not incidents.
 INCIDENTS = ("payment-fails", "payment-fails", "payment-down", "bad-release", "payment-dies")
 NO_OPS = ("deployment", "campaign")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An issue: the service that reports it, and what its events say."""
+    """An issue: the service that reports it, and the content of its events."""
 
     service: str
     type: str
@@ -38,11 +38,11 @@ class Failure:
     level: str = "error"
     is_handled: bool = True
     release: str = RELEASE
-    # Events of one issue may have several exceptions, as with a fingerprint of one's own.
+    # Events of one issue may have different exceptions, as with a custom fingerprint.
     issue: str = ""
 
     def at(self, second: float, user: str, number: int) -> Occurrence:
-        """Return an event of it, so many seconds after the evening began."""
+        """Return an event of it, ``second`` seconds into the evening."""
         error = {
             "type": self.type,
             "value": self.value,
@@ -76,7 +76,7 @@ _KILLED = Failure("payment", "ProcessKilled", "payment was killed by SIGKILL", l
 _COUPON = Failure("game-engine", "ValueError", "coupon LUCKY-1O has no number", level="info")
 _SCRIPT = Failure("gateway", "RateLimited", "too many requests")
 
-# Of an incident: what each request that is hit reports.
+# What each affected request reports, by incident.
 _SHOWS: dict[str, tuple[Failure, ...]] = {
     "payment-fails": (_NO_APPROVAL, _NOT_CHARGED),
     "payment-down": (_NOT_REACHED,),
@@ -86,7 +86,7 @@ _SHOWS: dict[str, tuple[Failure, ...]] = {
 
 @dataclass(frozen=True)
 class SimulatedEvening:
-    """An evening of three hours: error events, and the incidents that there really were.
+    """A three-hour evening: error events, and the incidents that really happened.
 
     Five incidents and two no-ops: a deployment and a campaign that hurt no player. Simulated.
     """
@@ -97,7 +97,7 @@ class SimulatedEvening:
 
     @property
     def span(self) -> tuple[float, float]:
-        """From when to when it is, in seconds since the epoch."""
+        """Its start and end, in seconds since the epoch."""
         return BEGINS_AT, BEGINS_AT + PART_S * len(self.incidents)
 
     def would_have_fired(self, *rules: AlertRule) -> Firings:
@@ -105,7 +105,7 @@ class SimulatedEvening:
         return replay(rules, self.occurrences)
 
     def judge(self, *rules: AlertRule) -> AlertJudgement:
-        """Return what the pages of the rules are worth, against the incidents."""
+        """Judge the rules' pages against the incidents."""
         return self.would_have_fired(*rules).judge(self.incidents, span=self.span)
 
     def __str__(self) -> str:
@@ -120,14 +120,14 @@ class SimulatedEvening:
             if len(each) > 1
         ]
         head = f"{'events':>6}{'users':>6} {'level':7} {'project':12} issue (simulated)"
-        return "\n".join([head, *lines, f"{once:5} issues more, of one event each"])
+        return "\n".join([head, *lines, f"{once:5} more issues with one event each"])
 
     def __repr__(self) -> str:
         return f"<SimulatedEvening of seed {self.seed}: {len(self.occurrences):,} events>"
 
 
 def simulated_evening(seed: int) -> SimulatedEvening:
-    """Return an evening of error events whose incidents are known; the seed decides which."""
+    """Return an evening of error events with known incidents; the seed decides which."""
     chance = Chance(f"evening {seed}")
     what = chance.sample([*INCIDENTS, *NO_OPS], len(INCIDENTS) + len(NO_OPS))
     incidents, drawn = [], list(_background(chance, len(what) * PART_S))
@@ -148,7 +148,7 @@ _Drawn = Iterator[tuple[float, Failure, str]]
 
 
 def _background(chance: Chance, until: float) -> _Drawn:
-    """Yield what happens on every evening, and is not worth a page."""
+    """Yield what happens every evening and is not worth a page."""
     for second in _every(chance, 4 * MINUTE_S, 0, until):
         yield second, _COUPON, _player(chance)
     for second in _every(chance, 6 * MINUTE_S, 0, until):
@@ -166,7 +166,7 @@ _ODDITIES = ("LookupError", "UnicodeDecodeError", "OverflowError", "RecursionErr
 
 
 def _during(chance: Chance, name: str, start: float, end: float) -> _Drawn:
-    """Yield what an incident adds, or a no-op."""
+    """Yield the events that an incident or a no-op adds."""
     if name == "payment-dies":
         yield start + chance.between(5, 20), _KILLED, ""
     elif name == "campaign":
@@ -186,7 +186,7 @@ def _during(chance: Chance, name: str, start: float, end: float) -> _Drawn:
 
 
 def _every(chance: Chance, about_s: float, start: float, end: float) -> Iterator[float]:
-    """Yield times from ``start`` to ``end``, about so many seconds apart."""
+    """Yield times from ``start`` to ``end``, ``about_s`` seconds apart on average."""
     second = start + chance.between(0, 2 * about_s)
     while second < end:
         yield second

@@ -1,4 +1,4 @@
-"""Slow work: found in a trace, and mended."""
+"""Slow work: find it in a trace, and fix it."""
 
 import uuid
 from collections import Counter
@@ -29,7 +29,7 @@ Spins = Collection[Document]
 
 
 def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
-    """Write a function that finds the query that a service sends again and again."""
+    """Write a function that finds the query that a service repeats."""
 
     def verify(answer: Callable[[list[Span]], object]) -> str:
         for players in REPORTS_ON:
@@ -37,12 +37,12 @@ def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
             assert not outcome.missing, outcome.missing
             spans = outcome.trace.of(ANALYTICS.name)
             _check_repeated(answer(spans), *most_repeated(spans))
-        return "Tried on two new traces, with other numbers of players."
+        return "Tried on two new traces, with different numbers of players."
 
     return FunctionExercise(
         "find-n-plus-one",
         verify,
-        'Count the name of those spans whose op is "db". collections.Counter has most_common().',
+        'Count the names of the spans whose op is "db". collections.Counter has most_common().',
         "from collections import Counter\n\n\n"
         "def repeated(spans):\n"
         '    queries = Counter(span.name for span in spans if span.op == "db")\n'
@@ -52,33 +52,33 @@ def find_n_plus_one(trigger: TriggerFunction) -> Exercise:
 
 
 def most_repeated(spans: Iterable[Span]) -> tuple[str, int]:
-    """Return the query that was sent most often, and how often."""
+    """Return the most frequent query and its count."""
     queries = Counter(span.name for span in spans if span.op == "db")
     return queries.most_common(1)[0]
 
 
 def _check_repeated(given: object, query: str, count: int) -> None:
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise Wrong("The function must return a pair: the name of the query's span, and how often.")
+        raise Wrong("The function must return a pair: the name of the query's span, and its count.")
     if given[0] != query:
-        raise Wrong(f"{str(given[0])[:80]!r} is not the query that was sent most often.")
+        raise Wrong(f"{str(given[0])[:80]!r} is not the most frequent query.")
     if given[1] != count:
         raise Wrong(f"The right query, but it was not sent {given[1]!r} times.")
 
 
 def one_query(url: str) -> Exercise:
-    """Write a report on all players with one query, tried at the database at ``url``."""
+    """Write a report on all players with one query, tried on the database at ``url``."""
 
     def verify(answer: Callable[[Spins], object]) -> str:
         for players in PLAYERS:
             _check_report(answer, url, players)
-        return f"One query, for {PLAYERS[0]} players and for {PLAYERS[1]}, and the same answer."
+        return f"One query, for {PLAYERS[0]} and for {PLAYERS[1]} players, with the right result."
 
     return FunctionExercise(
         "one-query",
         verify,
         'spins.aggregate([{"$group": {"_id": "$player", …}}]) groups in the database: '
-        '"wagered": {"$sum": "$bet"} adds up. Or fetch all spins with one find(), and add up here.',
+        '"wagered": {"$sum": "$bet"} adds up. Or fetch all spins with one find() and add up here.',
         "def report_fast(spins):\n"
         "    group = {\n"
         '        "_id": "$player",\n'
@@ -100,7 +100,7 @@ class QueryLog(CommandListener):
         self.sent: list[str] = []
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Note a command that goes out."""
+        """Record a command."""
         self.sent.append(event.command_name)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
@@ -112,7 +112,7 @@ class QueryLog(CommandListener):
 
 @contextmanager
 def temporary_collection(url: str, documents: list[Document]) -> Iterator[tuple[Spins, QueryLog]]:
-    """Inside the block there is a collection with these documents, and a log of what it is asked.
+    """Inside the block, provide a collection with these documents, and a log of its commands.
 
     Raises PyMongoError when the database does not answer.
     """
@@ -137,14 +137,14 @@ def _check_report(answer: Callable[[Spins], object], url: str, players: int) -> 
         sent = list(log.sent)
     if given != _totals(documents):
         raise Wrong(
-            f"For {players} players the answer differs from that of the slow report. It is a dict "
-            "of players, each with what they wagered and won."
+            f"For {players} players the result differs from the slow report's. Return a dict of "
+            "players, each with what they wagered and won."
         )
     if len(sent) != 1:
         counted = ", ".join(f"{number} × {name}" for name, number in Counter(sent).items())
         raise Wrong(
-            f"The right answer, but for {players} players it took {len(sent)} queries "
-            f"through the collection that it was given: {counted or 'none'}."
+            f"The right result, but for {players} players it sent {len(sent)} queries through the "
+            f"collection that it received: {counted or 'none'}."
         )
 
 

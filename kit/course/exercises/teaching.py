@@ -1,4 +1,4 @@
-"""The instructor's exercise. It is of no learner's course, and in no list of exercises."""
+"""The instructor's exercise. It is not part of the learners' course or the list of exercises."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,22 +15,22 @@ FIRST, LAST = 0, 13
 
 
 def three_hours(minutes: Mapping[int, int]) -> Exercise:
-    """Plan a class of three hours; ``minutes`` is how long each notebook takes, by its number."""
+    """Plan a three-hour class; ``minutes`` maps each notebook's number to its duration."""
     return Exercise(
         "three-hours",
         lambda answer: _judge(answer, minutes),
-        f"Begin with [{FIRST}, 1, 2], end with {LAST}, and look how many minutes are left.",
+        f"Start with [{FIRST}, 1, 2], end with {LAST}, and see how many minutes are left.",
         'answer = [0, 1, 2, "pause", 10, 13]',
     )
 
 
 def _judge(answer: Any, minutes: Mapping[int, int]) -> str:
     if not isinstance(answer, Sequence) or isinstance(answer, str):
-        raise Wrong('check() wants a list, of numbers of notebooks and "pause".')
+        raise Wrong('check() needs a list of notebook numbers and "pause".')
     if ... in answer:
         raise NotTried
     raise_all(
-        f'{step!r} is neither the number of a notebook nor "pause".'
+        f'{step!r} is neither a notebook number nor "pause".'
         for step in answer
         if step != PAUSE and step not in minutes
     )
@@ -38,17 +38,17 @@ def _judge(answer: Any, minutes: Mapping[int, int]) -> str:
     numbers = [step for step in answer if step != PAUSE]
     raise_all([*_find_mistakes(numbers), *_find_long_sittings(answer, minutes)])
     if total > CLASS_MINUTES:
-        raise Wrong(f"That takes {total} minutes, and you have {CLASS_MINUTES}.")
-    return f"That takes {total} minutes, and leaves {CLASS_MINUTES - total} for what goes wrong."
+        raise Wrong(f"That takes {total} minutes, but you have {CLASS_MINUTES}.")
+    return f"That takes {total} minutes and leaves {CLASS_MINUTES - total} for problems."
 
 
 def _find_mistakes(numbers: Sequence[int]) -> Iterator[str]:
     if len(set(numbers)) < len(numbers):
-        yield "A notebook comes twice."
+        yield "A notebook appears twice."
     if len(numbers) < FEWEST:
-        yield f"{len(numbers)} notebooks are few: take at least {FEWEST}."
+        yield f"{len(numbers)} notebooks are too few: take at least {FEWEST}."
     if not numbers or numbers[0] != FIRST or numbers[-1] != LAST:
-        yield f"Begin with {FIRST}, and let them measure on themselves, in {LAST}, at last."
+        yield f"Start with {FIRST}, and finish with {LAST}, where learners time themselves."
 
 
 def _find_long_sittings(steps: Sequence[Any], minutes: Mapping[int, int]) -> Iterator[str]:
@@ -56,4 +56,4 @@ def _find_long_sittings(steps: Sequence[Any], minutes: Mapping[int, int]) -> Ite
     for step in steps:
         since = 0 if step == PAUSE else since + minutes[step]
         if since > LONGEST_MINUTES:
-            yield f"By the end of {step} they have sat for {since} minutes without a pause."
+            yield f"By the end of {step} learners have had {since} minutes without a pause."

@@ -1,4 +1,4 @@
-"""Events, spans, logs and metrics: a function that says each thing in the right kind."""
+"""Events, spans, logs and metrics: a function that uses the right kind for each question."""
 
 import time
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from kit.system.clients import use_client
 
 METRIC = "orders.refused"
 BANK_S = 0.01
-# How far the clocks of a span and of the bank may be apart.
+# How far the clocks of a span and of the bank may differ.
 CLOCK_S = 0.002
 FLUSH_S = 10.0
 
@@ -47,11 +47,11 @@ def settle(order, bank):
 
 
 class BankError(Exception):
-    """The bug behind the order that fails."""
+    """The bug behind the failing order."""
 
 
 class _Sent(Transport):
-    """Keeps what would have been sent."""
+    """Collects what would have been sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,14 +76,14 @@ class _Sent(Transport):
         return [span for span in spans(list(found)) if not span.is_segment]
 
     def entries(self, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Yield each log or metric, and the attributes that the function gave it."""
+        """Yield each log or metric, and the attributes that the function set."""
         for payload in self.payloads[kind]:
             for each in payload["items"]:
                 yield each, {name: value["value"] for name, value in each["attributes"].items()}
 
 
 class _Bank:
-    """Books orders, except for one, and notes when it was asked."""
+    """Books all orders except one, and records when it was called."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[float, float]] = []
@@ -98,7 +98,7 @@ class _Bank:
 
 
 def right_kind() -> Exercise:
-    """Instrument a function, so that each of four questions can be answered."""
+    """Instrument a function so that each of four questions can be answered."""
 
     def verify(answer: Settle) -> str:
         orders, bank, sent = list(_orders()), _Bank(), _Sent()
@@ -112,7 +112,7 @@ def right_kind() -> Exercise:
         _check_spans(sent.spans, bank.calls)
         return (
             f"Tried on {len(orders)} orders: {len(refused)} refusals counted and logged, one event "
-            "for the bug, and a span around each call of the bank."
+            "for the bug, and a span around each call to the bank."
         )
 
     return FunctionExercise(
@@ -127,7 +127,7 @@ def right_kind() -> Exercise:
 
 
 def _orders() -> Iterator[Order]:
-    """Yield orders with ids of their own: four are refused, one has the bug, two are paid."""
+    """Yield orders with unique ids: four are refused, one has the bug, two are paid."""
     for amount, tier in (
         *((90, "regular"), (10, "vip"), (80, "vip"), (70, "regular")),
         *((-1, "regular"), (20, "regular"), (60, "regular")),
@@ -142,7 +142,7 @@ def _expected(order: Order) -> str:
 
 
 def _settle_all(answer: Settle, orders: list[Order], bank: _Bank, sent: _Sent) -> None:
-    """Settle each order in a service span of its own, as a server would."""
+    """Settle each order in a separate service span, as a server would."""
     client = sentry_sdk.Client(
         "http://key@127.0.0.1/1",
         transport=sent,
@@ -156,8 +156,8 @@ def _settle_all(answer: Settle, orders: list[Order], bank: _Bank, sent: _Sent) -
                 returned = answer(dict(order), bank)
             if returned != _expected(order):
                 raise Wrong(
-                    f"It returned {returned!r} for an order that is {_expected(order)!r}: telling "
-                    "Sentry must not change what a function does."
+                    f"It returned {returned!r} for an order that is {_expected(order)!r}: "
+                    "reporting to Sentry must not change what a function does."
                 )
         client.close(timeout=FLUSH_S)
 
@@ -167,13 +167,13 @@ def _check_event(events: list[Event]) -> None:
     others = [title for title in titles if title != BankError.__name__]
     if others:
         raise Wrong(
-            f"There is an event {others[0]!r}. An event opens an issue that someone has to look "
-            "at: a refusal is expected, and nothing is broken."
+            f"There is an event {others[0]!r}. An event opens an issue for someone to look at, but "
+            "a refusal is expected, and nothing is broken."
         )
     if titles[BankError.__name__] != 1:
         raise Wrong(
-            f"The bank failed once, with BankError, and {titles[BankError.__name__]} events say "
-            "so. A bug is what events are for: they have the stack trace."
+            f"The bank failed once, with BankError, but {titles[BankError.__name__]} events report "
+            "it. Events are for bugs: they have the stack trace."
         )
 
 
@@ -190,15 +190,15 @@ def _check_metric(sent: _Sent, refused: list[Order]) -> None:
     for _, given in found:
         if set(given) != {"tier"}:
             raise Wrong(
-                f"The attributes of {METRIC} are {_names(given)}. Give it tier alone: an id has as "
-                "many values as there are orders, and each group would count one."
+                f"The attributes of {METRIC} are {_names(given)}. Give it only tier: an id has as "
+                "many values as there are orders, so each group would count one."
             )
     counted: Counter[str] = Counter()
     for metric, given in found:
         counted[str(given["tier"])] += metric["value"]
     expected = Counter(order["tier"] for order in refused)
     if counted != expected:
-        raise Wrong(f"By tier you counted {dict(counted)}; refused were {dict(expected)}.")
+        raise Wrong(f"By tier you counted {dict(counted)}, but {dict(expected)} were refused.")
 
 
 def _check_logs(sent: _Sent, refused: list[Order]) -> None:
@@ -210,8 +210,8 @@ def _check_logs(sent: _Sent, refused: list[Order]) -> None:
             continue
         if order["id"] in texts:
             raise Wrong(
-                "The id of a refused order is in the text of a log only. Give it as an attribute: "
-                "attributes can be searched by."
+                "The id of a refused order is only in the text of a log. Make it an attribute: you "
+                "can search by attributes."
             )
         raise Wrong("No log has the id of a refused order. Which orders were refused?")
 
@@ -221,8 +221,8 @@ def _check_spans(found: list[Span], calls: list[tuple[float, float]]) -> None:
         around = (s for s in found if s.start <= began + CLOCK_S and s.end >= ended - CLOCK_S)
         if next(around, None) is None:
             raise Wrong(
-                "No span of yours is around each call of the bank. How long does the bank take, "
-                "also when it fails?"
+                "You have no span around each call to the bank. How long does the bank take, even "
+                "when it fails?"
             )
 
 

@@ -1,4 +1,4 @@
-"""A trace through several services: whether it is whole, and how it gets from one to the next."""
+"""A trace through several services: whether it is complete, and how it is propagated."""
 
 import json
 import time
@@ -33,9 +33,9 @@ Carry = Callable[[], object]
 
 
 def whole_trace(store: Store, trace_id: str, timeout: float = DEADLINE_S) -> list[StoredItem]:
-    """Return all items of a trace, once its first span and the other side of each call are there.
+    """Return all items of a trace, once its root span and the server span of each call are there.
 
-    Raises TimeoutError when something of it is still missing after ``timeout`` seconds.
+    Raises TimeoutError when something is still missing after ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
     with store.subscribe(trace_id) as arrivals:
@@ -45,13 +45,13 @@ def whole_trace(store: Store, trace_id: str, timeout: float = DEADLINE_S) -> lis
 
 
 def torn_calls(found: Sequence[Span]) -> list[Span]:
-    """Return the calls that no span of the service that was called belongs to."""
+    """Return the calls that no service answered with a span."""
     parents = {span.parent_id for span in found}
     return [span for span in found if span.op == CALL and span.id not in parents]
 
 
 def _header(span: Span, name: str) -> str:
-    """Return a header of a request: version 3 of the SDK keeps a list of its values."""
+    """Return a request header; version 3 of the SDK stores a list of its values."""
     value = span.attributes.get(HEADER + name)
     return as_str(value[0] if isinstance(value, list) and value else value)
 
@@ -64,14 +64,14 @@ def _is_whole(found: list[Span]) -> bool:
 
 
 def torn_where(trigger: TriggerFunction, whole: Items) -> Exercise:
-    """Write a function that finds the calls at which a trace ends; ``whole`` is one without any."""
+    """Write a function that finds the calls where a trace breaks; ``whole`` has none."""
     callers = list(dict.fromkeys(span.service for span in spans(whole)))
 
     def verify(answer: Find) -> str:
         _check_torn(answer, whole, "the whole trace")
         for name in callers[1:]:
             rest = [item for item in whole if item.project != name]
-            _check_torn(answer, rest, f"the trace without what {name} sent")
+            _check_torn(answer, rest, f"the trace without the items from {name}")
         fresh = trigger("game-engine/crash")
         _check_torn(answer, fresh.items, "the trace of a crash")
         return f"Tried on {len(callers) + 1} traces, whole and torn."
@@ -79,8 +79,8 @@ def torn_where(trigger: TriggerFunction, whole: Items) -> Exercise:
     return FunctionExercise(
         "torn-where",
         verify,
-        f'A call is a span with span.op == "{CALL}". Its other side is a span of the service that '
-        "was called, and that one's parent_id is the id of the call.",
+        f'A call is a span with span.op == "{CALL}". The matching server span is one whose '
+        "parent_id is the id of the call.",
         "def torn(spans):\n"
         "    parents = {span.parent_id for span in spans}\n"
         f'    calls = [span for span in spans if span.op == "{CALL}"]\n'
@@ -95,13 +95,13 @@ def _check_torn(answer: Find, items: Items, what: str) -> None:
         raise Wrong("The function must return a list with the name of each such call.")
     expected = Counter(span.name for span in torn_calls(spans(items)))
     extra, lacking = Counter(given) - expected, expected - Counter(given)
-    problems = [f"In {what} {name!r} is not a call without an other side." for name in extra]
+    problems = [f"In {what}, {name!r} is not a call without a server span." for name in extra]
     if lacking:
-        problems.append(f"In {what} {lacking.total()} such calls are missing from the list.")
+        problems.append(f"In {what}, {lacking.total()} such calls are missing from the list.")
     raise_all(problems)
 
 
-# How a trace is carried on
+# How a trace is propagated
 
 
 def carry_on(
@@ -109,7 +109,7 @@ def carry_on(
     store: Store,
     reporting: Callable[[], AbstractContextManager[None]],
 ) -> Exercise:
-    """Write what an HTTP client needs that no integration knows; spins are played with it.
+    """Write the headers for an HTTP client without an integration; the check plays spins with it.
 
     ``gateway`` is the URL of the gateway, and ``reporting`` makes code report as the frontend.
     """
@@ -120,13 +120,13 @@ def carry_on(
             with reporting(), start_span(op="exercise", name="spin") as spin:
                 _play(gateway, player, _headers(answer()))
             _check_carry(wait_for_entry(store, player), player, spin.trace_id)
-        return f"{PLAYED} spins were played: the gateway went on with the trace of each."
+        return f"{PLAYED} spins were played: the gateway continued the trace of each."
 
     return FunctionExercise(
         "carry-on",
         verify,
-        "sentry_sdk.get_traceparent() and sentry_sdk.get_baggage() each return what belongs into "
-        f"the header of that kind, {TRACE} and {BAGGAGE}. On the other side "
+        "sentry_sdk.get_traceparent() and sentry_sdk.get_baggage() return the values of the "
+        f"headers {TRACE} and {BAGGAGE}. On the receiving side "
         "sentry_sdk.traces.continue_trace(headers) reads them: the gateway's integration calls it.",
         "import sentry_sdk\n\n\n"
         "def carry():\n"
@@ -139,11 +139,11 @@ def carry_on(
 
 
 def wait_for_entry(store: Store, player: str, timeout: float = DEADLINE_S) -> StoredItem:
-    """Return the item with the gateway's service span of the only spin of a player.
+    """Return the item with the gateway's service span for a player's only spin.
 
     Raises TimeoutError.
     """
-    # The gateway passes bodies on unread, and version 3 of the SDK keeps what an application read.
+    # The gateway forwards bodies unread, and version 3 of the SDK only sends bodies that were read.
     reader = GATEWAY if GENERATION < 3 else GAME_ENGINE
     item = store.wait_for(
         None,
@@ -174,12 +174,12 @@ def _player(span: Span) -> object:
 
 def _headers(given: Any) -> dict[str, str]:
     if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
-        raise Wrong("The function must return a dict: names of headers, and their values as text.")
+        raise Wrong("The function must return a dict of header names and their values as text.")
     return given
 
 
 def _play(gateway: str, player: str, headers: dict[str, str]) -> None:
-    """Play a spin with a client that adds nothing of its own to the headers."""
+    """Play a spin with a client that adds no tracing headers itself."""
     url = f"{gateway}/api/v1/{GAME_ENGINE.prefix}/spin"
     with sentry_off():
         answer = httpx.post(
@@ -196,13 +196,11 @@ def _check_carry(item: StoredItem, player: str, trace_id: str) -> None:
     entry = _entry(item, player) or segments([item])[0]
     trace, baggage = (_header(entry, name) for name in (TRACE, BAGGAGE))
     if not trace:
-        raise Wrong(f"The gateway began a trace of its own: it got no header {TRACE}.")
+        raise Wrong(f"The gateway started a new trace: it got no header {TRACE}.")
     if trace_id not in item.trace_ids:
-        raise Wrong(
-            f"The gateway got {TRACE}: {trace}. The trace that was under way is {trace_id}."
-        )
+        raise Wrong(f"The gateway got {TRACE}: {trace}. The current trace is {trace_id}.")
     if f"sentry-trace_id={trace_id}" not in baggage:
         raise Wrong(
-            f"The gateway went on with the trace, but got {BAGGAGE}: {baggage or 'nothing'}. "
-            "Without it nobody downstream knows how the trace was sampled, and by whom."
+            f"The gateway continued the trace, but got {BAGGAGE}: {baggage or 'nothing'}. Without "
+            "it, no service downstream knows how the trace was sampled, and by which service."
         )

@@ -1,4 +1,4 @@
-"""What is captured when data is wrong, and how to report it without the data."""
+"""What is captured for invalid data, and how to report it without the data."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,30 +26,30 @@ MISTAKES = {
 
 
 def captured_or_not(trigger: TriggerFunction) -> Exercise:
-    """Predict what Sentry captures of five mistakes; each is made anew to check it."""
+    """Predict what Sentry captures for five mistakes; the check triggers each of them again."""
 
     def verify(answer: Mapping[str, Any]) -> str:
         require_choices(answer, MISTAKES, (NOTHING, BARE, OURS))
         outcomes = {mistake: trigger(crash_id) for mistake, crash_id in MISTAKES.items()}
         wrong = [
-            f"The {mistake} was made anew and answered {outcome.response.status_code}. "
+            f"The {mistake} was triggered again and answered {outcome.response.status_code}. "
             f"It did not leave {answer[mistake]!r}."
             for mistake, outcome in outcomes.items()
             if answer[mistake] != what_arrived(outcome)
         ]
         if wrong:
             wrong.append(
-                "Does anything reach a hook of the SDK, or a capture of ours? Which functions are "
-                "on the stack then?"
+                "Does anything reach a hook of the SDK, or one of our capture calls? Which "
+                "functions are on the stack at that point?"
             )
         raise_all(wrong)
-        return f"All {len(MISTAKES)} were made anew, and left what you said."
+        return f"All {len(MISTAKES)} were triggered again, and left what you predicted."
 
     return Exercise(
         "captured-or-not",
         verify,
-        "An answer below 500 is captured by no integration: only by code of ours that asks for it. "
-        "Nothing raised, nothing captured. And a handler that has returned is on no stack.",
+        "No integration captures a response below 500; only our own code does. Nothing raised, "
+        "nothing captured. And a handler that has returned is on no stack.",
         "answer = {\n"
         '    "bad body": "nothing",\n'
         '    "bad coupon": "an event with our frame",\n'
@@ -61,7 +61,7 @@ def captured_or_not(trigger: TriggerFunction) -> Exercise:
 
 
 def what_arrived(outcome: Outcome) -> str:
-    """Return which of the three it was."""
+    """Return which of the three results it was."""
     if outcome.event is None:
         return NOTHING
     frames = outcome.event.find("exception.values[-1].stacktrace.frames")
@@ -69,20 +69,20 @@ def what_arrived(outcome: Outcome) -> str:
 
 
 def context_without_values() -> Exercise:
-    """Write a function that makes a context of ``errors()`` and leaves out all that was sent."""
+    """Write a function that makes a context from ``errors()`` without any submitted values."""
 
     def verify(answer: Callable[[Errors], object]) -> str:
         secret = uuid4().hex
         tried = list(_refusals(secret))
         for errors in tried:
             _check_context(answer(errors), errors, secret)
-        return f"Tried on {sum(map(len, tried))} new errors: where and what, and no value."
+        return f"Tried on {sum(map(len, tried))} new errors: where and what, but no value."
 
     return FunctionExercise(
         "without-values",
         verify,
         "Each error is a dict. loc says where and type says what: both are names. input is the "
-        "value itself, and a validator may have put it into msg and ctx as well.",
+        "value itself, and a validator may also have put it into msg and ctx.",
         "def without_values(errors):\n"
         "    fields = {\n"
         '        ".".join(map(str, error["loc"])): error["type"] for error in errors\n'
@@ -98,9 +98,9 @@ def _check_context(context: object, errors: Errors, secret: str) -> None:
     text = _as_json(context)
     if secret in text:
         places = dict.fromkeys(key for each in errors for key in each if secret in str(each[key]))
-        raise Wrong(f"A value that was sent got through. It is in {', '.join(places)}.")
+        raise Wrong(f"A submitted value got through. It is in {', '.join(places)}.")
     raise_all(
-        f"Of {error['type']} at {error['loc']} the context lacks {name!r}."
+        f"For {error['type']} at {error['loc']}, {name!r} is missing from the context."
         for error in errors
         for name in (*error["loc"], error["type"])
         if str(name) not in text
@@ -111,11 +111,11 @@ def _as_json(context: Mapping[Any, Any]) -> str:
     try:
         return json.dumps(context)
     except TypeError as error:
-        raise Wrong(f"Sentry takes what JSON can hold: {error}.") from error
+        raise Wrong(f"Sentry only accepts JSON values: {error}.") from error
 
 
 class Coupon(BaseModel):
-    """A coupon, whose validator repeats what it was given, as many do."""
+    """A coupon whose validator repeats its input, as many do."""
 
     code: str
 
@@ -127,7 +127,7 @@ class Coupon(BaseModel):
 
 
 def _refusals(secret: str) -> Iterator[Errors]:
-    """Yield the errors of a spin and of a coupon that hold ``secret`` as values."""
+    """Yield the errors of a spin and of a coupon whose values contain ``secret``."""
     spin = {"spin_id": f"{secret}!", "bet": secret, "reels": ["bell", 7, secret], "win": 0}
     for model, data in ((Spin, spin), (Coupon, {"code": secret})):
         try:

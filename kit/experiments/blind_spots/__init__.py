@@ -1,4 +1,4 @@
-"""Blind spots: failures that Sentry does not capture, the line that changes it, and the proof.
+"""Blind spots: failures that Sentry does not capture, the line that changes that, and the proof.
 
-``catalogue`` has them all, ``run`` fires them in child processes, and ``table`` shows what arrived.
+``catalogue`` lists them all, ``run`` fires them in child processes, and ``table`` shows the result.
 """

@@ -1,4 +1,4 @@
-"""A failure that Sentry may not see, declared as a difference of one line: without and with it."""
+"""A failure that Sentry may not see, declared as code without and with one line."""
 
 import re
 import textwrap
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from demo_services.sdk import GENERATION
 
-# Of the Python SDK: the one whose verdicts are declared, but not fired here.
+# The generation of the Python SDK whose verdicts are declared but not fired here.
 OTHER_GENERATION = 2 if GENERATION >= 3 else 3
-# It keeps a logger from leaving events and breadcrumbs.
+# Prevents a logger from creating events and breadcrumbs.
 IGNORE_LOGGER = "ignore_logger_for_events" if GENERATION >= 3 else "ignore_logger"
 
 RUNTIMES = {
@@ -21,7 +21,7 @@ RUNTIMES = {
     "notebook": "the notebook",
 }
 
-# What stands above every piece of code of a runtime. The DSN is in the environment.
+# The header of every program of a runtime. The DSN is in the environment.
 PYTHON = f"""\
 import asyncio, gc, logging, os, subprocess, sys, threading, warnings, weakref, _thread
 from concurrent.futures import ThreadPoolExecutor
@@ -78,16 +78,16 @@ PRELUDES = {
 
 
 class DiffLine(NamedTuple):
-    """A line of code; ``mark`` is ``+`` for the one that changes it, ``-`` for what it replaces."""
+    """A line of code; ``mark`` is ``+`` for the line that is added, ``-`` for one it replaces."""
 
     mark: str
     text: str
 
 
 class SdkVerdict(NamedTuple):
-    """What one generation of the Python SDK makes of a failure, and why.
+    """What one generation of the Python SDK does with a failure, and why.
 
-    ``line`` is the one that changes it. It takes the place of the ``...`` that is marked ``+``.
+    ``line`` is the line that changes that. It replaces the ``...`` that is marked ``+``.
     """
 
     captured: bool
@@ -100,12 +100,12 @@ class BlindSpot:
     """A failure that Sentry may not see.
 
     ``id`` is its runtime and a name, for example ``python/caught``. ``fails`` says what happens and
-    ``why`` explains what becomes of it. ``difference`` is the code as a unified difference: each
-    line after a mark, which is ``+`` for at most one line and ``-`` for at most one. ``error`` is
-    what the title of its event holds. ``captured`` declares whether that event arrives without the
-    line; with it, the contrary. Code that is ``alone`` ends its process, so it gets one of its own.
-    All of it is about the SDK that is installed. ``in_other_generation`` is the same failure as it
-    is declared for the other generation of the Python SDK, where that differs.
+    ``why`` explains the result. ``difference`` is the code as a unified diff: each line follows a
+    mark, which is ``+`` for at most one line and ``-`` for at most one. The title of its event
+    contains ``error``. ``captured`` declares whether that event arrives without the line; with the
+    line it is the opposite. Code that is ``alone`` ends its process, so it runs in a separate one.
+    All of this is about the installed SDK. ``in_other_generation`` is the same failure as declared
+    for the other generation of the Python SDK, where that differs.
     """
 
     id: str
@@ -128,7 +128,7 @@ class BlindSpot:
         in_3: SdkVerdict,
         error: str = "ValueError",
     ) -> "BlindSpot":
-        """Declare a failure of which versions 2 and 3 of the Python SDK make different things."""
+        """Declare a failure that versions 2 and 3 of the Python SDK treat differently."""
         here, other = (
             cls(id, fails, difference, verdict.why, error, verdict.captured).with_line(verdict.line)
             for verdict in ((in_3, in_2) if GENERATION >= 3 else (in_2, in_3))
@@ -137,7 +137,7 @@ class BlindSpot:
 
     @property
     def flips(self) -> bool:
-        """Whether the other generation of the Python SDK is declared to capture the contrary."""
+        """Whether the other generation of the Python SDK is declared to do the opposite."""
         other = self.in_other_generation
         return other is not None and other.captured != self.captured
 
@@ -161,7 +161,7 @@ class BlindSpot:
 
     @property
     def line(self) -> str | None:
-        """The one line, without what stands around it; None when there is none."""
+        """The added line alone; None when there is none."""
         return next((line.text.strip() for line in self.lines if line.mark == "+"), None)
 
     @property
@@ -175,7 +175,7 @@ class BlindSpot:
         return self._without("-")
 
     def with_line(self, given: str) -> "BlindSpot":
-        """Return the same failure with another line in the place of the one."""
+        """Return the same failure with a different added line."""
         lines = [
             f"{mark} {_indent(text) + given if mark == '+' else text}" for mark, text in self.lines
         ]

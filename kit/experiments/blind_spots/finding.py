@@ -1,4 +1,4 @@
-"""What became of a blind spot: the events that arrived, without its line and with it."""
+"""The result for a blind spot: the events that arrived without its line and with it."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from kit.reading.event import headline
 class Firing:
     """One run of a failure: without its line, or with it.
 
-    Everything that it reports carries its ``release``. ``ended`` is the HTTP status of the answer
-    of code behind a request, or the exit code of code that ended its process; else empty.
+    Everything that it reports has its ``release``. ``ended`` is the HTTP status of the response for
+    code behind a request, the exit code for code that ended its process, or empty.
     """
 
     blind_spot: BlindSpot
@@ -28,17 +28,17 @@ class Firing:
 
     @property
     def event(self) -> Event | None:
-        """The first event that tells of the failure, or else the first; None when none arrived."""
+        """The first event about the failure, else the first of all; None when none arrived."""
         telling = (event for event in self.events if self.blind_spot.error in headline(event).title)
         return next(telling, next(iter(self.events), None))
 
 
 @dataclass(frozen=True)
 class BlindSpotFinding:
-    """What became of a failure: ``before`` without its line, ``after`` with it.
+    """The result for a failure: ``before`` without its line, ``after`` with it.
 
-    ``after`` is None when there is no line. ``unavailable`` says why it cannot be fired here; both
-    are None then.
+    ``after`` is None when there is no line. ``unavailable`` says why it cannot be fired here; then
+    both are None.
     """
 
     blind_spot: BlindSpot
@@ -48,7 +48,7 @@ class BlindSpotFinding:
 
     @property
     def holds(self) -> bool | None:
-        """Whether it went as declared; None when it could not be fired."""
+        """Whether the result is as declared; None when it could not be fired."""
         if self.before is None:
             return None
         firings = [firing for firing in (self.before, self.after) if firing is not None]

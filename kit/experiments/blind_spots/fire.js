@@ -1,8 +1,8 @@
 'use strict';
 
 /*
- * Runs pieces of code one after another and says when each is done: `node fire.js JOBS`. The
- * counterpart of fire.py, which says what JOBS holds and what is printed.
+ * Runs pieces of code one after another and reports when each is done: `node fire.js JOBS`. The
+ * counterpart of fire.py, which documents JOBS and the output.
  */
 
 const fs = require('node:fs');
@@ -16,7 +16,7 @@ async function main(jobs) {
   for (const { path, release } of JSON.parse(fs.readFileSync(jobs, 'utf8'))) {
     Sentry.getClient().getOptions().release = release;
     const status = await Sentry.withIsolationScope(() => fire(require(path)));
-    // What a callback throws, or a promise rejects with, is told to the process after this turn.
+    // Errors of callbacks and rejected promises reach the process after this turn of the loop.
     await new Promise((resolve) => setImmediate(resolve));
     await sendAll(release);
     fs.writeSync(1, `${JSON.stringify({ release, status })}\n`);
@@ -25,7 +25,7 @@ async function main(jobs) {
 }
 
 async function fire({ run, app }) {
-  // Nobody catches what it rejects with: it stands for a whole program.
+  // Its rejection is not caught: it represents a whole program.
   await new Promise((resolve) => run().finally(resolve));
   return app.router.stack.length ? ask(app) : null;
 }
@@ -38,7 +38,7 @@ async function ask(app) {
   return status;
 }
 
-/** Send what waits, and then a report that nothing is left. */
+/** Flush, and then send a report that nothing is left. */
 async function sendAll(release) {
   await Sentry.flush(FLUSH_MS);
   const report = [{ type: 'client_report' }, { discarded_events: [], release }];

@@ -1,11 +1,11 @@
-"""Runs pieces of code one after another, as the program that each would be, and says when done.
+"""Runs pieces of code one after another, each like a program, and reports when each is done.
 
 ``python -P fire.py JOBS`` reads a list of jobs from the JSON file JOBS. Each has a ``runtime``, a
-``path`` with the code, and a ``release``, which all events of it carry. Of each it prints a line:
-``{"release": …, "status": the HTTP status of the answer or null}``. Before that everything the code
-reported is sent, and a client report after it that names the release.
+``path`` with the code, and a ``release`` for all its events. For each job it first sends everything
+that the code reported, then a client report that names the release, and then prints a line:
+``{"release": …, "status": the HTTP status of the response or null}``.
 
-It imports nothing of the kit, so that it starts at once and is a program as others are.
+It imports nothing from the kit, so that it starts fast and is like any other program.
 """
 
 import asyncio
@@ -36,27 +36,27 @@ KEPT: list[dict[str, Any]] = []
 def run_jobs(path: str) -> None:
     """Run all jobs of the file at ``path``."""
     say, sys.stdout = sys.stdout, sys.stderr
-    # The SDK puts its hooks in place once in a process. From then on a hook asks the client of the
-    # job whether its integration is on.
+    # The SDK installs its hooks once per process. After that a hook checks the client of the
+    # current job for its integration.
     sentry_sdk.init(integrations=[UnraisablehookIntegration()])
     hooks = sys.excepthook, sys.unraisablehook
     for job in json.loads(Path(path).read_text("utf-8")):
         os.environ["SENTRY_RELEASE"] = job["release"]
-        # Code that fails before it has set up the SDK must not report as the job before.
+        # Code that fails before it sets up the SDK must not report as the previous job.
         sentry_sdk.get_global_scope().set_client(None)
-        # A context of its own: nothing that one job leaves on its scopes meets the next.
+        # In a separate context, so that no job's scopes affect the next.
         with warnings.catch_warnings():
             status = contextvars.Context().run(RUN[job["runtime"]], job["path"])
             gc.collect()
         sys.excepthook, sys.unraisablehook = hooks
-        # What is left stays: to look through it again after every job would take longest of all.
+        # Freeze survivors: scanning them again after every job would take longest of all.
         gc.freeze()
         _send_all(job["release"])
         print(json.dumps({"release": job["release"], "status": status}), file=say, flush=True)
 
 
 def _send_all(release: str) -> None:
-    """Send what is queued, and after it, in the same queue, a report that nothing is left."""
+    """Flush the queue, then send a report through it that nothing is left."""
     if not sentry_sdk.is_initialized():
         sentry_sdk.init()
     transport = sentry_sdk.get_client().transport
@@ -69,7 +69,7 @@ def _send_all(release: str) -> None:
 
 
 def run_program(path: str) -> None:
-    """Run it as the interpreter does: what nobody catches is the exception hook's."""
+    """Run it as the interpreter does: an uncaught exception goes to the exception hook."""
     _execute(path)
 
 
@@ -80,19 +80,19 @@ def _execute(path: str) -> dict[str, Any]:
     except SystemExit:
         pass
     except BaseException as error:
-        # Without this frame here: what the interpreter runs begins with the code.
+        # Without this frame: the stack of a real program begins with its own code.
         kept = error.__traceback__ and error.__traceback__.tb_next
         sys.excepthook(type(error), error.with_traceback(kept), kept)
-    # The modules of a program live as long as it does.
+    # A program's modules live until it ends.
     KEPT.append(names)
     return names
 
 
 def run_fastapi(path: str) -> int | None:
-    """Serve its ``app`` with uvicorn, and ask it for /."""
+    """Serve its ``app`` with uvicorn, and request /."""
     try:
         return asyncio.run(_ask_fastapi(_execute(path)["app"]))
-    except SystemExit:  # so uvicorn ends when the application did not start
+    except SystemExit:  # uvicorn exits this way when the application does not start
         return None
 
 
@@ -100,7 +100,7 @@ async def _ask_fastapi(app: Any) -> int | None:
     import uvicorn
 
     listener = _listener()
-    # Not what happens to be installed: the local variables of an event show a parser's own types.
+    # A fixed parser, not whatever is installed: its types show up in an event's local variables.
     config = uvicorn.Config(app, http="h11", timeout_graceful_shutdown=10)
     server = uvicorn.Server(config)
 
@@ -117,7 +117,7 @@ async def _ask_fastapi(app: Any) -> int | None:
 
 
 def run_tornado(path: str) -> int | None:
-    """Serve its ``Handler``, and ask it for /."""
+    """Serve its ``Handler``, and request /."""
     return asyncio.run(_ask_tornado(_execute(path)["Handler"]))
 
 
@@ -143,7 +143,7 @@ def _listener() -> socket.socket:
 
 
 async def _ask(port: int) -> int | None:
-    # In a context of its own: what the caller does leaves no breadcrumb with who answers.
+    # In a separate context: the caller's request must not leave a breadcrumb with the server.
     return await asyncio.get_running_loop().run_in_executor(
         None, contextvars.Context().run, _get, port
     )
@@ -192,5 +192,5 @@ RUN: dict[str, Callable[[str], int | None]] = {
 
 if __name__ == "__main__":
     run_jobs(sys.argv[1])
-    # What was kept must not be reported at last, as if it were of the last job.
+    # Leftover objects must not be reported at the end, as if they belonged to the last job.
     os._exit(0)

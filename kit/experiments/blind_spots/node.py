@@ -5,47 +5,47 @@ from kit.experiments.blind_spots.blind_spot import BlindSpot
 NODE = (
     BlindSpot(
         "node/timer",
-        "A callback of a timer that throws",
+        "A timer callback that throws",
         """
           setTimeout(() => {
             throw new Error('no such payment');
           });
         """,
-        "Nobody stands above it. The SDK sends the event and then ends the process, unless "
-        "another listener for uncaughtException is installed.",
+        "No caller can catch it. The SDK sends the event and then ends the process, unless another "
+        "listener for uncaughtException is installed.",
         error="no such payment",
         captured=True,
         alone=True,
     ),
     BlindSpot(
         "node/rejection",
-        "A promise that nobody awaits",
+        "A rejected promise that is not awaited",
         """
           refund();
           async function refund() {
             throw new Error('no such payment');
           }
         """,
-        "The SDK listens for unhandled rejections, by which the process also survives them.",
+        "The SDK listens for unhandled rejections, so the process survives them.",
         error="no such payment",
         captured=True,
     ),
     BlindSpot(
         "node/aborted",
-        "A request that is aborted, and that nobody awaits",
+        "An aborted request that is not awaited",
         """
           const stop = new AbortController();
         - fetch('http://127.0.0.1:9', { signal: stop.signal });
         + fetch('http://127.0.0.1:9', { signal: stop.signal }).catch(Sentry.captureException);
           stop.abort();
         """,
-        "It rejects with an AbortError. Of unhandled rejections the SDK ignores those of that name "
-        "without a word, and as it listens, the process survives.",
+        "It rejects with an AbortError. The SDK silently ignores unhandled rejections with that "
+        "name, and because it listens, the process survives.",
         error="AbortError",
     ),
     BlindSpot(
         "node/caught",
-        "A promise whose rejection is caught",
+        "A rejected promise that is caught",
         """
         - await refund().catch(() => {});
         + await refund().catch(Sentry.captureException);
@@ -53,12 +53,12 @@ NODE = (
             throw new Error('no such payment');
           }
         """,
-        "Whoever catches decides, here as in Python.",
+        "The code that catches it decides, as in Python.",
         error="no such payment",
     ),
     BlindSpot(
         "node/settled",
-        "A promise that is settled with others",
+        "A rejected promise inside allSettled()",
         """
         - await Promise.allSettled([refund()]);
         + await Promise.all([refund()]);
@@ -66,12 +66,12 @@ NODE = (
             throw new Error('no such payment');
           }
         """,
-        "allSettled() makes a value of the error, as gather() does with return_exceptions.",
+        "allSettled() turns the error into a value, like gather() with return_exceptions.",
         error="no such payment",
     ),
     BlindSpot(
         "node/callback",
-        "A callback that is given an error",
+        "A callback that receives an error",
         """
           await new Promise((done) => {
             fs.readFile('prices.json', (error, prices) => {
@@ -80,7 +80,7 @@ NODE = (
             });
           });
         """,
-        "An error in the first place of a callback is an argument: nothing was thrown.",
+        "The error is only the callback's first argument: nothing was thrown.",
         error="ENOENT",
     ),
     BlindSpot(
@@ -92,7 +92,7 @@ NODE = (
         + bank.on('error', Sentry.captureException);
           bank.emit('error', new Error('no such payment'));
         """,
-        "A listener for 'error' has caught it. Without one emit() throws.",
+        "A listener for 'error' handles it. Without one, emit() throws.",
         error="no such payment",
     ),
     BlindSpot(
@@ -103,43 +103,43 @@ NODE = (
           worker.on('error', () => {});
           await new Promise((done) => worker.on('exit', done));
         """,
-        "The SDK listens to every worker that is started. The event has the worker's stack trace.",
+        "The SDK listens to every worker that starts. The event has the worker's stack trace.",
         error="no prices",
         captured=True,
     ),
     BlindSpot(
         "node/child",
-        "A child process that ends with an error",
+        "A child process that exits with an error",
         """
           const child = exec('exit 3', (error) => {
         +   Sentry.captureException(error);
           });
           await new Promise((done) => child.on('close', done));
         """,
-        "The exit code goes to the callback as an error. The SDK leaves a breadcrumb.",
+        "The callback receives the exit code as an error. The SDK adds a breadcrumb.",
         error="Command failed",
     ),
     BlindSpot(
         "node/exit",
-        "An event of a process that ends at once",
+        "An event from a process that exits at once",
         """
           Sentry.captureException(new Error('no settings'));
         - process.exit(1);
         + process.exitCode = 1;
         """,
-        "process.exit() waits for no request. With exitCode the process ends when all is done.",
+        "process.exit() does not wait for requests. With exitCode the process first finishes them.",
         error="no settings",
         alone=True,
     ),
     BlindSpot(
         "node/express",
-        "A route of Express that throws",
+        "An Express route that throws",
         """
           app.get('/', () => {
             throw new Error('no such payment');
           });
         """,
-        "Express hands it to its error handlers, and the integration is told first.",
+        "Express passes it to its error handlers, and the integration gets it first.",
         error="no such payment",
         captured=True,
     ),
@@ -152,8 +152,8 @@ NODE = (
           });
         + app.use((e, req, res, next) => { Sentry.captureException(e); next(e); });
         """,
-        "Below 500 it is the caller's mistake, unless shouldHandleError of expressIntegration says "
-        "otherwise where the SDK is set up. An error handler of the application can, too.",
+        "Below 500 it counts as the caller's mistake. shouldHandleError of expressIntegration can "
+        "change that where the SDK is set up; so can an error handler of the application.",
         error="no such payment",
     ),
     BlindSpot(
@@ -168,7 +168,7 @@ NODE = (
         "Nothing was thrown.",
         error="no such payment",
     ),
-    # The last of those that share a process: it would go on to capture what others print.
+    # The last of those that share a process: later ones' output would be captured, too.
     BlindSpot(
         "node/console",
         "An error that is printed",
@@ -176,7 +176,7 @@ NODE = (
         + Sentry.addIntegration(Sentry.captureConsoleIntegration({ levels: ['error'] }));
           console.error('no such payment');
         """,
-        "What is printed becomes a breadcrumb of the next event, and no event.",
+        "Console output becomes a breadcrumb of the next event, not an event.",
         error="no such payment",
     ),
 )

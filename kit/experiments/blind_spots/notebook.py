@@ -1,4 +1,4 @@
-"""Failures of the notebook itself, in a kernel as Jupyter's."""
+"""Failures of the notebook itself, in a kernel like Jupyter's."""
 
 from kit.experiments.blind_spots.blind_spot import BlindSpot
 
@@ -14,11 +14,11 @@ NOTEBOOK = (
           int("ten")
         """,
         "IPython catches it and shows the traceback, so sys.excepthook is not called. The kit "
-        "registers such a function, which is why errors of your cells are captured.",
+        "registers such a function, which is why errors in your cells are captured.",
     ),
     BlindSpot(
         "notebook/callback",
-        "A press of a button that fails",
+        "A button callback that fails",
         """
           def press(button):
               try:
@@ -28,16 +28,16 @@ NOTEBOOK = (
                   button.disabled = False
           button = ipywidgets.Button(); button.on_click(press); button.click()
         """,
-        "ipywidgets catches what a callback raises and shows it. IPython has no event for it.",
+        "ipywidgets catches and shows what a callback raises. IPython has no event for that.",
     ),
     BlindSpot(
         "notebook/shell",
-        "A command that ends with an error",
+        "A command that exits with an error",
         """
           !exit 3
         + if _exit_code: sentry_sdk.capture_message(f"exit code {_exit_code}")
         """,
-        "Its exit code goes into a variable. No exception is raised.",
+        "Its exit code is stored in a variable. No exception is raised.",
         error="exit code 3",
     ),
     BlindSpot(
@@ -48,7 +48,7 @@ NOTEBOOK = (
           thread.start()
           thread.join()
         """,
-        "The threading integration stands in the run() of every thread, in a kernel as well.",
+        "The threading integration wraps the run() of every thread, also in a kernel.",
         captured=True,
     ),
 )

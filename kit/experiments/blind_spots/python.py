@@ -2,7 +2,7 @@
 
 from kit.experiments.blind_spots.blind_spot import BlindSpot, SdkVerdict
 
-# What version 2 has by default, asked for in version 3; and the other way round.
+# Version 2's default, enabled in version 3; and the other way round.
 EVENTS_OF_LOGS = "sentry_sdk.init(integrations=[LoggingIntegration(event_level=logging.ERROR)])"
 EVENTS_OF_WARNINGS = EVENTS_OF_LOGS.replace("ERROR", "WARNING")
 UNRAISABLE_HOOK = "sentry_sdk.init(integrations=[UnraisablehookIntegration()])"
@@ -10,18 +10,18 @@ UNRAISABLE_HOOK = "sentry_sdk.init(integrations=[UnraisablehookIntegration()])"
 PYTHON = (
     BlindSpot(
         "python/uncaught",
-        "An exception that nobody catches",
+        "An uncaught exception",
         """
         + sentry_sdk.init(ignore_errors=[ValueError])
           int("ten")
         """,
-        "The SDK stands in sys.excepthook. What is in ignore_errors is dropped, and with it every "
-        "class that inherits from it.",
+        "The SDK hooks into sys.excepthook. It drops the classes in ignore_errors, and all that "
+        "inherit from them.",
         captured=True,
     ),
     BlindSpot(
         "python/caught",
-        "An exception that is caught and passed over",
+        "An exception that is caught and ignored",
         """
           try:
               int("ten")
@@ -29,7 +29,7 @@ PYTHON = (
         -     pass
         +     sentry_sdk.capture_exception()
         """,
-        "Who catches an exception decides about it. The SDK is told of none that is caught.",
+        "The code that catches an exception decides about it. The SDK does not see it.",
     ),
     BlindSpot(
         "python/before-send",
@@ -43,7 +43,7 @@ PYTHON = (
           int("ten")
         """,
         "This event has no request, so before_send raises a KeyError. The SDK drops the event, "
-        "which no code has cleaned. The loss is counted in a client report, as callback_error.",
+        "because nothing has cleaned it. A client report counts the loss as callback_error.",
     ),
     BlindSpot(
         "python/gathered",
@@ -54,11 +54,11 @@ PYTHON = (
         +     await asyncio.gather(fail())
           asyncio.run(main())
         """,
-        "With return_exceptions an error is a value in a list, and nobody looked at the list.",
+        "With return_exceptions an error is a value in a list, and no code checked the list.",
     ),
     BlindSpot(
         "python/task-kept",
-        "A task that failed and is still referred to",
+        "A failed task that is still referenced",
         """
           tasks = set()
           async def main():
@@ -67,8 +67,8 @@ PYTHON = (
               await asyncio.wait(tasks)
           asyncio.run(main())
         """,
-        "asyncio tells of a task's error when nobody asked for it and the task is thrown away. "
-        "This one never is. The integration watches each task that is made from then on.",
+        "asyncio reports a task's error when the task is garbage-collected before its result was "
+        "retrieved. This one is never collected. The integration watches each task created later.",
     ),
     BlindSpot(
         "python/task-caught",
@@ -82,12 +82,12 @@ PYTHON = (
                   pass
           asyncio.run(main())
         """,
-        "The caller has dealt with it. The integration reports it all the same, as unhandled: it "
-        "sees how a task ends, and not who awaits it.",
+        "The caller has handled it. The integration reports it anyway, as unhandled: it sees how a "
+        "task ends, not who awaits it.",
     ),
     BlindSpot.per_generation(
         "python/task-forgotten",
-        "A task that failed and is thrown away",
+        "A failed task that is discarded",
         """
         + ...
           async def main():
@@ -99,8 +99,8 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=True,
             line='ignore_logger("asyncio")',
-            why="asyncio logs an error, 'Task exception was never retrieved', as late as the "
-            "garbage collector comes by. The logging integration makes an event of it.",
+            why="asyncio logs an error, 'Task exception was never retrieved', but only when the "
+            "garbage collector runs. The logging integration makes an event of it.",
         ),
         in_3=SdkVerdict(
             captured=False,
@@ -111,13 +111,13 @@ PYTHON = (
     ),
     BlindSpot(
         "python/pool",
-        "A job of a pool whose result nobody asks for",
+        "A pool job whose result is never retrieved",
         """
           with ThreadPoolExecutor() as pool:
         -     pool.submit(int, "ten")
         +     pool.submit(int, "ten").result()
         """,
-        "The pool puts the exception into the future, for whoever asks. Nobody does.",
+        "The pool stores the exception in the future. No code retrieves it.",
     ),
     BlindSpot(
         "python/thread",
@@ -127,12 +127,12 @@ PYTHON = (
           thread.start()
           thread.join()
         """,
-        "The threading integration, on by default, stands in the run() of every thread.",
+        "The threading integration, on by default, wraps the run() of every thread.",
         captured=True,
     ),
     BlindSpot.per_generation(
         "python/raw-thread",
-        "A thread that was started below threading",
+        "A thread started without threading",
         """
         + ...
           def job():
@@ -145,14 +145,14 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=False,
             line=UNRAISABLE_HOOK,
-            why="Python hands its error to sys.unraisablehook. The integration that stands there "
-            "is off by default.",
+            why="Python passes its error to sys.unraisablehook. The integration for that is off by "
+            "default.",
         ),
         in_3=SdkVerdict(
             captured=True,
             line="sentry_sdk.init(default_integrations=False)",
-            why="Python hands its error to sys.unraisablehook. The integration that stands there "
-            "is on by default.",
+            why="Python passes its error to sys.unraisablehook. The integration for that is on by "
+            "default.",
         ),
     ),
     BlindSpot.per_generation(
@@ -169,38 +169,38 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=False,
             line=UNRAISABLE_HOOK,
-            why="There is no caller to raise it to: Python hands it to sys.unraisablehook and goes "
-            "on. By default the SDK does not stand there.",
+            why="No caller could catch it: Python passes it to sys.unraisablehook and goes on. By "
+            "default the SDK does not hook in there.",
         ),
         in_3=SdkVerdict(
             captured=True,
             line="sys.unraisablehook = sys.__unraisablehook__",
-            why="There is no caller to raise it to: Python hands it to sys.unraisablehook, where "
-            "the SDK stands. Code that sets the hook later takes the SDK's place.",
+            why="No caller could catch it: Python passes it to sys.unraisablehook, where the SDK "
+            "hooks in. Code that sets the hook later replaces the SDK's.",
         ),
     ),
     BlindSpot(
         "python/exit",
-        "A program that gives up",
+        "A program that calls sys.exit(1)",
         """
         + sentry_sdk.init(integrations=[SysExitIntegration()])
           if "NO_SUCH_SETTING" not in os.environ:
               sys.exit(1)
         """,
-        "SystemExit is a wish and not an error: sys.excepthook is not called for it.",
+        "SystemExit is a request, not an error: sys.excepthook is not called for it.",
         error="SystemExit",
         alone=True,
     ),
     BlindSpot(
         "python/too-fast",
-        "An event of a process that ends at once",
+        "An event from a process that exits at once",
         """
           sentry_sdk.capture_message("no disk", level="fatal")
         + sentry_sdk.flush()
           os._exit(1)
         """,
-        "capture_message() puts the event into a queue, which a thread sends. os._exit() waits "
-        "for no thread and calls nothing that waits for the end.",
+        "capture_message() queues the event for a thread that sends it. os._exit() waits for no "
+        "thread and runs no exit handlers.",
         error="no disk",
         alone=True,
     ),
@@ -212,8 +212,8 @@ PYTHON = (
           child = subprocess.run([sys.executable, "-c", code])
         + child.check_returncode()
         """,
-        "No SDK that is written in Python can report that its process was ended by a signal: no "
-        "Python runs any more. The parent knows of it.",
+        "An SDK written in Python cannot report that a signal killed its process: no Python runs "
+        "any more. The parent process can.",
         error="CalledProcessError",
     ),
     BlindSpot(
@@ -223,7 +223,7 @@ PYTHON = (
         + sentry_sdk.init(ignore_errors=[KeyboardInterrupt])
           raise KeyboardInterrupt
         """,
-        "To sys.excepthook it is an exception like any other, and so it is to the SDK.",
+        "For sys.excepthook it is an exception like any other, and so it is for the SDK.",
         error="KeyboardInterrupt",
         captured=True,
     ),
@@ -234,7 +234,7 @@ PYTHON = (
         + warnings.simplefilter("error")
           warnings.warn("the lamp goes out", RuntimeWarning)
         """,
-        "A warning is printed. The filter 'error' raises it instead, which is good in tests.",
+        "A warning is only printed. The filter 'error' raises it instead, which is good in tests.",
         error="RuntimeWarning",
     ),
     BlindSpot.per_generation(
@@ -247,12 +247,12 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=False,
             line='logging.error("no more coins")',
-            why="The SDK reads log records, and no output.",
+            why="The SDK reads log records, not output.",
         ),
         in_3=SdkVerdict(
             captured=False,
             line='sentry_sdk.capture_message("no more coins", level="error")',
-            why="The SDK reads no output, and no log records either unless it is asked to.",
+            why="The SDK does not read output, and log records only if you enable that.",
         ),
         error="no more coins",
     ),
@@ -266,14 +266,14 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=False,
             line=EVENTS_OF_WARNINGS,
-            why="It becomes a breadcrumb of the next event. event_level says from where on it is "
-            "an event.",
+            why="It becomes a breadcrumb of the next event. event_level sets the level from which "
+            "a record is an event.",
         ),
         in_3=SdkVerdict(
             captured=False,
             line=EVENTS_OF_WARNINGS,
             why="The logging integration is off by default: the record is not even a breadcrumb. "
-            "Where it is on, event_level says from where on a record is an event.",
+            "Where it is on, event_level sets the level from which a record is an event.",
         ),
         error="few coins",
     ),
@@ -287,13 +287,13 @@ PYTHON = (
         in_2=SdkVerdict(
             captured=True,
             line='ignore_logger("vault")',
-            why="The logging integration makes an event of it. An ignored logger leaves none.",
+            why="The logging integration makes an event of it. An ignored logger creates none.",
         ),
         in_3=SdkVerdict(
             captured=False,
             line=EVENTS_OF_LOGS,
-            why="The logging integration is off by default. Where it is on, it makes events only "
-            "from event_level on.",
+            why="The logging integration is off by default. Where it is on, it makes events of "
+            "records from event_level on.",
         ),
         error="door open",
     ),

@@ -1,4 +1,4 @@
-"""Fires blind spots with the real SDKs in child processes, and collects what arrived."""
+"""Fires blind spots with the real SDKs in child processes, and collects what arrives."""
 
 import contextlib
 import json
@@ -34,13 +34,13 @@ PROCESS_DEADLINE_S = 180.0
 ARRIVAL_DEADLINE_S = 60.0
 FIRE_PY, FIRE_JS = (str(Path(__file__).with_name(name)) for name in ("fire.py", "fire.js"))
 
-# What reports stands in fire.js, once for all.
+# The setup of the SDK is in fire.js, once for all.
 SHARED_NODE = PRELUDES["node"].replace("Sentry.init();\n", "")
 OnFiring = Callable[[int, int], object]
 
 
 class FiringError(RuntimeError):
-    """Failures could not be fired; the message says which, and what their process said."""
+    """Failures could not be fired; the message names them and has their process's output."""
 
 
 def run_blind_spots(
@@ -51,8 +51,8 @@ def run_blind_spots(
 ) -> list[BlindSpotFinding]:
     """Fire each failure without its line and with it, and return what arrived.
 
-    The children report to the DSN of ``client``, whose ingest writes to ``store`` in this process.
-    ``on_firing`` is given how many runs are over, and of how many. Raises FiringError.
+    The child processes report to the DSN of ``client``, whose ingest writes to ``store`` in this
+    process. ``on_firing`` receives the number of finished runs and the total. Raises FiringError.
     """
     commands, unavailable = _commands(blind_spots, str(client.dsn))
     available = [spot for spot in blind_spots if spot.runtime not in unavailable]
@@ -64,7 +64,8 @@ def run_blind_spots(
     ):
         programs = list(_programs(firings, commands, Path(folder)))
         ended = _run_all(programs, _count_up(on_firing, len(firings)))
-        # What runs alone cannot say that all of it is sent: it is over, so nothing more can come.
+        # Code that runs alone cannot report that everything is sent; but its process has ended, so
+        # nothing more can arrive.
         for firing in firings:
             if firing.blind_spot.alone:
                 _send_last_report(client, firing.release)
@@ -92,7 +93,7 @@ def _finding(spot: BlindSpot, fired: Iterable[Firing], unavailable: str | None) 
 
 
 class Program(NamedTuple):
-    """A process: what to run, which firings it does, and whether it reports each one."""
+    """A process: its command, its firings, and whether it reports each one."""
 
     command: Command
     firings: tuple[Firing, ...]
@@ -102,7 +103,7 @@ class Program(NamedTuple):
 def _commands(
     blind_spots: Iterable[BlindSpot], dsn: str
 ) -> tuple[dict[str, Command], dict[str, str]]:
-    """Return how each kind of file is run, and by runtime why it cannot be."""
+    """Return the command for each kind of file, and by runtime why it cannot run."""
     commands = {
         "py": Command(
             [sys.executable, "-P"], env={**experiment_environment(os.environ), "SENTRY_DSN": dsn}
@@ -120,7 +121,7 @@ def _commands(
 def _programs(
     firings: Sequence[Firing], commands: Mapping[str, Command], folder: Path
 ) -> Iterator[Program]:
-    # What is shared takes longest, so it starts first.
+    # Shared processes take longest, so they start first.
     for kind, runner in (("py", FIRE_PY), ("js", FIRE_JS)):
         shared = tuple(s for s in firings if _kind(s.blind_spot) == kind and not s.blind_spot.alone)
         if shared:
@@ -147,7 +148,7 @@ def _program(
     env = {
         **(command.env or {}),
         "SENTRY_RELEASE": firings[0].release,
-        # The history of the learner's own notebooks is not for what is typed here.
+        # These cells must not enter the history of the learner's own notebooks.
         "IPYTHONDIR": str(folder),
     }
     whole = Command([*command.arguments, *arguments], folder, env)
@@ -159,7 +160,7 @@ def _kind(spot: BlindSpot) -> str:
 
 
 def _write_code(firing: Firing, folder: Path) -> Path:
-    """Write the code with all that stands above it; the name is what its frames show."""
+    """Write the code below its header; its frames show the name of the file."""
     path = folder / f"{firing.release}.{_kind(firing.blind_spot)}"
     text = PRELUDES[firing.blind_spot.runtime] + firing.code
     if firing.blind_spot.runtime == "node" and not firing.blind_spot.alone:
@@ -169,7 +170,7 @@ def _write_code(firing: Firing, folder: Path) -> Path:
 
 
 def _count_up(on_firing: OnFiring, total: int) -> Callable[[], None]:
-    """Return what to call whenever a firing is over, from any thread."""
+    """Return a thread-safe callback for finished firings."""
     lock, done = threading.Lock(), 0
 
     def count() -> None:
@@ -182,7 +183,7 @@ def _count_up(on_firing: OnFiring, total: int) -> Callable[[], None]:
 
 
 def _run_all(programs: Sequence[Program], count: Callable[[], None]) -> dict[str, str]:
-    """Run the programs, a few at a time; return how each firing ended, by its release."""
+    """Run the programs, a few at a time; return how each firing ended, by release."""
     processes: list[ChildProcess] = []
     ended: dict[str, str] = {}
     with ThreadPoolExecutor(PROCESSES) as pool:
@@ -249,10 +250,10 @@ def _send_last_report(client: BaseClient, release: str) -> None:
 
 
 def _collect_events(arrivals: Subscription, releases: set[str]) -> dict[str, list[Event]]:
-    """Return the error events by release, all that were sent before its last report.
+    """Return all error events of each release that were sent before its last report.
 
-    Each process sends that report when all else was sent. Raises FiringError when one is not there
-    in time.
+    Each process sends that report after everything else. Raises FiringError when one does not
+    arrive in time.
     """
     events: dict[str, list[Event]] = {release: [] for release in releases}
     open_, deadline = set(releases), time.monotonic() + ARRIVAL_DEADLINE_S
@@ -261,7 +262,7 @@ def _collect_events(arrivals: Subscription, releases: set[str]) -> dict[str, lis
             item = arrivals.get(deadline - time.monotonic())
         except TimeoutError as error:
             names = ", ".join(sorted(open_))
-            raise FiringError(f"What {names} reported did not arrive in time.") from error
+            raise FiringError(f"The reports of {names} did not arrive in time.") from error
         release = item.payload.get("release") if isinstance(item.payload, dict) else None
         if release not in releases:
             continue

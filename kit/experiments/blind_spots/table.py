@@ -1,4 +1,4 @@
-"""What became of blind spots: a table, with the event that arrived under each."""
+"""The results for blind spots: a table with the captured event below each row."""
 
 import re
 import time
@@ -25,13 +25,13 @@ from kit.ingest.store import Store
 from kit.reading.payload import as_str
 from kit.widgets.static import Static, Step
 
-# On screen only; as data all events are there.
+# Only on screen; the data has all events.
 MAX_CARD_CHARACTERS = 2_500_000
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 
 
 class Findings(Sequence[BlindSpotFinding]):
-    """Findings by position or by id; shown in a notebook as a table."""
+    """Findings by position or id; shown in a notebook as a table."""
 
     def __init__(self, findings: Sequence[BlindSpotFinding]) -> None:
         self._findings = tuple(findings)
@@ -51,44 +51,44 @@ class Findings(Sequence[BlindSpotFinding]):
         return len(self._findings)
 
     def of(self, *runtimes: str) -> "Findings":
-        """Return those of some runtimes, for example ``"tornado"``. Raises KeyError."""
+        """Return the findings of some runtimes, for example ``"tornado"``. Raises KeyError."""
         _ = [RUNTIMES[runtime] for runtime in runtimes]
         return Findings([each for each in self._findings if each.blind_spot.runtime in runtimes])
 
     @property
     def captured(self) -> "Findings":
-        """Those that are captured without a line of ours."""
+        """The failures that are captured without an added line."""
         return Findings([each for each in self._findings if each.before and each.before.captured])
 
     @property
     def missed(self) -> "Findings":
-        """Those that are not."""
+        """The failures that are not captured without an added line."""
         fired = (each for each in self._findings if each.before is not None)
         return Findings([each for each in fired if each.before and not each.before.captured])
 
     @property
     def surprising(self) -> "Findings":
-        """Those that went otherwise than declared: the SDK has changed since then."""
+        """The failures whose result differs from the declared one: the SDK has changed."""
         return Findings([each for each in self._findings if each.holds is False])
 
     @property
     def flips(self) -> "Findings":
-        """Those that the other generation of the Python SDK is declared to turn round.
+        """The failures for which the other generation of the Python SDK does the opposite.
 
-        They were not fired with it: ``blind_spot.in_other_generation`` is the declaration.
+        That is declared in ``blind_spot.in_other_generation``, not fired.
         """
         return Findings([each for each in self._findings if each.blind_spot.flips])
 
     @property
     def sdks(self) -> list[str]:
-        """The SDKs that sent what arrived, with their versions: ``sentry-sdk 2.75.0``."""
+        """The SDKs that sent the events, with their versions: ``sentry-sdk 2.75.0``."""
         packages = {
             (as_str(event.find("sdk.packages[0].name")), as_str(event.find("sdk.version")))
             for finding in self._findings
             for firing in (finding.before, finding.after)
             for event in (firing.events if firing else ())
         }
-        # The package is named with its registry: pypi:sentry-sdk.
+        # The package name includes its registry: pypi:sentry-sdk.
         return sorted(f"{name.partition(':')[2]} {version}" for name, version in packages if name)
 
     def __repr__(self) -> str:
@@ -99,9 +99,9 @@ class Findings(Sequence[BlindSpotFinding]):
 
 
 def select(wanted: Sequence[str | BlindSpot]) -> list[BlindSpot]:
-    """Return the failures of those ids and runtimes; all of them when none is wanted.
+    """Return the failures with these ids and runtimes; all of them when none is given.
 
-    A failure of one's own is taken as it is. Raises KeyError for what there is not.
+    Your own BlindSpot is used as it is. Raises KeyError for an unknown name.
     """
     if not wanted:
         return list(BLIND_SPOTS)
@@ -117,13 +117,13 @@ def _find_named(name: str) -> list[BlindSpot]:
 
 
 def fire_all(blind_spots: Sequence[BlindSpot], client: BaseClient, store: Store) -> Findings:
-    """Fire failures, with a line in the notebook about how far that is. Raises FiringError."""
+    """Fire failures, with a progress line in the notebook. Raises FiringError."""
     progress, began = _ProgressLine(), time.monotonic()
     progress.show("now", f"Firing {len(blind_spots)} failures")
     try:
         findings = run_blind_spots(blind_spots, client, store, progress.count)
     except BaseException:
-        progress.show("lack", "Not all could be fired")
+        progress.show("lack", "Some could not be fired")
         raise
     twice = sum(1 for finding in findings if finding.after is not None)
     took = time.monotonic() - began
@@ -132,7 +132,7 @@ def fire_all(blind_spots: Sequence[BlindSpot], client: BaseClient, store: Store)
 
 
 class _ProgressLine:
-    """A line in the output of the running cell; nothing outside of a notebook."""
+    """A line in the output of the running cell; nothing outside a notebook."""
 
     def __init__(self) -> None:
         self._line = Static() if get_ipython() else None
@@ -152,7 +152,7 @@ class _ProgressLine:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding as its row shows it, with the cards there is room for."""
+    """A finding for its row, with as many cards as there is room for."""
 
     finding: BlindSpotFinding
     cards: list[tuple[str, Firing, Markup | None]]
@@ -169,7 +169,7 @@ class RuntimeGroup:
 
 
 def findings_table(findings: Findings) -> Markup:
-    """Return a table for each runtime, all but the first folded."""
+    """Return a table for each runtime, all but the first collapsed."""
     return render(
         "blind_spots.html",
         findings=findings,

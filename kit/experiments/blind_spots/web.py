@@ -12,12 +12,12 @@ TORNADO = (
               def get(self):
                   int("ten")
         """,
-        "Tornado calls log_exception() of the handler, and there stands the integration.",
+        "Tornado calls the handler's log_exception(), which the integration wraps.",
         captured=True,
     ),
     BlindSpot(
         "tornado/log-exception",
-        "A handler with a log_exception() of its own",
+        "A handler that overrides log_exception()",
         """
           class Handler(RequestHandler):
               def get(self):
@@ -26,7 +26,7 @@ TORNADO = (
         -         logging.warning("failed", exc_info=error)
         +         super().log_exception(*error)
         """,
-        "What overrides log_exception() takes the integration's place, unless it calls it.",
+        "An override of log_exception() replaces the integration's, unless it calls super().",
     ),
     BlindSpot(
         "tornado/http-error",
@@ -37,7 +37,7 @@ TORNADO = (
         -         raise HTTPError(500, "no reels")
         +         raise RuntimeError("no reels")
         """,
-        "To the integration every HTTPError is an answer, whatever its status.",
+        "The integration treats every HTTPError as a response, whatever its status.",
         error="RuntimeError: no reels",
     ),
     BlindSpot(
@@ -49,24 +49,24 @@ TORNADO = (
                   self.set_status(500)
         +         sentry_sdk.capture_message("no reels", level="error")
         """,
-        "Nothing was raised, and the integration does not look at the status.",
+        "Nothing was raised, and the integration does not check the status.",
         error="no reels",
     ),
     BlindSpot(
         "tornado/after-answer",
-        "A handler that fails after its answer",
+        "A handler that fails after its response",
         """
           class Handler(RequestHandler):
               def get(self):
                   self.finish("thank you")
                   int("ten")
         """,
-        "The caller has a 200 and knows nothing. The handler is watched to its end all the same.",
+        "The caller got a 200 and sees no error. The integration still covers the whole handler.",
         captured=True,
     ),
     BlindSpot.per_generation(
         "tornado/callback",
-        "A callback of the event loop",
+        "An event loop callback",
         """
         + ...
           class Handler(RequestHandler):
@@ -77,12 +77,12 @@ TORNADO = (
             captured=True,
             line='ignore_logger("tornado.application")',
             why="Tornado logs it as an error, and the logging integration makes an event of that. "
-            "The Tornado integration has no part in it.",
+            "The Tornado integration is not involved.",
         ),
         in_3=SdkVerdict(
             captured=False,
             line=EVENTS_OF_LOGS,
-            why="Tornado logs it as an error. The Tornado integration has no part in it, and the "
+            why="Tornado logs it as an error. The Tornado integration is not involved, and the "
             "logging integration is off by default.",
         ),
     ),
@@ -97,7 +97,7 @@ FASTAPI = (
           def route():
               int("ten")
         """,
-        "It passes every middleware on its way out, and the SDK's is the outermost.",
+        "It passes through every middleware, and the SDK's is the outermost.",
         captured=True,
     ),
     BlindSpot(
@@ -111,7 +111,7 @@ FASTAPI = (
           @app.get("/")
           def route(bet: int): ...
         """,
-        "It is the caller's mistake, and FastAPI has a handler for it that answers.",
+        "It is the caller's mistake, and FastAPI's own handler answers it.",
         error="RequestValidationError",
     ),
     BlindSpot(
@@ -123,7 +123,7 @@ FASTAPI = (
           def route():
               raise HTTPException(404)
         """,
-        "Of HTTPExceptions those from 500 on are captured, unless the option says otherwise.",
+        "An HTTPException is captured from 500 on, unless the option says otherwise.",
         error="HTTPException",
     ),
     BlindSpot(
@@ -135,7 +135,7 @@ FASTAPI = (
           def route():
               raise HTTPException(500)
         """,
-        "In Tornado the same is not captured. The option is that of Starlette, below FastAPI.",
+        "Tornado's counterpart is not captured. The option belongs to Starlette, below FastAPI.",
         error="HTTPException",
         captured=True,
     ),
@@ -148,12 +148,12 @@ FASTAPI = (
         +     sentry_sdk.capture_message("no reels", level="error")
               return JSONResponse({"detail": "no reels"}, 500)
         """,
-        "Nothing was raised, and the integration does not look at the status.",
+        "Nothing was raised, and the integration does not check the status.",
         error="no reels",
     ),
     BlindSpot(
         "fastapi/handled",
-        "An error with an exception handler of its own",
+        "An error with its own exception handler",
         """
           @app.exception_handler(ValueError)
           def answer(request, error):
@@ -163,11 +163,11 @@ FASTAPI = (
           def route():
               int("ten")
         """,
-        "Who registers a handler has caught the exception, even if the answer is a 500.",
+        "A registered handler has caught the exception, even if it responds with a 500.",
     ),
     BlindSpot(
         "fastapi/handled-all",
-        "An error with an exception handler for all",
+        "An error with a handler for Exception",
         """
           @app.exception_handler(Exception)
           def answer(request, error):
@@ -176,12 +176,12 @@ FASTAPI = (
           def route():
               int("ten")
         """,
-        "The handler of Exception alone is different: Starlette answers by it and raises again.",
+        "Only this handler is different: Starlette responds with it and raises the error again.",
         captured=True,
     ),
     BlindSpot(
         "fastapi/task-kept",
-        "A task that a route starts and keeps",
+        "A task that a route starts and keeps a reference to",
         """
           @app.get("/")
           async def route():
@@ -189,7 +189,7 @@ FASTAPI = (
               app.state.task = asyncio.create_task(fail())
               await asyncio.wait([app.state.task])
         """,
-        "It is no part of the request, and to asyncio somebody may still ask for its result.",
+        "It is not part of the request, and for asyncio its result may still be retrieved.",
     ),
     BlindSpot(
         "fastapi/background",
@@ -199,18 +199,18 @@ FASTAPI = (
           def route(later: BackgroundTasks):
               later.add_task(int, "ten")
         """,
-        "The caller has its 200. The task runs inside the same call of the application.",
+        "The caller already got a 200. The task runs inside the same call of the application.",
         captured=True,
     ),
     BlindSpot(
         "fastapi/stream",
-        "A stream that breaks off",
+        "A stream that fails midway",
         """
           @app.get("/")
           def route():
               return StreamingResponse(str(10 // n) for n in (2, 1, 0))
         """,
-        "The status 200 is out when it fails. It fails inside the call of the application.",
+        "The status 200 is already sent, but it fails inside the call of the application.",
         error="ZeroDivisionError",
         captured=True,
     ),
@@ -226,13 +226,13 @@ FASTAPI = (
         """,
         in_2=SdkVerdict(
             captured=True,
-            why="The SDK's middleware sees the start, too. uvicorn logs it twice, which makes two "
-            "more events.",
+            why="The SDK's middleware covers startup, too. uvicorn logs the error twice, which "
+            "makes two more events.",
         ),
         in_3=SdkVerdict(
             captured=True,
-            why="The SDK's middleware sees the start, too. uvicorn logs it twice, which makes no "
-            "events: the logging integration is off by default.",
+            why="The SDK's middleware covers startup, too. uvicorn logs the error twice, which "
+            "makes no events: the logging integration is off by default.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Fires one and the same crash with different settings, and finds which setting did what."""
+"""Fires the same crash with different settings, and finds which setting did what."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from kit.system.clients import open_client, sentry_off, use_client
 from kit.views.difference import Difference, fields, jmespath_of
 
 SEND_DEADLINE_S = 30.0
-# Nobody's: the range is set aside for documentation.
+# From the range reserved for documentation.
 CALLER = "203.0.113.7"
 
 ORDER: dict[str, Any] = {
@@ -38,13 +38,13 @@ ORDER: dict[str, Any] = {
     "bet": 10,
     "reels": ["cherry", "cherry", "bell"],
     "side_bets": {"two-of-a-kind": 5, "three-of-a-kind": 1, "first-is-cherry": 2},
-    # A number for tests, of no real card.
+    # A test number, not a real card.
     "card_number": "4000 0000 0000 0002",
-    # Makes the body larger than what max_request_body_size calls small.
+    # Makes the body larger than max_request_body_size="small" allows.
     "note": "Please pay at the table. " * 40,
 }
 
-# What the SDK filters by its name, and what it does not.
+# The SDK filters some of these by name, and not others.
 QUERY = {"page": "2", "session": "0ddba11"}
 COOKIE = "theme=dark; lang=en; sessionid=0ddba11"
 
@@ -54,9 +54,9 @@ OnShot = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Shot:
-    """What one crash left behind: ``event`` is None when no error event was sent.
+    """What one crash sent; ``event`` is None when no error event was sent.
 
-    ``sizes`` are the bytes of what was sent, by item type, before they were compressed.
+    ``sizes`` are the bytes sent, by item type, before compression.
     """
 
     settings: Mapping[str, Any]
@@ -66,12 +66,12 @@ class Shot:
 
     @property
     def bytes(self) -> int:
-        """All that was sent, in bytes."""
+        """The total size of everything sent, in bytes."""
         return sum(self.sizes.values())
 
     @property
     def weight(self) -> str:
-        """What was sent, and how large it was, as text."""
+        """What was sent and how large it was, as text."""
         return (
             ", ".join(f"{kind} {format_bytes(bytes_)}" for kind, bytes_ in self.sizes.items())
             or "–"
@@ -83,7 +83,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Effect:
-    """What one switch changes alone: of A, and of B when it is put back there."""
+    """What one switch alone changes: in A, and in B when it is reset there."""
 
     switch: str
     a: Any
@@ -100,7 +100,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same crash with two settings; ``effects`` has each switch that is set differently."""
+    """The same crash with two settings; ``effects`` has each switch that differs."""
 
     a: Shot
     b: Shot
@@ -109,7 +109,7 @@ class Comparison:
 
     @cached_property
     def difference(self) -> Difference:
-        """What differs between the two events; what differs each time is set apart."""
+        """The difference between the two events, apart from what differs on every run."""
         return Difference(
             self.a.event, self.b.event, varying=self.varying, caused_by=self.caused_by
         )
@@ -130,9 +130,9 @@ class Comparison:
         return self.difference.changed
 
     def caused_by(self, path: str) -> tuple[str, ...]:
-        """Return the switches that make a difference at ``path``, inside it, or to all around it.
+        """Return the switches that make a difference at ``path``, inside it or around it.
 
-        Each was fired alone: set as in B with all else as in A, and the other way round.
+        Each was fired alone: set as in B with everything else as in A, and the other way round.
         """
         return tuple(
             name
@@ -142,7 +142,7 @@ class Comparison:
 
     @property
     def lost_by(self) -> tuple[str, ...]:
-        """The switches because of which only one of the two sent an event."""
+        """The switches that made only one of the two send an event."""
         if (self.a.event is None) == (self.b.event is None):
             return ()
         return self.caused_by("event_id")
@@ -155,15 +155,15 @@ class Comparison:
 
 
 def is_related(path: str, other: str) -> bool:
-    """Return whether two paths are the same, or one leads to something inside the other."""
+    """Return whether two paths are the same, or one is inside the other."""
     outer, inner = sorted((path, other), key=len)
     return inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
 
 
 class Laboratory:
-    """Fires the crash: on a real server, with a Sentry client of its own that sends to ``dsn``.
+    """Fires the crash on a real server, with a separate Sentry client that sends to ``dsn``.
 
-    ``learner`` is the name that all events carry, if any. In a notebook it is a widget: two
+    ``learner`` is the name in all events, if any. In a notebook it is a widget: two
     columns of switches, and a button that fires both.
     """
 
@@ -184,11 +184,11 @@ class Laboratory:
         return f"<Laboratory with {len(SWITCHES)} switches>"
 
     def fire(self, settings: Settings | None = None, /, **order: Any) -> Shot:
-        """Settle an order, which fails, and return what was sent.
+        """Try to settle an order, which fails, and return what was sent.
 
-        ``settings`` are by the names of the switches; ``order`` replaces fields of the order.
-        Raises ValueError for an unknown switch or value, and what a function among the settings
-        raises, with a note on whether an event was sent all the same.
+        ``settings`` maps names of switches to values; ``order`` replaces fields of the order.
+        Raises ValueError for an unknown switch or value. If a function in the settings fails,
+        raises its exception, with a note on whether an event was still sent.
         """
         chosen = switches.complete(settings or {})
         failures: list[Exception] = []
@@ -209,11 +209,11 @@ class Laboratory:
     def compare(
         self, a: Settings, b: Settings, *, on_shot: OnShot = lambda done, all, what: None
     ) -> Comparison:
-        """Fire the same crash with the settings ``a`` and ``b``, and find what did what.
+        """Fire the same crash with the settings ``a`` and ``b``, and find which switch did what.
 
-        Each is fired twice, to know what differs anyway; then each switch that is set differently
-        is fired alone. ``on_shot`` is told how many shots are done, of how many, and what is next.
-        Raises as ``fire`` does.
+        Each is fired twice, to find out what differs on every run; then each switch that differs is
+        fired alone. ``on_shot`` receives how many shots are done, the total, and the next one.
+        Raises like ``fire``.
         """
         a, b = switches.complete(a), switches.complete(b)
         names = [name for name in SWITCHES if a[name] is not b[name] and a[name] != b[name]]
@@ -241,7 +241,7 @@ class Laboratory:
         server = Server(GAME_ENGINE.name, serve, context=partial(use_client, client, self._learner))
         server.launch().wait()
         headers = {
-            # Without the flag for sampling: whether to trace is left to the settings.
+            # Without the sampling flag: the settings decide whether to trace.
             "sentry-trace": f"{trace_id}-{secrets.token_hex(8)}",
             "Host": "desk.example",
             "Cookie": COOKIE,
@@ -251,22 +251,22 @@ class Laboratory:
             with sentry_off():
                 self._http.post(server.url + desk.ROUTE, params=QUERY, json=order, headers=headers)
         finally:
-            # Waits for the loop, and so for what comes after the answer: the spans.
+            # Waits for the loop, and so for the spans, which are sent after the response.
             server.stop()
 
 
 def _plan(a: Settings, b: Settings, names: list[str]) -> list[tuple[Settings, str]]:
     """Return the shots to fire: A and B twice, and each switch alone in both."""
-    alone = [({**a, name: b[name]}, f"A with {name} of B") for name in names]
-    alone += [({**b, name: a[name]}, f"B with {name} of A") for name in names]
+    alone = [({**a, name: b[name]}, f"A with {name} from B") for name in names]
+    alone += [({**b, name: a[name]}, f"B with {name} from A") for name in names]
     ends = [(a, "A"), (b, "B")]
-    # Of several that are the same, the last names it.
+    # Of identical settings, the last one names the shot.
     others = {_key(settings): (settings, what) for settings, what in alone}
     return [*ends, *ends, *(each for key, each in others.items() if key not in map(_key, (a, b)))]
 
 
 def _key(settings: Settings) -> ShotKey:
-    """Return what tells settings apart: a value may be a list or a dict."""
+    """Return a hashable key for settings: a value may be a list or a dict."""
     return tuple(each if callable(each) else repr(each) for each in settings.values())
 
 
@@ -283,15 +283,15 @@ def _effect(
 
 
 def _presence(*differences: Difference) -> frozenset[str]:
-    """Return all paths of an event that only one side sent, with those that vary as well."""
+    """Return all paths of an event that only one side sent, including those that vary."""
     lost = (each for each in differences if (each.one is None) != (each.other is None))
     return frozenset(jmespath_of(path) for each in lost for path in fields(each.one or each.other))
 
 
 def _watch(value: Any, failures: list[Exception]) -> Any:
-    """Return a function that notes what ``value`` raises, when it is a function.
+    """Return ``value``; if it is a function, wrapped so that its exceptions are recorded.
 
-    The SDK drops an event quietly when its ``before_send`` fails.
+    The SDK silently drops an event when ``before_send`` fails.
     """
     if not callable(value):
         return value
@@ -309,7 +309,7 @@ def _watch(value: Any, failures: list[Exception]) -> Any:
 
 def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentry_sdk.Client:
     class Weighed(HttpTransport):
-        """Sends as usual, and keeps what is sent."""
+        """Sends as usual, and records what is sent."""
 
         def capture_envelope(self, envelope: Envelope) -> None:
             sent.append(envelope)
@@ -321,7 +321,7 @@ def _client(dsn: str, options: Mapping[str, Any], sent: list[Envelope]) -> sentr
         release=GAME_ENGINE.release,
         server_name=GAME_ENGINE.name,
         environment="laboratory",
-        # Like the services.
+        # As in the services.
         trace_lifecycle="stream",
         in_app_include=["demo_services", "__main__"],
         **options,

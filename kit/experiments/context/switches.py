@@ -1,4 +1,4 @@
-"""What the context laboratory can change: options of the SDK, and code of one's own."""
+"""The switches of the context laboratory: SDK options, and your own code."""
 
 import inspect
 import re
@@ -20,13 +20,12 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Switch:
-    """One thing that changes what an event carries.
+    """One setting that changes the content of an event.
 
-    ``choices`` are the values to choose from, first the one that counts when nothing is set. A
-    switch that is ``collected`` is a field of the option ``data_collection``; where one of its
-    choices is a dict, any other dict is a value, too: with a mode and terms. A switch with ``code``
-    is no option of the SDK: set to True it runs that function for every request. ``takes_code``
-    says that a function of one's own is a value, too.
+    ``choices`` are its values, the default first. A switch that is ``collected`` is a field of the
+    option ``data_collection``; if one of its choices is a dict, any other dict with a mode and
+    terms is a value, too. A switch with ``code`` is not an SDK option: True runs that function for
+    every request. ``takes_code`` says that your own function is also a value.
     """
 
     name: str
@@ -39,51 +38,51 @@ class Switch:
 
     @property
     def default(self) -> Any:
-        """The value without any setting."""
+        """The value when nothing is set."""
         return self.choices[0]
 
     @property
     def takes_terms(self) -> bool:
-        """Whether the learner may write modes and terms."""
+        """Whether a dict with a mode and terms is a value."""
         return self.collected and any(isinstance(each, dict) for each in self.choices)
 
     @property
     def source(self) -> str:
-        """The code that True runs; of a switch that chooses between functions, all of them."""
+        """The code that True runs; for a switch between functions, all of them."""
         functions = (self.code, *self.choices) if self.takes_code else ()
         return "\n\n".join(inspect.getsource(each) for each in functions if callable(each))
 
     def check(self, value: Any) -> None:
-        """Raise ValueError when ``value`` is none to choose."""
-        # By type as well: 1 is True, and 1.0 is 1.
+        """Raise ValueError when ``value`` is not a valid choice."""
+        # Compare types as well: 1 == True, and 1.0 == 1.
         if any(value == each and type(value) is type(each) for each in self.choices):
             return
-        # The SDK raises ValueError itself for a mode that it does not know.
+        # The SDK itself raises ValueError for an unknown mode.
         if self.takes_terms and isinstance(value, dict):
             return
         if not (self.takes_code and callable(value)):
             known = [*map(as_code, self.choices), *["a function"] * self.takes_code]
-            raise ValueError(f"{self.name} is one of {', '.join(known)}, not {value!r}.")
+            raise ValueError(f"{self.name} must be one of {', '.join(known)}, not {value!r}.")
 
 
 def as_code(value: Any) -> str:
-    """Return a value as one writes it in code."""
+    """Return a value as written in code."""
     return getattr(value, "__name__", "a function") if callable(value) else repr(value)
 
 
 def set_user(order: Order) -> None:
-    """Say who was hit."""
+    """Set who was hit."""
     sentry_sdk.set_user({"id": f"player-{order.player}", "username": order.player})
 
 
 def set_tags(order: Order) -> None:
-    """Say what to search and to count by: few values each."""
+    """Set what to search and count by: few values each."""
     sentry_sdk.set_tag("player.tier", order.tier)
     sentry_sdk.set_tag("table", str(order.table))
 
 
 def set_contexts(order: Order) -> None:
-    """Say what was going on, for whoever reads the event."""
+    """Set what was going on, for the reader of the event."""
     sentry_sdk.set_context(
         "order",
         {
@@ -97,7 +96,7 @@ def set_contexts(order: Order) -> None:
 
 
 def set_fingerprint(order: Order) -> None:
-    """Say what Sentry is to group by, instead of the stack."""
+    """Set what Sentry groups by, instead of the stack."""
     sentry_sdk.get_isolation_scope().fingerprint = ["desk", "side-bets"]
 
 
@@ -105,7 +104,7 @@ CARD_NUMBER = re.compile(r"\b\d{4}(?:[ -]?\d{4}){3}\b")
 
 
 def redact_card(event: Payload, hint: dict[str, Any]) -> Payload:
-    """Replace whatever looks like the number of a card, wherever it is."""
+    """Replace everything that looks like a card number, wherever it is."""
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
@@ -130,54 +129,54 @@ SWITCHES = {
             "stack_frame_variables",
             (True, False, {"mode": "denylist", "terms": ["order"]}),
             "The local variables of every function on the stack; with a mode they are filtered by "
-            "their names.",
+            "name.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "frame_context_lines",
             (5, 0, 1),
-            "How many lines of source are sent before and after each line of the stack.",
+            "How many source lines are sent before and after each line of the stack.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "add_full_stack",
             (False, True),
-            "Whether the stack goes on above the function that caught the error. With no lines of "
-            "source the SDK loses the event.",
+            "Whether the stack continues above the function that caught the error. With no source "
+            "lines the SDK loses the event.",
             f"{OPTIONS}#add_full_stack",
         ),
         Switch(
             "max_breadcrumbs",
             (100, 2, 0),
-            "How many breadcrumbs are kept, the latest.",
+            "How many of the latest breadcrumbs are kept.",
             f"{OPTIONS}#max_breadcrumbs",
         ),
         Switch(
             "max_request_body_size",
             ("medium", "small", "never", "always"),
-            "Up to which size the body of the request is attached: small is 1 kB, medium 10 kB.",
+            "The maximum size of an attached request body: small is 1 kB, medium 10 kB.",
             f"{OPTIONS}#max_request_body_size",
         ),
         Switch(
             "http_bodies",
             (["incoming_request", "outgoing_request", "outgoing_response"], []),
-            "Whose bodies are sent: of requests that come in, and of those that go out.",
+            "Which bodies are sent: those of incoming and of outgoing requests.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "user_info",
             (True, False),
-            "What the SDK finds out about the caller: the address and, on spans, the user.",
+            "Data about the caller that the SDK finds: the address and, on spans, the user.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "cookies",
             (DENYLIST, OFF, {"mode": "allowlist", "terms": ["lang"]}),
-            "The cookies of the request, filtered by their names.",
+            "The cookies of the request, filtered by name.",
             DATA_COLLECTION,
             collected=True,
         ),
@@ -188,27 +187,27 @@ SWITCHES = {
                 {"request": OFF},
                 {"request": {"mode": "denylist", "terms": ["forwarded", "-ip"]}},
             ),
-            "The headers of the request, filtered by their names.",
+            "The headers of the request, filtered by name.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "url_query_params",
             (DENYLIST, OFF, {"mode": "denylist", "terms": ["page"]}),
-            "The query of the URL, filtered by the names of its parameters.",
+            "The query of the URL, filtered by parameter name.",
             DATA_COLLECTION,
             collected=True,
         ),
         Switch(
             "sample_rate",
             (1.0, 0.0),
-            "The share of error events that is sent.",
+            "The share of error events that are sent.",
             f"{OPTIONS}#sample_rate",
         ),
         Switch(
             "traces_sample_rate",
             (None, 1.0, 0.0),
-            "The share of requests whose spans are sent; None switches tracing off.",
+            "The share of requests whose spans are sent; None turns tracing off.",
             f"{OPTIONS}#traces_sample_rate",
         ),
         Switch(
@@ -229,7 +228,7 @@ SWITCHES = {
         Switch(
             "tags",
             (False, True),
-            "Our code: what to search and to count by.",
+            "Our code: what to search and count by.",
             f"{ENRICHING}tags/",
             code=set_tags,
             takes_code=True,
@@ -245,7 +244,7 @@ SWITCHES = {
         Switch(
             "fingerprint",
             (False, True),
-            "Our code: what Sentry is to group by.",
+            "Our code: what Sentry groups by.",
             "https://docs.sentry.io/platforms/python/usage/sdk-fingerprinting/",
             code=set_fingerprint,
             takes_code=True,
@@ -264,9 +263,9 @@ def complete(settings: Settings) -> dict[str, Any]:
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """Return what is passed to the SDK: the options that are not at their default.
+    """Return the options to pass to the SDK: those that are not at their default.
 
-    ``data_collection`` is always among them: without it version 2 has defaults of its own.
+    ``data_collection`` is always among them: without it version 2 uses different defaults.
     """
     chosen = {
         name: value

@@ -1,4 +1,4 @@
-"""The switches of the context laboratory in two columns, and the button that fires both."""
+"""The context laboratory's switches in two columns, and the button that fires both."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,26 +10,25 @@ from kit.html import display_live, render
 from kit.widgets.press import Press, failure_html
 from kit.widgets.static import FollowedStatic
 
-# What the columns show at first: something that vanishes, and something that appears.
+# The initial settings: something disappears, and something appears.
 AT_FIRST = {"stack_frame_variables": "False", "user": "True", "tags": "True"}
 
 Choices = dict[str, ipywidgets.Dropdown]
 
 
 class HtmlResult(Protocol):
-    """What firing gives: something to show."""
+    """A result that a notebook can show."""
 
     def _repr_html_(self) -> str: ...
 
 
 class LaboratoryWidget:
-    """Two columns of switches, ``a`` and ``b`` by name, and the button.
+    """Two columns of switches, ``a`` and ``b``, by name, and the button.
 
-    A switch has the text of a value, as one writes it in code: a list that is set to None is shown
-    as having no value.
+    A switch has the text of a value, as written in code, because a dropdown that is set to None
+    looks as if it had no value.
 
-    ``compare`` fires with both settings. What comes of it is static HTML, which outlives the
-    kernel.
+    ``compare`` fires with both settings. The result is static HTML, which outlives the kernel.
     """
 
     def __init__(self, compare: Callable[..., Any]) -> None:
@@ -46,7 +45,7 @@ class LaboratoryWidget:
         self._tell()
 
     def click(self) -> Any:
-        """Press the button, wait for the comparison, and return it. Raises what went wrong."""
+        """Press the button, wait for the comparison, and return it. Raises any error."""
         return self._press.click()
 
     def _ipython_display_(self) -> None:
@@ -70,7 +69,7 @@ class LaboratoryWidget:
         return [name for name in SWITCHES if self.a[name].value != self.b[name].value]
 
     def _tell(self) -> None:
-        """Say in which switches A and B differ, and mark them."""
+        """Show which switches differ between A and B, and mark them."""
         different = self._different
         for name in SWITCHES:
             for box in (self.a[name], self.b[name]):

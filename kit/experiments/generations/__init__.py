@@ -1,5 +1,5 @@
-"""The two generations of the Python SDK of notebook 18: the same programs fired with both.
+"""The two generations of the Python SDK in notebook 18: the same programs run with both.
 
-``installation`` puts them side by side, ``run`` fires a program with one of them, ``catalogue`` has
-what flips and ``renames`` what is spelled differently.
+``installation`` installs them side by side, ``run`` runs a program with one of them, ``catalogue``
+lists what differs and ``renames`` what is spelled differently.
 """

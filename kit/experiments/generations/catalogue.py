@@ -1,4 +1,4 @@
-"""What both generations of the SDK are compared by: failures, and what is collected by default."""
+"""The comparisons of the SDK's generations: failures, and what is collected by default."""
 
 from kit.experiments.generations.contrast import (
     CAPTURED,
@@ -19,11 +19,11 @@ from kit.experiments.generations.contrast import (
 
 TOPICS = {
     "capture": "What is captured by default",
-    "collect": "What an error event holds of a request by default",
-    "spans": "What becomes of the same lines about spans and loggers",
+    "collect": "What an error event contains about a request by default",
+    "spans": "What the same lines about spans and loggers do",
 }
 
-# Without integrations of frameworks, which take seconds to import, and have no part in this.
+# Without framework integrations, which take seconds to import and are not needed.
 PRELUDE = """\
 import asyncio, gc, logging, threading, weakref, _thread
 import sentry_sdk
@@ -31,7 +31,8 @@ import sentry_sdk
 sentry_sdk.init(auto_enabling_integrations=False)
 """
 
-# The caller stands far from the line that fails: what it sends must not be in the lines around it.
+# The caller is far from the failing line, so that the source lines around it do not contain what
+# the caller sends.
 SHOP = """\
 import http.client, threading, time
 import sentry_sdk, uvicorn
@@ -130,9 +131,9 @@ def _lines(
 CONTRASTS: tuple[Contrast, ...] = (
     _failure(
         "uncaught",
-        "An exception that nothing catches",
+        "An uncaught exception",
         'int("ten")\n',
-        "sys.excepthook is the SDK's in both.",
+        "The SDK hooks into sys.excepthook in both.",
         (CAPTURED, CAPTURED),
     ),
     _failure(
@@ -154,29 +155,29 @@ CONTRASTS: tuple[Contrast, ...] = (
         "A log record of level ERROR",
         'logging.error("no coins")\n',
         "In 3 the logging integration is off. LoggingIntegration(event_level=logging.ERROR) makes "
-        "events again.",
+        "events of records again.",
     ),
     _failure(
         "logged-exception",
         "An exception that is caught and logged",
         'try:\n    int("ten")\nexcept ValueError:\n    logging.exception("no number")\n',
-        "The same integration: what most services report their handled errors by.",
+        "The same integration: most services report their handled errors this way.",
     ),
     _failure(
         "task",
-        "A task that fails and is thrown away",
+        "A failed task that is discarded",
         "async def main():\n    asyncio.get_running_loop().create_task(fail())\n"
         "    await asyncio.sleep(0)\n\n"
         'async def fail():\n    int("ten")\n\n'
         "asyncio.run(main())\ngc.collect()\n",
-        "asyncio only logs it, and in 3 log records are no events. enable_asyncio_integration() "
+        "asyncio only logs it, and in 3 log records are not events. enable_asyncio_integration() "
         "watches tasks in both.",
     ),
     _failure(
         "breadcrumb",
         "A warning that is logged before an error",
         'logging.warning("few coins")\nint("ten")\n',
-        "A breadcrumb is the logging integration's, too.",
+        "Breadcrumbs come from the logging integration, too.",
         (SENT, NOT_SENT),
         is_breadcrumb,
     ),
@@ -184,13 +185,12 @@ CONTRASTS: tuple[Contrast, ...] = (
         "del",
         "An error in __del__",
         'class Purse:\n    def __del__(self):\n        int("ten")\n\nPurse()\ngc.collect()\n',
-        "Python hands it to sys.unraisablehook. The integration that stands there is on by default "
-        "in 3.",
+        "Python passes it to sys.unraisablehook. The integration for that is on by default in 3.",
         (NOT_CAPTURED, CAPTURED),
     ),
     _failure(
         "raw-thread",
-        "A thread that was started below threading",
+        "A thread started without threading",
         'def job():\n    int("ten")\n\n'
         "over = threading.Event()\nweakref.finalize(job, over.set)\n"
         "_thread.start_new_thread(job, ())\ndel job\nover.wait()\n",
@@ -201,13 +201,13 @@ CONTRASTS: tuple[Contrast, ...] = (
         "message",
         "The stack of a message",
         'sentry_sdk.capture_message("no coins")\n',
-        "attach_stacktrace is on by default in 3. The stack brings the local variables along.",
+        "attach_stacktrace is on by default in 3. The stack includes local variables.",
         (NOT_SENT, SENT),
         has_stack,
     ),
     _value(
         "address",
-        "The address of the caller",
+        "The caller's address",
         "request.env.REMOTE_ADDR",
         "203.0.113.7",
         (NOT_SENT, IN_CLEAR),
@@ -235,7 +235,7 @@ CONTRASTS: tuple[Contrast, ...] = (
         "request.headers.cookie",
         "cookie-91e0",
         (FILTERED, FILTERED),
-        "Both filter the header; of the cookies, 3 filters those with a telling name.",
+        "Both filter the header; 3 filters cookies by their names.",
     ),
     _value(
         "authorization",
@@ -251,7 +251,7 @@ CONTRASTS: tuple[Contrast, ...] = (
         "request.query_string",
         "query-91e0",
         (IN_CLEAR, FILTERED),
-        "3 takes the query string apart, and filters by parts of names.",
+        "3 parses the query string, and filters by parts of names.",
     ),
     _value(
         "body",
@@ -259,7 +259,7 @@ CONTRASTS: tuple[Contrast, ...] = (
         "request.data.password",
         "body-91e0",
         (FILTERED, IN_CLEAR),
-        "The scrubber did this, and 3 has none. before_send has to.",
+        "The scrubber did this, and 3 has none. Use before_send.",
     ),
     _value(
         "local",
@@ -267,25 +267,25 @@ CONTRASTS: tuple[Contrast, ...] = (
         f"{_VARS}.password",
         "hunter2",
         (FILTERED, IN_CLEAR),
-        "The scrubber again. In 3 the names are filtered once "
-        'data_collection={"stack_frame_variables": {"mode": "denylist"}} is set.',
+        "The scrubber again. In 3, filter by name with "
+        'data_collection={"stack_frame_variables": {"mode": "denylist"}}.',
     ),
     _value(
         "nested",
-        "A password inside of a local variable",
+        "A password inside a local variable",
         f"{_VARS}.account.password",
         "hunter2",
         (IN_CLEAR, IN_CLEAR),
-        "Neither looks inside of values by default.",
+        "Neither looks inside values by default.",
     ),
     _lines(
         "ignored",
-        "A logger that is ignored",
+        "An ignored logger",
         (LOGGERS, 'ignore_logger("vault")\nlogging.getLogger("vault").error("door open")\n'),
         is_captured,
         (NOT_CAPTURED, CAPTURED),
-        "In 3 this name is about structured logs; ignore_logger_for_events() is what it was in 2. "
-        "Nothing warns.",
+        "In 3 this name is about structured logs, and ignore_logger_for_events() does what it did "
+        "in 2. There is no warning.",
     ),
     _lines(
         "static",
@@ -293,7 +293,7 @@ CONTRASTS: tuple[Contrast, ...] = (
         (SPANS, 'with sentry_sdk.traces.start_span(name="settle"):\n    pass\n'),
         has_spans,
         (NOT_SENT, SENT),
-        'In 2 it needs trace_lifecycle="stream", and only warns without. 3 streams in any case.',
+        'In 2 it needs trace_lifecycle="stream", and only warns without it. 3 always streams.',
     ),
     _lines(
         "user",
@@ -306,20 +306,20 @@ CONTRASTS: tuple[Contrast, ...] = (
     ),
     _lines(
         "tag",
-        "A tag of the scope, on streamed spans",
+        "A scope's tag, on streamed spans",
         SCOPE,
         has_attribute("tier"),
         (NOT_SENT, NOT_SENT),
-        "A transaction had the tags of its scope. Streamed spans have none, in either.",
+        "A transaction had its scope's tags. Streamed spans have none, in either.",
         'sentry_sdk.set_tag("tier", "vip")',
     ),
     _lines(
         "attribute",
-        "An attribute of the scope, on streamed spans",
+        "A scope's attribute, on streamed spans",
         SCOPE,
         has_attribute("table"),
         (SENT, SENT),
-        "This is what replaces the tag.",
+        "This replaces the tag.",
         'sentry_sdk.set_attribute("table", 7)',
     ),
 )

@@ -1,4 +1,4 @@
-"""A program that both generations of the SDK run, and the word for what became of it."""
+"""A program that runs with both generations of the SDK, and a word for the result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Measure = Callable[[SdkRun], str]
 
 @dataclass(frozen=True)
 class Contrast:
-    """What two generations of the SDK are compared by.
+    """One comparison of two generations of the SDK.
 
-    ``id`` is its topic and a name, ``what`` says what happens, ``source`` is the program that both
-    run, and ``measure`` returns a word for what arrived. ``expected`` declares that word for each
-    generation. ``why`` explains it, and ``shown`` is the part of the source that is about it.
+    ``id`` is its topic and a name, ``what`` says what happens, ``source`` is the program that runs
+    with both, and ``measure`` returns a word for what arrived. ``expected`` declares that word for
+    each generation. ``why`` explains it, and ``shown`` is the relevant part of the source.
     """
 
     id: str
@@ -47,13 +47,13 @@ def is_captured(run: SdkRun) -> str:
 
 
 def is_breadcrumb(run: SdkRun) -> str:
-    """Return whether the error event that arrived has a breadcrumb."""
+    """Return whether the captured error event has a breadcrumb."""
     crumbs = run.event.find("breadcrumbs.values") if run.event else None
     return SENT if crumbs else NOT_SENT
 
 
 def has_stack(run: SdkRun) -> str:
-    """Return whether the message that arrived has a stack trace."""
+    """Return whether the captured message has a stack trace."""
     stack = run.event.find("threads.values[].stacktrace.frames[]") if run.event else None
     return SENT if stack else NOT_SENT
 
@@ -64,7 +64,7 @@ def has_spans(run: SdkRun) -> str:
 
 
 def has_attribute(name: str) -> Measure:
-    """Return what measures whether all spans that arrived have an attribute."""
+    """Return a measure of whether all spans that arrived have an attribute."""
 
     def measure(run: SdkRun) -> str:
         have = [name in span.attributes for span in run.trace]
@@ -74,7 +74,7 @@ def has_attribute(name: str) -> Measure:
 
 
 def state_of(path: str, value: str) -> Measure:
-    """Return what measures the state of a value: the event has it in clear, filtered or not."""
+    """Return a measure of a value in the event: in clear, filtered or not sent."""
 
     def measure(run: SdkRun) -> str:
         found = run.event.find(path) if run.event else None

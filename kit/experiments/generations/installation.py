@@ -1,7 +1,7 @@
-"""The two generations of Sentry's Python SDK, and where each of them is installed.
+"""The two generations of Sentry's Python SDK, and where each is installed.
 
-That of the environment is used as it is. The other is installed once, into a folder of the workshop
-that only child processes import from.
+The environment's SDK is used as it is. The other is installed once, into a folder of the workshop
+from which only child processes import.
 """
 
 import os
@@ -29,24 +29,24 @@ VERSIONS = {2: "2.75.0", 3: "3.0.0b2"}
 
 INSTALL_DEADLINE_S = 120.0
 LOCK_DEADLINE_S = 2 * INSTALL_DEADLINE_S
-# No dependencies: both generations need what the environment has. A lost network is reported within
-# seconds, not after pip's minute.
+# Without dependencies: the environment has what both generations need. A lost network is reported
+# within seconds, not after pip's minute.
 PIP_INSTALL = (
     *("-m", "pip", "install", "--no-deps", "--only-binary", ":all:"),
     *("--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1", "--timeout", "15"),
 )
 NEXT_STEP = (
-    "Connect this machine and run the cell again; PIP_INDEX_URL and PIP_FIND_LINKS hold for it, "
-    "too. Until then the other generation is shown alone."
+    "Connect this machine and run the cell again; PIP_INDEX_URL and PIP_FIND_LINKS apply here, "
+    "too. Until then only the other generation is shown."
 )
 _UNREACHABLE = re.compile(r"connection|resolve|timed out|unreachable|No matching", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class InstalledSdk:
-    """An SDK that programs can be run with.
+    """An SDK to run programs with.
 
-    ``folder`` is where it is installed, None for that of the environment.
+    ``folder`` is where it is installed, None for the environment's.
     """
 
     generation: int
@@ -56,13 +56,13 @@ class InstalledSdk:
     @property
     def origin(self) -> str:
         """Where it comes from, in words."""
-        return "of this environment" if self.folder is None else "installed by the workshop"
+        return "from this environment" if self.folder is None else "installed by the workshop"
 
 
 def find_sdk(generation: int, home: Path, report: Report) -> InstalledSdk:
     """Return a generation of the SDK, installing it into the workshop folder if it is missing.
 
-    ``report`` is given a line about what takes long. Raises WorkshopError with the reason when it
+    ``report`` receives a line about each slow step. Raises WorkshopError with the reason when it
     cannot be installed.
     """
     if generation == GENERATION:
@@ -72,21 +72,21 @@ def find_sdk(generation: int, home: Path, report: Report) -> InstalledSdk:
     try:
         if not sdk.folder.is_dir():
             sdk.folder.parent.mkdir(parents=True, exist_ok=True)
-            # Two notebooks may begin at the same moment.
+            # Two notebooks may start at the same time.
             with filelock.FileLock(sdk.folder.parent / "install.lock", timeout=LOCK_DEADLINE_S):
                 if not sdk.folder.is_dir():
                     _install(sdk.version, sdk.folder, report)
     except (OSError, filelock.Timeout) as error:
         raise WorkshopError(
-            f"sentry-sdk {sdk.version} could not be installed into {sdk.folder}: {error}. "
-            "Free some space there, or set WORKSHOP_HOME to a folder of yours."
+            f"Could not install sentry-sdk {sdk.version} into {sdk.folder}: {error}. Free some "
+            "space there, or set WORKSHOP_HOME to a folder that you can write to."
         ) from error
     return sdk
 
 
 def _install(version: str, folder: Path, report: Report) -> None:
-    """Install into a temporary folder, and give it its name once it is complete."""
-    report(f"sentry-sdk {version}: installing it beside yours, once; this takes some seconds")
+    """Install into a temporary folder, and rename it once it is complete."""
+    report(f"sentry-sdk {version}: installing it once, beside yours; this takes some seconds")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(
         dir=folder.parent, prefix=f"{version}-", suffix=".tmp", ignore_cleanup_errors=True
@@ -103,8 +103,8 @@ def _install(version: str, folder: Path, report: Report) -> None:
 
 
 def _run_pip(arguments: Sequence[str], said: IO[str]) -> int:
-    """Run pip until its end or the deadline; return its exit code."""
-    # Constraints are those of this environment, which has the other version.
+    """Run pip until it ends or the deadline passes; return its exit code."""
+    # The constraints are for this environment, which has the other version.
     environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
     command = Command([sys.executable, *PIP_INSTALL, *arguments], env=environment)
     pip = child.start(command, stdout=said, stderr=said)
@@ -118,15 +118,15 @@ def _run_pip(arguments: Sequence[str], said: IO[str]) -> int:
 
 
 def _explain(version: str, said: str) -> str:
-    """Return why an installation failed, in the last of pip's own words about it."""
+    """Return why an installation failed, from pip's last error line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")] or lines
-    words = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else "pip ended without a word"
+    words = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else "pip printed no error"
     if "No module named pip" in words:
         return (
-            f"sentry-sdk {version} could not be installed: this Python has no pip. Run "
+            f"Could not install sentry-sdk {version}: this Python has no pip. Run "
             "python -m ensurepip, then the cell again."
         )
-    network = "; no index was reached, or it does not have this version"
+    network = "; the package index was unreachable, or does not have this version"
     cause = network if _UNREACHABLE.search(words) else ""
-    return f"sentry-sdk {version} could not be installed: {words}{cause}. {NEXT_STEP}"
+    return f"Could not install sentry-sdk {version}: {words}{cause}. {NEXT_STEP}"

@@ -1,4 +1,4 @@
-"""What is spelled differently in the two generations: each spelling is tried in both."""
+"""Calls that the two generations spell differently: each spelling is tried in both."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from kit.experiments.generations.run import SdkRun
 
 WORKS, WARNS, FAILS = "works", "warns", "fails"
 
-# Tries each call, and prints a JSON object: the call, and [state, what was said].
+# Tries each call, and prints a JSON object: the call, and [state, message].
 _TRY = """\
 import json, logging, os, sys, warnings
 from functools import partial
 import sentry_sdk
 
-# Without integrations of frameworks, which take seconds to import.
+# Without framework integrations, which take seconds to import.
 Client = partial(sentry_sdk.Client, auto_enabling_integrations=False)
 for lifecycle, calls in json.loads({calls!r}).items():
     options = {{"traces_sample_rate": 1.0, "trace_lifecycle": lifecycle}}
@@ -32,16 +32,16 @@ for lifecycle, calls in json.loads({calls!r}).items():
                 tried[call] = ["warns" if said else "works", "".join(said[:1])]
     print(json.dumps(tried))
 sys.stdout.flush()
-# The clients that were made are of no further use.
+# The clients are no longer needed.
 os._exit(0)
 """
 
 
 @dataclass(frozen=True)
 class Rename:
-    """A call as code for SDK 2 spells it, and as code for SDK 3 does.
+    """A call as spelled for SDK 2 and for SDK 3.
 
-    ``expected`` declares what becomes of the old spelling in 2 and in 3, and of the new one.
+    ``expected`` declares the result of the old spelling in 2 and in 3, and of the new one.
     """
 
     old: str
@@ -52,7 +52,7 @@ class Rename:
 
 @dataclass(frozen=True)
 class TriedCall:
-    """What became of a call: it works, warns or fails, and what was said."""
+    """The result of a call: it works, warns or fails, and the message."""
 
     state: str
     said: str
@@ -62,9 +62,9 @@ TriedCalls = Mapping[str, TriedCall]
 
 
 def renames_program() -> str:
-    """Return a program that tries all old spellings, and then all new ones.
+    """Return a program that tries all old spellings, then all new ones.
 
-    The old ones where spans are sent as transactions, the new ones where they are streamed.
+    For the old ones, spans are sent as transactions; for the new ones, they are streamed.
     """
     calls = {
         "static": [rename.old for rename in RENAMES],
@@ -74,7 +74,7 @@ def renames_program() -> str:
 
 
 def read_tried(run: SdkRun) -> tuple[TriedCalls, TriedCalls]:
-    """Return what became of each old and of each new spelling. Raises ValueError."""
+    """Return the result of each old and each new spelling. Raises ValueError."""
     old, new = (
         {call: TriedCall(*found) for call, found in json.loads(line).items()}
         for line in run.stdout.splitlines()
@@ -94,18 +94,18 @@ RENAMES: tuple[Rename, ...] = (
     Rename(
         'sentry_sdk.start_span(op="db", name="read")',
         'sentry_sdk.traces.start_span(name="read", attributes={"sentry.op": "db"})',
-        "The name is still there in 3, and takes no op: the call raises where it is reached.",
+        "The name still exists in 3, but accepts no op: the call raises when it is reached.",
     ),
     Rename(f'{_SPAN}.set_data("rows", 3)', f'{_STREAMED}.set_attribute("rows", 3)'),
     Rename(
         f'{_SPAN}.set_tag("tier", "vip")',
         f'{_STREAMED}.set_attribute("tier", "vip")',
-        "A span has attributes only.",
+        "A span only has attributes.",
     ),
     Rename(
         f'{_SPAN}.set_status("not_found")',
         f'{_STREAMED}.status = "error"',
-        "Of the many kinds of status, ok and error are left.",
+        "Only the statuses ok and error are left.",
     ),
     Rename(
         'sentry_sdk.set_measurement("rows", 3)',
@@ -115,7 +115,7 @@ RENAMES: tuple[Rename, ...] = (
     Rename(
         "Client(before_send_transaction=print)",
         'Client(before_send_span=print, trace_lifecycle="stream")',
-        "Called for each span, with two arguments as before. It cannot drop one.",
+        "It is called for each span, with two arguments as before. It cannot drop a span.",
     ),
     Rename(
         "Client(profiles_sample_rate=1.0)",
@@ -125,7 +125,7 @@ RENAMES: tuple[Rename, ...] = (
     Rename(
         "Client(send_default_pii=True)",
         'Client(data_collection={"user_info": True})',
-        "One key for each kind of data. In 3 nearly all of them are on by default.",
+        "One key per kind of data. In 3 nearly all are on by default.",
         expected=(WARNS, FAILS, WORKS, WORKS),
     ),
     Rename(
@@ -139,14 +139,14 @@ RENAMES: tuple[Rename, ...] = (
     Rename(
         "from sentry_sdk.scrubber import EventScrubber",
         'Client(data_collection={"stack_frame_variables": {"mode": "denylist"}})',
-        "Names in bodies and inside of values are left to before_send.",
+        "Names in bodies and inside values are left to before_send.",
     ),
     Rename(
         'from sentry_sdk.integrations.logging import ignore_logger; ignore_logger("vault")',
         "from sentry_sdk.integrations.logging import ignore_logger_for_events; "
         'ignore_logger_for_events("vault")',
-        "The old name still works in 3, and means structured logs there: nothing says that events "
-        "are no longer ignored.",
+        "The old name still works in 3, but for structured logs: nothing warns you that events are "
+        "no longer ignored.",
         expected=(WORKS, WORKS, FAILS, WORKS),
     ),
     Rename(
@@ -154,7 +154,7 @@ RENAMES: tuple[Rename, ...] = (
         "LoggingIntegration(capture_sentry_logs=True)",
         "from sentry_sdk.integrations.logging import LoggingIntegration; "
         "LoggingIntegration(level=logging.INFO)",
-        "In 2, level is that of breadcrumbs; in 3, that of structured logs.",
+        "In 2, level applies to breadcrumbs; in 3, to structured logs.",
     ),
     Rename(
         "with sentry_sdk.push_scope(): pass",

@@ -1,8 +1,8 @@
-"""Runs a program with one generation of the SDK, in a child process, and keeps what it sends.
+"""Runs a program with one generation of the SDK in a child process, and stores what it sends.
 
-What the program sends goes over HTTP to an ingest that serves these runs alone, so that nothing of
-other programs is among it. The ingest answers when an envelope is stored: once a program has ended,
-nothing more can come.
+The program sends over HTTP to an ingest that serves only these runs, so nothing from other programs
+gets in. The ingest responds once an envelope is stored: after a program has ended, nothing more can
+arrive.
 """
 
 import os
@@ -40,7 +40,7 @@ _RAISED = re.compile(r"[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b")
 
 
 class ProgramRun(NamedTuple):
-    """What to run: the source of a program, the SDK, and what is added to its environment."""
+    """What to run: the source of a program, the SDK, and additional environment variables."""
 
     source: str
     sdk: InstalledSdk
@@ -49,9 +49,9 @@ class ProgramRun(NamedTuple):
 
 @dataclass(frozen=True)
 class SdkRun:
-    """A program that was run, and what its SDK sent.
+    """The run of a program, and what its SDK sent.
 
-    ``exit_code`` is negative for a signal. ``stdout`` and ``stderr`` are what it wrote there.
+    ``exit_code`` is negative for a signal. ``stdout`` and ``stderr`` are its output.
     """
 
     sdk: InstalledSdk
@@ -72,7 +72,7 @@ class SdkRun:
 
     @cached_property
     def trace(self) -> Trace:
-        """The spans that arrived, the earliest first; shown in a notebook as a waterfall."""
+        """The spans that arrived, earliest first; shown in a notebook as a waterfall."""
         trace = Trace(spans(self.items))
         trace.items = self.items
         trace.trace_id = next((each for item in self.items for each in item.trace_ids), "")
@@ -85,12 +85,12 @@ class SdkRun:
 
     @property
     def error_line(self) -> str:
-        """What ended it, the line after its traceback; empty when it raised nothing."""
+        """The error that ended it, the line after its traceback; empty when it raised nothing."""
         lines = [line for line in self.stderr.splitlines() if _RAISED.match(line)]
         return lines[-1] if lines and self.exit_code else ""
 
     def leaked_in(self, text: str) -> list[str]:
-        """Return the types of the items in which ``text`` arrived."""
+        """Return the types of the items that contain ``text``."""
         return sorted({item.type for item in self.items if text in str(item.payload)})
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class SdkRun:
 
 
 def run_programs(programs: Sequence[ProgramRun]) -> list[SdkRun]:
-    """Run programs, a few at a time, and return what each sent, in their order."""
+    """Run programs, a few at a time, and return what each sent, in the same order."""
     with (
         tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder,
         _open_ingest(Path(folder), len(programs)) as (store, dsns),
@@ -118,10 +118,10 @@ def _read_items(store: Store, project: str) -> list[StoredItem]:
 
 
 def _as_sent(items: Iterable[StoredItem], sdk: InstalledSdk) -> Iterator[StoredItem]:
-    """Yield items under the name of the SDK that sent them, without spans of the uploads.
+    """Yield items with the name of the SDK that sent them, without spans of its uploads.
 
-    The SDK knows its own uploads by the host of the DSN. One with a port it takes for a request of
-    the program.
+    The SDK recognizes its own uploads by the host of the DSN. If that has a port, it mistakes them
+    for requests of the program.
     """
     for item in items:
         payload, batch = item.payload, {"span": "items", "transaction": "spans"}.get(item.type)
@@ -140,7 +140,7 @@ def _is_upload(span: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def _open_ingest(folder: Path, count: int) -> Iterator[tuple[Store, list[str]]]:
-    """Serve an ingest with so many projects; give its store, and a DSN for each of them."""
+    """Serve an ingest with ``count`` projects; yield its store, and a DSN for each project."""
     names = [str(number) for number in range(count)]
     store = Store(folder / "captured.sqlite3")
     try:
@@ -176,7 +176,7 @@ def _run_all(
 def _run_one(
     program: ProgramRun, dsn: str, folder: Path, processes: list[child.ChildProcess]
 ) -> tuple[int, str, str]:
-    """Run one program in a folder of its own; return exit code, standard output and error."""
+    """Run one program in its own folder; return exit code, standard output and error."""
     folder.mkdir()
     (folder / PROGRAM).write_text(program.source, "utf-8")
     command = Command([sys.executable, "-P", PROGRAM], folder, _environment(program, dsn))
@@ -199,7 +199,7 @@ def _run_one(
 
 
 def _environment(program: ProgramRun, dsn: str) -> dict[str, str]:
-    """Return this process's environment, with the SDK first and none of the SDK's own options."""
+    """Return this process's environment with the SDK first and without the SDK's own options."""
     own = experiment_environment(os.environ)
     if program.sdk.folder is not None:
         folders = [str(program.sdk.folder), own.get("PYTHONPATH")]

@@ -1,4 +1,4 @@
-"""What a notebook holds of the two generations: runs programs with both, and shows what differs."""
+"""The notebook's interface to the two generations: run programs with both, show what differs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,12 +53,12 @@ _MARKS = {
     WARNS: "!",
 }
 MAX_SAID, MAX_TITLE = 110, 40
-# Where a package lies on this machine says nothing.
+# The location of a package on this machine is irrelevant.
 _PATHS = re.compile(r" \((?:/|[A-Z]:\\)[^)]*\)")
 
 
 class SideBySide:
-    """The generations of the SDK that can be run here, by number; ``unavailable`` says why not."""
+    """The generations of the SDK that can run here, by number; ``unavailable`` says why not."""
 
     def __init__(self, sdks: Mapping[int, InstalledSdk], unavailable: Mapping[int, str]) -> None:
         self.sdks = dict(sdks)
@@ -78,13 +78,13 @@ class SideBySide:
     def run_one(self, source: str, generation: int, variables: Mapping[str, str]) -> SdkRun:
         """Run a program with one generation, and ``variables`` in its environment.
 
-        Raises KeyError when that generation cannot be run here.
+        Raises KeyError when that generation cannot run here.
         """
         (run,) = run_programs([ProgramRun(source, self.sdks[generation], variables)])
         return run
 
     def contrasts(self, topic: str) -> "Contrasts":
-        """Run the programs of a topic of the catalogue, and return what arrived of each.
+        """Run the programs of a topic of the catalogue, and return what arrived from each.
 
         Raises KeyError for an unknown topic.
         """
@@ -96,7 +96,7 @@ class SideBySide:
         return Contrasts(self, title, findings)
 
     def renames(self) -> "Renames":
-        """Try each call of the catalogue in its old and its new spelling; return how it went."""
+        """Try each call of the catalogue in its old and its new spelling; return the results."""
         tried = {
             number: read_tried(run) for number, run in self.run(p=renames_program())["p"].items()
         }
@@ -108,7 +108,7 @@ class SideBySide:
 
     @property
     def columns(self) -> list[str]:
-        """The heads of the columns of a table, one for each generation."""
+        """The column headings of a table, one for each generation."""
         return [
             f"SDK {number} ({self.sdks[number].version if number in self.sdks else version})"
             for number, version in VERSIONS.items()
@@ -116,7 +116,7 @@ class SideBySide:
 
     @property
     def notes(self) -> list[str]:
-        """Why a generation cannot be run here, a sentence each."""
+        """Why a generation cannot run here, one sentence each."""
         return list(self.unavailable.values())
 
     def __repr__(self) -> str:
@@ -132,9 +132,9 @@ class SideBySide:
 
 
 def find_generations(home: Path, report: Report) -> SideBySide:
-    """Return both generations of the SDK, or the one that this machine has.
+    """Return both generations of the SDK, or the one available on this machine.
 
-    The other is installed into the workshop folder ``home``, once.
+    The other is installed once, into the workshop folder ``home``.
     """
     sdks, unavailable = {}, {}
     for number in VERSIONS:
@@ -164,24 +164,24 @@ class SdkRuns(dict[str, dict[int, SdkRun]]):
 
 @dataclass(frozen=True)
 class ContrastFinding:
-    """The word for what arrived of a contrast, by generation, and the runs themselves."""
+    """The result of a contrast: a word for each generation, and the runs themselves."""
 
     contrast: Contrast
     runs: Mapping[int, SdkRun]
 
     @property
     def words(self) -> dict[int, str]:
-        """What arrived, a word for each generation that was run."""
+        """What arrived, a word for each generation that ran."""
         return {number: self.contrast.measure(run) for number, run in self.runs.items()}
 
     @property
     def holds(self) -> bool:
-        """Whether each generation did what is declared of it."""
+        """Whether each generation did what is declared."""
         return all(self.contrast.expected[number] == word for number, word in self.words.items())
 
 
 class Contrasts(dict[str, ContrastFinding]):
-    """What arrived of the contrasts of a topic, by the name of each; shown as a table."""
+    """The results of a topic's contrasts, by name; shown in a notebook as a table."""
 
     def __init__(self, pair: SideBySide, title: str, findings: Iterable[ContrastFinding]) -> None:
         super().__init__({each.contrast.name: each for each in findings})
@@ -189,12 +189,12 @@ class Contrasts(dict[str, ContrastFinding]):
 
     @property
     def flipped(self) -> list[str]:
-        """The names of those whose generations differ."""
+        """The names of the contrasts in which the generations differ."""
         return [name for name, finding in self.items() if len(set(finding.words.values())) > 1]
 
     @property
     def surprising(self) -> list[str]:
-        """The names of those that went otherwise than declared."""
+        """The names of the contrasts whose results differ from the declared ones."""
         return [name for name, finding in self.items() if not finding.holds]
 
     def _repr_html_(self) -> Markup:
@@ -204,7 +204,7 @@ class Contrasts(dict[str, ContrastFinding]):
 
 
 class Renames:
-    """What became of each call in its old and in its new spelling; shown as a table."""
+    """The result of each call in its old and its new spelling; shown as a table."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class Renames:
 
     @property
     def surprising(self) -> list[Rename]:
-        """Those that went otherwise than declared."""
+        """The renames whose results differ from the declared ones."""
         return [rename for rename in RENAMES if not self._holds(rename)]
 
     def _holds(self, rename: Rename) -> bool:
@@ -230,7 +230,7 @@ class Renames:
 
     def _repr_html_(self) -> Markup:
         rows = [row for rename in RENAMES for row in self._rows(rename)]
-        group = SdkGroup("Calls, as code for 2 spells them and as code for 3 does", rows)
+        group = SdkGroup("Calls, as spelled for 2 and for 3", rows)
         return generations_table([group], self._pair.columns, self._pair.notes)
 
     def _rows(self, rename: Rename) -> Iterator[SdkRow]:
@@ -263,7 +263,7 @@ def _run_cell(run: SdkRun | None) -> SdkCell:
 
 
 def _phrases(run: SdkRun) -> Iterator[str]:
-    """Yield what arrived, a phrase for each type of item."""
+    """Yield what arrived, one phrase per type of item."""
     within = {"event": ", ".join(truncate(event.title, MAX_TITLE) for event in run.events)}
     within |= dict.fromkeys(("span", "transaction"), count_noun(len(run.trace), "span"))
     for name, count in sorted(run.types.items()):

@@ -10,7 +10,7 @@ from kit.html import render
 
 @dataclass(frozen=True)
 class SdkCell:
-    """What one generation did: a sign, a word, and what else there is to say."""
+    """What one generation did: a sign, a word, and a remark."""
 
     mark: str
     word: str
@@ -19,9 +19,9 @@ class SdkCell:
 
 @dataclass(frozen=True)
 class SdkRow:
-    """A row: what it is about, the code, the explanation, and a cell for each column.
+    """A row: its subject, the code, the explanation, and a cell for each column.
 
-    ``is_surprising`` marks what went otherwise than declared.
+    ``is_surprising`` marks a result that differs from the declared one.
     """
 
     head: str
@@ -32,7 +32,7 @@ class SdkRow:
 
     @property
     def flips(self) -> bool | None:
-        """Whether the cells say different things; None when one of them has nothing to say."""
+        """Whether the cells differ; None when one of them has no result."""
         words = {cell.word for cell in self.cells}
         return None if UNAVAILABLE.word in words else len(words) > 1
 
@@ -46,7 +46,7 @@ class SdkGroup:
 
     @property
     def flips(self) -> int:
-        """How many of its rows say different things."""
+        """How many of its rows have cells that differ."""
         return sum(row.flips is True for row in self.rows)
 
 
@@ -60,7 +60,7 @@ def generations_table(
     *,
     compared: bool = True,
 ) -> Markup:
-    """Return a table for each group; ``compared`` adds a column that says whether cells differ."""
+    """Return a table for each group; ``compared`` adds a column for whether the cells differ."""
     return render(
         "generations.html", groups=groups, columns=columns, notes=notes, compared=compared
     )

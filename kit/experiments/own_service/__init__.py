@@ -1,6 +1,6 @@
-"""A service of the learner's own: the program that crashes, and the page that calls it."""
+"""The learner's own service: the program that crashes, and the page that calls it."""
 
 from pathlib import Path
 
-# What npm installs for the page is declared there.
+# Declares the page's npm packages.
 PAGE = Path(__file__).with_name("page")

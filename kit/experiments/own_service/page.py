@@ -1,4 +1,4 @@
-"""A web page with Sentry's SDK for browsers, whose button calls a program of the learner's own."""
+"""A web page with Sentry's browser SDK, whose button calls the learner's own program."""
 
 import json
 import os
@@ -22,14 +22,14 @@ from kit.system.links import link
 
 SCRIPT = PAGE / "main.js"
 BUNDLING_DEADLINE_S = 60.0
-# One file for the browser, and short, as a page's code is in production.
+# One minified file for the browser, as in production.
 _BUNDLING = ("--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning")
 
 
 class Page(Server):
-    """The page, on a port of its own: for a browser it is another site than what it calls.
+    """The page, on a separate port: for a browser it is another site than the service it calls.
 
-    ``dsn`` is where it reports to, and ``backend`` what its button asks for.
+    It reports to ``dsn``, and its button calls ``backend``.
     """
 
     def __init__(self, dsn: str, backend: str, script: bytes) -> None:
@@ -44,10 +44,10 @@ class Page(Server):
 
 
 def page_settings(dsn: str, backend: str) -> dict[str, str]:
-    """Return what the page is told.
+    """Return the page's settings.
 
-    Where its browser cannot reach this machine, as under JupyterHub, events go through a tunnel:
-    an address on the page's own site. The envelope says itself for which project it is.
+    Where its browser cannot reach this machine, as under JupyterHub, events go through a tunnel: a
+    URL on the page's own site. The envelope itself names its project.
     """
     tunnel = f"http://{urlsplit(dsn).netloc.rpartition('@')[2]}/tunnel"
     settings = {"dsn": dsn, "backend": str(link(backend))}
@@ -56,7 +56,7 @@ def page_settings(dsn: str, backend: str) -> dict[str, str]:
 
 def make_page(settings: dict[str, str], script: bytes) -> Starlette:
     """Return the application that serves the page and its script."""
-    # In HTML a script ends at the first </script>, also within a string.
+    # In HTML a script ends at the first </script>, even inside a string.
     told = json.dumps(settings).replace("<", "\\u003c")
     text = (PAGE / "index.html").read_text(encoding="utf-8").replace("{{ settings }}", told)
 
@@ -70,22 +70,22 @@ def make_page(settings: dict[str, str], script: bytes) -> Starlette:
 
 
 def bundle_script(home: Path, report: Report) -> bytes:
-    """Return the script of the page and the SDK in one file.
+    """Return the page's script, bundled with the SDK into one file.
 
-    What it needs is installed from npm once, into the cache. The file is written to the workshop
-    folder ``home``. Raises ServerError.
+    Its npm packages are installed once, into the cache. The file is written to the workshop folder
+    ``home``. Raises ServerError.
     """
     found = node.find_node()
     modules = node.install_packages(PAGE, found, report)
     esbuild, output = modules / "esbuild" / "bin" / "esbuild", private_folder(home) / "page.js"
     command = [str(found.path), str(esbuild), str(SCRIPT), *_BUNDLING, f"--outfile={output}"]
     environment = {**service_environment(os.environ), "NODE_PATH": str(modules)}
-    done = subprocess.run(  # noqa: S603 - its arguments are ours
+    done = subprocess.run(  # noqa: S603 - our own arguments
         command, env=environment, capture_output=True, text=True, timeout=BUNDLING_DEADLINE_S
     )
     if done.returncode:
         raise ServerError(
-            f"The page's script could not be made of {SCRIPT}: {done.stderr.strip()[:500]}. Mend "
-            "it, and run the cell again."
+            f"Could not bundle the page's script {SCRIPT}: {done.stderr.strip()[:500]}. Fix it, "
+            "and run the cell again."
         )
     return output.read_bytes()

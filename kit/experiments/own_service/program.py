@@ -1,4 +1,4 @@
-"""A program of the learner's own, as a child process that reports to the workshop."""
+"""The learner's own program, as a child process that reports to the workshop."""
 
 import os
 import sys
@@ -12,18 +12,18 @@ from kit.hosting.server import ServerError
 from kit.hosting.supervisor import Supervisor
 
 KEPT_LINES = 200
-# What uvicorn, Flask and most others write to stderr once their port is open.
+# uvicorn, Flask and most others write this to stderr once their port is open.
 LISTENS = "running on http"
 
 
 class OwnProgram(Supervisor):
-    """A program in Python that serves HTTP, and is started again when it ends by itself.
+    """A Python program that serves HTTP, and is restarted when it ends on its own.
 
-    ``file`` is run by this kernel's Python. It finds its DSN in ``SENTRY_DSN``, which every SDK
-    reads, and the port to listen on in ``PORT``; nothing else of ``SENTRY_*`` reaches it.
+    This kernel's Python runs ``file``. Its DSN is in ``SENTRY_DSN``, which every SDK reads, and the
+    port to listen on is in ``PORT``; no other ``SENTRY_*`` variable reaches it.
     """
 
-    # One that cannot start says why at once: whoever wrote it is there to mend it.
+    # Fail at once if it cannot start: its author is there to fix it.
     max_failed_starts = 1
 
     def __init__(self, file: Path, project: str, dsn: str) -> None:
@@ -34,13 +34,13 @@ class OwnProgram(Supervisor):
 
     @property
     def lines(self) -> list[str]:
-        """The last lines that it wrote, the oldest first."""
+        """The last lines of its output, oldest first."""
         return list(self._lines)
 
     def run(self) -> "OwnProgram":
         """Start it, and wait until it listens.
 
-        Raises ServerError with the end of what it wrote when it does not.
+        Raises ServerError with the end of its output when it does not.
         """
         if not self._file.is_file():
             raise ServerError(f"There is no file {self._file}. Run the cell that writes it first.")
@@ -64,5 +64,5 @@ class OwnProgram(Supervisor):
 
 
 def is_ready(line: str) -> bool:
-    """Return whether a line of a program's output says that its port is open."""
+    """Return whether a line of output says that the port is open."""
     return LISTENS in line.lower()

@@ -1,8 +1,7 @@
-"""How long does it take to find a cause, with log lines alone and with an event card?
+"""Measures how long it takes to find a cause, with log lines alone and with an event card.
 
-Three rounds, a bug each. The evidence alternates, so that two rounds of one kind lie around one of
-the other: what one learns from round to round then counts for both kinds alike, as long as it
-grows evenly.
+Three rounds with one bug each. The evidence alternates, so that two rounds with one kind surround
+one with the other: practice then helps both kinds equally, if it grows steadily.
 """
 
 import random
@@ -29,10 +28,10 @@ LOGS, CARD = "log lines", "event card"
 
 
 class Experiment:
-    """Three cases in an order, and with an evidence, that ``seed`` decides."""
+    """Three cases; ``seed`` decides their order and evidence."""
 
     def __init__(self, cases: Sequence[Case], seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 - a draw that can be repeated is wanted
+        chance = random.Random(seed)  # noqa: S311 - must be repeatable
         self.cases = tuple(cases)
         self.seed = seed
         self._order = chance.sample(self.cases, len(self.cases))
@@ -42,7 +41,7 @@ class Experiment:
         self._stopwatches: dict[int, Stopwatch] = {}
 
     def round(self, number: int) -> Stopwatch:
-        """Return a new stopwatch for a round, from 1 to 3; the former one's result is forgotten.
+        """Return a new stopwatch for a round, from 1 to 3; discards the round's earlier result.
 
         Raises IndexError.
         """
@@ -60,14 +59,14 @@ class Experiment:
 
     @property
     def result(self) -> "ExperimentResult":
-        """What the rounds have come to so far."""
+        """The results so far."""
         return ExperimentResult(tuple(map(self._trial, range(1, len(self._order) + 1))))
 
     def _trial(self, number: int) -> "Trial":
         stopwatch = self._stopwatches.get(number)
         attempt = stopwatch.attempt if stopwatch else TimedAttempt()
         promotion = self._order[number - 1].puzzle.promotion
-        # The name of a bug that is still to be met tells something of it.
+        # The name of a bug that was not yet seen would give something away.
         seen = promotion if attempt.state != NOT_TRIED else "?"
         return Trial(number, seen, self.evidence[number - 1], attempt)
 
@@ -101,10 +100,10 @@ class ExperimentResult:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as long it took with the log lines; None when that cannot be said.
+        """How many times as long it took with log lines; None when that is unknown.
 
-        It compares the mean times of what was solved. It takes at least one solved round of each
-        evidence, and none that was given up, whose time would have been longer.
+        It compares the mean times of solved rounds. It needs at least one solved round with each
+        evidence, and none that was given up, as that would have taken longer.
         """
         logs, card = self._mean(LOGS), self._mean(CARD)
         if logs is None or not card or self._in(GIVEN_UP):
@@ -113,7 +112,7 @@ class ExperimentResult:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What the rounds say, and what they do not."""
+        """What the rounds show, and what they do not."""
         found = (
             self._say_unfinished(),
             self._say_given_up(),
@@ -139,21 +138,21 @@ class ExperimentResult:
         missing = self._in(NOT_TRIED, RUNNING)
         if not missing:
             return ""
-        return f"Not tried, or not ended yet: {_rounds(missing)}."
+        return f"Not tried or not finished yet: {_rounds(missing)}."
 
     def _say_given_up(self) -> str:
         given_up = self._in(GIVEN_UP)
         if not given_up:
             return ""
         return (
-            f"Given up: {_rounds(given_up)}. How long it would have taken nobody knows, only that "
-            "it is longer; so there is no ratio."
+            f"Given up: {_rounds(given_up)}. The full time is unknown, only that it is longer, so "
+            "there is no ratio."
         )
 
     def _say_times(self) -> str:
         logs, card, ratio = self._mean(LOGS), self._mean(CARD), self.ratio
         if ratio is None or logs is None or card is None:
-            return "" if self._in(GIVEN_UP) else "A ratio takes a solved round of each evidence."
+            return "" if self._in(GIVEN_UP) else "For a ratio, solve a round with each evidence."
         return (
             f"With {LOGS} you took {clock(logs)}, with an {CARD} {clock(card)} (mean per round): "
             f"{ratio_in_words(ratio)}. Hours to minutes would be a factor of about 60."
@@ -169,7 +168,7 @@ class ExperimentResult:
 
 
 def ratio_in_words(ratio: float) -> str:
-    """Say which evidence took longer, and how much."""
+    """Return which evidence took longer, and by how much."""
     if 0.9 < ratio < 1.1:
         return "about the same"
     if ratio > 1:

@@ -1,4 +1,4 @@
-"""Three planted bugs and the requests that meet them: cases whose cause is to be found."""
+"""Three planted bugs and the requests that trigger them: cases whose cause you have to find."""
 
 import inspect
 import textwrap
@@ -29,18 +29,17 @@ Lines = Callable[[], list[str]]
 
 @dataclass(frozen=True)
 class Puzzle:
-    """A planted bug: what is asked about it, the answers to choose from, and the right one.
+    """A planted bug: the question about it, the possible answers, and the right one.
 
-    For each wrong answer there is a request of which the same is true, and that succeeds; or the
-    log rules it out. All causes that the code allows for fail at one line, in a loop: the local
-    variable ``name`` says what the loop was at, and the one that ``culprit_variable`` names holds
-    the value.
+    Each wrong answer also applies to a request that succeeds, or the log rules it out. All causes
+    that the code allows fail at one line, in a loop: the local variable ``name`` is the loop's
+    current item, and the one that ``culprit_variable`` names has the value.
     """
 
     promotion: str
     question: str
     choices: tuple[str, ...]
-    # Not in the repr: a notebook keeps the repr of what a cell shows.
+    # Not in the repr: a notebook stores the repr of a cell's result.
     cause: str = field(repr=False)
     explanation: str = field(repr=False)
     culprit_variable: str = field(repr=False)
@@ -48,7 +47,7 @@ class Puzzle:
 
     @property
     def code(self) -> str:
-        """The source of the method that fails, with the line numbers that the log names."""
+        """The source of the failing method, with the line numbers from the log."""
         lines, first = inspect.getsourcelines(PROMOTIONS[self.promotion].coins)
         source = textwrap.dedent("".join(lines)).splitlines()
         return "\n".join(f"{number}  {line}" for number, line in enumerate(source, start=first))
@@ -56,7 +55,7 @@ class Puzzle:
 
 @dataclass(frozen=True)
 class Case:
-    """A puzzle that has happened: the log lines, and an event for each request that failed."""
+    """A puzzle that was run: the log lines, and an event for each failed request."""
 
     puzzle: Puzzle
     lines: tuple[str, ...]
@@ -66,7 +65,7 @@ class Case:
 def run_puzzles(
     game_engine: ServiceClient, reporting: Reporting, store: Store, lines: Lines
 ) -> list[Case]:
-    """Start the promotions, send all requests of all puzzles, and return what they left behind.
+    """Start the promotions, send the requests of all puzzles, and return the resulting cases.
 
     ``reporting`` opens the frontend's context, ``lines`` returns the game engine's log. Raises
     ServerError, and TimeoutError when an event does not arrive.
@@ -89,7 +88,7 @@ def _send_all(puzzle: Puzzle, url: str, reporting: Reporting) -> dict[str, bool]
     target = f"{url}/promotions/{puzzle.promotion}"
 
     def send(request: Request) -> tuple[str, bool]:
-        # A thread of a pool knows nothing of the scopes of who uses it.
+        # A pool's thread does not inherit the caller's scopes.
         with reporting(), start_span(op="ui.action.click", name="promotion") as span:
             answer = httpx.post(target, json=request, timeout=ANSWER_DEADLINE_S, trust_env=False)
             return span.trace_id, answer.is_error
@@ -115,7 +114,7 @@ def _requests(names: str, *rows: tuple[Any, ...]) -> tuple[Request, ...]:
 
 _CASHBACK = Puzzle(
     "cashback",
-    "Cashback fails for some players. What is the matter with them?",
+    "Cashback fails for some players. What do they have in common?",
     (
         "They did not play in the week before.",
         "They won exactly what they had staked.",
@@ -124,8 +123,8 @@ _CASHBACK = Puzzle(
         "They still have free spins left.",
     ),
     "They staked nothing: all their spins were free.",
-    "The share that was lost is divided by what was staked, and a free spin stakes nothing. Who "
-    "staked anything, if only once, gets their cashback.",
+    "Cashback divides what was lost by what was staked, and a free spin stakes nothing. Anyone who "
+    "staked something, even once, gets their cashback.",
     "whole",
     _requests(
         "player visits spins spins_before free_given free_left staked won",
@@ -143,17 +142,17 @@ _CASHBACK = Puzzle(
 
 _WELCOME = Puzzle(
     "welcome",
-    "The welcome bonus fails for some players. What is the matter with them?",
+    "The welcome bonus fails for some players. What do they have in common?",
     (
-        "Whoever invited them is no member any more.",
+        "The player who invited them is no longer a member.",
         "Their level is not in the table of levels.",
         "Nobody invited them.",
-        "They have come for too few days to get anything for that.",
+        "They have come on too few days to get a bonus for that.",
         "They were invited by someone who had invited others before.",
     ),
-    "Whoever invited them is no member any more.",
-    "The bonus of a member who is gone is looked up with get(), which gives None, and None cannot "
-    "be doubled. Who was invited by nobody at all is treated as a case of its own.",
+    "The player who invited them is no longer a member.",
+    "get() looks up the bonus of the departed member and returns None, and None cannot be doubled. "
+    "Players whom nobody invited are handled as a separate case.",
     "bonus",
     _requests(
         "player level days invited_by",
@@ -171,7 +170,7 @@ _WELCOME = Puzzle(
 
 _VOUCHER = Puzzle(
     "voucher",
-    "Vouchers cannot be redeemed by some players. What is the matter with these vouchers?",
+    "Some players cannot redeem their vouchers. What do these vouchers have in common?",
     (
         "The shop is not in the table of fees.",
         "They have no limit.",
@@ -180,8 +179,8 @@ _VOUCHER = Puzzle(
         "They come from a till that is not set to English.",
     ),
     "Their value is written with a comma, like 12,50.",
-    "Tills that are set to French or German write a comma where Decimal() wants a point. Round "
-    "values have neither, so the language alone does not decide.",
+    "Tills set to French or German write a comma where Decimal() expects a point. Round values "
+    "have neither, so the language alone does not decide.",
     "text",
     _requests(
         "player shop language value limit",

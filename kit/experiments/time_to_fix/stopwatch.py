@@ -1,4 +1,4 @@
-"""A stopwatch with a question: it runs from the evidence being shown to the right answer."""
+"""A stopwatch with a question: it runs from showing the evidence until the right answer."""
 
 import threading
 import time
@@ -16,18 +16,18 @@ TICK_S = 1.0
 LIMIT_S = 20 * 60.0
 
 NOT_TRIED, RUNNING, SOLVED, GIVEN_UP = "not tried yet", "running", "solved", "given up"
-_CLOCK_SAYS = {NOT_TRIED: "Start the clock", RUNNING: "The clock runs"}
+_CLOCK_SAYS = {NOT_TRIED: "Start the clock", RUNNING: "The clock is running"}
 
 
 class NotRunning(RuntimeError):
-    """An answer was given to a stopwatch that does not run."""
+    """An answer was given to a stopwatch that is not running."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, the answers to choose from, and the right one; each is plain text.
+    """A question, its possible answers, and the right one; each is plain text.
 
-    ``evidence`` is shown from the start on, ``debriefing`` at the end: HTML that is trusted.
+    ``evidence`` is shown from the start, ``debriefing`` at the end: both are trusted HTML.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class TimedAttempt:
-    """How far somebody came: ``seconds`` until the right answer, or until giving up."""
+    """An attempt: ``seconds`` until the right answer, or until giving up."""
 
     state: str = NOT_TRIED
     seconds: float = 0.0
@@ -50,8 +50,8 @@ class TimedAttempt:
 class Stopwatch:
     """A question with a clock, shown in a notebook as a widget.
 
-    A wrong answer is counted, and the clock goes on. After 20 minutes it gives up by itself.
-    ``ended`` is set when the clock has stopped.
+    A wrong answer is counted, and the clock continues. After 20 minutes it gives up by itself.
+    ``ended`` is set when the clock stops.
     """
 
     def __init__(self, question: Question, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -75,18 +75,18 @@ class Stopwatch:
         self._show()
 
     def answer(self, choice: str) -> bool:
-        """Press the button of an answer; return whether it was right.
+        """Press an answer's button; return whether it was right.
 
-        Raises KeyError for an answer that is not among the choices, NotRunning when the clock
-        does not run.
+        Raises KeyError for an answer that is not among the choices, NotRunning when the clock is
+        not running.
         """
         if self.attempt.state != RUNNING:
-            raise NotRunning(f"The clock does not run: this round is {self.attempt.state}.")
+            raise NotRunning(f"The clock is not running: this round is {self.attempt.state}.")
         self.choices[choice].click()
         return self.attempt.state == SOLVED
 
     def stop(self) -> None:
-        """End without a result and leave the page: another takes the place of this one."""
+        """End without a result and leave the page: another stopwatch replaces this one."""
         self.ended.set()
         self.view.close()
 
@@ -136,7 +136,7 @@ class Stopwatch:
         self._show()
 
     def _tick(self) -> None:
-        """Show the time once a second, and give up in the end."""
+        """Update the time once a second, and give up at the limit."""
         while not self.ended.wait(TICK_S):
             if self._now() - self._began >= LIMIT_S:
                 self._give_up()
@@ -150,7 +150,8 @@ class Stopwatch:
         self._evidence.value = "" if state == NOT_TRIED else self._render_part("evidence")
         self.start_button.description = _CLOCK_SAYS.get(state, "The clock has stopped")
         self.start_button.button_style = "primary" if state == NOT_TRIED else ""
-        # What was pressed last stays as it is: JupyterLab takes the keys of a page without focus.
+        # The last pressed button stays enabled: a disabled one loses the focus, and then JupyterLab
+        # gets the keys.
         _show_if(self.give_up_button, state in (RUNNING, GIVEN_UP))
         _show_if(self._answers, state != NOT_TRIED)
         for choice, button in self.choices.items():
@@ -158,7 +159,7 @@ class Stopwatch:
                 state == SOLVED and choice != self._question.right
             )
         self._show_clock()
-        # Last: what a reader is told has then happened, and Tab leads where it says.
+        # Last: what a screen reader announces has then happened, and Tab leads where it says.
         self._verdict.value = self._render_part("verdict")
 
     def _show_clock(self) -> None:
@@ -174,7 +175,7 @@ class Stopwatch:
 
 
 def clock(seconds: float) -> str:
-    """Return a time as a clock shows it: ``2:05`` is two minutes and five seconds."""
+    """Return a time in clock format: ``2:05`` is two minutes and five seconds."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"
 

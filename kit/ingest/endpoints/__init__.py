@@ -1,5 +1,5 @@
-"""What else a DSN points at: each makes envelopes of what it is sent, as Sentry's Relay does.
+"""The other endpoints of a DSN: each turns requests into envelopes, as Sentry's Relay does.
 
-May import what the ingest reads with; the ingest's app imports from here. Sources are in
+May import the ingest's readers; the ingest's app imports from here. The originals are in
 github.com/getsentry/relay, under relay-server/src/endpoints/.
 """

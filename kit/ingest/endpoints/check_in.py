@@ -1,4 +1,4 @@
-"""Check-ins by plain HTTP: what a job without an SDK says of itself, with curl.
+"""Check-ins by plain HTTP: a job without an SDK reports itself, with curl.
 
 https://docs.sentry.io/product/monitors-and-alerts/monitors/crons/getting-started/http/ and Relay's
 endpoints/monitor.rs
@@ -15,17 +15,17 @@ from starlette.exceptions import HTTPException
 from kit.ingest.envelope import BadEnvelope, compose, hex_id, parse_object
 
 STATUSES = ("in_progress", "ok", "error", "missed", "timeout")
-# Stands for the latest run that is in progress: who calls without an id knows none.
+# Stands for the latest run in progress, for callers without an id.
 _LATEST = "0" * 32
 
 
 def check_in_envelope(
     slug: str, content: bytes, content_type: str, query: Mapping[str, str]
 ) -> bytes:
-    """Return an envelope of the check-in of the job ``slug``. Raises HTTPException.
+    """Return an envelope with the check-in of the job ``slug``. Raises HTTPException.
 
-    The check-in is the body, as JSON, which may hold the job's configuration; else it is the query.
-    Relay takes a status that it does not know; here it is refused.
+    The check-in is the JSON body, which may include the job's configuration; else it is the query.
+    Relay accepts an unknown status; here it is refused.
     """
     if content_type.startswith("application/json"):
         try:

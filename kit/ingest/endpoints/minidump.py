@@ -1,8 +1,8 @@
-"""Minidumps: the memory of a native program that crashed, as Breakpad and Crashpad upload it.
+"""Minidumps: the memory of a crashed native program, as Breakpad and Crashpad upload it.
 
 https://docs.sentry.io/platforms/native/guides/minidumps/ and Relay's endpoints/minidump.rs. Sentry
-reads stack traces from it with the debug files of the program; here it is kept as an attachment of
-the event that Relay makes for it, which says no more than that there is one.
+reads stack traces from it with the program's debug files; here it is stored as an attachment of
+the event that Relay creates for it, which only says that there is a minidump.
 """
 
 import logging
@@ -21,7 +21,7 @@ from kit.ingest.body import MAX_BODY_BYTES
 from kit.ingest.endpoints.store_event import compose_event
 from kit.ingest.envelope import BadEnvelope, hex_id, parse_object
 
-# The answer says what is wrong with a form; nobody else has to.
+# The response says what is wrong with a form; no log line is needed.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 logging.getLogger("python_multipart").propagate = False
 
@@ -29,7 +29,7 @@ FIELD = "upload_file_minidump"
 MAX_FILES = 20
 MAX_FIELDS = 200
 MAX_FIELD_BYTES = 1024 * 1024
-# Of both orders of bytes.
+# In both byte orders.
 _MAGIC = (b"MDMP", b"PMDM")
 _RAW_TYPES = ("application/octet-stream", "application/x-dmp")
 _NESTED = re.compile(r"sentry((?:\[[^\[\]]*\])+)")
@@ -38,13 +38,13 @@ _ITEM = {"type": "attachment", "content_type": "application/x-dmp"}
 
 
 class _InMemory(MultiPartParser):
-    """Leaves no file of a crash on the disk; the body is in memory anyway."""
+    """Writes no file of a crash to disk; the body is in memory anyway."""
 
     spool_max_size = MAX_BODY_BYTES
 
 
 async def minidump_envelope(content: bytes, headers: Headers) -> bytes:
-    """Return an envelope of the upload of a crash reporter. Raises HTTPException."""
+    """Return an envelope with a crash reporter's upload. Raises HTTPException."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _RAW_TYPES:
         _check(content)
@@ -53,7 +53,7 @@ async def minidump_envelope(content: bytes, headers: Headers) -> bytes:
     if kind != "multipart/form-data":
         raise HTTPException(
             415,
-            f"A minidump is sent as {_RAW_TYPES[0]}, or in the field {FIELD} of multipart/form-data"
+            f"Send a minidump as {_RAW_TYPES[0]}, or in the field {FIELD} of multipart/form-data"
             f", not as {kind[:100] or 'nothing'}.",
         )
     fields, files = await _form(content, headers)
@@ -63,7 +63,7 @@ async def minidump_envelope(content: bytes, headers: Headers) -> bytes:
 
 
 def hyphenated(event_id: str) -> str:
-    """Return an event id as crash reporters expect it in the answer."""
+    """Return an event id in the form that crash reporters expect in the response."""
     return str(UUID(event_id))
 
 
@@ -75,7 +75,7 @@ def _check(content: bytes) -> None:
 async def _form(
     content: bytes, headers: Headers
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]:
-    """Return the fields of a form by name, and its files with their names."""
+    """Return the fields of a form, and its files, by name."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield content
@@ -114,14 +114,14 @@ def _attachment(field: str, filename: str, content: bytes) -> tuple[dict[str, An
 def _event(fields: list[tuple[str, str]]) -> dict[str, Any]:
     """Return the event that the fields of a form describe.
 
-    Its parts are JSON in the field ``sentry``, or values one by one, as in
-    ``sentry[tags][version]``. All other fields are extra data.
+    They are JSON in the field ``sentry``, or single values, as in ``sentry[tags][version]``. All
+    other fields are extra data.
     """
     event: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in fields:
         if name == "sentry" or name.startswith("sentry___"):
-            # As Relay does: a crash is worth more than its description.
+            # As in Relay: a crash is worth more than its description.
             with suppress(BadEnvelope):
                 event.update(parse_object(value.encode("utf-8", "replace"), name))
         elif nested := _NESTED.fullmatch(name):
@@ -142,9 +142,9 @@ def _put(event: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _with_event(event: dict[str, Any], items: list[tuple[dict[str, Any], bytes]]) -> bytes:
-    """Return an envelope of the attachments and of the event that stands for the crash."""
+    """Return an envelope with the attachments and the event that represents the crash."""
     mechanism = {"type": "minidump", "handled": False, "synthetic": True}
-    reason = "The minidump is attached; nothing has read the stack from it."
+    reason = "The minidump is attached; its stack was not read."
     crash = {"type": "Minidump", "value": reason, "mechanism": mechanism}
     whole = {
         "level": "fatal",

@@ -1,8 +1,8 @@
-"""Traces and logs of OpenTelemetry, as its exporters send them over HTTP.
+"""OpenTelemetry traces and logs, as its exporters send them over HTTP.
 
-https://opentelemetry.io/docs/specs/otlp/#otlphttp and https://docs.sentry.io/concepts/otlp/; what
-becomes of a span is what Relay makes of it (relay-spans/src/otel_to_sentry_v2.rs). Sentry drops the
-events of spans; here they are kept as ``events``.
+https://opentelemetry.io/docs/specs/otlp/#otlphttp and https://docs.sentry.io/concepts/otlp/. Spans
+are converted as in Relay (relay-spans/src/otel_to_sentry_v2.rs). Sentry drops span events; here
+they are kept as ``events``.
 """
 
 import json
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Exporting = Callable[[bytes, str], "Export"]
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-# Of a body: what is made of it is several times as large.
+# For a body: the result is several times as large.
 MAX_BYTES = 5 * 1024 * 1024
 GROWTH = 5
-# Of an item, which the screen reads as a whole.
+# For an item, which the screen reads as a whole.
 _CHUNK_BYTES = 1024 * 1024
 _ERROR = 2
 _KINDS = ("", "internal", "server", "client", "producer", "consumer")
@@ -36,20 +36,20 @@ _REMOTE_KNOWN, _REMOTE = 0x100, 0x200
 _LEVELS = ("info", "trace", "debug", "info", "warn", "error", "fatal")
 _IDS = ("traceId", "spanId", "parentSpanId")
 _HEX = re.compile("([0-9a-fA-F]{2})+")
-# As Relay writes it: by this they are told from what SDKs of Sentry send.
+# As Relay writes it: this distinguishes them from items sent by Sentry's SDKs.
 _ORIGIN = "sentry.origin"
 _NAMESPACES = (("db.", "db"), ("rpc.", "rpc"), ("messaging.", "queue"), ("gen_ai.", "gen_ai"))
 
 
 class Export(NamedTuple):
-    """What is made of an export: an envelope, unless nothing is left, and the answer's bytes."""
+    """The result of an export: an envelope, unless it is empty, and the bytes of the response."""
 
     envelope: bytes | None
     answer: bytes
 
 
 def export_traces(content: bytes, kind: str) -> Export:
-    """Return the spans of an export of traces. Raises HTTPException."""
+    """Return the spans of a trace export. Raises HTTPException."""
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 
     export = _read(service.ExportTraceServiceRequest(), content, kind)
@@ -70,7 +70,7 @@ def export_traces(content: bytes, kind: str) -> Export:
 
 
 def export_logs(content: bytes, kind: str) -> Export:
-    """Return the log records of an export of logs. Raises HTTPException."""
+    """Return the log records of a log export. Raises HTTPException."""
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as service
 
     export = _read(service.ExportLogsServiceRequest(), content, kind)
@@ -91,11 +91,11 @@ def export_logs(content: bytes, kind: str) -> Export:
 
 
 def exported_type(content_type: str) -> str:
-    """Return which of both forms an export has. Raises HTTPException."""
+    """Return which of the two formats an export has. Raises HTTPException."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in (JSON, PROTOBUF):
         raise HTTPException(
-            415, f"OTLP is {PROTOBUF} or {JSON}, not {kind[:100] or 'without a Content-Type'}."
+            415, f"OTLP is {PROTOBUF} or {JSON}, not {kind[:100] or 'a missing Content-Type'}."
         )
     return kind
 
@@ -111,12 +111,12 @@ def _read(message: Any, content: bytes, kind: str) -> Any:
             return ParseDict(sent, message, ignore_unknown_fields=True)
         message.ParseFromString(content)
     except (BadEnvelope, BadJson, DecodeError, ValueError, TypeError, AttributeError) as error:
-        raise HTTPException(400, f"Not an export of OTLP: {str(error)[:300]}.") from error
+        raise HTTPException(400, f"Not an OTLP export: {str(error)[:300]}.") from error
     return message
 
 
 def _with_ids_in_base64(value: Any) -> Any:
-    """Return JSON with its ids as protobuf's reader wants bytes; OTLP has them in hex."""
+    """Return JSON with ids in base64, as protobuf's reader expects bytes; OTLP has them in hex."""
     if isinstance(value, list):
         return [_with_ids_in_base64(each) for each in value]
     if not isinstance(value, dict):
@@ -130,7 +130,7 @@ def _with_ids_in_base64(value: Any) -> Any:
 def _in_base64(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    # What is no id makes a span without one, which is rejected by itself.
+    # An invalid id becomes a span without one, and only that span is rejected.
     return b64encode(bytes.fromhex(value)).decode() if _HEX.fullmatch(value) else ""
 
 
@@ -143,7 +143,7 @@ def _written(answer: "Message", kind: str) -> bytes:
 
 
 def _scopes(group: Any, scopes: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Yield each scope of a group, with the attributes that all in it have."""
+    """Yield each scope of a group, with the attributes that its members share."""
     resource = _attributes(group.resource.attributes)
     common = {f"resource.{name}": value for name, value in resource.items()}
     if "service.name" in resource:
@@ -158,7 +158,7 @@ def _scopes(group: Any, scopes: Iterable[Any]) -> Iterator[tuple[Any, dict[str, 
 
 
 def _span(span: Any, common: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a span as SDKs stream it; None when it has no ids."""
+    """Return a span in the form in which SDKs stream it; None when it has no ids."""
     trace_id, span_id = _id(span.trace_id, 16), _id(span.span_id, 8)
     if not trace_id or not span_id:
         return None
@@ -191,15 +191,15 @@ def _origin(what: str) -> dict[str, Any]:
 
 
 def _is_segment(span: Any, parent_id: str) -> bool:
-    """Whether a span covers all that its service does for one request."""
+    """Whether a span covers everything that its service does for one request."""
     if span.flags & _REMOTE_KNOWN:
         return not parent_id or bool(span.flags & _REMOTE)
-    # Older SDKs do not say where the parent is: these kinds have theirs in another service.
+    # Older SDKs do not report where the parent is: for these kinds it is in another service.
     return not parent_id or span.kind in (_SERVER, _CONSUMER)
 
 
 def _op(kind: int, attributes: dict[str, Any]) -> str:
-    """Return the operation that Sentry would show, from the conventions of OpenTelemetry."""
+    """Return the operation that Sentry would show, from OpenTelemetry's conventions."""
     if "http.request.method" in attributes or "http.method" in attributes:
         return {_SERVER: "http.server", _CLIENT: "http.client"}.get(kind, "http")
     for prefix, op in _NAMESPACES:
@@ -226,7 +226,7 @@ def _event(event: Any) -> dict[str, Any]:
 
 
 def _record(record: Any, common: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a log record as SDKs send it."""
+    """Return a log record in the form in which SDKs send it."""
     time = record.time_unix_nano or record.observed_time_unix_nano
     level = _LEVELS[min((max(record.severity_number, 0) + 3) // 4, len(_LEVELS) - 1)]
     body = _plain(record.body)
@@ -243,7 +243,7 @@ def _record(record: Any, common: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _id(value: bytes, length: int) -> str:
-    """Return an id in hex; empty for what is none, such as all zeros."""
+    """Return an id in hex; empty for an invalid one, such as all zeros."""
     return value.hex() if len(value) == length and any(value) else ""
 
 
@@ -260,7 +260,7 @@ def _typed(value: Any) -> dict[str, Any] | None:
     if value is None or isinstance(value, dict):
         return None
     if isinstance(value, list):
-        # As Relay does; lists in lists are not allowed in an attribute.
+        # As in Relay; an attribute may not contain nested lists.
         value = json.dumps([each for each in value if type(each) in _TYPES])
     elif isinstance(value, float) and not math.isfinite(value):
         value = str(value)
@@ -268,7 +268,7 @@ def _typed(value: Any) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return an attribute's value as JSON has it; None for bytes that are no text."""
+    """Return an attribute's value as JSON; None for bytes that are not text."""
     which = value.WhichOneof("value")
     if which == "array_value":
         return [_plain(each) for each in value.array_value.values]
@@ -284,10 +284,10 @@ def _plain(value: Any) -> Any:
 
 
 def _chunks(given: Iterable[dict[str, Any] | None]) -> tuple[list[list[bytes]], str]:
-    """Return what is to be stored as JSON, in parts of bounded size, and why the rest is not.
+    """Return what to store as JSON, in parts of bounded size, and why the rest is rejected.
 
-    What a whole group has in common is written with each of its spans: many times a lot of it
-    would be gigabytes, so the sum is bounded.
+    The attributes of a group are repeated in each of its spans, which could add up to gigabytes, so
+    the sum is bounded.
     """
     chunks: list[list[bytes]] = []
     reason, size, room = "", 0, 0

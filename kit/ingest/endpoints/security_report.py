@@ -1,9 +1,9 @@
-"""Security reports: what a browser blocked because of a page's Content Security Policy.
+"""Security reports: what a browser blocked under a page's Content Security Policy.
 
 https://docs.sentry.io/platforms/javascript/security-policy-reporting/ and Relay's
-endpoints/security_report.rs. Sentry makes an event of a report only later, when it is processed
-(relay-event-schema/src/protocol/security_report.rs); here that is simulated on arrival, for its
-title, culprit, tags and request. What Relay does to values besides, such as cutting them, is not.
+endpoints/security_report.rs. Sentry turns a report into an event only later, during processing
+(relay-event-schema/src/protocol/security_report.rs); here that is simulated on arrival, for title,
+culprit, tags and request. Other changes by Relay, such as truncation, are not.
 """
 
 import time
@@ -34,13 +34,13 @@ _REMOTE_TITLES = {
     "style-src-attr": "style attribute from",
     "style-src-elem": "'style' from",
 }
-# What they are called where the name of the directive is not it.
+# Display names that differ from the name of the directive.
 _SHORT = {
     **{f"{name}-src": name for name in ("child", "connect", "font", "manifest", "media")},
     **{f"{name}-src": name for name in ("object", "script", "style")},
     "img-src": "image",
 }
-# Of the older form and of the Reporting API's.
+# For the older format and for the Reporting API.
 _NAMES = {
     "blockedURL": "blocked_uri",
     "documentURL": "document_uri",
@@ -58,12 +58,12 @@ def report_envelopes(
 ) -> list[bytes]:
     """Return an envelope for each report of a body. Raises HTTPException.
 
-    ``query`` may name the release and the environment of the page: nothing else can.
+    ``query`` may name the page's release and environment: a report cannot.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in CONTENT_TYPES:
         known = ", ".join(CONTENT_TYPES)
-        raise HTTPException(415, f"{kind[:100] or 'Nothing'} is no type of a report; use {known}.")
+        raise HTTPException(415, f"{kind[:100] or 'Nothing'} is no report's type; use {known}.")
     common = {name: query[f"sentry_{name}"] for name in _COMMON if query.get(f"sentry_{name}")}
     return [compose_event({**_event(report, user_agent), **common}) for report in _reports(content)]
 
@@ -72,8 +72,8 @@ _COMMON = ("release", "environment")
 
 
 def _reports(content: bytes) -> list[dict[str, Any]]:
-    """Return the reports of a body by the names that Sentry gives to what is in them."""
-    # As an object: so the depth of what is sent is checked.
+    """Return the reports of a body, with Sentry's names for their fields."""
+    # As an object, so that the nesting depth is checked.
     try:
         given = parse_object(b'{"all":' + content + b"}", "the body")["all"]
     except (BadEnvelope, KeyError) as error:
@@ -83,7 +83,7 @@ def _reports(content: bytes) -> list[dict[str, Any]]:
         raise HTTPException(413, f"There are over {MAX_REPORTS} reports; send them in parts.")
     found = [report for each in several if (report := _report(each)) is not None]
     if not found:
-        raise HTTPException(400, f"No report of a Content Security Policy: {_kinds(several)}.")
+        raise HTTPException(400, f"Not a Content Security Policy report: {_kinds(several)}.")
     return found
 
 
@@ -100,7 +100,7 @@ def _report(given: Any) -> dict[str, Any] | None:
 
 
 def _name(name: str) -> str:
-    """Return a name of a report as Sentry writes it: blocked-uri and blockedURI as blocked_uri."""
+    """Return a report's field name in Sentry's form: blocked-uri and blockedURI as blocked_uri."""
     if name in _NAMES:
         return _NAMES[name]
     words = "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
@@ -112,7 +112,7 @@ def _kinds(given: Sequence[Any]) -> str:
     for each in objects:
         for name, kind in _GIVEN_UP.items():
             if name in each:
-                return f"it is one of {kind}, which browsers and Sentry have given up"
+                return f"it is about {kind}, which browsers and Sentry no longer support"
     kinds = {each["type"][:50] for each in objects if isinstance(each.get("type"), str)}
     if kinds:
         return f"it is about {', '.join(sorted(kinds)[:5])}"
@@ -140,7 +140,7 @@ def _event(report: dict[str, Any], user_agent: str) -> dict[str, Any]:
 
 
 def _directive(report: Mapping[str, Any]) -> str:
-    """Return the directive that was violated. Firefox of old names it with its sources only."""
+    """Return the violated directive. Old versions of Firefox only name it with its sources."""
     names = (_text(report, name) for name in ("effective_directive", "violated_directive"))
     return next((name.split()[0] for name in names if name.strip()), "")
 
@@ -156,7 +156,7 @@ def _title(directive: str, blocked: str) -> str:
 
 
 def _origin(uri: str) -> str:
-    """Return where something came from: a host, or a scheme, which is all that browsers say."""
+    """Return the origin of a URI: a host, or only a scheme where browsers report no more."""
     if ":" not in uri:
         return f"{uri}:"
     scheme, host, port = _parts(uri)
@@ -175,7 +175,7 @@ def _parts(uri: str) -> tuple[str, str, int | None]:
 
 
 def _without_secrets(uri: str) -> str:
-    """Return an address without what Stripe puts behind its path, as Relay does."""
+    """Return a URL without what Stripe appends to its path, as Relay does."""
     if uri.startswith("https://api.stripe.com/"):
         return uri.partition("#")[0].partition("?")[0]
     return uri

@@ -1,4 +1,4 @@
-"""The store endpoint: one event as JSON, as SDKs sent it before there were envelopes.
+"""The store endpoint: one event as JSON, as SDKs sent it before envelopes.
 
 https://develop.sentry.dev/sdk/foundations/transport/ and Relay's endpoints/store.rs
 """
@@ -16,14 +16,14 @@ from starlette.exceptions import HTTPException
 from kit.ingest.body import MAX_BODY_BYTES
 from kit.ingest.envelope import BadEnvelope, compose, hex_id, parse_object
 
-# What a page gets that sends its event as the address of an image: one transparent pixel.
+# The response for a page that sends its event in an image URL: one transparent pixel.
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 
 
 def event_envelope(content: bytes) -> bytes:
-    """Return an envelope of the event that a body is. Raises HTTPException.
+    """Return an envelope with the event in a body. Raises HTTPException.
 
-    Old SDKs compress the JSON by themselves, and write that in base64.
+    Old SDKs compress the JSON themselves and encode that in base64.
     """
     content = _plain(content)
     try:
@@ -38,9 +38,9 @@ def compose_event(
     content: bytes = b"",
     attachments: Iterable[tuple[dict[str, Any], bytes]] = (),
 ) -> bytes:
-    """Return an envelope of an event, which is given an id where it has none, and attachments.
+    """Return an envelope with an event and attachments; an event without an id gets one.
 
-    ``content`` is the JSON as it was sent, if it was. Raises HTTPException for an id that is none.
+    ``content`` is the event's JSON as sent, if any. Raises HTTPException for an invalid id.
     """
     given = event.get("event_id")
     event_id = hex_id(given) if given is not None else uuid4().hex

@@ -1,1 +1,1 @@
-"""What Sentry's servers do with an event, as far as it is imitated: no server is asked."""
+"""Imitates some of what Sentry's servers do with an event; no server is contacted."""

@@ -1,6 +1,6 @@
-"""What a server would cut from an event, or refuse it for. Simulated: no server is asked.
+"""What a server would cut from an event, or reject it for. Simulated: no server is contacted.
 
-Not imitated: how deep values are nested.
+Not imitated: limits on how deep values are nested.
 """
 
 import gzip
@@ -37,7 +37,7 @@ _MAX_NAME = 80
 class Cut:
     """What a server would not keep: where it is, how much was sent, and how much would remain.
 
-    ``remains`` is empty for what would be gone, ``refuses`` says that it is the whole event.
+    ``remains`` is empty if nothing would; ``refuses`` is true if the whole event is rejected.
     """
 
     where: str
@@ -48,9 +48,9 @@ class Cut:
 
 
 def server_cuts(event: Raw, size: int | None = None) -> list[Cut]:
-    """Return what a server would cut from an event; a refused one has a single cut, the event.
+    """Return what a server would cut from an event; a rejected one has a single cut, the event.
 
-    ``size`` is that of the event in bytes as it was sent; without it the size is that of its JSON.
+    ``size`` is the size in bytes of the event as it was sent; by default that of its JSON.
     """
     refused = list(_refusal(event, size))
     if refused:
@@ -101,8 +101,8 @@ def _stack_cuts(event: Raw) -> Iterator[Cut]:
         if lost:
             full = len([frame for frame in kept if frame.get("vars") or _has_lines(frame)])
             yield Cut(
-                f"{where}: local variables and the lines around",
-                f"in {full} of the frames that remain",
+                f"{where}: local variables and context lines",
+                f"in {full} of the remaining frames",
                 f"in {full - len(lost)}: the outermost and the innermost",
                 limits.FULL_FRAMES.source,
             )
@@ -110,9 +110,9 @@ def _stack_cuts(event: Raw) -> Iterator[Cut]:
 
 
 def frames_slimmed(frames: list[Raw]) -> set[int]:
-    """Return which frames would lose their variables and the lines around.
+    """Return which frames would lose their variables and context lines.
 
-    Those are of the middle, and those of libraries first.
+    Those are frames in the middle, library frames first.
     """
     most = limits.FULL_FRAMES.most
     if len(frames) <= most:
@@ -222,7 +222,7 @@ def _characters(number: int) -> str:
 
 
 def _json(value: Any) -> bytes:
-    """Return a value as the SDK for Python sends it; empty when it is no JSON."""
+    """Return a value as the SDK for Python sends it; empty if it is not JSON."""
     try:
         return json.dumps(value, separators=(",", ":"), default=repr).encode()
     except (RecursionError, ValueError):

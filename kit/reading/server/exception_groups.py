@@ -1,4 +1,4 @@
-"""Which exceptions of an event count for its issue: of a group each different one, once.
+"""Which exceptions of an event count for its issue: in a group, each different one, once.
 
 Read in the source of Sentry's servers, ``filter_exceptions_for_exception_groups``:
 https://github.com/getsentry/sentry/blob/master/src/sentry/grouping/strategies/newstyle.py
@@ -17,8 +17,8 @@ Signature = Callable[[Raw], tuple[str, ...]]
 def counted_exceptions(event: Raw, signature: Signature) -> list[Raw]:
     """Return the exceptions by which an event is grouped.
 
-    Those are all, unless the event has a group of exceptions. If all members of the group have
-    the same ``signature``, one of them stands for the group, with what caused it. Else one of
+    Those are all, unless the event has an exception group. If all members of the group have the
+    same ``signature``, one of them stands for the group, with what caused it. Otherwise one of
     each signature counts, and the group itself.
     """
     errors = exceptions(event)
@@ -35,7 +35,7 @@ def counted_exceptions(event: Raw, signature: Signature) -> list[Raw]:
 
 
 def _is_exempt(event: Raw) -> bool:
-    # So that an update of the SDK from 2 to 3 does not give old errors new issues.
+    # So that old errors do not get new issues when the SDK is upgraded from 2 to 3.
     version = as_str(get_path(event, ("sdk", "version")))
     return event.get("platform") == "python" and version.startswith("3")
 
@@ -45,7 +45,7 @@ def _mechanism(error: Raw) -> Raw:
 
 
 def _children_by_id(errors: list[Raw]) -> dict[int, list[Raw]]:
-    """Return the exceptions below each, by its id; empty when they are no tree."""
+    """Return the exceptions below each, by its id; empty if they are not a tree."""
     children: dict[int, list[Raw]] = {}
     # An event has the root last.
     for error in reversed(errors):
@@ -65,7 +65,7 @@ def _id(error: Raw, name: str) -> int | None:
 
 
 def _members(root: Raw, children: Mapping[int, list[Raw]]) -> list[Raw]:
-    """Return the exceptions in a group and in groups inside of it; empty when it has a circle."""
+    """Return the exceptions in a group and in groups inside it; empty if it has a cycle."""
     found: list[Raw] = []
     pending, seen = [root], set[int]()
     while pending:

@@ -1,6 +1,6 @@
 """The fingerprint that an event carries, with its variables as Sentry's servers resolve them.
 
-The names are documented; what stands for a missing value is read in the servers' source:
+The names are documented; what replaces a missing value is in the servers' source:
 https://docs.sentry.io/concepts/data-management/event-grouping/fingerprint-rules/#variables
 https://github.com/getsentry/sentry/blob/master/src/sentry/grouping/fingerprinting/utils.py
 """
@@ -27,7 +27,7 @@ DEFAULT = "{{ default }}"
 Raw = Mapping[str, Any]
 Read = Callable[[Raw], Any]
 
-# A name in quotes is another name, and none that the servers know.
+# A quoted name is a different one, which the servers do not know.
 _VARIABLE = re.compile(r"\{\{\s*(\S+)\s*\}\}")
 _TAG = "tags."
 _FOLDERS = re.compile(r"[/\\]")
@@ -35,7 +35,7 @@ _FIELDS_AS_TAGS = ("level", "logger", "environment", "transaction", "server_name
 
 
 def fingerprint_of(event: Raw) -> list[str]:
-    """Return the fingerprint that an event carries, as it was sent; empty when it has none."""
+    """Return the fingerprint that an event carries, as it was sent; empty if it has none."""
     parts = [lenient_text(part) for part in as_list(event.get("fingerprint"))]
     return [DEFAULT if _name(part) == "default" else part for part in parts if part is not None]
 
@@ -46,9 +46,9 @@ def is_variable(part: str) -> bool:
 
 
 def resolve(part: str, event: Raw) -> str:
-    """Return what stands for a part of a fingerprint on the server: its value if a variable.
+    """Return a part of a fingerprint as the server resolves it: the value of a variable.
 
-    ``{{ default }}`` stays as it is. A variable without a value, or that Sentry does not know,
+    ``{{ default }}`` stays as it is. A variable without a value, or one that Sentry does not know,
     becomes a text that says so, and is the same for all such events.
     """
     name = _name(part)
@@ -67,7 +67,7 @@ def _name(part: str) -> str:
 
 
 def lenient_text(value: Any) -> str | None:
-    """Return a value as Relay reads it where the protocol wants text; None when it does not."""
+    """Return a value as Relay reads it where the protocol requires text; None if it does not."""
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
@@ -87,7 +87,7 @@ def _message(event: Raw) -> str:
 
 
 def _frame(*fields: str) -> Read:
-    """Return a function that reads the first of the fields that the frame which failed has."""
+    """Return a function that reads the first of these fields that the failed frame has."""
 
     def read(event: Raw) -> Any:
         frame = crash_frame(event)

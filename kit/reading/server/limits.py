@@ -1,4 +1,4 @@
-"""How much of an event Sentry's servers keep: each limit once, with where it is written.
+"""How much of an event Sentry's servers keep: each limit with its source.
 
 A server's own settings may differ. Texts are counted in characters, all else in bytes of JSON.
 """
@@ -18,7 +18,7 @@ from kit.reading.server.references import (
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that is kept of a field; ``allowance`` more is kept as well, rather than cut.
+    """The most that is kept of a field; up to ``allowance`` more is kept rather than cut.
 
     In ``field`` a dot leads into a dict, and ``*`` stands for each of its keys.
     """
@@ -29,18 +29,19 @@ class Limit:
     allowance: int = 0
 
 
-# An event that is larger is refused as a whole, with HTTP 413.
+# A larger event is rejected as a whole, with HTTP 413.
 EVENT_BYTES = Limit("event", 1024 * 1024, SIZE_LIMITS)
 COMPRESSED_BYTES = Limit("event, compressed", 200 * 1024, SIZE_LIMITS)
 
-# Of each stack trace: the last so many, and so many with local variables and lines around.
+# Per stack trace: how many frames are kept, the last ones, and how many of them with local
+# variables and context lines.
 FRAMES = Limit("frames", 250, TRIMMING)
 FULL_FRAMES = Limit("frames", 50, TRIMMING)
 FRAME_VARS_BYTES = Limit("vars", 2048, SCHEMA)
 
-# A tag over it loses its name or its value, and is gone.
+# A tag over it loses its name or its value, and is dropped.
 TAG_CHARS = Limit("tags", 200, NORMALIZATION)
-# Blanks in a name become dashes; with other characters the tag is gone.
+# Spaces in a name become dashes; with other characters the tag is dropped.
 TAG_NAME = re.compile(r"[a-zA-Z0-9_.: -]+")
 # Names that the servers set themselves, whatever was sent.
 RESERVED_TAGS = frozenset({"release", "dist", "user", "filename", "function"})
@@ -68,7 +69,7 @@ EVENT_CHARS = (
     Limit("user.name", 128, SCHEMA),
     Limit("request.url", 256, SCHEMA, allowance=40),
 )
-# Of several that fit a field, the first one counts.
+# If several match a field, the first one counts.
 EVENT_FIELD_BYTES = (
     Limit("contexts.flags", 132_072, SCHEMA),
     Limit("contexts.*", 8192, DATA_HANDLING),

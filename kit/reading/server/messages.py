@@ -1,4 +1,4 @@
-"""Messages without what differs from event to event, as Sentry's servers compare them."""
+"""Messages without the parts that vary between events, as Sentry's servers compare them."""
 
 import re
 from itertools import islice
@@ -6,7 +6,7 @@ from itertools import islice
 MAX_MESSAGE = 2000
 MAX_LINES = 2
 
-# The first that fits wins: what is written like a number may be part of something else.
+# The first match wins: what looks like a number may be part of something else.
 _VALUES = re.compile(
     r"""(?P<email>\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)
     | (?P<url>\b(?:https?|wss?|ftp|mongodb)://\S+)
@@ -22,9 +22,9 @@ _VALUES = re.compile(
 
 
 def without_values(text: str, *, lines: int | None = MAX_LINES) -> str:
-    """Return a message with numbers, ids, dates and addresses replaced by what they are.
+    """Return a message with numbers, ids, dates and addresses replaced by their kind.
 
-    Of its lines the first ``lines`` that are not blank are kept, or all with None.
+    The first ``lines`` non-blank lines are kept, or all with None.
     """
     kept = text[:MAX_MESSAGE]
     if lines is not None:

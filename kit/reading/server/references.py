@@ -1,11 +1,11 @@
-"""Where it is written what Sentry's servers do: pages of documentation, and files of source."""
+"""Sources on what Sentry's servers do: documentation pages and source files."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A page or a source file; ``read`` is the month of the last look at it, as 2026-11."""
+    """A page or a source file; ``read`` is the month in which it was last read, as 2026-11."""
 
     title: str
     url: str
@@ -104,14 +104,14 @@ STRATEGIES = Reference(
     "2026-11",
 )
 
-# What Sentry's servers do for the issue list, and the simulated ones do not.
+# What Sentry's servers do for the issue list and the simulation does not.
 NOT_IMITATED: tuple[tuple[str, Reference], ...] = (
     ("stack trace rules, which mark frames as in-app or leave them out", STACK_TRACE_RULES),
     ("fingerprint rules of a project", FINGERPRINT_RULES),
     ("built-in fingerprint rules, for chunk load and hydration errors", GROUPING),
-    ("upgrades of the grouping algorithm: issues that exist keep their events", GROUPING),
+    ("upgrades of the grouping algorithm: existing issues keep their events", GROUPING),
     ("merging of new issues with similar ones by a machine-learning model", SIMILARITY),
-    ("merging of issues by hand", MERGING),
+    ("manual merging of issues", MERGING),
     ("clean-up of generated function and module names", STRATEGIES),
     ("an issue's title for a group of equal exceptions: their own type", STRATEGIES),
     ("inbound filters", FILTERING),

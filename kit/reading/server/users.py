@@ -10,21 +10,21 @@ from typing import Any
 from kit.reading.payload import as_mapping, get_part
 from kit.reading.server.fingerprint import lenient_text
 
-# The first that a user has counts; a name is shown, but tells no users apart.
+# The first one that a user has counts; a name is shown, but does not identify a user.
 USER_KEYS = ("id", "username", "email", "ip_address")
 
 Raw = Mapping[str, Any]
 
 
 def user_key(event: Raw) -> str:
-    """Return what two events share when they are of the same user; empty without a user."""
+    """Return a key that events of the same user share; empty without a user."""
     user = as_mapping(get_part(event, "user"))
     known = ((name, lenient_text(user.get(name))) for name in USER_KEYS)
     return next((f"{name}:{text}" for name, text in known if text), "")
 
 
 def has_user(event: Raw) -> bool:
-    """Return whether an event names a user, by whatever keys."""
+    """Return whether an event names a user, by any keys."""
     return any(
         value not in (None, "", {}, []) for value in as_mapping(get_part(event, "user")).values()
     )

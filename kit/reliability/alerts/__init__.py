@@ -1,1 +1,1 @@
-"""Alert rules as Sentry has them, evaluated over stored events. Simulated: no server is asked."""
+"""Alert rules as in Sentry, evaluated over stored events. Simulated: no Sentry server is used."""

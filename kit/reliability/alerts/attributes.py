@@ -1,4 +1,4 @@
-"""What filters look at in an event: its tags, its attributes, and whether a text matches."""
+"""Reads what filters compare in an event: tags and attributes, and whether a text matches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
@@ -17,25 +17,25 @@ from kit.reading.server.fingerprint import tag_pairs
 from kit.reading.server.users import user_key
 
 Raw = Mapping[str, Any]
-# As the API has them: contains, equals, starts with, ends with, is set, and what each is not.
+# As in the API: contains, equals, starts with, ends with, is set, and negations.
 Match = Literal["co", "nc", "eq", "ne", "sw", "ew", "is", "ns"]
 MATCHES: tuple[Match, ...] = get_args(Match)
 
 
 def event_tag(event: Raw, name: str) -> str:
-    """Return a tag of an event; of those that Sentry makes of a field, the field."""
+    """Return a tag of an event; for a tag that Sentry derives from a field, that field."""
     if (read := _TAGS_OF_FIELDS.get(name)) and (text := read(event)):
         return text
     return next((text for key, text in tag_pairs(event) if key == name), "")
 
 
 def attribute_values(event: Raw, attribute: str) -> list[str]:
-    """Return the values of one of ``ATTRIBUTES``; several where it is that of many frames."""
+    """Return the values of one of ``ATTRIBUTES``; an attribute of frames may have several."""
     return [text for value in ATTRIBUTES[attribute](event) if (text := _text(value))]
 
 
 def is_match(values: Iterable[str], match: Match, wanted: str) -> bool:
-    """Return whether any of the values matches; of those that say not, whether all do."""
+    """Return whether any of the values matches; for a negated match, whether all do."""
     found = [value.lower() for value in values]
     text = wanted.lower()
     if match in ("is", "ns"):
@@ -102,7 +102,7 @@ def _field_tag(name: str) -> Callable[[Raw], str]:
     return lambda event: as_str(event.get(name))
 
 
-# What Sentry has as tags without anybody having set them.
+# Tags that Sentry sets by itself.
 _TAGS_OF_FIELDS: dict[str, Callable[[Raw], str]] = {
     "level": event_level,
     "handled": _handled_tag,
@@ -116,7 +116,7 @@ _TAGS_OF_FIELDS: dict[str, Callable[[Raw], str]] = {
 }
 
 
-# Documented ones that can be read from an event of this system; the others are refused by name.
+# Documented attributes that events of this system have; the others are refused by name.
 ATTRIBUTES: dict[str, Callable[[Raw], list[Any]]] = {
     "message": _message,
     "platform": _field("platform"),

@@ -1,7 +1,7 @@
 """The triggers and filters of alert rules, under Sentry's own names.
 
-Each filter says whether it holds at an event, in the words of a rule, and how the API has it. What
-they mean is documented: https://docs.sentry.io/product/monitors-and-alerts/alerts/create-alerts/
+Each filter knows whether it holds for an event, its words in a rule, and its form in the API.
+Their meaning: https://docs.sentry.io/product/monitors-and-alerts/alerts/create-alerts/
 """
 
 import operator
@@ -22,7 +22,7 @@ TriggerName = Literal[
     "issue_resolved_trigger",
     "every_event",
 ]
-# What an increase from nothing to N is: N times 100 % since July 2026, 0 % before.
+# An increase from nothing to N is N times 100 % since July 2026, 0 % before.
 EmptyBaseline = Literal["N x 100 %", "0 %"]
 TODAY: EmptyBaseline = "N x 100 %"
 
@@ -33,10 +33,10 @@ TRIGGERS: dict[TriggerName, str] = {
     "issue_resolved_trigger": "issue resolved",
     "every_event": "every event",
 }
-# With the other triggers, filters that look at events or their number do not work.
+# With the other triggers, filters on events or their number do not work.
 TRIGGERS_WITH_EVENT: frozenset[TriggerName] = frozenset({"first_seen_event", "every_event"})
 
-# As the API has them. The page lists 1min, 5min, 15min and 1hr, and uses 1h in its examples.
+# As in the API. Its page lists 1min, 5min, 15min and 1hr, and uses 1h in its examples.
 INTERVALS: dict[str, float] = {
     "1m": 60,
     "5m": 300,
@@ -66,7 +66,7 @@ MATCH_WORDS: dict[Match, str] = {
 
 
 class Moment(Protocol):
-    """What is known of an issue when an event of it arrives."""
+    """What is known about an issue when one of its events arrives."""
 
     @property
     def event(self) -> Raw:
@@ -78,17 +78,17 @@ class Moment(Protocol):
 
     @property
     def occurrences(self) -> int:
-        """How many events the issue has, with this one."""
+        """How many events the issue has, including this one."""
 
     @property
     def is_latest_release(self) -> bool:
-        """Whether the event is of the release that was seen last for the first time."""
+        """Whether the event's release is the one that was first seen most recently."""
 
     def has_more(self, counted: "Counted", value: int) -> bool:
-        """Return whether there were more events, or users, in the interval that ends now."""
+        """Return whether more than ``value`` events or users were in the interval that ends now."""
 
     def count(self, counted: "Counted", shift_s: float = 0) -> int:
-        """Return how many events, or users, were in the interval that ended ``shift_s`` ago."""
+        """Return how many events or users were in the interval that ended ``shift_s`` ago."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class AlertCondition(ABC):
     """A filter of a rule."""
 
     _type: ClassVar[str] = ""
-    # Whether it looks at an event, or at how many there were.
+    # Whether it looks at an event, or at the number of events.
     needs_event: ClassVar[bool] = True
-    # What takes longer is looked at later.
+    # Slower filters are evaluated later.
     cost: ClassVar[int] = 0
 
     @property
     def type(self) -> str:
-        """Sentry's name of it."""
+        """Sentry's name for it."""
         return self._type
 
     @abstractmethod
@@ -113,17 +113,17 @@ class AlertCondition(ABC):
     @property
     @abstractmethod
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
 
     @property
     @abstractmethod
     def comparison(self) -> Any:
-        """What the API has as the condition's comparison."""
+        """The condition's comparison in the API."""
 
 
 @dataclass(frozen=True)
 class TextMatch:
-    """A tag or an attribute, and the text that it has to match: a filter, or a sub-filter."""
+    """A tag or an attribute, and the text that it has to match: a filter or a sub-filter."""
 
     field: str
     match: Match
@@ -141,13 +141,13 @@ class TextMatch:
 
     @property
     def words(self) -> str:
-        """The match as a rule has it."""
+        """The match as written in a rule."""
         name = f"tag.{self.field}" if self.is_tag else self.field
         return f"{name} {MATCH_WORDS[self.match]} {self.value}".rstrip()
 
     @property
     def comparison(self) -> dict[str, str]:
-        """How the API has it."""
+        """The match in the API."""
         found = {"key" if self.is_tag else "attribute": self.field, "match": self.match}
         return found if self.match in ("is", "ns") else {**found, "value": self.value}
 
@@ -167,18 +167,18 @@ class Counted:
 
     @property
     def sub_filter(self) -> str:
-        """The sub-filters as a rule has them, with a space before; empty without any."""
+        """The sub-filters as written in a rule, with a leading space; empty without any."""
         return f" where {' and '.join(each.words for each in self.where)}" if self.where else ""
 
     def fields(self) -> dict[str, Any]:
-        """Return what the API has of it."""
+        """Return its fields in the API."""
         filters = {"filters": [each.comparison for each in self.where]} if self.where else {}
         return {"interval": self.interval, **filters}
 
 
 @dataclass(frozen=True)
 class FrequencyCount(AlertCondition):
-    """More than ``value`` events, or users, in an interval: exactly so many are not enough."""
+    """More than ``value`` events or users in an interval; exactly ``value`` are not enough."""
 
     counted: Counted
     value: int
@@ -186,7 +186,7 @@ class FrequencyCount(AlertCondition):
 
     @property
     def type(self) -> str:
-        """Sentry's name of it."""
+        """Sentry's name for it."""
         return (
             "event_frequency_count"
             if self.counted.what == "events"
@@ -194,24 +194,24 @@ class FrequencyCount(AlertCondition):
         )
 
     def holds(self, moment: Moment) -> bool:
-        """Return whether there were more."""
+        """Return whether there were more than ``value``."""
         return moment.has_more(self.counted, self.value)
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         counted = self.counted
         return f"{counted.what} > {self.value} in {counted.interval}{counted.sub_filter}"
 
     @property
     def comparison(self) -> dict[str, Any]:
-        """What the API has."""
+        """The comparison in the API."""
         return {"value": self.value, **self.counted.fields()}
 
 
 @dataclass(frozen=True)
 class FrequencyPercent(AlertCondition):
-    """More than ``value`` percent above the interval of the same length some time ago."""
+    """More than ``value`` percent above an equally long interval some time ago."""
 
     counted: Counted
     value: int
@@ -221,7 +221,7 @@ class FrequencyPercent(AlertCondition):
 
     @property
     def type(self) -> str:
-        """Sentry's name of it."""
+        """Sentry's name for it."""
         return (
             "event_frequency_percent"
             if self.counted.what == "events"
@@ -229,26 +229,26 @@ class FrequencyPercent(AlertCondition):
         )
 
     def holds(self, moment: Moment) -> bool:
-        """Return whether the increase is more, in whole percent."""
+        """Return whether the increase is more than ``value``, in whole percent."""
         now, before = moment.count(self.counted), moment.count(self.counted, INTERVALS[self.ago])
         return self.increase(now, before) > self.value
 
     def increase(self, now: int, before: int) -> int:
-        """Return the increase in whole percent; a decrease is none."""
+        """Return the increase in whole percent; 0 for a decrease."""
         if before:
             return max(100 * (now - before) // before, 0)
         return 100 * now if self.empty_baseline == TODAY else 0
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         counted = self.counted
         shift = f"{counted.interval} vs {self.ago} ago"
         return f"{counted.what} > {self.value}% in {shift}{counted.sub_filter}"
 
     @property
     def comparison(self) -> dict[str, Any]:
-        """What the API has."""
+        """The comparison in the API."""
         return {"value": self.value, **self.counted.fields(), "comparisonInterval": self.ago}
 
 
@@ -261,23 +261,23 @@ class IssueOccurrences(AlertCondition):
     needs_event = False
 
     def holds(self, moment: Moment) -> bool:
-        """Return whether there are so many."""
+        """Return whether there are that many."""
         return moment.occurrences >= self.value
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         return f"seen >= {self.value}"
 
     @property
     def comparison(self) -> dict[str, int]:
-        """What the API has."""
+        """The comparison in the API."""
         return {"value": self.value}
 
 
 @dataclass(frozen=True)
 class AgeComparison(AlertCondition):
-    """The issue is older, or newer, than a time."""
+    """The issue is older or newer than a given time."""
 
     older: bool
     value: int
@@ -296,12 +296,12 @@ class AgeComparison(AlertCondition):
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         return f"age {'>' if self.older else '<'} {self.value}{self.unit}"
 
     @property
     def comparison(self) -> dict[str, Any]:
-        """What the API has."""
+        """The comparison in the API."""
         kind = "older" if self.older else "newer"
         return {"time": TIME_UNITS[self.unit][0], "value": self.value, "comparisonType": kind}
 
@@ -328,13 +328,13 @@ class EventLevel(AlertCondition):
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         sign = {"eq": "=", "gte": ">=", "lte": "<="}[self.match]
         return f"level {sign} {self.level}"
 
     @property
     def comparison(self) -> dict[str, Any]:
-        """What the API has."""
+        """The comparison in the API."""
         return {"level": LEVEL_NUMBERS[self.level], "match": self.match}
 
 
@@ -352,12 +352,12 @@ class TaggedEvent(AlertCondition):
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         return self.matched.words
 
     @property
     def comparison(self) -> dict[str, str]:
-        """What the API has."""
+        """The comparison in the API."""
         return self.matched.comparison
 
 
@@ -370,7 +370,7 @@ class EventAttribute(TaggedEvent):
 
 @dataclass(frozen=True)
 class LatestRelease(AlertCondition):
-    """The event is of the latest release."""
+    """The event is from the latest release."""
 
     _type = "latest_release"
 
@@ -380,10 +380,10 @@ class LatestRelease(AlertCondition):
 
     @property
     def words(self) -> str:
-        """The condition as a rule has it."""
+        """The condition as written in a rule."""
         return "latest release"
 
     @property
     def comparison(self) -> bool:
-        """What the API has."""
+        """The comparison in the API."""
         return True

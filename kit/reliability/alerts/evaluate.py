@@ -1,6 +1,6 @@
-"""Rules over error events in the order in which they arrived: one event at a time, or all stored.
+"""Evaluates rules over error events in order of arrival: one at a time, or all stored ones.
 
-Afterwards and live are the same code, so that both say the same. Simulated.
+Replay and live evaluation share this code, so both give the same result. Simulated.
 """
 
 from array import array
@@ -39,7 +39,7 @@ _NO_EVENT: Raw = {}
 
 
 class _EventSeries:
-    """When the events of an issue were that pass some sub-filters, and whose they were."""
+    """The times and users of an issue's events that pass some sub-filters."""
 
     __slots__ = ("times", "users")
 
@@ -49,7 +49,7 @@ class _EventSeries:
 
 
 class _UserWindow:
-    """How many different users there are in an interval that moves along a series."""
+    """Counts the different users in an interval that moves along a series."""
 
     __slots__ = ("_first", "_next", "_users")
 
@@ -58,7 +58,7 @@ class _UserWindow:
         self._users: dict[str, int] = {}
 
     def count(self, series: _EventSeries, start: float, end: float) -> int:
-        """Return the users from after ``start`` up to ``end``; neither ever goes back."""
+        """Return the users from after ``start`` up to ``end``; neither may ever go back."""
         times, users, counted = series.times, series.users, self._users
         while self._next < len(times) and times[self._next] <= end:
             user = users[self._next]
@@ -76,7 +76,7 @@ class _UserWindow:
 
 
 class _IssueLog:
-    """What is known of an issue, as far as rules look at it, at the time of its last event."""
+    """What rules need to know about an issue, as of its last event."""
 
     __slots__ = (
         "event",
@@ -108,7 +108,7 @@ class _IssueLog:
         series = self.series.get(counted.where)
         if series is None:
             return False
-        # So many events ago was within the interval, or it was not: nothing has to be counted.
+        # No need to count: only check whether the event ``value`` events ago is in the interval.
         times = series.times
         if len(times) <= value or times[-1 - value] <= self.now - counted.interval_s:
             return False
@@ -122,7 +122,7 @@ class _IssueLog:
         start = end - counted.interval_s
         if counted.what == "events":
             return bisect_right(series.times, end) - bisect_right(series.times, start)
-        # By its id: what is counted belongs to a rule, and to hash it takes longer than to count.
+        # Keyed by id: ``counted`` belongs to a rule, and hashing it takes longer than counting.
         key = (id(counted), shift_s)
         window = self.windows.get(key)
         if window is None:
@@ -138,7 +138,7 @@ class _IssueLog:
         series.users.append(user)
 
     def reopen(self) -> TriggerName | None:
-        """Note an event; return what it triggers when the issue was resolved or archived."""
+        """Note an event; return what it triggers if the issue was resolved or archived."""
         if self.state == "resolved":
             self.state = ""
             return "regression_event"
@@ -151,7 +151,7 @@ class _IssueLog:
 
 
 class _Block:
-    """A block of a rule, what is quickly decided first."""
+    """A block of a rule, its fastest filters first."""
 
     __slots__ = ("action", "blind", "logic", "tests")
 
@@ -160,13 +160,13 @@ class _Block:
         self.logic = block.logic
         ordered = sorted(block.conditions, key=lambda condition: condition.cost)
         self.tests = [each.holds for each in ordered]
-        # Of a trigger without an event. What needs one does not hold then.
+        # For a trigger without an event: filters that need one do not hold.
         self.blind = [_never if each.needs_event else each.holds for each in ordered]
 
     def passes(self, moment: _IssueLog, sees_event: bool) -> bool:
         tests = self.tests if sees_event else self.blind
         if self.logic == "all":
-            # A generator would take twice as long, and this is where the time goes.
+            # A generator would take twice as long, and most time is spent here.
             for holds in tests:  # noqa: SIM110
                 if not holds(moment):
                     return False
@@ -182,7 +182,7 @@ def _never(moment: Moment) -> bool:
 
 
 class _RuleState:
-    """A rule, when it fired last for each issue, and how often throttling held it back."""
+    """A rule, when it last fired for each issue, and how often throttling held it back."""
 
     __slots__ = ("blocks", "fired_at", "held_back", "rule", "when")
 
@@ -194,7 +194,7 @@ class _RuleState:
         self.held_back = 0
 
     def is_throttled(self, issue: IssueKey, now: float) -> bool:
-        """Return whether the rule fired a short time ago; note that it fires when it did not."""
+        """Return whether the rule fired a short time ago; if not, note that it fires now."""
         last = self.fired_at.get(issue)
         if last is not None and now < last + self.rule.throttle_s:
             self.held_back += 1
@@ -205,7 +205,7 @@ class _RuleState:
 
 
 class _Scope:
-    """The events that some rules know: those of their environment and project."""
+    """The events that some rules see: those of their environment and project."""
 
     def __init__(self, rules: Sequence[AlertRule]) -> None:
         self.states = [_RuleState(rule) for rule in rules]
@@ -226,7 +226,7 @@ class _Scope:
         return as_str(occurrence.event.get("environment")) == self.environment
 
     def note(self, occurrence: Occurrence, now: float) -> tuple[frozenset[TriggerName], _IssueLog]:
-        """Note an event; return what it triggers, and what is known then."""
+        """Note an event; return what it triggers, and the log of its issue."""
         triggers = _EVERY
         log = self._logs.get(occurrence.issue)
         if log is None:
@@ -244,7 +244,7 @@ class _Scope:
         return triggers, log
 
     def apply(self, change: IssueChange, now: float) -> _IssueLog | None:
-        """Note what somebody did to an issue; return what is known when it is resolved now."""
+        """Note a change to an issue; return the issue's log if it is resolved now."""
         log = self._logs.get(change.issue)
         if log is None:
             return None
@@ -273,9 +273,9 @@ _RESOLVED: frozenset[TriggerName] = frozenset({"issue_resolved_trigger"})
 
 
 class Evaluator:
-    """Evaluates rules while events come in, and keeps what they need to know of those before.
+    """Evaluates rules as events arrive, and keeps what they need to know about earlier ones.
 
-    ``duplicates`` counts the events that arrived again, which Sentry does not count.
+    ``duplicates`` counts the events that arrived twice, which Sentry does not count again.
     """
 
     def __init__(self, rules: Iterable[AlertRule], load: Load | None = None) -> None:
@@ -292,7 +292,7 @@ class Evaluator:
         return {each.rule: each.held_back for scope in self._scopes for each in scope.states}
 
     def learn(self, step: Occurrence | IssueChange) -> None:
-        """Note what was before the rules were there: none fires."""
+        """Note what happened before the rules existed: none fires."""
         if isinstance(step, IssueChange):
             for scope in self._scopes:
                 scope.apply(step, step.at)
@@ -313,7 +313,7 @@ class Evaluator:
         return fired
 
     def change(self, change: IssueChange) -> list[AlertFiring]:
-        """Note what somebody did to an issue; return which rules fire."""
+        """Note a change to an issue; return which rules fire."""
         self._now = max(self._now, change.at)
         nothing = Occurrence(self._now, change.issue, {}, project=change.issue[0])
         fired: list[AlertFiring] = []
@@ -323,14 +323,14 @@ class Evaluator:
         return fired
 
     def _is_new(self, occurrence: Occurrence) -> bool:
-        """Note an event's id and time; return whether it did not arrive before."""
+        """Note an event's id and time; return whether it arrives for the first time."""
         if occurrence.event_id:
             known = self._ids.setdefault(occurrence.project, set())
             if occurrence.event_id in known:
                 self.duplicates += 1
                 return False
             known.add(occurrence.event_id)
-        # Two threads may store events in another order than they took them in.
+        # Two threads may store events in another order than they received them.
         self._now = max(self._now, occurrence.at)
         return True
 
@@ -387,9 +387,9 @@ def replay(
     last: int | None = None,
     changes: Iterable[IssueChange] = (),
 ) -> Firings:
-    """Return when rules would have fired for events that are stored, or given in their order.
+    """Return when rules would have fired for stored events, or for given ones in their order.
 
-    Those from before ``since`` are history; ``last`` is how many of a store are read. Raises
+    Events before ``since`` are history; ``last`` is how many stored events are read. Raises
     StoreError.
     """
     if isinstance(source, Store):
@@ -421,6 +421,6 @@ def replay(
 
 
 def load_event(store: Store, event_id: str, project: str) -> Event | None:
-    """Return an event that is stored; None when it is there no more. Raises StoreError."""
+    """Return a stored event; None if it is no longer there. Raises StoreError."""
     items = store.items(event_id=event_id, project=project, type="event") if event_id else []
     return make_event(items[-1]) if items else None

@@ -1,4 +1,4 @@
-"""When rules fired: a time line over the incidents, and a table."""
+"""When rules fired: a timeline over the incidents, and a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Load = Callable[[str, str], Event | None]
 class AlertFiring:
     """A rule fired: when, for which issue, and by which event.
 
-    ``event_id`` is empty where no event was there, as when an issue is resolved.
+    ``event_id`` is empty without an event, as when an issue is resolved.
     """
 
     at: float
@@ -41,17 +41,17 @@ class AlertFiring:
 
     @property
     def event(self) -> Event | None:
-        """Its event, read from the store again; None when it is there no more."""
+        """Its event, read from the store; None if it is no longer there."""
         return self.load(self.event_id, self.project) if self.load else None
 
     @property
     def is_page(self) -> bool:
-        """Whether somebody is woken."""
+        """Whether it wakes somebody."""
         return "page" in self.actions
 
     @property
     def time(self) -> str:
-        """When, as a time of day in UTC."""
+        """When it fired, as a time of day in UTC."""
         return f"{datetime.fromtimestamp(self.at, UTC):%H:%M:%S}"
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class AlertFiring:
 
 
 class Firings(Sequence[AlertFiring]):
-    """When rules fired, the earliest first; shown in a notebook as a time line and a table.
+    """When rules fired, earliest first; shown in a notebook as a timeline and a table.
 
     ``events`` is how many events were evaluated, ``span`` from when to when; ``held_back`` counts
     for each rule how often throttling kept it from firing. ``complete`` says whether all stored
@@ -100,12 +100,12 @@ class Firings(Sequence[AlertFiring]):
 
     @property
     def pages(self) -> list[AlertFiring]:
-        """Those that wake somebody."""
+        """The firings that wake somebody."""
         return [firing for firing in self if firing.is_page]
 
     @property
     def sentence(self) -> str:
-        """What came of it, in a sentence."""
+        """The result in a sentence."""
         held = sum(self.held_back.values())
         throttled = f"; throttling held back {held:,}" if held else ""
         fired = "Never fired" if not self else f"Fired {len(self):,}×"
@@ -114,7 +114,7 @@ class Firings(Sequence[AlertFiring]):
     def judge(
         self, incidents: Sequence[Incident], *, span: tuple[float, float] | None = None
     ) -> AlertJudgement:
-        """Return what the pages are worth, against what really happened from when to when."""
+        """Return what the pages are worth, judged by what really happened in a span of time."""
         return judge(self, incidents, span=span or self.span)
 
     def __str__(self) -> str:

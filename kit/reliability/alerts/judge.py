@@ -1,4 +1,4 @@
-"""What alerts are worth: the pages, against the incidents that there really were."""
+"""What alerts are worth: their pages, compared with the incidents that really happened."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,46 +12,46 @@ from kit.reliability.alerts.timeline import Fired, draw_timeline
 from kit.reliability.faults.incident import Incident
 from kit.words import count_noun
 
-# Errors of an incident still arrive when it has just ended.
+# Errors of an incident may still arrive just after its end.
 GRACE_S = 10.0
 
 
 class Paged(Fired, Protocol):
-    """A firing, as far as it is judged."""
+    """What is judged of a firing."""
 
     @property
     def is_page(self) -> bool:
-        """Whether somebody is woken."""
+        """Whether it wakes somebody."""
 
 
 @dataclass(frozen=True)
 class IncidentVerdict:
-    """An incident, and the pages during it, the first of which found it."""
+    """An incident and the pages during it; the first page detected it."""
 
     incident: Incident
     firings: tuple[Paged, ...]
 
     @property
     def delay_s(self) -> float | None:
-        """How long after its start the first page came; None when none did."""
+        """How long after its start the first page came; None if none did."""
         return self.firings[0].at - self.incident.starts_at if self.firings else None
 
 
 @dataclass(frozen=True)
 class JudgedRow:
-    """An incident, with the number that it has in the drawing."""
+    """An incident, with its number in the drawing."""
 
     number: int
     verdict: IncidentVerdict
 
     @property
     def name(self) -> str:
-        """The fault, or that it is a no-op."""
+        """The name of the fault, or that it is a no-op."""
         return self.verdict.incident.fault or "no-op"
 
     @property
     def is_good(self) -> bool:
-        """Whether it is as it should be: an incident is paged, a no-op is not."""
+        """Whether the result is right: an incident is paged, a no-op is not."""
         return bool(self.verdict.firings) is not self.verdict.incident.is_no_op
 
     @property
@@ -65,12 +65,12 @@ class JudgedRow:
 
 @dataclass(frozen=True, repr=False)
 class AlertJudgement:
-    """Pages against incidents. Several firings during one incident are one page.
+    """Pages compared with incidents. Several firings during one incident are one page.
 
-    ``precision`` is the share of pages that are of an incident, ``recall`` the share of incidents
-    that were paged, ``delay`` the median of seconds from an incident's start to its page, each
-    None where there is nothing to divide by. ``noise`` are the firings outside of any incident,
-    those during a no-op among them; ``noise_per_hour`` is how many that is in an hour. Firings
+    ``precision`` is the share of pages that belong to an incident, ``recall`` the share of
+    incidents that were paged, ``delay`` the median of seconds from an incident's start to its
+    page, each None if there is nothing to divide by. ``noise`` are the firings outside of any
+    incident, including those during a no-op; ``noise_per_hour`` is their number per hour. Firings
     without a page, such as tickets, are not judged: ``unjudged`` counts them.
     """
 
@@ -87,17 +87,17 @@ class AlertJudgement:
 
     @property
     def pages(self) -> int:
-        """How often somebody is woken."""
+        """How often the pages wake somebody."""
         return len(self.detected) + len(self.noise)
 
     @property
     def firings(self) -> int:
-        """How many notifications that are, with the repeated ones."""
+        """How many notifications there are, including repeated ones."""
         return sum(len(each.firings) for each in self.verdicts) + len(self.noise)
 
     @property
     def precision(self) -> float | None:
-        """The share of pages that are of an incident."""
+        """The share of pages that belong to an incident."""
         return len(self.detected) / self.pages if self.pages else None
 
     @property
@@ -113,16 +113,16 @@ class AlertJudgement:
 
     @property
     def noise_per_hour(self) -> float:
-        """Pages of no incident, in an hour of the time that was looked at."""
+        """Pages without an incident, per hour of the observed time."""
         hours = (self.span[1] - self.span[0]) / 3600
         return len(self.noise) / hours if hours > 0 else 0.0
 
     @property
     def sentence(self) -> str:
-        """All of it in a sentence."""
+        """The result in a sentence."""
         found = f"{len(self.detected)} of {count_noun(len(self.verdicts), 'incident')} paged"
-        late = f", after {self.delay:.0f} s in the median" if self.delay is not None else ""
-        noise = f"{count_noun(len(self.noise), 'page')} of no incident"
+        late = f", after a median of {self.delay:.0f} s" if self.delay is not None else ""
+        noise = f"{count_noun(len(self.noise), 'page')} without an incident"
         return f"{found}{late}; {noise}. {count_noun(self.pages, 'page')} in all."
 
     def __str__(self) -> str:
@@ -140,7 +140,7 @@ class AlertJudgement:
 
     @property
     def rows(self) -> list["JudgedRow"]:
-        """All incidents in their order, each with what came of it."""
+        """All incidents in order, each with its outcome."""
         no_ops = [IncidentVerdict(each, tuple(self._during(each))) for each in self.no_ops]
         ordered = sorted([*self.verdicts, *no_ops], key=lambda each: each.incident.starts_at)
         return [JudgedRow(number, each) for number, each in enumerate(ordered, start=1)]
@@ -166,11 +166,11 @@ def judge(
     span: tuple[float, float] | None = None,
     grace_s: float = GRACE_S,
 ) -> AlertJudgement:
-    """Return what pages are worth, against what really happened.
+    """Return what pages are worth, judged by what really happened.
 
-    ``span`` is from when to when was looked: by default from the first to the last of all. A page
-    counts for an incident up to ``grace_s`` seconds after its end; of several that overlap, for the
-    one that began last and is not paged yet.
+    ``span`` is the observed time: by default from the first to the last of all. A page counts for
+    an incident up to ``grace_s`` seconds after its end; if several overlap, for the one that began
+    last and is not paged yet.
     """
     fired = sorted(firings, key=lambda firing: firing.at)
     real = sorted((each for each in incidents if not each.is_no_op), key=_start)
@@ -199,7 +199,7 @@ def judge(
 
 
 def _widen(span: tuple[float, float] | None, times: Sequence[float]) -> tuple[float, float]:
-    """Return a span of time that holds all of the times."""
+    """Return a span of time that contains all of the times."""
     first = min([*times, *(span or ())[:1]], default=0.0)
     last = max([*times, *(span or ())[1:]], default=0.0)
     return first, last
@@ -210,5 +210,5 @@ def _start(incident: Incident) -> float:
 
 
 def share_words(value: float | None) -> str:
-    """Return a share as a percentage; a dash where there is none."""
+    """Return a share as a percentage; a dash for None."""
     return "–" if value is None else f"{100 * value:.0f} %"

@@ -1,4 +1,4 @@
-"""Rules that can never fire, and rules that fire far too often, found without any event."""
+"""Finds rules that can never fire or fire far too often, without needing any event."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ Says = Literal["never fires", "fires too often"]
 
 @dataclass(frozen=True)
 class AlertFinding:
-    """What is wrong with a rule, why, and where that is written."""
+    """What is wrong with a rule, why, and where that is documented."""
 
     id: str
     says: Says
@@ -47,7 +47,7 @@ class AlertFinding:
 
 
 def lint_rule(rule: AlertRule) -> list[AlertFinding]:
-    """Return what is wrong with a rule; an empty list when nothing is known to be."""
+    """Return what is wrong with a rule; an empty list if no problem is found."""
     found = [
         finding for block in rule.blocks for check in _CHECKS for finding in check(rule, block)
     ]
@@ -59,7 +59,7 @@ def _is_only_new(rule: AlertRule) -> bool:
 
 
 def _of(block: IfThen, kind: type[Kind]) -> list[Kind]:
-    """Return the filters of a kind that all have to hold."""
+    """Return the filters of a kind that must all hold."""
     if block.logic != "all" and len(block.conditions) != 1:
         return []
     return [] if block.logic == "none" else [c for c in block.conditions if isinstance(c, kind)]
@@ -70,13 +70,13 @@ def _new_and_frequent(rule: AlertRule, block: IfThen) -> Iterator[AlertFinding]:
         return
     counts = [each for each in _of(block, FrequencyCount) if each.value >= 1]
     for each in (*counts, *(each for each in _of(block, IssueOccurrences) if each.value > 1)):
-        why = f"a new issue has one event, of one user at most: never {each.words!r}"
+        why = f"a new issue has one event, from at most one user: never {each.words!r}"
         yield AlertFinding("new-and-frequent", "never fires", why, NEW_AND_FREQUENT)
 
 
 def _every_event(rule: AlertRule, block: IfThen) -> Iterator[AlertFinding]:
     if "every_event" in rule.when and not rule.throttle_s:
-        why = "one notification for each event that passes: give it a throttle"
+        why = "it sends one notification per matching event: give it a throttle"
         yield AlertFinding("every-event", "fires too often", why, EVERY_EVENT)
 
 
@@ -87,7 +87,7 @@ def _percent_without_floor(rule: AlertRule, block: IfThen) -> Iterator[AlertFind
         if isinstance(each, FrequencyPercent):
             enough = 2 + each.value // 100
             why = (
-                f"{enough} events after 1 are more than {each.value} %: "
+                f"going from 1 event to {enough} is more than {each.value} %: "
                 f"add a floor, such as 'events > 50 in {each.counted.interval}'"
             )
             yield AlertFinding("percent-without-floor", "fires too often", why, PERCENT_FLOOR)
@@ -103,7 +103,8 @@ def _contradiction(rule: AlertRule, block: IfThen) -> Iterator[AlertFinding]:
 
 
 def _cannot_both(words: str) -> AlertFinding:
-    return AlertFinding("contradiction", "never fires", f"{words} never hold", CREATE_ALERTS)
+    why = f"{words} never hold together"
+    return AlertFinding("contradiction", "never fires", why, CREATE_ALERTS)
 
 
 def _excludes(one: TextMatch, other: TextMatch) -> bool:
@@ -125,7 +126,7 @@ def _ages(rule: AlertRule, block: IfThen) -> Iterator[AlertFinding]:
     if older is None:
         return
     if newer is not None and newer <= older:
-        why = f"{' and '.join(each.words for each in ages)} never hold"
+        why = f"{' and '.join(each.words for each in ages)} never hold together"
     elif _is_only_new(rule):
         why = "a new issue is 0 seconds old"
     else:
@@ -169,7 +170,7 @@ def _always(rule: AlertRule, block: IfThen) -> Iterator[AlertFinding]:
         return
     for each in block.conditions:
         if isinstance(each, EventLevel) and each.allowed == LEVEL_NUMBERS.keys():
-            why = f"{each.words!r} always holds, so the other filters have no say"
+            why = f"{each.words!r} always holds, so the other filters have no effect"
             yield AlertFinding("always", "fires too often", why, CREATE_ALERTS)
 
 

@@ -1,4 +1,4 @@
-"""Rules together: over what is stored, against the truth, and live while events arrive."""
+"""A set of rules: run over stored events, judged by the truth, and live as events arrive."""
 
 import queue
 import threading
@@ -29,12 +29,12 @@ from kit.reliability.faults.incident import Incident
 from kit.threads import report_thread_failure
 from kit.words import count_noun
 
-# How long stopping may take, at most: nothing arrives in the meantime.
+# The longest that stopping may take; nothing arrives in the meantime.
 _POLL_S = 0.2
 
 
 class Plan(Protocol):
-    """What knows which incidents there were, such as a schedule that was revealed."""
+    """Knows which incidents there were, such as a revealed schedule."""
 
     def reveal(self) -> Sequence[Incident]:
         """Return the incidents, in seconds since the epoch or since its start."""
@@ -49,11 +49,11 @@ class Address(Protocol):
 
     @property
     def secret(self) -> str:
-        """What they are signed with."""
+        """The secret they are signed with."""
 
 
 class AlertRules(Sequence[AlertRule]):
-    """Rules, and the store that they look at."""
+    """Rules, and the store that they read."""
 
     def __init__(self, rules: Iterable[AlertRule], store: Store) -> None:
         self._rules = tuple(rules)
@@ -73,20 +73,20 @@ class AlertRules(Sequence[AlertRule]):
         last: int | None = None,
         changes: Iterable[IssueChange] = (),
     ) -> Firings:
-        """Return when the rules would have fired for the ``last`` error events that are stored.
+        """Return when the rules would have fired for the ``last`` stored error events.
 
-        They fire ``since`` a time and ``until`` another; what was before counts as history.
-        Simulated. Raises StoreError.
+        They fire from ``since`` until ``until``; earlier events count as history. Simulated. Raises
+        StoreError.
         """
         return replay(
             self._rules, self._store, since=since, until=until, last=last, changes=changes
         )
 
     def judge(self, truth: Plan | Iterable[Incident]) -> AlertJudgement:
-        """Return what the rules are worth, against what really happened.
+        """Return what the rules are worth, judged by what really happened.
 
-        ``truth`` are incidents, or a schedule, which is revealed. Only the time from the first to
-        the last of them is looked at, no-ops included. Raises StoreError.
+        ``truth`` is incidents, or a schedule, which gets revealed. Only the time from the first to
+        the last of them counts, no-ops included. Raises StoreError.
         """
         incidents = incidents_of(truth)
         if not incidents:
@@ -97,11 +97,11 @@ class AlertRules(Sequence[AlertRule]):
         return fired.judge(incidents, span=(start, end))
 
     def lint(self) -> list[tuple[AlertRule, list[AlertFinding]]]:
-        """Return what is wrong with each rule; those without a finding are not there."""
+        """Return what is wrong with each rule; rules without a finding are left out."""
         return [(rule, found) for rule in self._rules if (found := rule.lint())]
 
     def live(self, receiver: Address | None = None) -> "LiveAlerts":
-        """Return the rules evaluated while events arrive; a ``receiver`` gets a webhook for each.
+        """Return the rules, evaluated as events arrive; a ``receiver`` gets a webhook per firing.
 
         Use it in a ``with`` statement, or call its ``start()`` and ``stop()``.
         """
@@ -127,7 +127,7 @@ class AlertRules(Sequence[AlertRule]):
 def incidents_of(truth: Plan | Iterable[Incident]) -> list[Incident]:
     """Return the incidents of a truth, in seconds since the epoch.
 
-    A schedule has them in seconds since it began.
+    A schedule has them in seconds since its start.
     """
     if isinstance(truth, Iterable):
         return list(truth)
@@ -139,9 +139,9 @@ def incidents_of(truth: Plan | Iterable[Incident]) -> list[Incident]:
 
 
 class LiveAlerts:
-    """Rules evaluated while events arrive; made by ``AlertRules.live``.
+    """Rules evaluated as events arrive; made by ``AlertRules.live``.
 
-    What is stored when it starts is history: no rule fires for it, but an issue of then is not
+    Events stored before the start are history: no rule fires for them, and their issues are not
     new. It ends with its ``with`` block, or with the store.
     """
 
@@ -161,11 +161,11 @@ class LiveAlerts:
 
     @property
     def is_running(self) -> bool:
-        """Whether events are evaluated."""
+        """Whether events are being evaluated."""
         return any(thread.is_alive() for thread in self._threads[:1])
 
     def start(self) -> Self:
-        """Evaluate what arrives from now on. Does nothing when that was done."""
+        """Evaluate what arrives from now on; a second call has no effect."""
         if self._threads:
             return self
         for name, work in (("alert rules", self._watch), ("alert webhooks", self._post)):
@@ -176,7 +176,7 @@ class LiveAlerts:
         return self
 
     def stop(self) -> None:
-        """Evaluate no more; what fired is still sent. Does nothing when it has ended."""
+        """Stop evaluating; pending webhooks are still sent. A second call has no effect."""
         self._end.set()
         for thread in self._threads:
             thread.join(5.0)
@@ -210,7 +210,7 @@ class LiveAlerts:
                 self._ready.set()
                 self._follow(arrivals, newest)
         except StoreError:
-            # It was closed: the workshop ends.
+            # The store was closed: the workshop ends.
             pass
         except Exception:
             report_thread_failure()
@@ -219,7 +219,7 @@ class LiveAlerts:
             self._to_post.put(None)
 
     def _follow(self, arrivals: Subscription, newest: int) -> None:
-        """Take what arrives until the end, and then what had arrived by then."""
+        """Process arrivals until the end, including those that had arrived by then."""
         while True:
             is_last = self._end.is_set()
             try:
@@ -232,11 +232,11 @@ class LiveAlerts:
                 try:
                     self._take(item)
                 except Exception:
-                    # One event that cannot be read ends no alert.
+                    # One unreadable event must not end the alerts.
                     report_thread_failure()
 
     def _learn(self) -> int:
-        """Note what is stored already; return the number of the newest item of it."""
+        """Note what is already stored; return the number of its newest item."""
         items = self._store.items(type="event", limit=LAST_EVENTS)
         newest = items[0].id if items else 0
         while items:

@@ -1,4 +1,4 @@
-"""What rules are evaluated over: error events with their issues, and what people do to issues."""
+"""The input of rules: error events with their issues, and what people do to issues."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from kit.reading.server.users import user_key
 Raw = Mapping[str, Any]
 IssueKey = tuple[str, ...]
 
-# Of a store; reading one takes about half a millisecond.
+# How many events are read from a store; each takes about half a millisecond.
 LAST_EVENTS = 5000
 
 
@@ -31,15 +31,15 @@ class Occurrence:
 
     @property
     def title(self) -> str:
-        """What its issue is called."""
+        """The title of its issue."""
         return escape_bidi(headline(self.event).title)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueChange:
-    """What a person did to an issue, which no event says.
+    """What a person did to an issue, which no event records.
 
-    An issue that was archived escalates with the ``until``-th event after that.
+    An archived issue escalates with the ``until``-th event after that.
     """
 
     at: float
@@ -62,18 +62,18 @@ def as_occurrence(item: StoredItem) -> Occurrence:
 
 
 def stored_occurrences(store: Store, last: int | None = None) -> Iterator[Occurrence]:
-    """Yield the ``last`` error events that are stored, in the order in which they arrived.
+    """Yield the ``last`` stored error events, in order of arrival.
 
     Raises StoreError.
     """
     items = store.items(type="event", limit=last or LAST_EVENTS)
     while items:
-        # Each is let go once it was read.
+        # Each is released once it has been read.
         yield as_occurrence(items.pop())
 
 
 def issue_number(issue: IssueKey) -> str:
-    """Return a number that stands for an issue, as Sentry's issues have one."""
+    """Return a number that identifies an issue, as Sentry's issues have one."""
     digest = sha256("\0".join(issue).encode("utf-8", "replace")).digest()
     return str(int.from_bytes(digest[:5], "big"))
 
@@ -81,7 +81,7 @@ def issue_number(issue: IssueKey) -> str:
 def in_order(
     occurrences: Iterable[Occurrence], changes: Iterable[IssueChange]
 ) -> Iterator[Occurrence | IssueChange]:
-    """Yield events and changes by their time; of the same time the change comes first."""
+    """Yield events and changes by time; at the same time, the change comes first."""
     waiting = sorted(changes, key=lambda change: change.at)
     for occurrence in occurrences:
         while waiting and waiting[0].at <= occurrence.at:

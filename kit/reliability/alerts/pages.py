@@ -44,11 +44,11 @@ EVERY_EVENT = _sentry_issue(3247, "every event")
 PERCENT_FLOOR = _sentry_issue(45489, "a threshold for percent change alerts")
 EMPTY_BASELINE = _sentry_issue(120356, "percent increase of an empty baseline", "pull")
 
-# What Sentry's servers do for alerts, and the simulated ones do not.
+# What Sentry's servers do for alerts, and the simulation does not.
 ALERTS_NOT_IMITATED: tuple[tuple[str, Reference], ...] = (
     ("frequency filters evaluated later than the event, in batches", CREATE_ALERTS),
-    ("the forecast that decides when an archived issue escalates: here a count does", ESCALATING),
+    ("the forecast that decides when an archived issue escalates: here it is a count", ESCALATING),
     ("priority, assignment, category and type of an issue; release age; Seer", CREATE_ALERTS),
     ("the percentage of sessions affected", CREATE_ALERTS),
-    ("releases that were created before their first event: the latest one is", CREATE_ALERTS),
+    ("releases created before their first event: one of these may be the latest", CREATE_ALERTS),
 )

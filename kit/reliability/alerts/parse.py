@@ -1,4 +1,4 @@
-"""Triggers and filters from the short text of a rule; an error says what is allowed."""
+"""Parses triggers and filters from a rule's short text; an error says what is allowed."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from kit.reliability.alerts.conditions import (
     TriggerName,
 )
 
-# Other names of a trigger that one may know it by.
+# Other names by which you may know a trigger.
 _SYNONYMS: dict[str, TriggerName] = {
     "issue escalates": "reappeared_event",
     "escalates": "reappeared_event",
@@ -36,7 +36,7 @@ _SYNONYMS: dict[str, TriggerName] = {
     "resolved": "issue_resolved_trigger",
     "event captured": "every_event",
 }
-# Documented, but of none of the events here.
+# Documented, but no event here has them.
 _NOT_SIMULATED = (
     "error.main_thread",
     "unreal.crash_type",
@@ -83,7 +83,7 @@ _NAME_OF_TAG = "tag."
 
 
 class AlertRuleError(ActionableError, ValueError):
-    """A rule that cannot be: the message says what is wrong with it, and what is allowed."""
+    """A rule that is not valid: the message says what is wrong with it, and what is allowed."""
 
 
 def parse_trigger(text: str) -> TriggerName:
@@ -94,7 +94,7 @@ def parse_trigger(text: str) -> TriggerName:
             return name
     if wanted in _SYNONYMS:
         return _SYNONYMS[wanted]
-    raise AlertRuleError(f"{text!r} is no trigger. Allowed: {', '.join(TRIGGERS.values())}.")
+    raise AlertRuleError(f"{text!r} is not a trigger. Allowed: {', '.join(TRIGGERS.values())}.")
 
 
 def parse_condition(text: str, empty_baseline: EmptyBaseline = TODAY) -> AlertCondition:
@@ -133,7 +133,7 @@ def _age(found: re.Match[str], _: EmptyBaseline) -> AlertCondition:
 def _level(found: re.Match[str], _: EmptyBaseline) -> AlertCondition:
     level = found["level"].lower()
     if level not in LEVEL_NUMBERS:
-        _refuse(found[0], f"A level is one of {', '.join(LEVEL_NUMBERS)}.")
+        _refuse(found[0], f"A level must be one of {', '.join(LEVEL_NUMBERS)}.")
     if found["sign"] == ">=":
         return EventLevel("gte", level)
     return EventLevel("lte" if found["sign"] == "<=" else "eq", level)
@@ -154,35 +154,35 @@ def _text_condition(text: str) -> AlertCondition:
 
 
 def parse_text_match(text: str) -> TextMatch:
-    """Return what a tag or an attribute has to match. Raises AlertRuleError."""
+    """Return a tag or an attribute with the text it has to match. Raises AlertRuleError."""
     found = _TEXT.fullmatch(text)
     if found is None:
         _refuse(text, f"Allowed: {'; '.join(_EXAMPLES)}.")
     name, match, value = found["field"], _SIGNS[found["sign"].strip()], found["value"].strip()
     if bool(value) is (match in ("is", "ns")):
-        _refuse(text, "Give a value, and none after 'is set' and 'is not set'.")
+        _refuse(text, "Give a value, except after 'is set' and 'is not set'.")
     if name.startswith(_NAME_OF_TAG):
         return TextMatch(name.removeprefix(_NAME_OF_TAG), match, value)
-    # A level is a tag, too: that is how a sub-filter names it.
+    # A level is also a tag: sub-filters name it without the prefix.
     if name == "level":
         return TextMatch(name, match, value)
     if name in _NOT_SIMULATED:
-        _refuse(text, f"Sentry has {name}, but no event of this system does.")
+        _refuse(text, f"Sentry has {name}, but no event of this system has it.")
     if name not in ATTRIBUTES:
         allowed = ", ".join([f"{_NAME_OF_TAG}<name>", *ATTRIBUTES])
-        _refuse(text, f"{name} is no attribute of an event. Allowed: {allowed}.")
+        _refuse(text, f"{name} is not an attribute of events. Allowed: {allowed}.")
     return TextMatch(name, match, value, is_tag=False)
 
 
 def parse_throttle(text: str | None) -> float:
-    """Return how many seconds an issue is left alone after a rule fired. Raises AlertRuleError."""
+    """Return for how many seconds a rule stays quiet about an issue. Raises AlertRuleError."""
     if text is None or text in THROTTLES:
         return THROTTLES[text] if text else 0.0
     allowed = ", ".join(THROTTLES)
-    raise AlertRuleError(f"{text!r} is no throttle. Allowed: {allowed}, or None for every trigger.")
+    raise AlertRuleError(f"{text!r} is not a throttle. Allowed: {allowed}, or None for none.")
 
 
-# As the page has them, in its order.
+# As on the page, in its order.
 THROTTLES: dict[str, float] = {
     "5m": 300.0,
     "10m": 600.0,
@@ -197,4 +197,4 @@ THROTTLES: dict[str, float] = {
 
 
 def _refuse(text: str, why: str) -> NoReturn:
-    raise AlertRuleError(f"{text!r} is no filter. {why}")
+    raise AlertRuleError(f"{text!r} is not a filter. {why}")

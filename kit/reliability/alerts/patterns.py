@@ -1,4 +1,4 @@
-"""Twelve rules that are worth having, each with its reason."""
+"""Twelve rules worth having, each with its reason."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from kit.reliability.alerts.rule import AlertRule, make_rule
 
 @dataclass(frozen=True)
 class AlertPattern:
-    """A rule to begin with: what it is for, and why it is as it is."""
+    """A rule to start from: what it is for, and the reason for its form."""
 
     rule: AlertRule
     why: str
 
     @property
     def name(self) -> str:
-        """What the rule is called."""
+        """The name of the rule."""
         return self.rule.name
 
 
 ALERT_PATTERNS: tuple[AlertPattern, ...] = (
     AlertPattern(
         make_rule("new issue", ["level = fatal"], "page", name="New fatal issue"),
-        "Our code says fatal where money is lost. A new issue fires once, so nothing is throttled.",
+        "Our code says fatal where money is lost. A new issue fires once, so it needs no throttle.",
     ),
     AlertPattern(
         make_rule(
@@ -31,16 +31,16 @@ ALERT_PATTERNS: tuple[AlertPattern, ...] = (
             environment="production",
             name="New issue in production",
         ),
-        "A message that one reads in the morning. It is not worth a page: one event says nothing "
-        "of how many are affected.",
+        "A message to read in the morning. It is not worth a page: one event says nothing about "
+        "how many users are affected.",
     ),
     AlertPattern(
         make_rule("regression", then="ticket", name="Regression"),
-        "The fix did not hold. Filters on events do not work with this trigger, so it has none.",
+        "The fix did not hold. Event filters do not work with this trigger, so it has none.",
     ),
     AlertPattern(
         make_rule("escalating", then="message", name="Archived issue escalates"),
-        "Somebody decided that it can wait. This says that it cannot any more.",
+        "Somebody decided that the issue could wait. Now it no longer can.",
     ),
     AlertPattern(
         make_rule(
@@ -50,7 +50,7 @@ ALERT_PATTERNS: tuple[AlertPattern, ...] = (
             "1h",
             name="Many users affected",
         ),
-        "Users, not events: one script that retries in a loop wakes nobody.",
+        "Users, not events: one script that retries in a loop should not wake anybody.",
     ),
     AlertPattern(
         make_rule(
@@ -60,7 +60,7 @@ ALERT_PATTERNS: tuple[AlertPattern, ...] = (
             "30m",
             name="Unhandled, for several users",
         ),
-        "Fast, and still more than one unlucky player.",
+        "Fast, but it still takes more than one unlucky player.",
     ),
     AlertPattern(
         make_rule("every event", ["events > 100 in 1h"], "message", "3h", name="Frequent issue"),
@@ -94,7 +94,7 @@ ALERT_PATTERNS: tuple[AlertPattern, ...] = (
             "24h",
             name="The new release breaks",
         ),
-        "Young, and only of the latest release: roll back first, search afterwards.",
+        "Young, and only in the latest release: roll back first, investigate afterwards.",
     ),
     AlertPattern(
         make_rule(

@@ -39,7 +39,7 @@ Given = str | Sequence[str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class IfThen:
-    """A block of a rule: filters, how many of them have to hold, and what to do then."""
+    """A block of a rule: filters, how many of them must hold, and the action."""
 
     conditions: tuple[AlertCondition, ...] = ()
     logic: Logic = "all"
@@ -59,11 +59,11 @@ class IfThen:
 
 @dataclass(frozen=True, repr=False)
 class AlertRule:
-    """A rule as Sentry has it: triggers, blocks of filters with an action, and throttling.
+    """A rule as in Sentry: triggers, blocks of filters with an action, and throttling.
 
-    Any trigger is enough; each block is evaluated by itself. ``throttle_s`` is how long an issue
-    is left alone after the rule fired for it. With ``environment`` the rule knows the events of
-    that environment only, with ``project`` those of that project.
+    Any trigger is enough; each block is evaluated by itself. ``throttle_s`` is how long the rule
+    is quiet about an issue after it fired for it. With ``environment`` the rule sees only events
+    of that environment, with ``project`` only those of that project.
     """
 
     name: str
@@ -75,17 +75,17 @@ class AlertRule:
 
     @property
     def when_words(self) -> str:
-        """The triggers as a rule has them."""
+        """The triggers as written in a rule."""
         return " or ".join(TRIGGERS[each] for each in self.when)
 
     @property
     def throttle(self) -> str:
-        """How long an issue is left alone, such as ``30m``; empty when it is not."""
+        """The throttle, such as ``30m``; empty without one."""
         return next((name for name, s in THROTTLES.items() if s == self.throttle_s), "")
 
     @property
     def scope(self) -> str:
-        """Which events it knows, in words; empty when all."""
+        """Which events it sees, in words; empty for all."""
         told = (("environment", self.environment), ("project", self.project))
         return ", ".join(f"{name} {value}" for name, value in told if value)
 
@@ -98,33 +98,33 @@ class AlertRule:
         last: int | None = None,
         changes: Iterable["IssueChange"] = (),
     ) -> "Firings":
-        """Return when the rule would have fired for the ``last`` error events that are stored.
+        """Return when the rule would have fired for the ``last`` stored error events.
 
-        It fires ``since`` a time and ``until`` another; what was before counts as history. What
-        people do to issues is in no event: ``changes`` says it. Simulated. Raises StoreError.
+        It fires from ``since`` until ``until``; earlier events count as history. ``changes`` adds
+        what people did to issues, which no event records. Simulated. Raises StoreError.
         """
         from kit.reliability.alerts.evaluate import replay
 
         return replay((self,), store, since=since, until=until, last=last, changes=changes)
 
     def lint(self) -> "list[AlertFinding]":
-        """Return why it can never fire, or fires too often; an empty list when neither is known."""
+        """Return why it can never fire or fires too often; an empty list if neither is found."""
         from kit.reliability.alerts.lint import lint_rule
 
         return lint_rule(self)
 
     def as_sentry(self, actions: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-        """Return the body with which Sentry's API creates this alert.
+        """Return the request body to create this alert through Sentry's API.
 
-        ``actions`` are Sentry's, by the names of ours. Without one, the suggested assignees are
-        notified. Raises AlertRuleError for what the API's page does not have.
+        ``actions`` maps our action names to Sentry's actions. Without one, the suggested assignees
+        are notified. Raises AlertRuleError for what the API's page does not list.
         """
         from kit.reliability.alerts.sentry_api import sentry_workflow
 
         return sentry_workflow(self, actions or {})
 
     def as_alertmanager(self) -> str:
-        """Return a route of Prometheus' Alertmanager that groups and repeats as this rule does."""
+        """Return a route for Prometheus' Alertmanager that groups and repeats like this rule."""
         from kit.reliability.alerts.sentry_api import alertmanager_route
 
         return alertmanager_route(self)
@@ -179,7 +179,7 @@ def _called_by_its_words(rule: AlertRule) -> AlertRule:
 
 
 def _blocks(given: Any) -> list[Any]:
-    """Return the blocks of a rule: several only where each is a mapping."""
+    """Return the blocks of a rule: several only if each is a mapping."""
     if not isinstance(given, str | Mapping) and any(isinstance(each, Mapping) for each in given):
         return list(given)
     return [given]
@@ -191,8 +191,8 @@ def _block(given: Any, then: str, empty_baseline: EmptyBaseline) -> IfThen:
     logics = [each for each in _LOGICS if each in given]
     if len(logics) > 1 or not set(given) <= {*_LOGICS, "then"}:
         raise AlertRuleError(
-            f"{dict(given)!r} is no block. Give one of {', '.join(_LOGICS)} with a list of "
-            "filters, and 'then' with an action of its own."
+            f"{dict(given)!r} is not a block. Give one of {', '.join(_LOGICS)} with a list of "
+            "filters, and 'then' with its own action."
         )
     texts = given[logics[0]] if logics else ()
     conditions = tuple(
@@ -206,4 +206,4 @@ def _action(then: str) -> Action:
     for action in ACTIONS:
         if then == action:
             return action
-    raise AlertRuleError(f"{then!r} is no action. Allowed: {', '.join(ACTIONS)}.")
+    raise AlertRuleError(f"{then!r} is not an action. Allowed: {', '.join(ACTIONS)}.")

@@ -1,7 +1,7 @@
-"""A rule as Sentry's API and as Prometheus' Alertmanager take it.
+"""Writes a rule for Sentry's API and for Prometheus' Alertmanager.
 
-The fields are those of the API's page, whose lists and examples differ in how they write intervals:
-``1hr`` and ``1h``. Here it is as in the examples.
+The fields are those on the API's page. Its lists and its examples write intervals differently,
+``1hr`` and ``1h``; this code follows the examples.
 https://docs.sentry.io/api/monitors/update-an-alert-by-id/
 """
 
@@ -16,9 +16,9 @@ from kit.reliability.alerts.pages import ALERTMANAGER, WORKFLOWS_API
 from kit.reliability.alerts.parse import AlertRuleError
 from kit.reliability.alerts.rule import AlertRule, IfThen, Logic
 
-# In minutes, as the page of the API has them. The form has a week and 30 days, too.
+# In minutes, as on the API's page. The form also has a week and 30 days.
 FREQUENCIES = (0, 5, 10, 30, 60, 180, 720, 1440)
-# Without waiting for all, where one decides.
+# ``any-short`` stops at the first filter that decides.
 _LOGIC_TYPES: dict[Logic, str] = {"all": "all", "any": "any-short", "none": "none"}
 _TRIGGERS: tuple[TriggerName, ...] = (
     "first_seen_event",
@@ -26,7 +26,7 @@ _TRIGGERS: tuple[TriggerName, ...] = (
     "reappeared_event",
     "regression_event",
 )
-# It needs no id of anything in an organization.
+# It needs no ids from an organization.
 _SUGGESTED_ASSIGNEES: dict[str, Any] = {
     "type": "email",
     "integrationId": None,
@@ -40,15 +40,15 @@ _NEVER_AGAIN = "120h"
 
 
 def sentry_workflow(rule: AlertRule, actions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the body with which Sentry's API creates the alert.
+    """Return the request body to create the alert through Sentry's API.
 
-    Raises AlertRuleError for what the API's page does not have.
+    Raises AlertRuleError for what the API's page does not list.
     """
     minutes = int(rule.throttle_s // 60)
     if minutes not in FREQUENCIES:
         raise AlertRuleError(
             f"A throttle of {rule.throttle} cannot be set through the API: its page lists at most "
-            f"24h ({WORKFLOWS_API.url}). The form in Sentry has it."
+            f"24h ({WORKFLOWS_API.url}). Sentry's form offers it."
         )
     return {
         "name": rule.name,
@@ -100,7 +100,7 @@ def workflow_schema() -> dict[str, Any]:
 
 
 def _closed(properties: Mapping[str, Any], required: tuple[str, ...]) -> dict[str, Any]:
-    """Return the schema of an object that has no other fields."""
+    """Return the schema of an object without other fields."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -169,10 +169,10 @@ def _filter_schemas() -> list[dict[str, Any]]:
 
 
 def alertmanager_route(rule: AlertRule) -> str:
-    """Return a configuration of Alertmanager: it groups by issue, and repeats as the rule does.
+    """Return an Alertmanager configuration that groups by issue and repeats like the rule.
 
-    Alertmanager evaluates no rules: what fires comes from Prometheus. A rule without a throttle
-    has no counterpart there, since the same alert is repeated or it is not.
+    Alertmanager evaluates no rules: its alerts come from Prometheus. A rule without a throttle has
+    no counterpart there, since Alertmanager only decides whether it repeats an alert.
     """
     repeat_s = rule.throttle_s or 0
     repeat = f"{int(repeat_s)}s" if repeat_s else _NEVER_AGAIN
@@ -201,7 +201,7 @@ def alertmanager_route(rule: AlertRule) -> str:
 def _remarks(rule: AlertRule) -> list[str]:
     blocks = [_filters(block) for block in rule.blocks]
     lines = [f"WHEN {rule.when_words}", *filter(None, blocks)]
-    told = "What decides whether it fires is for Prometheus to evaluate:"
+    told = "Prometheus has to evaluate whether it fires:"
     return [
         f"# {told}",
         *(f"#   {' '.join(line.split())}" for line in lines),

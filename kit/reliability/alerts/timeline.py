@@ -1,4 +1,4 @@
-"""A drawing of firings on a time line, over the incidents that there were."""
+"""A drawing of firings on a timeline, over the incidents."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from typing import Any, Protocol
 from kit.reliability.faults.incident import Incident
 from kit.views.axis import Tick, percent, seconds_ticks, ticks
 
-# As many ticks as a narrow page has room for.
+# As many ticks as fit on a narrow page.
 TICKS = 5
 MAX_MARKS = 200
 _UNITS = ((" days", 86_400.0), (" h", 3600.0), (" min", 60.0))
 
 
 class Fired(Protocol):
-    """A firing, as far as it is drawn."""
+    """What is drawn of a firing."""
 
     @property
     def at(self) -> float:
-        """When it was, in seconds since the epoch."""
+        """When it fired, in seconds since the epoch."""
 
     @property
     def rule(self) -> Any:
-        """Which rule it was."""
+        """The rule that fired."""
 
     @property
     def is_page(self) -> bool:
-        """Whether somebody is woken."""
+        """Whether it wakes somebody."""
 
 
 @dataclass(frozen=True)
 class IncidentBand:
-    """An incident as it is drawn: from where to where, in percent, and its number."""
+    """An incident as drawn: its start and end in percent, and its number."""
 
     number: int
     name: str
@@ -44,7 +44,7 @@ class IncidentBand:
 
 @dataclass(frozen=True)
 class RuleLane:
-    """A rule as it is drawn: where it fired, in percent."""
+    """A rule as drawn: where it fired, in percent."""
 
     name: str
     pages: tuple[str, ...]
@@ -66,7 +66,7 @@ class Timeline:
 def draw_timeline(
     firings: Iterable[Fired], incidents: Sequence[Incident], span: tuple[float, float]
 ) -> Timeline | None:
-    """Return the drawing; None when no time passed."""
+    """Return the drawing; None if no time passed."""
     start, length = span[0], span[1] - span[0]
     if length <= 0:
         return None

@@ -1,4 +1,4 @@
-"""Actions for documents of the Chaos Toolkit: faults of the running workshop, always with a lease.
+"""Actions for Chaos Toolkit documents: faults in the running workshop, always with a lease.
 
 Each takes at most a second, so that an experiment can be ended between two of them.
 """
@@ -14,14 +14,14 @@ LONGEST_S = 1.0
 def inject_fault(fault: str, share: float, seconds: float, seed: int = 7) -> str:
     """Switch a fault on for a share of the spins; the service ends it after ``seconds``.
 
-    Raises UnknownFault, and WorkshopError when the service refuses it.
+    Raises UnknownFault, and WorkshopError if the service refuses it.
     """
     leased = current_session().inject(fault, share=share, seconds=seconds, seed=seed)
     return f"{leased.fault.name} in {leased.fault.service.name}, for {seconds:g} s"
 
 
 def end_fault(fault: str) -> str:
-    """Switch a fault off; of one that is off already, nothing changes. Raises WorkshopError."""
+    """Switch a fault off; no effect if it is already off. Raises WorkshopError."""
     current_session().end_fault(fault)
     return f"{fault} is off"
 

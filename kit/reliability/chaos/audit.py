@@ -1,4 +1,4 @@
-"""What an experiment did, whether its hypothesis asked for it or not: the blast radius."""
+"""What an experiment did, whether or not its hypothesis asked for it: the blast radius."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -16,15 +16,15 @@ from kit.reliability.chaos.steady_state import p95_wait_s
 from kit.reliability.faults.evidence import HOLE, RETRY
 from kit.reliability.traffic.traffic import THRESHOLD_S
 
-# SDKs send logs every five seconds, unless they are flushed.
+# SDKs send logs every five seconds unless they are flushed.
 LOGS_S, FLUSHED_S = 5.5, 0.3
 
 
 def audit_session(session: ExperimentSession) -> dict[str, Any]:
-    """Return the figures of a run whose load has ended, as JSON has them; None for an unknown one.
+    """Return the figures of a run whose load has ended, ready for JSON; None for an unknown one.
 
-    ``hit`` are the spins that the fault hit, ``failed`` those without a result, ``late`` those
-    that took longer than two seconds. ``players`` are those of failed and late spins.
+    ``hit`` counts the spins that the fault hit, ``failed`` those without a result, ``late`` those
+    slower than two seconds. ``players`` counts the players of failed and late spins.
     """
     spins = [spin for spin in list(session.load.spins) if spin.is_over]
     failed = [spin for spin in spins if not spin.is_good]
@@ -51,7 +51,7 @@ def _count(measure: Any) -> int | None:
 
 
 def _telemetry(session: ExperimentSession, traces: Collection[str]) -> Mapping[str, Any]:
-    """Return what the services sent of these traces: events, issues, and log lines that say why."""
+    """Return what the services sent for these traces: events, issues, log lines with reasons."""
     if session.target.flush:
         session.target.flush()
     time.sleep(FLUSHED_S if session.target.flush or not session.leased else LOGS_S)

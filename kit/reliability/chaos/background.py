@@ -1,6 +1,6 @@
-"""An experiment in a child process, because the engine needs the main thread of one.
+"""Runs an experiment in a child process, because the engine needs a main thread.
 
-The child ends with the kernel. When it ends, however that is, the kernel ends its faults.
+The child ends with the kernel. However the child ends, the kernel then ends its faults.
 """
 
 import json
@@ -32,9 +32,10 @@ OnEnd = Callable[[ExperimentJournal], object]
 
 
 class BackgroundExperiment:
-    """A document that runs in a child process from the moment this is made. Raises OSError.
+    """A document that runs in a child process as soon as this is created. Raises OSError.
 
-    ``on_step`` is given the journal after each step, ``on_end`` the last one, both in a thread.
+    ``on_step`` is called with the journal after each step, ``on_end`` with the last journal, both
+    in a thread.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class BackgroundExperiment:
         self._file = _write_document(document)
         env = {**os.environ, "WORKSHOP_HOME": str(target.home)}
         arguments = [sys.executable, "-m", MODULE, str(self._file), str(target.pid)]
-        # Nobody reads its errors, and a full pipe would stop it.
+        # Nothing reads its stderr, and a full pipe would block it.
         self.process = child.start(
             child.Command(arguments, env=env), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -59,11 +60,11 @@ class BackgroundExperiment:
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so many seconds; return whether it has."""
+        """Wait for the end, at most ``seconds``; return whether it has ended."""
         return self._over.wait(seconds)
 
     def stop(self) -> None:
-        """End it with its rollback, within some seconds."""
+        """End it with its rollback, within a few seconds."""
         if not self._over.is_set():
             child.ask_to_end(self.process)
             if not self._over.wait(END_S):
@@ -71,7 +72,7 @@ class BackgroundExperiment:
                 self._over.wait(END_S)
 
     def _follow(self) -> None:
-        # Had the wrapper alone been killed, the program would keep the pipe open: this ends it.
+        # If only the wrapper was killed, the program still holds the pipe open: this ends it.
         waiter = threading.Thread(target=child.wait, args=(self.process,), daemon=True)
         waiter.start()
         try:
@@ -90,7 +91,7 @@ class BackgroundExperiment:
             self._on_step(self.journal)
 
     def _end(self) -> None:
-        """End its faults: a child that was killed had no time to."""
+        """End its faults: a killed child had no time to do so."""
         try:
             release_faults(self._document, self._target)
             child.end(self.process)
@@ -104,7 +105,7 @@ class BackgroundExperiment:
 
 
 def release_faults(document: Mapping[str, Any], target: ExperimentTarget) -> None:
-    """End every fault that a document injects; of those that are off, nothing changes."""
+    """End every fault that a document injects; faults that are off stay off."""
     gateway = GatewayClient(target.url, target.token)
     try:
         for name in injected_faults(document):

@@ -1,4 +1,4 @@
-"""The eight experiments: hypothesis, fault, the outcome that is declared, and what explains it."""
+"""The eight experiments: hypothesis, fault, declared outcome, and its explanation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,14 +12,14 @@ SUCCESS = Bound("success_rate", 99)
 
 
 class UnknownExperiment(WorkshopError, LookupError):
-    """There is no experiment of that name; the message names those that there are."""
+    """There is no experiment of that name; the message suggests names."""
 
 
 @dataclass(frozen=True)
 class DeclaredExperiment:
     """An experiment that comes with the workshop.
 
-    ``expected`` is what comes of it, ``cause`` why: for one that holds, what hid the fault.
+    ``expected`` is its outcome, ``cause`` the reason: if it holds, what hid the fault.
     ``question`` is asked before it runs.
     """
 
@@ -32,7 +32,7 @@ class DeclaredExperiment:
     cause: str
 
     def document(self, **changed: Any) -> dict[str, Any]:
-        """Return it as a document; ``changed`` are terms in place of its own."""
+        """Return it as a document; ``changed`` replaces some of its terms."""
         wanted = {name: value for name, value in changed.items() if value is not None}
         return make_document(self.title, self.question, self.bounds, replace(self.terms, **wanted))
 
@@ -46,8 +46,8 @@ EXPERIMENTS: tuple[DeclaredExperiment, ...] = (
         terms=ExperimentTerms("payment-dies", share=1.0, seconds=6),
         expected="holds",
         cause=(
-            "The game engine repeats a call without an answer for 3 seconds, with the same key, "
-            "and the supervisor has restarted payment by then. No probe asks about money: the "
+            "The game engine retries a call without an answer for 3 seconds, with the same key, "
+            "and the supervisor has restarted payment by then. No probe checks the money: the "
             "balances are in payment's memory, and died with it."
         ),
     ),
@@ -58,12 +58,12 @@ EXPERIMENTS: tuple[DeclaredExperiment, ...] = (
         bounds=(SUCCESS,),
         terms=ExperimentTerms("payment-down", share=0.5, seconds=10),
         expected="deviates",
-        cause="The game engine repeats its call for 3 seconds only, and then refuses the spin.",
+        cause="The game engine retries its call for only 3 seconds, then refuses the spin.",
     ),
     DeclaredExperiment(
         name="payment-slow",
         title="Payment answers 2.5 seconds late",
-        question="Payment is slow, and every call succeeds. Is that good enough for a player?",
+        question="Payment is slow, but every call succeeds. Is that good enough for a player?",
         bounds=(SUCCESS, Bound("p95_seconds", 2)),
         terms=ExperimentTerms("payment-slow", share=0.5, seconds=8),
         expected="deviates",
@@ -75,13 +75,13 @@ EXPERIMENTS: tuple[DeclaredExperiment, ...] = (
     DeclaredExperiment(
         name="payment-hangs",
         title="Payment answers 7 seconds late",
-        question="Payment takes 7 seconds, and does what it is asked. Does a spin succeed?",
+        question="Payment takes 7 seconds, but does its work. Does a spin succeed?",
         bounds=(SUCCESS,),
         terms=ExperimentTerms("payment-hangs", share=0.5, seconds=10),
         expected="deviates",
         cause=(
-            "The deadline of the game engine is 6 seconds, so it refuses the spin. Payment charges "
-            "the bet a second later: the player has paid for a spin that was refused."
+            "The game engine's deadline is 6 seconds, so it refuses the spin. Payment charges the "
+            "bet a second later: the player has paid for a spin that was refused."
         ),
     ),
     DeclaredExperiment(
@@ -123,13 +123,13 @@ EXPERIMENTS: tuple[DeclaredExperiment, ...] = (
     DeclaredExperiment(
         name="payment-resets",
         title="The answers of payment are lost on the wire",
-        question="Payment books the bet, and its answer is lost. Is a bet charged twice?",
+        question="Payment books the bet, but its answer is lost. Is a bet charged twice?",
         bounds=(SUCCESS, Bound("unaccounted_coins", 0)),
         terms=ExperimentTerms("payment-resets", share=0.5, seconds=6),
         expected="holds",
         cause=(
-            "The call is repeated with the same idempotency key, and payment returns the charge "
-            "that it has booked already. Balances match bets and wins to the coin."
+            "The call is retried with the same idempotency key, and payment returns the charge "
+            "that it has already booked. Balances match bets and wins to the coin."
         ),
     ),
 )
@@ -137,9 +137,9 @@ _BY_NAME: Mapping[str, DeclaredExperiment] = {each.name: each for each in EXPERI
 
 
 def find_experiment(name: str) -> DeclaredExperiment:
-    """Return the experiment of that name. Raises UnknownExperiment with names that are like it."""
+    """Return the experiment of that name. Raises UnknownExperiment, which suggests names."""
     if found := _BY_NAME.get(name):
         return found
     close = get_close_matches(name, _BY_NAME, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(_BY_NAME)}."
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Choose from {', '.join(_BY_NAME)}."
     raise UnknownExperiment(f"There is no experiment {name!r}. {hint}")

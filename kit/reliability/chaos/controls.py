@@ -1,8 +1,8 @@
-"""The control in each document of an experiment: what the engine lacks.
+"""The control in each experiment document: it adds what the engine does not do.
 
-Before the experiment it plays spins, so that there is a steady state; while a fault is on it aborts
-beyond the limits; after the rollback it checks the steady state until it holds again, and adds all
-of this to the journal under ``workshop``. It ends the load and all leases, whatever happened.
+Before the experiment it plays spins, so that there is a steady state; while a fault is on it
+aborts beyond the limits; after the rollback it checks the steady state until it holds again, and
+adds all this to the journal under ``workshop``. It always ends the load and all leases.
 """
 
 import time
@@ -17,7 +17,7 @@ from kit.reliability.chaos.target import find_target
 
 RECOVERY_S, RECOVERY_TICK_S = 30.0, 0.5
 SETTLE_S = 8.0
-# Spins that were stuck are over by then.
+# By then, stuck spins have ended.
 DRAIN_S = 8.0
 _TICK_S = 0.1
 
@@ -25,10 +25,10 @@ _TICK_S = 0.1
 def before_experiment_control(
     context: Mapping[str, Any], *, rate: float = 4.0, seed: int = 7, window: float = 5.0, **_: Any
 ) -> None:
-    """Play ``rate`` spins a second, until a whole ``window`` of seconds can be measured.
+    """Play ``rate`` spins a second until a whole ``window`` of seconds can be measured.
 
-    The first spins after a start are slow: then it waits some seconds more for the steady state.
-    Raises InterruptExecution, which ends the experiment, when no workshop runs.
+    The first spins after a start are slow: then it waits a few more seconds for the steady state.
+    Raises InterruptExecution, which ends the experiment, if no workshop runs.
     """
     from chaoslib.exceptions import InterruptExecution
 
@@ -37,7 +37,7 @@ def before_experiment_control(
     except ActionableError as error:
         raise InterruptExecution(str(error)) from error
     end = time.monotonic() + window
-    # In short steps: an interrupt ends it.
+    # In short steps, so that an interrupt can end it.
     while time.monotonic() < end:
         time.sleep(_TICK_S)
     while time.monotonic() < end + SETTLE_S and not _is_steady(context):
@@ -51,15 +51,15 @@ def after_hypothesis_control(
     abort: Mapping[str, float] | None = None,
     **_: Any,
 ) -> None:
-    """Abort, by InterruptExecution, when a limit is crossed while a fault is on.
+    """Abort with InterruptExecution when a limit is crossed while a fault is on.
 
-    ``abort`` has ``bad_percent``, ``p95_seconds`` and ``memory_mb``, each of which may be left out.
+    ``abort`` has ``bad_percent``, ``p95_seconds`` and ``memory_mb``; each is optional.
     """
     from chaoslib.exceptions import InterruptExecution
 
     session = current_session()
     is_on = any(each.ended_at is None for each in session.leased)
-    # While it recovers there is nothing left to abort.
+    # During recovery there is nothing left to abort.
     if abort and is_on and not session.counts_from and (reason := _crossed(abort, window)):
         session.aborted = reason
         raise InterruptExecution(reason)
@@ -68,12 +68,12 @@ def after_hypothesis_control(
 def after_experiment_control(
     context: Mapping[str, Any], state: dict[str, Any], *, window: float = 5.0, **_: Any
 ) -> None:
-    """Check the steady state until it holds again, and add what came of it to the journal."""
+    """Check the steady state until it holds again, and add the result to the journal."""
     session = current_session()
     ended_at = session.counts_from = time.time()
     added: dict[str, Any] = {"ended_at": ended_at, "aborted": session.aborted, "recovery": None}
     state["workshop"] = added
-    # When somebody interrupts it, they do not want to wait.
+    # After an interrupt, do not make people wait.
     if session.leased and (state["status"] != "interrupted" or session.aborted):
         added["recovery"] = _recover(context, ended_at)
     # Without a fault there is nothing to wait for.
@@ -87,15 +87,15 @@ def cleanup_control() -> None:
 
 
 def _crossed(abort: Mapping[str, float], window: float) -> str:
-    """Return which limit is crossed; empty when none is."""
+    """Return which limit is crossed; empty if none is."""
     readings = {
         "bad_percent": lambda: 100 - probes.success_rate(window),
         "p95_seconds": lambda: probes.p95_seconds(window),
         "memory_mb": probes.memory_mb,
     }
     names = {
-        "bad_percent": "of the spins failed, in percent",
-        "p95_seconds": "is the p95 in seconds",
+        "bad_percent": "% of the spins failed",
+        "p95_seconds": "s is the p95",
         "memory_mb": "MiB is the memory of the workshop's process",
     }
     for name, limit in abort.items():

@@ -1,4 +1,4 @@
-"""Documents of the Chaos Toolkit: how an experiment of the workshop is written down, and read."""
+"""Writes the workshop's experiments as Chaos Toolkit documents, and reads them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,21 +14,21 @@ OUTCOMES: tuple[Outcome, ...] = ("holds", "deviates")
 EXTENSION = "crash-workshop"
 ROOM = "kit.reliability.chaos"
 HYPOTHESIS = "steady-state-hypothesis"
-# What goes beyond is no experiment any more.
+# Beyond these limits it is no longer an experiment.
 ABORT = {"bad_percent": 90, "p95_seconds": 9.5, "memory_mb": 2000}
-# How each probe is said, and whether its bound is a lowest or a highest value.
+# The words for each probe, and whether its bound is a lowest or a highest value.
 _SAYS = {
     "success_rate": ("spins succeed", "≥", "%"),
     "p95_seconds": ("p95", "≤", "s"),
     "median_seconds": ("median", "≤", "s"),
-    "missing_spins": ("spins missing in the statistics", "≤", ""),
+    "missing_spins": ("spins missing from the statistics", "≤", ""),
     "unaccounted_coins": ("coins unaccounted for", "≤", ""),
     "memory_mb": ("memory", "≤", "MiB"),
 }
 
 
 class DocumentError(WorkshopError, ValueError):
-    """A document is no experiment of the Chaos Toolkit; the message says what is wrong with it."""
+    """A document is not a Chaos Toolkit experiment; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class ExperimentTerms:
-    """How an experiment is run: which fault, for which share of the spins, and for how long.
+    """How an experiment runs: which fault, for which share of the spins, and for how long.
 
-    ``window`` is the time in seconds that the steady state is measured over, ``rate`` how many
-    spins are played a second.
+    ``window`` is the time in seconds over which the steady state is measured, ``rate`` how many
+    spins are played per second.
     """
 
     fault: str
@@ -75,7 +75,7 @@ class ExperimentTerms:
 def make_document(
     title: str, description: str, bounds: Sequence[Bound], terms: ExperimentTerms
 ) -> dict[str, Any]:
-    """Return an experiment as the Chaos Toolkit reads it."""
+    """Return an experiment in the Chaos Toolkit's format."""
     return {
         "title": title,
         "description": description,
@@ -104,7 +104,7 @@ def read_document(path: Path) -> dict[str, Any]:
             f"{path} cannot be read as JSON: {error}. Save one with experiment.save(…)."
         ) from error
     if not isinstance(found, dict):
-        raise DocumentError(f"{path} holds no JSON object, so it is no experiment.")
+        raise DocumentError(f"{path} has no JSON object, so it is not an experiment.")
     return found
 
 
@@ -131,7 +131,7 @@ def hypothesis_probes(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def load_arguments(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the control of a document is given: rate, seed, window, limits."""
+    """Return the arguments of a document's control: rate, seed, window, limits."""
     for control in as_mappings(as_list(document.get("controls"))):
         provider = as_mapping(control.get("provider"))
         if provider.get("module") == f"{ROOM}.controls":
@@ -152,7 +152,7 @@ def _method(terms: ExperimentTerms) -> Iterator[dict[str, Any]]:
     arguments = {
         "fault": terms.fault,
         "share": terms.share,
-        # The lease is no longer than the method: the service ends the fault by itself.
+        # The lease is not longer than the method: the service ends the fault by itself.
         "seconds": terms.seconds,
         "seed": terms.seed,
     }

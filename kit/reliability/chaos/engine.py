@@ -1,4 +1,4 @@
-"""Runs a document with chaostoolkit-lib, which is imported here and not before.
+"""Runs a document with chaostoolkit-lib, which is only imported here.
 
 ``python -m kit.reliability.chaos.engine FILE`` runs one for another process: it writes the journal
 to standard output as a line of JSON, again after each step. SIGTERM rolls back and ends it.
@@ -18,7 +18,7 @@ from kit.reliability.chaos.document import DocumentError, read_document
 from kit.reliability.chaos.target import ExperimentTarget, find_target, use_target
 
 CHECK_S = 1.0
-# A single check that deviates may be a blip; the engine counts all checks since the beginning.
+# A single deviating check may be a blip; the engine counts all checks since the beginning.
 FAIL_FAST_PERCENT = 60
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 
@@ -27,7 +27,7 @@ OnStep = Callable[[ExperimentJournal], object]
 
 
 def check_document(document: Mapping[str, Any]) -> None:
-    """Raise DocumentError when the engine does not take a document."""
+    """Raise DocumentError if the engine rejects a document."""
     from chaoslib.exceptions import ChaosException
     from chaoslib.experiment import ensure_experiment_is_valid
 
@@ -36,8 +36,8 @@ def check_document(document: Mapping[str, Any]) -> None:
             ensure_experiment_is_valid(deepcopy(dict(document)))
     except (ChaosException, AttributeError, TypeError, KeyError) as error:
         raise DocumentError(
-            f"The Chaos Toolkit does not take this document: {error}. "
-            "workshop.experiment(name).document is one that it takes."
+            f"The Chaos Toolkit rejects this document: {error}. "
+            "workshop.experiment(name).document is one that it accepts."
         ) from error
 
 
@@ -46,14 +46,14 @@ def run_document(
 ) -> ExperimentJournal:
     """Run an experiment in the main thread and return its journal.
 
-    ``on_step`` is given the journal after each step. An interrupt rolls back, and is in the
+    ``on_step`` is called with the journal after each step. An interrupt rolls back, and is in the
     journal. Raises DocumentError, and RuntimeError in another thread, which gets no signals.
     """
     from chaoslib.experiment import run_experiment
     from chaoslib.types import Schedule, Strategy
 
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("An experiment runs in the main thread, because it needs signals.")
+        raise RuntimeError("An experiment must run in the main thread, because it needs signals.")
     check_document(document)
     schedule = Schedule(
         continuous_hypothesis_frequency=CHECK_S,
@@ -72,7 +72,7 @@ def run_document(
 
 
 def _make_handler(on_step: OnStep) -> object:
-    """Return what the engine calls at each step."""
+    """Return the handler that the engine calls at each step."""
     from chaoslib.run import RunEventHandler
 
     class StepHandler(RunEventHandler):  # type: ignore[misc]
@@ -100,7 +100,7 @@ def _make_handler(on_step: OnStep) -> object:
 
 @contextmanager
 def _quiet_engine() -> Iterator[None]:
-    """Keep the engine's log to itself: its journal says all of it, and errors would be events."""
+    """Silence the engine's log: its journal has everything, and errors would become events."""
     logger = logging.getLogger("chaostoolkit")
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -112,8 +112,8 @@ def _quiet_engine() -> Iterator[None]:
 def main(file: str, pid: str = "") -> None:
     """Run the document in a file, and write its journal to standard output after each step.
 
-    It works on the workshop of process ``pid``, by default on the latest of this folder. Raises
-    WorkshopError without one.
+    It works on the workshop of process ``pid``, by default on the latest one of this folder. Raises
+    WorkshopError if there is none.
     """
 
     def write(journal: ExperimentJournal) -> None:

@@ -1,4 +1,4 @@
-"""An experiment as a notebook holds it: predicted, run, and saved."""
+"""The experiment object of a notebook: predicted, run, and saved."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PredictionMissing(WorkshopError, ValueError):
-    """An experiment has no prediction yet, or none that can be compared."""
+    """An experiment has no prediction yet, or an invalid one."""
 
 
 class ChaosExperiment:
@@ -58,7 +58,7 @@ class ChaosExperiment:
 
     @property
     def predict(self) -> Outcome | None:
-        """What will happen: ``holds`` or ``deviates``; None before it is written down."""
+        """Your prediction: ``holds`` or ``deviates``; None before you set it."""
         return self._predicted
 
     @predict.setter
@@ -66,23 +66,23 @@ class ChaosExperiment:
         found = next((each for each in OUTCOMES if each == outcome), None)
         if found is None:
             raise PredictionMissing(
-                f"A prediction is {' or '.join(map(repr, OUTCOMES))}, not {outcome!r}."
+                f"A prediction must be {' or '.join(map(repr, OUTCOMES))}, not {outcome!r}."
             )
         self._predicted = found
 
     @property
     def title(self) -> str:
-        """What is done."""
+        """What the experiment does."""
         return str(self.document.get("title", ""))
 
     @property
     def question(self) -> str:
-        """What is asked before it runs."""
+        """The question to answer before it runs."""
         return str(self.document.get("description", ""))
 
     @property
     def hypothesis(self) -> str:
-        """The steady state in numbers, as the document has it."""
+        """The steady state in numbers, from the document."""
         return say_hypothesis(self.document)
 
     @property
@@ -91,10 +91,10 @@ class ChaosExperiment:
         return self._running is not None and not self._running.wait(0)
 
     def run(self) -> ChaosResult:
-        """Run it here, in the main thread, and return what came of it.
+        """Run it here, in the main thread, and return the result.
 
         An interrupt rolls back, then ends the cell; ``result`` has what was seen until then. Raises
-        PredictionMissing, DocumentError, and WorkshopError while it runs already.
+        PredictionMissing, DocumentError, and WorkshopError if it is already running.
         """
         self._check_ready()
         live = _LiveTimeline(self._as_result)
@@ -108,10 +108,10 @@ class ChaosExperiment:
         return self.result
 
     def start(self, on_step: Callable[[ChaosResult], object] = lambda result: None) -> None:
-        """Run it in a child process, which ends with this one; ``result`` follows it.
+        """Run it in a child process, which ends with this one; ``result`` is updated as it runs.
 
-        ``on_step`` is given the result so far, in a thread. Raises PredictionMissing,
-        DocumentError, and WorkshopError while it runs already.
+        ``on_step`` is called with the result so far, in a thread. Raises PredictionMissing,
+        DocumentError, and WorkshopError if it is already running.
         """
         self._check_ready()
         check_document(self.document)
@@ -127,12 +127,12 @@ class ChaosExperiment:
         return self._running is None or self._running.wait(seconds)
 
     def stop(self) -> None:
-        """End what runs in the child process, with its rollback."""
+        """End the run in the child process, with its rollback."""
         if self._running is not None:
             self._running.stop()
 
     def save(self, path: str | Path) -> Path:
-        """Write the document to a file, as ``chaos run`` takes it; return its path.
+        """Write the document to a file for ``chaos run``; return its path.
 
         Raises OSError.
         """
@@ -144,11 +144,11 @@ class ChaosExperiment:
     def _check_ready(self) -> None:
         if self._predicted is None:
             raise PredictionMissing(
-                "Predict first: an outcome that was not written down before teaches little. Set "
+                "Predict first: you learn little from an outcome that you did not predict. Set "
                 'experiment.predict = "holds" or "deviates", then run it.'
             )
         if self.is_running:
-            raise WorkshopError("The experiment runs already. Wait for its end, or stop() it.")
+            raise WorkshopError("The experiment is already running. Wait for it, or stop() it.")
 
     def _as_result(self, journal: ExperimentJournal) -> ChaosResult:
         return ChaosResult(journal, self._predicted, self._declared)
@@ -161,7 +161,7 @@ class ChaosExperiment:
         return draw_experiment(self)
 
     def _ipython_display_(self) -> None:
-        # Imports widgets only where one is shown.
+        # Imports widgets only when one is shown.
         from kit.reliability.chaos.widget import ChaosWidget
 
         if self._widget is None:
@@ -170,7 +170,7 @@ class ChaosExperiment:
 
 
 class _LiveTimeline:
-    """The timeline below a cell while an experiment runs in it; gone when it is over."""
+    """The timeline below a cell while an experiment runs in it; removed at the end."""
 
     def __init__(self, as_result: Callable[[ExperimentJournal], ChaosResult]) -> None:
         self._as_result = as_result
@@ -211,9 +211,9 @@ def make_experiment(
     predict: str | None = None,
     **terms: Any,
 ) -> ChaosExperiment:
-    """Return one of the eight by its name, or the one in a JSON file.
+    """Return one of the eight by name, or the one in a JSON file.
 
-    ``terms`` replace those of a named one. Raises UnknownExperiment, DocumentError and
+    ``terms`` override those of a named one. Raises UnknownExperiment, DocumentError and
     PredictionMissing.
     """
     text = str(name_or_path)

@@ -16,7 +16,7 @@ from kit.reliability.traffic.plan import Arrival, TrafficPlan
 from kit.system.clients import sentry_off, trace_header
 from kit.threads import report_thread_failure
 
-# Few, so that the balance of each can be read; their purse lasts for an hour.
+# Few, so that the balance of each can be read; a balance lasts for an hour.
 PLAYERS = 8
 PATIENCE_S = 10.0
 MOST_IN_FLIGHT = 100
@@ -26,10 +26,9 @@ _STOP_S = 5.0
 
 @dataclass
 class PlayedSpin:
-    """A spin of the experiment; ``took_s`` is None while it is in flight, ``due`` since the epoch.
+    """A spin of the experiment; ``took_s`` is None while in flight, ``due`` is since the epoch.
 
-    ``status`` is None without an answer that could be read. ``win`` counts for a spin that was
-    played.
+    ``status`` is None without a readable answer. ``win`` counts only for a spin that was played.
     """
 
     due: float
@@ -42,7 +41,7 @@ class PlayedSpin:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was answered, or given up."""
+        """Whether it was answered or given up."""
         return self.took_s is not None
 
     @property
@@ -52,16 +51,16 @@ class PlayedSpin:
 
     @property
     def ended_at(self) -> float:
-        """When it was over, in seconds since the epoch; only for one that is over."""
+        """When it ended, in seconds since the epoch; only for a spin that has ended."""
         return self.due + (self.took_s or 0.0)
 
     def waited_s(self, now: float) -> float:
-        """Return how long its player waited for the answer, or has waited until now."""
+        """Return how long its player waited for the answer, or has waited so far."""
         return now - self.due if self.took_s is None else self.took_s
 
 
 class SpinLoad:
-    """Plays spins at ``rate`` a second from a thread of its own, until ``stop``.
+    """Plays ``rate`` spins a second in its own thread, until ``stop``.
 
     They arrive independently of the answers, and a spin's time counts from when it was due. The
     same ``seed`` gives the same players, bets and times; ``run`` makes the players' names new.
@@ -77,7 +76,7 @@ class SpinLoad:
 
     @property
     def players(self) -> list[str]:
-        """All players that may spin."""
+        """All players who may spin."""
         return [self._name(number) for number in range(PLAYERS)]
 
     @property
@@ -86,11 +85,11 @@ class SpinLoad:
         return sum(not spin.is_over for spin in list(self.spins))
 
     def start(self) -> None:
-        """Begin to play."""
+        """Start playing."""
         self._thread.start()
 
     def drain(self, seconds: float) -> bool:
-        """Play no more spins, and wait for the answers at most so long; return whether all came."""
+        """Play no more spins, and wait at most ``seconds`` for answers; return whether all came."""
         self._stopping.set()
         self._thread.join(seconds)
         return not self._thread.is_alive()
@@ -151,5 +150,5 @@ class SpinLoad:
             body = json.loads(answer.content)
             win = int(body["win"]) if answer.status_code == 200 else 0
             status = answer.status_code
-        # Last, because it says that the spin is over.
+        # Last, because it marks the spin as over.
         spin.status, spin.win, spin.took_s = status, win, time.time() - spin.due

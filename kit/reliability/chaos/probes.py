@@ -1,7 +1,7 @@
-"""Probes for documents of the Chaos Toolkit: the steady state of the running workshop in numbers.
+"""Probes for Chaos Toolkit documents: the steady state of the running workshop in numbers.
 
-Each finds the workshop and the spins of the experiment by itself, and returns a number for a
-tolerance.
+Each finds the workshop and the spins of the experiment by itself, and returns a number to compare
+with a tolerance.
 """
 
 import time
@@ -14,38 +14,38 @@ from kit.reliability.chaos.load import PlayedSpin
 from kit.reliability.chaos.session import current_session
 from kit.reliability.chaos.steady_state import median_wait_s, p95_wait_s, success_percent
 
-# Answers may be few for a moment, as when a service is restarted: so long a probe waits for more.
+# How long a probe waits for more answers: there may be few for a moment, as during a restart.
 PATIENCE_S = 0.9
 _TICK_S = 0.1
 Measure = Callable[[Iterable[PlayedSpin], float, float], float | None]
 
 
 def success_rate(seconds: float = 5.0) -> float:
-    """Return the percentage of the spins of the last seconds that were played, however late.
+    """Return the percentage of the spins in the last ``seconds`` that were played, however late.
 
-    Raises WorkshopError when fewer than five ended.
+    Raises WorkshopError if fewer than five ended.
     """
     return _measure(success_percent, seconds)
 
 
 def p95_seconds(seconds: float = 5.0) -> float:
-    """Return the seconds within which 95 % of the spins of the last seconds were answered.
+    """Return within how many seconds 95 % of the spins in the last ``seconds`` were answered.
 
-    Raises WorkshopError when there were fewer than five.
+    Raises WorkshopError if there were fewer than five.
     """
     return _measure(p95_wait_s, seconds)
 
 
 def median_seconds(seconds: float = 5.0) -> float:
-    """Return the seconds within which half of the spins of the last seconds were answered.
+    """Return within how many seconds half of the spins in the last ``seconds`` were answered.
 
-    Raises WorkshopError when there were fewer than five.
+    Raises WorkshopError if there were fewer than five.
     """
     return _measure(median_wait_s, seconds)
 
 
 def missing_spins() -> int:
-    """Return how many spins were played that the statistics do not have. Raises WorkshopError."""
+    """Return how many played spins are missing from the statistics. Raises WorkshopError."""
     return current_session().missing_spins()
 
 
@@ -67,5 +67,5 @@ def _measure(measure: Measure, seconds: float) -> float:
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise WorkshopError("Too few spins ended to say how they go.")
+            raise WorkshopError("Too few spins have ended to measure them.")
         time.sleep(_TICK_S)

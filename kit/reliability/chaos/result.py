@@ -1,4 +1,4 @@
-"""What came of an experiment, read from the engine's journal: verdict, timeline, blast radius."""
+"""The result of an experiment, read from the engine's journal: verdict, timeline, blast radius."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ ChaosVerdict = Literal[
     "hit nothing",
 ]
 Phase = Literal["before", "during", "after"]
-# Of the checks after the rollback the last ones are shown.
+# How many of the last checks after the rollback are shown.
 SHOWN_AFTER = 3
-# What a probe said that had too few answers to say anything.
+# The value of a probe that had too few answers to measure.
 UNKNOWN = "–"
 _COUNTS = ("spins", "hit", "failed", "late", "players")
 
@@ -41,7 +41,7 @@ _COUNTS = ("spins", "hit", "failed", "late", "players")
 class SteadyCheck:
     """A check of the steady state; ``at`` is in seconds since the epoch.
 
-    ``values`` has what each probe said, with whether that is within its tolerance, up to the first
+    ``values`` has the value of each probe and whether it is within its tolerance, up to the first
     that is not.
     """
 
@@ -52,21 +52,21 @@ class SteadyCheck:
 
     @property
     def mark(self) -> str:
-        """A sign for it; after the rollback, a check without enough answers yet fails nothing."""
+        """A symbol for it; after the rollback, a check without enough answers does not fail yet."""
         return "…" if self.is_too_early else "✓" if self.is_met else "✗"
 
     @property
     def is_too_early(self) -> bool:
-        """Whether there were too few answers since the rollback to say anything."""
+        """Whether there were too few answers since the rollback to measure."""
         return self.phase == "after" and self.values[-1:] == ((UNKNOWN, False),)
 
 
 @dataclass(frozen=True)
 class BlastRadius:
-    """How far the fault reached; None for what is not known.
+    """How far the fault reached; None for what is unknown.
 
     ``hit`` of ``spins`` were hit, ``failed`` and ``late`` are spins of ``players``. ``missing``
-    are spins that the statistics do not have, ``coins`` the difference of the balances.
+    are spins missing from the statistics, ``coins`` the difference of the balances.
     """
 
     spins: int
@@ -92,9 +92,9 @@ class BlastRadius:
 
     @property
     def unasked(self) -> Iterator[str]:
-        """What no hypothesis about success and latency asks for, a line each."""
+        """What no hypothesis about success and latency asks for, one line each."""
         if self.missing:
-            yield f"{count_noun(self.missing, 'spin')} missing in the statistics"
+            yield f"{count_noun(self.missing, 'spin')} missing from the statistics"
         if self.coins:
             yield f"{count_noun(self.coins, 'coin')} unaccounted for"
 
@@ -102,8 +102,8 @@ class BlastRadius:
 class ChaosResult:
     """The result of an experiment; shown in a notebook as a timeline with a verdict.
 
-    ``predicted`` is what was written down before, ``declared`` the experiment as it comes with the
-    workshop, if it does.
+    ``predicted`` is the prediction, ``declared`` the experiment as it comes with the workshop, if
+    it does.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class ChaosResult:
 
     @property
     def checks(self) -> list[SteadyCheck]:
-        """All checks of the steady state, the earliest first."""
+        """All checks of the steady state, earliest first."""
         states = as_mapping(self.journal.get("steady_states"))
         found = [_read_check("before", states.get("before"))]
         found += [_read_check("during", state) for state in as_list(states.get("during"))]
-        # The engine's last check is while the fault is still on.
+        # The engine makes its last check while the fault is still on.
         found.append(_read_check("during", states.get("after")))
         recovery = as_mapping(self._added.get("recovery"))
         found += [
@@ -137,7 +137,7 @@ class ChaosResult:
 
     @property
     def verdict(self) -> ChaosVerdict:
-        """What came of it, in a word or two."""
+        """The outcome in a word or two."""
         checks = self.checks
         before = [check for check in checks if check.phase == "before"]
         if not self.is_over:
@@ -162,7 +162,7 @@ class ChaosResult:
 
     @property
     def aborted(self) -> str:
-        """Which limit ended it early; empty when none did."""
+        """Which limit ended it early; empty if none did."""
         return as_str(self._added.get("aborted"))
 
     @property
@@ -193,7 +193,7 @@ class ChaosResult:
 
     @property
     def cause(self) -> str:
-        """What explains the outcome, if it is the one that is declared; else empty."""
+        """The explanation, if the outcome is the declared one; else empty."""
         declared = self._declared
         if declared is None or self.verdict != declared.expected:
             return ""
@@ -202,13 +202,13 @@ class ChaosResult:
 
     @property
     def headline(self) -> str:
-        """The verdict as a sentence, beside the prediction."""
+        """The verdict as a sentence, with the prediction."""
         predicted = f" You predicted “{self.predicted}”." if self.predicted else ""
         return f"{_SAYS[self.verdict]}{predicted}"
 
     @property
     def timeline(self) -> str:
-        """What happened when, as a line."""
+        """What happened when, in one line."""
         parts, checks = [], self.checks
         marks = {
             phase: "".join(check.mark for check in checks if check.phase == phase)
@@ -229,7 +229,7 @@ class ChaosResult:
 
     @property
     def fault_began_at(self) -> float | None:
-        """When the fault was switched on, in seconds since the epoch; None when it was not."""
+        """When the fault was switched on, in seconds since the epoch; None if it was not."""
         for run in as_mappings(as_list(self.journal.get("run"))):
             provider = as_mapping(as_mapping(run.get("activity")).get("provider"))
             if provider.get("func") == "inject_fault" and run.get("status") == "succeeded":
@@ -238,7 +238,7 @@ class ChaosResult:
 
     @property
     def fault_ended_at(self) -> float | None:
-        """When the rollback was over, in seconds since the epoch; None without a fault."""
+        """When the rollback ended, in seconds since the epoch; None without a fault."""
         ends = [_seconds(run.get("end")) for run in as_mappings(self.journal.get("rollbacks"))]
         known = [end for end in ends if end is not None]
         return max(known) if known and self.fault_began_at is not None else None
@@ -284,21 +284,21 @@ class ChaosResult:
 
 
 _SAYS: Mapping[ChaosVerdict, str] = {
-    "running": "It runs.",
+    "running": "Running.",
     "holds": "The hypothesis holds.",
     "deviates": "The steady state deviates.",
     "not begun": "Not begun: the steady state did not hold before any fault.",
     "aborted": "Aborted: a limit was crossed. The fault is off.",
     "interrupted": "Interrupted. The fault is off.",
-    "not recovered": "Not recovered: the steady state did not come back within 30 seconds.",
-    "hit nothing": "The fault hit no spin, so this proves nothing. Raise the share, or the time.",
+    "not recovered": "Not recovered: the steady state did not return within 30 seconds.",
+    "hit nothing": "The fault hit no spin, so this proves nothing. Raise the share or the time.",
 }
 
 
 def _rows(
     document: Mapping[str, Any], checks: list[SteadyCheck]
 ) -> Iterator[tuple[str, list[tuple[str, bool] | None]]]:
-    """Yield each probe in words with its value at each check; None where it said nothing."""
+    """Yield each probe in words with its value at each check; None if it returned nothing."""
     said = [() if check.is_too_early else check.values for check in checks]
     for place, probe in enumerate(hypothesis_probes(document)):
         yield say_probe(probe), [each[place] if place < len(each) else None for each in said]

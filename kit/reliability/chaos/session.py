@@ -1,4 +1,4 @@
-"""An experiment while it runs in this process: its load, its leases, and what it reads."""
+"""An experiment running in this process: its load, its leases, and what it reads."""
 
 import time
 import uuid
@@ -22,13 +22,13 @@ from kit.reliability.faults.fault import Fault
 from kit.reliability.faults.leases import LeaseClient
 from kit.system.clients import sentry_off
 
-# A service that was killed is back after a second or two.
+# A killed service is back after a second or two.
 END_TRIES, END_PAUSE_S = 4, 0.2
 
 
 @dataclass
 class LeasedFault:
-    """A fault that an experiment has set; times in seconds since the epoch."""
+    """A fault that an experiment has leased; times are in seconds since the epoch."""
 
     fault: Fault
     share: float
@@ -38,7 +38,7 @@ class LeasedFault:
     ended_at: float | None = None
 
     def hits(self, spin: PlayedSpin) -> bool:
-        """Whether it hits a spin, by the time and by its trace."""
+        """Whether it hits a spin, judging by time and trace."""
         end = self.until if self.ended_at is None else self.ended_at
         is_then = self.began_at <= spin.due <= end
         return is_then and is_hit(self.seed, self.fault.name, spin.trace_id, self.share)
@@ -53,7 +53,7 @@ class ExperimentSession:
         self.load = SpinLoad(target.url, rate=rate, seed=seed, run=uuid.uuid4().hex[:6])
         self.leased: list[LeasedFault] = []
         self.began_at = time.time()
-        # Spins that were due before do not count: the steady state is that of the time since.
+        # Spins due earlier do not count: the steady state is measured from this time on.
         self.counts_from = 0.0
         # Why it was aborted.
         self.aborted = ""
@@ -61,18 +61,18 @@ class ExperimentSession:
         self._leases = LeaseClient(self.gateway)
 
     def start(self) -> None:
-        """Begin to play spins."""
+        """Start playing spins."""
         self._stored_before = self._count_stored()
         self.load.start()
 
     def window(self, seconds: float) -> tuple[list[PlayedSpin], float, float]:
-        """Return the spins that count now, and the begin and end of the last ``seconds``."""
+        """Return the spins that count now, and the start and end of the last ``seconds``."""
         now = time.time()
         counted = [spin for spin in list(self.load.spins) if spin.due >= self.counts_from]
         return counted, now - seconds, now
 
     def inject(self, name: str, *, share: float, seconds: float, seed: int) -> LeasedFault:
-        """Lease a fault. Raises UnknownFault, and WorkshopError when it is refused."""
+        """Lease a fault. Raises UnknownFault, and WorkshopError if it is refused."""
         fault = find_fault(name)
         state = self._leases.begin(
             fault.service, name, share=share, seconds=seconds, seed=seed, flag=name
@@ -85,7 +85,7 @@ class ExperimentSession:
         return leased
 
     def end_fault(self, name: str) -> None:
-        """End the lease of a fault; of one that is over, nothing changes. Raises WorkshopError."""
+        """End the lease of a fault; no effect if it is over. Raises WorkshopError."""
         fault = find_fault(name)
         for tries_left in reversed(range(END_TRIES)):
             try:
@@ -100,10 +100,10 @@ class ExperimentSession:
                 leased.ended_at = min(time.time(), leased.until)
 
     def missing_spins(self) -> int:
-        """Return how many spins were played that the statistics do not have.
+        """Return how many played spins are missing from the statistics.
 
-        Raises WorkshopError while they cannot be read. Other spins that are stored meanwhile hide
-        as many.
+        Other spins that are stored meanwhile hide the same number. Raises WorkshopError while the
+        statistics cannot be read.
         """
         played = sum(spin.is_good for spin in list(self.load.spins))
         stored = self._count_stored()
@@ -112,10 +112,10 @@ class ExperimentSession:
         return max(played - (stored - self._stored_before), 0)
 
     def unaccounted_coins(self) -> int:
-        """Return by how many coins balances differ from what bets and wins make of them.
+        """Return by how many coins the balances differ from what bets and wins add up to.
 
-        Only players without a spin in flight are counted. Raises WorkshopError while a balance
-        cannot be read.
+        Only players without a spin in flight count. Raises WorkshopError while a balance cannot be
+        read.
         """
         return sum(abs(self._difference(player)) for player in self.load.players)
 
@@ -161,7 +161,7 @@ _RUNNING: list[ExperimentSession] = []
 def begin_session(target: ExperimentTarget, *, rate: float, seed: int) -> ExperimentSession:
     """Start the session of an experiment. Raises WorkshopError while another one runs."""
     if _RUNNING:
-        raise WorkshopError("An experiment runs already in this process. Wait for its end.")
+        raise WorkshopError("An experiment is already running in this process. Wait for its end.")
     session = ExperimentSession(target, rate=rate, seed=seed)
     _RUNNING.append(session)
     session.start()
@@ -169,7 +169,7 @@ def begin_session(target: ExperimentTarget, *, rate: float, seed: int) -> Experi
 
 
 def current_session() -> ExperimentSession:
-    """Return the session of the experiment that runs. Raises WorkshopError without one."""
+    """Return the session of the running experiment. Raises WorkshopError without one."""
     if not _RUNNING:
         raise WorkshopError(
             "No experiment runs in this process, so nothing is measured. Keep the control "

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 from kit.reliability.chaos.load import PlayedSpin
 
-# Of fewer answers a percentage says nothing.
+# With fewer answers, a percentage says nothing.
 FEWEST = 5
 
 
 def success_percent(spins: Iterable[PlayedSpin], start: float, end: float) -> float | None:
-    """Return which percentage of the spins that ended in a time was played; None of too few.
+    """Return the percentage of the spins ended in a period that were played; None for too few.
 
     Times are in seconds since the epoch. A late answer is a success.
     """
@@ -21,20 +21,20 @@ def success_percent(spins: Iterable[PlayedSpin], start: float, end: float) -> fl
 
 
 def p95_wait_s(spins: Iterable[PlayedSpin], start: float, end: float) -> float | None:
-    """Return the seconds within which 95 % of the players had their answer; None of too few."""
+    """Return the seconds within which 95 % of the players had their answer; None for too few."""
     return _wait_s(spins, start, end, 0.95)
 
 
 def median_wait_s(spins: Iterable[PlayedSpin], start: float, end: float) -> float | None:
-    """Return the seconds within which half of the players had their answer; None of too few."""
+    """Return the seconds within which half of the players had their answer; None for too few."""
     return _wait_s(spins, start, end, 0.5)
 
 
 def _wait_s(spins: Iterable[PlayedSpin], start: float, end: float, share: float) -> float | None:
     """Return the seconds within which a share of the players had their answer.
 
-    Counted are spins that ended in the time, and those still in flight with what their players
-    have waited so far: a service that does not answer must not look fast.
+    Counts spins that ended in the period, and those still in flight with the time that their
+    players have waited so far: a service that does not answer must not look fast.
     """
     waits = sorted(
         spin.waited_s(end)
@@ -47,5 +47,5 @@ def _wait_s(spins: Iterable[PlayedSpin], start: float, end: float, share: float)
 
 
 def expected_change(spins: Iterable[PlayedSpin]) -> int:
-    """Return by how many coins the balances have to have changed: all wins minus all bets."""
+    """Return by how many coins the balances should have changed: all wins minus all bets."""
     return sum(spin.win - spin.bet for spin in spins if spin.is_good)

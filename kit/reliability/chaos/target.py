@@ -14,7 +14,7 @@ from kit.system.status import Running, find_running
 class ExperimentTarget:
     """A running workshop: the address of its gateway, its debug token, its process and its folder.
 
-    ``flush`` lets its services send what they still hold; None from another process.
+    ``flush`` makes its services send what they still hold; None from another process.
     """
 
     url: str
@@ -29,7 +29,7 @@ _CHOSEN: list[ExperimentTarget] = []
 
 @contextmanager
 def use_target(target: ExperimentTarget) -> Iterator[None]:
-    """Let probes and actions of this process work on a workshop, inside the block."""
+    """Let probes and actions of this process work on a workshop inside the block."""
     _CHOSEN.append(target)
     try:
         yield
@@ -38,11 +38,11 @@ def use_target(target: ExperimentTarget) -> Iterator[None]:
 
 
 def find_target(pid: int | None = None) -> ExperimentTarget:
-    """Return the workshop that was chosen, else the latest that runs on this folder.
+    """Return the chosen workshop, else the latest that runs on this folder.
 
-    With ``pid`` it is that of this process.
+    With ``pid`` it is the workshop of that process.
 
-    The folder is that of ``WORKSHOP_HOME``, or the default one. Raises WorkshopError without one.
+    The folder is ``WORKSHOP_HOME``, or the default one. Raises WorkshopError if none runs.
     """
     if _CHOSEN:
         return _CHOSEN[-1]
@@ -54,7 +54,7 @@ def find_target(pid: int | None = None) -> ExperimentTarget:
             return target
     raise WorkshopError(
         f"No workshop runs on {home}, so there is nothing to experiment on. Run Workshop.start() "
-        "in a notebook or workshop serve, or set WORKSHOP_HOME to the folder of the one that runs."
+        "in a notebook or workshop serve, or set WORKSHOP_HOME to the folder of a running one."
     )
 
 

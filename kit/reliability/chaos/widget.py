@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ChaosWidget:
-    """What a notebook shows of an experiment; its buttons do what the methods do."""
+    """An experiment in a notebook; its buttons call its methods."""
 
     def __init__(
         self, experiment: "ChaosExperiment", draw: Callable[["ChaosExperiment"], Markup]
@@ -44,7 +44,7 @@ class ChaosWidget:
         display_live(self.view)
 
     def show(self, refusal: str = "") -> None:
-        """Show how it stands; may be called from any thread."""
+        """Show its state; may be called from any thread."""
         experiment = self._experiment
         self._head.value = self._draw(experiment)
         is_running = experiment.is_running
@@ -76,5 +76,5 @@ class ChaosWidget:
 
     def _stop(self) -> None:
         self.stop_button.disabled = True
-        # Its thread shows the end of it.
+        # The experiment's thread shows the end.
         self._experiment.stop()

@@ -1,1 +1,1 @@
-"""A drill on call: an unknown incident against a clock, a verdict, a post-mortem, a class board."""
+"""An on-call drill: an unknown incident, a clock, a verdict, a post-mortem and a class board."""

@@ -1,4 +1,4 @@
-"""The drills of a class side by side: who met the same incident, and how soon it was mitigated."""
+"""The drills of a class side by side: who had the same incident, and how fast they ended it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from kit.words import count_noun
 ALONE = "you"
 MAX_NAME = 40
 PlayedT = TypeVar("PlayedT")
-MANY = 3  # below that a median says nothing
+MANY = 3  # with fewer, a median says nothing
 
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One drill of one learner; ``number`` counts those of the same learner and seed."""
+    """One drill of one learner; ``number`` counts the learner's drills with the same seed."""
 
     learner: str
     number: int
@@ -34,20 +34,20 @@ class BoardRow:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The four times, as they are shown."""
+        """The four times, as shown."""
         return tuple(minutes_and_seconds(_seconds(self.result, name)) for name in PHASES)
 
     @property
     def spent(self) -> str:
-        """The part of the error budget that was spent."""
+        """The share of the error budget that was spent."""
         return as_whole_percent(self.result.budget_spent)
 
 
 @dataclass(frozen=True)
 class BoardGroup:
-    """The drills with the same seed: the same incident, the first to mitigate it first.
+    """The drills with the same seed, so the same incident; the fastest mitigation comes first.
 
-    Whoever plays it again knows the incident: such a try comes last, and is in no median.
+    A learner who plays it again knows the incident: that drill comes last, and in no median.
     """
 
     seed: int
@@ -55,18 +55,18 @@ class BoardGroup:
 
     @property
     def has_one_fault(self) -> bool:
-        """Whether all met the same: a machine that cannot inject one draws the next."""
+        """Whether all had the same fault: a machine that cannot inject one draws the next."""
         return len({row.result.fault for row in self.rows}) == 1
 
     @property
     def medians(self) -> tuple[str, ...]:
-        """The medians of the times; empty for too few, a dash where too few came that far."""
+        """The medians of the times; empty for too few drills, a dash if too few got that far."""
         if sum(row.is_first for row in self.rows) < MANY:
             return ()
         return tuple(minutes_and_seconds(self._median(name)) for name in PHASES)
 
     def _median(self, name: PhaseName) -> float | None:
-        """Return the median, as if those who never came so far took longer than all others."""
+        """Return the median; drills that never got that far count as slower than all others."""
         times = [_seconds(row.result, name) for row in self.rows if row.is_first]
         known = sorted(seconds for seconds in times if seconds is not None)
         if 2 * len(known) <= len(times):
@@ -86,20 +86,20 @@ class DrillBoard:
 
     @property
     def rows(self) -> tuple[BoardRow, ...]:
-        """All of them, of all seeds."""
+        """The drills of all seeds."""
         return tuple(row for group in self.groups for row in group.rows)
 
     @property
     def results(self) -> tuple[DrillResult, ...]:
-        """Those whose incident was unknown: what a time says something of."""
+        """The drills whose incident was unknown: only their times mean something."""
         return tuple(row.result for row in self.rows if row.is_first)
 
     @property
     def sentence(self) -> str:
-        """What there is, in one sentence."""
+        """A summary in one sentence."""
         learners = {row.learner for row in self.rows}
         if not learners:
-            return "No drill was played yet."
+            return "No drill has been played yet."
         return (
             f"{count_noun(len(self.rows), 'drill')} of {count_noun(len(learners), 'learner')}, "
             f"{count_noun(len(self.groups), 'seed')}."
@@ -129,7 +129,7 @@ def _seconds(result: DrillResult, name: PhaseName) -> float | None:
 
 
 def draw_board(played: Mapping[str, Sequence[DrillResult]], remark: str = "") -> DrillBoard:
-    """Return the board of the drills that each learner played, in that order."""
+    """Return the board of the drills that each learner played, in the given order."""
     found: dict[int, list[BoardRow]] = defaultdict(list)
     for learner, results in played.items():
         counted: dict[int, int] = defaultdict(int)
@@ -142,9 +142,9 @@ def draw_board(played: Mapping[str, Sequence[DrillResult]], remark: str = "") ->
 
 
 def read_board(reports: Mapping[str, Any]) -> DrillBoard:
-    """Return the board of a class: what ``workshop progress --json`` printed, by learner.
+    """Return the board of a class from the output of ``workshop progress --json``, by learner.
 
-    What cannot be read is counted in its remark.
+    Its remark counts what cannot be read.
     """
     return draw_board(*read_reports(reports, "drills", read_drill_result))
 
@@ -152,9 +152,9 @@ def read_board(reports: Mapping[str, Any]) -> DrillBoard:
 def read_reports(
     reports: Mapping[str, Any], key: str, read: Callable[[Any], PlayedT]
 ) -> tuple[dict[str, list[PlayedT]], str]:
-    """Return what each learner played, below ``key`` of a report, and a remark on the rest.
+    """Return what each learner played, under ``key`` of a report, and a remark on the rest.
 
-    ``read`` raises ValueError, LookupError, TypeError or AttributeError for what it cannot read.
+    ``read`` raises ValueError, LookupError, TypeError or AttributeError for an unreadable result.
     """
     played: dict[str, list[PlayedT]] = {}
     damaged = 0

@@ -1,4 +1,4 @@
-"""A drill: an incident that nobody announces, under traffic, with a clock."""
+"""A drill: an unannounced incident, under traffic, with a clock."""
 
 import threading
 import time
@@ -27,19 +27,19 @@ TICK_S = 0.5
 MAX_UPDATE = 500
 NOTHING_WRONG = "nothing was wrong yet"
 PAGES_EVERY_S = 2.0  # evaluating a rule reads the store
-REACH = 0.25  # of the drill: an update this long after it was asked for is an answer
+REACH = 0.25  # of the drill: an update this soon after the request counts as its answer
 
 
 class Drill:
-    """An incident on call: say that you noticed it, where it is, why, and stop it.
+    """An on-call incident: say that you noticed it, where it is and why, and stop it.
 
     ``start()`` starts traffic and the clock. Some time later a fault begins. Answer with
     ``detected()``, ``localised("payment")``, ``diagnosed(cause)`` and ``mitigate(...)``, in any
-    order after the first. The drill is over when all four are right, when its time is over, or
-    with ``give_up()``. Then ``verdict`` and ``postmortem()`` say how it went.
+    order after the first. The drill is over when all four are right, when time is up, or with
+    ``give_up()``. Then ``verdict`` and ``postmortem()`` show how it went.
 
-    ``remember`` is given the result, and returns why it could not be kept, if so. Nothing happens
-    by itself with ``ticks=False``: then call ``advance()``.
+    ``remember`` is called with the result, and returns why it could not be saved, if so. With
+    ``ticks=False`` nothing happens by itself: call ``advance()``.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class Drill:
 
     @property
     def seed(self) -> int:
-        """What the incident was drawn from: the same for each member of a class."""
+        """The seed that the incident was drawn from: the same for each member of a class."""
         return self._scenario.seed
 
     @property
     def minutes(self) -> float:
-        """How long it takes at most."""
+        """The maximum length of the drill."""
         return self._scenario.minutes
 
     @property
     def state(self) -> DrillState:
-        """Whether it has started, and whether it is over."""
+        """Whether it has not started, is running or is over."""
         if self._began is None:
             return "not started"
         return "over" if self.ended.is_set() else "running"
@@ -100,22 +100,22 @@ class Drill:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What ``diagnosed()`` takes: one of these is right."""
+        """What ``diagnosed()`` accepts: one of these is right."""
         return self._scenario.causes
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The feature flags that are on, or were: what ``mitigate(turn_off=...)`` takes."""
+        """The feature flags that are or were on: what ``mitigate(turn_off=...)`` accepts."""
         return self._scenario.flags
 
     @property
     def services(self) -> tuple[str, ...]:
-        """What ``localised()``, ``mitigate(restart=...)`` and ``(roll_back=...)`` take."""
+        """What ``localised()``, ``mitigate(restart=...)`` and ``(roll_back=...)`` accept."""
         return SERVICES
 
     @property
     def phases(self) -> tuple[DrillPhase, ...]:
-        """How each phase stands."""
+        """The state of each phase."""
         return tuple(self._phases.values())
 
     @property
@@ -130,7 +130,7 @@ class Drill:
         )
 
     def start(self) -> Self:
-        """Start the traffic and the clock. Does nothing once it has started."""
+        """Start the traffic and the clock; no effect once it has started."""
         with self._turn:
             if self._began is not None:
                 return self
@@ -150,31 +150,32 @@ class Drill:
         return self
 
     def stop(self) -> None:
-        """End without a result: every flag off, and no more traffic of its own."""
+        """End without a result: turn every flag off, and stop the drill's own traffic."""
         self._finish("The drill was stopped.", keeps=False)
 
     def give_up(self) -> None:
-        """End it now; what is not answered yet counts as missed."""
+        """End it now; unanswered phases count as missed."""
         self._require_running()
         self._finish("You gave up.")
 
     def detected(self, by: str = "you") -> bool:
-        """Say that something is wrong; return whether it is. A false alarm is counted."""
+        """Say that something is wrong; return whether it is. False alarms are counted."""
         with self._turn:
             self._require_running()
             has_begun = self._incident_at is not None
             return self._answer("detected", NOTHING_WRONG, has_begun, by=by)
 
     def localised(self, service: str) -> bool:
-        """Say which service the fault is in; return whether that is right."""
+        """Say which service the fault is in; return whether you are right."""
         if service not in SERVICES:
-            raise DrillError(f"There is no service {service}. There are: {', '.join(SERVICES)}.")
+            known = ", ".join(SERVICES)
+            raise DrillError(f"There is no service {service}. Choose one of: {known}.")
         with self._turn:
             self._require_detected()
             return self._answer("localised", service, service in self._scenario.services)
 
     def diagnosed(self, cause: str) -> bool:
-        """Say what is wrong, in the words of one of ``causes``; return whether that is right."""
+        """Say what is wrong, in the words of one of ``causes``; return whether you are right."""
         if cause not in self.causes:
             raise DrillError("Choose one of these causes:\n" + "\n".join(self.causes))
         with self._turn:
@@ -188,10 +189,10 @@ class Drill:
         restart: str | None = None,
         roll_back: str | None = None,
     ) -> Mitigation:
-        """Turn a flag off, restart a service or roll it back, and look at the steady state.
+        """Turn a flag off, restart a service or roll it back, then check the steady state.
 
-        That is done to the running system, and takes as long as it takes. What does not help
-        changes nothing.
+        This really happens to the running system, and takes its time. An action that does not
+        help changes nothing.
         """
         action, target = one_action(turn_off, restart, roll_back)
         self._require_detected()
@@ -204,7 +205,7 @@ class Drill:
         return done
 
     def update(self, text: str) -> None:
-        """Write a status update; it is put on the timeline."""
+        """Write a status update; it goes on the timeline."""
         with self._turn:
             self._require_running()
             self._note("update", " ".join(text.split())[:MAX_UPDATE])
@@ -222,7 +223,7 @@ class Drill:
     def verdict(self) -> DrillVerdict:
         """How it went, phase by phase. Raises DrillError while it runs."""
         if self.state != "over":
-            raise DrillError("There is a verdict when the drill is over. drill.give_up() ends it.")
+            raise DrillError("The verdict comes when the drill is over. drill.give_up() ends it.")
         return DrillVerdict(
             scenario=self._scenario,
             began_at=self._incident_at,
@@ -236,7 +237,7 @@ class Drill:
 
     @property
     def result(self) -> DrillResult:
-        """What is remembered of it. Raises DrillError while it runs."""
+        """The result to save. Raises DrillError while it runs."""
         verdict = self.verdict
         times = {f"{name}_s": verdict.seconds(name) for name in PHASES}
         return DrillResult(
@@ -260,11 +261,11 @@ class Drill:
         return Postmortem(verdict, tuple(self.timeline), self._began)
 
     def truth_for_judges(self) -> Scenario:
-        """Return what the seed drew: the answers. For tests, and for whoever judges."""
+        """Return what the seed drew: the answers. For tests and judges."""
         return self._scenario
 
     def advance(self) -> None:
-        """Do all that is due by now: begin the incident, deliver messages, end the drill."""
+        """Do everything that is due: begin the incident, deliver messages, end the drill."""
         with self._turn:
             if self.state != "running":
                 return
@@ -274,10 +275,10 @@ class Drill:
             self._take_pages()
             is_late = self.elapsed_s >= self._scenario.ends_at
         if is_late:
-            self._finish("The time is over.")
+            self._finish("Time is up.")
 
     def on_change(self, callback: Callable[[], object]) -> None:
-        """Call back when something changed, in the thread that changed it."""
+        """Call ``callback`` after each change, in the thread that made it."""
         self._on_change.append(callback)
 
     def __repr__(self) -> str:
@@ -286,7 +287,7 @@ class Drill:
         return f"<Drill {self.seed}, {self.state}, {minutes_and_seconds(self.elapsed_s)}>"
 
     def _ipython_display_(self) -> None:
-        # Imports widgets only where one is shown.
+        # Imports widgets only when one is shown.
         from kit.reliability.drill.widget import DrillWidget
 
         display_live(DrillWidget(self).view)
@@ -299,7 +300,7 @@ class Drill:
                 self._finish(f"The drill ended: {error}", keeps=False)
             except Exception:
                 report_thread_failure()
-                self._finish("The drill ended: it failed itself.", keeps=False)
+                self._finish("The drill ended because of its own error.", keeps=False)
             self._changed()
 
     def _answer(
@@ -311,7 +312,7 @@ class Drill:
         by: str = "",
         at: float | None = None,
     ) -> bool:
-        """Count an answer, given now or ``at``; end the drill with the last right one."""
+        """Record an answer, given now or ``at``; end the drill with the last right one."""
         at = self.elapsed_s if at is None else at
         phase = self._phases[name]
         if phase.is_done:
@@ -325,7 +326,7 @@ class Drill:
         return is_right
 
     def _take_pages(self) -> None:
-        """Let the pages of the learner's alert rule count as detection."""
+        """Count pages of the learner's alert rule as detection."""
         if self._began is None or self._phases["detected"].is_done:
             return
         if self.elapsed_s < self._pages_due:
@@ -345,7 +346,7 @@ class Drill:
             self._note("drill", why)
             self.timeline.is_open = False
             self.ended.set()
-        with suppress(WorkshopError):  # each lease ends by itself, too
+        with suppress(WorkshopError):  # each lease also ends by itself
             self._injections.end()
         for undo in reversed(self._undo):
             undo()
@@ -367,13 +368,13 @@ class Drill:
 
     def _fail_naturally(self, number: int) -> None:
         error = self._scenario.natural_errors[number]
-        self._note("noise", f"An error of every day: {error.crash_id}, {error.variant}.")
-        # Its answer may take long, and the clock must not wait.
+        self._note("noise", f"An everyday error: {error.crash_id}, {error.variant}.")
+        # Its answer may take a while, and the clock must not wait.
         act = self._environment.fail
         threading.Thread(target=lambda: act(error), name="drill-noise", daemon=True).start()
 
     def _status(self) -> float | None:
-        """Return after how many seconds the status that was asked for was written."""
+        """Return after how many seconds the requested status was written."""
         asked = [message.at for message in self.inbox if message.wants_status]
         if not asked:
             return None
@@ -388,9 +389,9 @@ class Drill:
 
     def _require_running(self) -> None:
         if self.state == "not started":
-            raise DrillError("The drill has not started: drill.start().")
+            raise DrillError("The drill has not started. Start it with drill.start().")
         if self.state == "over":
-            raise DrillError("The drill is over. Make another, with another seed.")
+            raise DrillError("The drill is over. Make another one with another seed.")
 
     def _require_detected(self) -> None:
         self._require_running()
@@ -409,7 +410,7 @@ _Happening = Callable[[Drill], None]
 
 
 def _events(scenario: Scenario) -> list[tuple[float, _Happening]]:
-    """Return what the seed lets happen, in the order of its times."""
+    """Return what happens in the drill, in order of time."""
 
     def deliver(message: InboxMessage) -> _Happening:
         return lambda drill: drill._deliver(message)

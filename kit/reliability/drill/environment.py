@@ -1,4 +1,4 @@
-"""What a drill works on: traffic, faults, services and alert rules, as far as it needs them."""
+"""The parts of the system that a drill needs: traffic, faults, services and alert rules."""
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,12 +19,12 @@ from kit.trigger import gateway_path
 
 DATABASE = "database"
 RESTART_LOCK = threading.Lock()
-# What a fault needs to run here, by the begin of its name.
+# What a fault needs in order to run, by the first part of its name.
 _NEEDS = {"payment": PAYMENT.name, "ledger": DATABASE, "mongo": DATABASE}
 
 
 class OutcomeTotals(Protocol):
-    """How many requests of a while were good, and how many bad."""
+    """How many requests in a period were good, and how many bad."""
 
     @property
     def good(self) -> int:
@@ -36,10 +36,10 @@ class OutcomeTotals(Protocol):
 
 
 class OutcomeCounts(Protocol):
-    """What the requests of the traffic came to."""
+    """The outcomes of the traffic's requests."""
 
     def between(self, start: float, end: float, /) -> OutcomeTotals:
-        """Return the totals of a while, in seconds since the epoch."""
+        """Return the totals of a period, in seconds since the epoch."""
 
 
 class DrillTraffic(Protocol):
@@ -51,16 +51,16 @@ class DrillTraffic(Protocol):
 
     @property
     def outcomes(self) -> OutcomeCounts:
-        """What came of them."""
+        """The outcomes of its requests."""
 
     def start(self) -> object:
-        """Begin to send requests."""
+        """Start sending requests."""
 
     def stop(self) -> object:
-        """Send no more."""
+        """Stop sending."""
 
     def observe(self, callback: Callable[[Answer], None], /) -> Callable[[], object]:
-        """Call back with each answer; return what ends that."""
+        """Call ``callback`` with each answer; return a function that unsubscribes it."""
 
 
 class InjectedFault(Protocol):
@@ -68,7 +68,7 @@ class InjectedFault(Protocol):
 
     @property
     def is_on(self) -> bool:
-        """Whether requests are still hit."""
+        """Whether it still hits requests."""
 
     def stop(self) -> object:
         """End it now."""
@@ -95,7 +95,7 @@ class DrillEnvironment:
     """The running system as a drill sees it.
 
     ``restart`` restarts a service and returns once it answers. ``probe`` plays a spin and returns
-    whether it was good. ``fail`` lets a natural error happen. ``pages`` returns when the learner's
+    whether it was good. ``fail`` triggers a natural error. ``pages`` returns when the learner's
     alert rule paged, in seconds since the epoch. ``reveal`` lets event cards name the faults.
     """
 
@@ -110,10 +110,10 @@ class DrillEnvironment:
 
 
 def restart_server(servers: Mapping[str, BackgroundServer], name: str) -> None:
-    """End a server or process, start it again, and wait until it answers. Raises ServerError."""
+    """Stop a server or process, start it again, and wait until it answers. Raises ServerError."""
     server = servers[name]
     with RESTART_LOCK:
-        # Clients that were made at the start know its port.
+        # Keep the port: clients made at the start know it.
         server.wanted_port = server.port
         server.stop()
         server.launch()
@@ -121,7 +121,7 @@ def restart_server(servers: Mapping[str, BackgroundServer], name: str) -> None:
 
 
 def play_probe(gateway: GatewayClient) -> bool:
-    """Play a spin and return whether it was answered well and in time."""
+    """Play a spin and return whether it got a good answer in time."""
     with suppress(WorkshopError, ValueError):
         response = gateway.spin("probe", 1)
         response.json()
@@ -131,7 +131,7 @@ def play_probe(gateway: GatewayClient) -> bool:
 
 
 def fail_naturally(gateway: GatewayClient, error: NaturalError) -> None:
-    """Let an error happen that the incident has nothing to do with."""
+    """Trigger an error that has nothing to do with the incident."""
     crash, query = find_crash(error.crash_id, {"type": error.variant})
     with suppress(WorkshopError):
         gateway.request(
@@ -140,7 +140,7 @@ def fail_naturally(gateway: GatewayClient, error: NaturalError) -> None:
 
 
 def page_times(rule: PagingRule | None, store: object) -> Sequence[float]:
-    """Return when a rule would have paged for what is stored; without a rule never."""
+    """Return when a rule would have paged for the stored events; without a rule, never."""
     if rule is None:
         return []
     fired = rule.would_have_fired(store)

@@ -12,7 +12,7 @@ MAX_KEPT = 20_000
 
 @dataclass(frozen=True)
 class Impact:
-    """Spins that failed in a while, and how many players made them."""
+    """Spins that failed in a period, and how many players made them."""
 
     failed: int = 0
     players: int = 0
@@ -20,33 +20,33 @@ class Impact:
 
 @dataclass(frozen=True)
 class SpentBudget:
-    """How many requests may fail while a drill runs, and how many did."""
+    """How many requests may fail during a drill, and how many did."""
 
     allowed: float
     spent: int
 
     @property
     def share(self) -> float:
-        """The part of the budget that is spent; above 1 when more failed than may."""
+        """The share of the budget that is spent; above 1 if more failed than allowed."""
         return self.spent / self.allowed if self.allowed else 0.0
 
 
 class ImpactMeter:
-    """Watches the answers of the traffic, in its thread, and keeps those that are bad."""
+    """Watches the traffic's answers, in its thread, and keeps the bad ones."""
 
     def __init__(self) -> None:
         self._bad: list[tuple[float, str]] = []
         self._lock = threading.Lock()
 
     def watch(self, answer: Answer) -> None:
-        """Take an answer."""
+        """Process an answer."""
         if answer.kind == "bad" and answer.route == SPIN:
             with self._lock:
                 if len(self._bad) < MAX_KEPT:
                     self._bad.append((answer.due, answer.player))
 
     def between(self, start: float, end: float) -> Impact:
-        """Return the impact on requests that were due in a while, in seconds since the epoch."""
+        """Return the impact on requests due in a period, in seconds since the epoch."""
         with self._lock:
             players = [player for due, player in self._bad if start <= due <= end]
         return Impact(len(players), len(set(players)))

@@ -1,26 +1,26 @@
-"""The people of a drill: scripted messages, at times that its seed draws."""
+"""The people in a drill: scripted messages, at times that its seed draws."""
 
 from dataclasses import dataclass
 
 from kit.reliability.drill.chance import Chance
 
 SUPPORT, BOSS = "support", "head of games"
-# Of the eight minutes of a drill; a shorter one has it earlier.
+# In a drill of eight minutes; in a shorter one, earlier.
 STATUS_AT = 3 / 8
 
 _FIRST = (
-    "Players write that something is wrong with their spins. Not all of them, it seems.",
+    "Players report that something is wrong with their spins. Not all players, it seems.",
     "Three tickets in a row about spins. Is anything going on?",
-    "A player says that the game “does not do it”. Two more say the same.",
+    "A player says that the game “does not work”. Two more say the same.",
 )
 _SECOND = (
-    "Now it is nine tickets. What may I tell the players?",
+    "Nine tickets now. What can I tell the players?",
     "The chat is filling up. Some say that it works when they try again.",
     "One of our big players is on the phone. Do we know anything yet?",
 )
 _STATUS = (
-    "I hear that there is trouble. Status, please: what is hit, since when, what are we doing?",
-    "Two sentences on the incident, please: how bad, and when is the next news?",
+    "I hear that there is trouble. Status, please: what is affected, since when, what do we do?",
+    "Two sentences on the incident, please: how bad is it, and when is the next update?",
 )
 _UNRELATED = (
     "By the way: can somebody look at the font in the lobby? No hurry.",
@@ -62,5 +62,5 @@ def _unrelated(chance: Chance, all_of_it: float) -> InboxMessage:
 
 
 def _later(chance: Chance, starts_at: float, all_of_it: float) -> float:
-    """Return when support writes first: customers notice, but not at once."""
+    """Return when support first writes: customers notice, but not at once."""
     return starts_at + all_of_it * chance.between(0.08, 0.15)

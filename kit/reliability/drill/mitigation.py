@@ -1,4 +1,4 @@
-"""What a learner does against an incident: real, and followed by a look at the steady state."""
+"""A learner's actions against an incident: real, and followed by a steady-state check."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from kit.reliability.drill.scenario import (
     Scenario,
 )
 
-# So many good spins in a row are a steady state; it is given up after so many.
+# This many good spins in a row are a steady state; the check gives up after the second number.
 PROBES, MOST_PROBES = 5, 20
 MitigationAction = Literal["turn off", "restart", "roll back"]
 
 
 @dataclass(frozen=True)
 class Mitigation:
-    """What was done, and whether the system was well afterwards.
+    """What was done, and whether the system was healthy afterwards.
 
-    ``good`` of ``probes`` spins were well after it. ``is_over`` says whether the incident is;
+    ``good`` of ``probes`` spins after it were good. ``is_over`` says whether the incident is over;
     ``is_steady`` that it is, and that every spin was good in the end.
     """
 
@@ -37,7 +37,7 @@ class Mitigation:
 
     @property
     def sentence(self) -> str:
-        """What came of it."""
+        """The result in a sentence."""
         found = f"{self.good} of {self.probes} spins good afterwards"
         if self.is_steady:
             return f"{describe_action(self.action, self.target)}: {found}. It is mitigated."
@@ -59,7 +59,7 @@ def describe_action(action: MitigationAction, target: str) -> str:
 def one_action(
     turn_off: str | None, restart: str | None, roll_back: str | None
 ) -> tuple[MitigationAction, str]:
-    """Return the one action of three that was given. Raises DrillError when it is not one."""
+    """Return the action that was given. Raises DrillError unless it is exactly one of three."""
     given: list[tuple[MitigationAction, str | None]] = [
         ("turn off", turn_off),
         ("restart", restart),
@@ -75,9 +75,9 @@ def one_action(
 
 
 class Injections:
-    """The flags of a drill: the incident's, and those of the decoys, by their names.
+    """The flags of a drill, by name: the incident's and the decoys'.
 
-    ``remaining`` returns for how many seconds a flag that is leased now has to last.
+    ``remaining`` returns for how many seconds a flag leased now has to last.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Injections:
 
     @property
     def is_incident_on(self) -> bool:
-        """Whether requests are still hit by the incident."""
+        """Whether the incident still hits requests."""
         incident = self._leased.get(self._scenario.flag)
         return incident is not None and incident.is_on
 
@@ -100,7 +100,7 @@ class Injections:
         self._lease(drawn.fault, drawn.flag, drawn.evaluated_by, drawn.share, drawn.fault_seed)
 
     def begin_decoys(self) -> None:
-        """Lease the flags that are on and do nothing."""
+        """Lease the flags that are on but do nothing."""
         for decoy in self._scenario.decoys:
             self._begin_decoy(decoy)
 
@@ -113,12 +113,12 @@ class Injections:
         """End the lease of a flag, if it has one. Raises DrillError for an unknown flag."""
         known = self._scenario.flags
         if flag not in known:
-            raise DrillError(f"There is no flag {flag}. There are: {', '.join(known)}.")
+            raise DrillError(f"There is no flag {flag}. Choose one of: {', '.join(known)}.")
         if leased := self._leased.pop(flag, None):
             leased.stop()
 
     def restart(self, service: str) -> None:
-        """Restart a service; the flags that it evaluates are leased again, as a provider would."""
+        """Restart a service, then lease its flags again, as a flag provider would."""
         _check_service(service)
         drawn = self._scenario
         lost = [decoy for decoy in drawn.decoys if decoy.service == service and self._is_on(decoy)]
@@ -132,7 +132,7 @@ class Injections:
             self.begin_incident()
 
     def roll_back(self, service: str) -> None:
-        """Go back to the release before; that changes nothing where there was no new one."""
+        """Roll back to the previous release; no effect if there was no new one."""
         _check_service(service)
         drawn = self._scenario
         if drawn.evaluated_by == service and drawn.fault in CURED_BY_ROLL_BACK:
@@ -154,7 +154,7 @@ class Injections:
 
 def _check_service(name: str) -> None:
     if name not in SERVICES:
-        raise DrillError(f"There is no service {name}. There are: {', '.join(SERVICES)}.")
+        raise DrillError(f"There is no service {name}. Choose one of: {', '.join(SERVICES)}.")
 
 
 def perform(
@@ -163,7 +163,7 @@ def perform(
     target: str,
     probe: Callable[[], bool],
 ) -> Mitigation:
-    """Do it, then look at the steady state. Raises DrillError for an unknown target."""
+    """Perform the action, then check the steady state. Raises DrillError for an unknown target."""
     actions: dict[MitigationAction, Callable[[str], None]] = {
         "turn off": injections.turn_off,
         "restart": injections.restart,
@@ -177,7 +177,7 @@ def perform(
 
 
 def _probe_until_steady(injections: Injections, probe: Callable[[], bool]) -> Iterator[bool]:
-    """Yield how the next spins went; what was queued before may make the first of them late."""
+    """Yield how the next spins went; requests queued before may make the first ones late."""
     in_a_row = 0
     for number in range(1, MOST_PROBES + 1):
         is_good = probe()

@@ -10,14 +10,14 @@ PHASES: tuple[PhaseName, ...] = ("detected", "localised", "diagnosed", "mitigate
 
 
 class DrillError(WorkshopError):
-    """A drill cannot take that now; the message says why, and what to do."""
+    """The drill cannot do that now; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class DrillPhase:
     """One phase: ``at`` is when it was right, in seconds into the drill.
 
-    ``tries`` are the answers that were wrong, in order. ``by`` says who detected it.
+    ``tries`` are the wrong answers, in order. ``by`` says who detected it.
     """
 
     name: PhaseName
@@ -36,7 +36,7 @@ class DrillPhase:
         return len(self.tries)
 
     def with_answer(self, answer: str, *, is_right: bool, at: float, by: str = "") -> "DrillPhase":
-        """Return it with one more answer; one after the right answer changes nothing."""
+        """Return it with one more answer; after the right answer, nothing changes."""
         if self.is_done:
             return self
         if is_right:

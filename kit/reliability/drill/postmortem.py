@@ -11,16 +11,16 @@ from kit.reliability.drill.verdict import DrillVerdict
 from kit.words import count_noun
 
 BLANK = "_To be written._"
-# A learner's words, or a message's, must not become markup in the page.
+# The words of a learner or a message must not become markup on the page.
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|&])")
 
 
 @dataclass(frozen=True, repr=False)
 class Postmortem:
-    """A draft in Markdown; shown in a notebook as it reads. ``str()`` of it is the text.
+    """A draft in Markdown, rendered in a notebook. ``str()`` returns the text.
 
-    Every sentence is of the timeline; what it does not have is marked as to be written.
-    ``began`` is when the drill did, in seconds since the epoch.
+    Every sentence comes from the timeline; what the timeline does not have is marked as to be
+    written. ``began`` is when the drill began, in seconds since the epoch.
     """
 
     verdict: DrillVerdict
@@ -33,7 +33,7 @@ class Postmortem:
         return "\n\n".join(self._sections()) + "\n"
 
     def save(self, path: str | Path) -> Path:
-        """Write the draft to a file, and return its path. Raises OSError."""
+        """Write the draft to a file and return its path. Raises OSError."""
         path = Path(path)
         path.write_text(self.markdown, encoding="utf-8")
         return path
@@ -49,14 +49,14 @@ class Postmortem:
     def _sections(self) -> Iterator[str]:
         drawn = self.verdict.scenario
         yield f"# Post-mortem (draft): drill {drawn.seed}"
-        yield "The drill's timeline fills this in. Replace what is to be written."
+        yield "Filled in from the drill's timeline. Replace what is marked “To be written”."
         yield f"## Summary\n\n{self._summary()}"
         yield f"## Impact\n\n{escape_markdown(self.verdict.cost)}"
         yield "## Timeline\n\n" + "\n".join(self._timeline())
         yield f"## Cause\n\n{self._cause()}\n\nWhy nothing stopped it before: {BLANK}"
         yield "## What went well\n\n" + "\n".join(self._went_well())
         yield "## What went badly\n\n" + "\n".join(self._went_badly())
-        yield f"## What we do about it\n\n- {BLANK} Who, until when: {BLANK}"
+        yield f"## What we do about it\n\n- {BLANK} Owner and due date: {BLANK}"
 
     def _summary(self) -> str:
         verdict = self.verdict
@@ -87,7 +87,7 @@ class Postmortem:
                 yield f"- {phase.name.capitalize()} after {took}, without a wrong answer."
         if self.verdict.status is not None:
             took = minutes_and_seconds(self.verdict.status)
-            yield f"- The status that was asked for was written after {took}."
+            yield f"- The requested status was written after {took}."
         yield f"- {BLANK}"
 
     def _went_badly(self) -> Iterator[str]:
@@ -98,7 +98,7 @@ class Postmortem:
             if not phase.is_done:
                 yield f"- The incident was not {phase.name}."
         if self.verdict.budget.share > 1:
-            yield "- More spins failed than the error budget of these minutes allows."
+            yield "- More spins failed than the error budget for these minutes allows."
         yield f"- {BLANK}"
 
 
@@ -108,5 +108,5 @@ def _labelled(entry: DrillEntry) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Markdown shows as it is."""
+    """Return text escaped so that Markdown shows it unchanged."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))

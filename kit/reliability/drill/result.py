@@ -1,4 +1,4 @@
-"""What a drill came to, as a line that outlives its kernel."""
+"""The result of a drill, as a line that outlives its kernel."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -7,10 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DrillResult:
-    """One drill that was played. Times are seconds since the incident began, None for never.
+    """One played drill. Times are seconds since the incident began, None for never.
 
-    ``budget_spent`` is a share, above 1 when more spins failed than may. ``at`` is when it ended,
-    in UTC.
+    ``budget_spent`` is a share, above 1 if more spins failed than allowed. ``at`` is when it
+    ended, in UTC.
     """
 
     seed: int
@@ -28,7 +28,7 @@ class DrillResult:
 
     @property
     def diagnosis_s(self) -> float | None:
-        """From the detection to the diagnosis: the part that context can change."""
+        """The time from detection to diagnosis: the part that context can change."""
         if self.detected_s is None or self.diagnosed_s is None:
             return None
         return self.diagnosed_s - self.detected_s
@@ -63,7 +63,7 @@ def _field(name: str, value: Any) -> Any:
 def bounded_number(name: str, value: Any) -> float:
     """Return the number in a field of a result. Raises TypeError, ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is no number")
-    if not abs(value) < 1e12:  # also NaN, which JSON of Python knows
+        raise TypeError(f"{name} is not a number")
+    if not abs(value) < 1e12:  # also NaN, which Python's JSON accepts
         raise ValueError(f"{name} is out of bounds")
     return float(value)

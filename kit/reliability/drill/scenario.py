@@ -15,38 +15,38 @@ MINUTES, LEAST_MINUTES, MOST_MINUTES = 8.0, 0.1, 10.0
 CHOICES = 5
 NO_OP = "no-op"
 SERVICES = tuple(service.name for service in (GATEWAY, GAME_ENGINE, PAYMENT, ANALYTICS))
-# Names that say nothing of a fault: the flag on an event is a clue, and not the answer.
+# Names that say nothing about a fault: the flag on an event is a clue, not the answer.
 FLAG_NAMES = (
     *("fast-charge", "reel-cache", "new-wallet", "bonus-round", "lazy-lobby"),
     *("short-receipts", "dark-reels", "batch-entries", "quick-stats", "warm-start"),
 )
-# Errors that such a system has every day: none of them refuses a spin of the traffic.
+# Errors that such a system has every day; none of them makes a spin of the traffic fail.
 NATURAL_ERRORS = (
     ("game-engine/error", "value"),
     ("game-engine/error", "key"),
     ("payment/error", "declined"),
     ("payment/error", "validation"),
 )
-# Faults on the way between two services, which show at both ends: either is right.
+# Faults between two services show at both ends, so either answer is right.
 _BOTH_ENDS = {
     "payment-resets": (PAYMENT.name, GAME_ENGINE.name),
     "payment-down": (PAYMENT.name, GAME_ENGINE.name),
     "ledger-slow": (ANALYTICS.name, GAME_ENGINE.name),
     "ledger-down": (ANALYTICS.name, GAME_ENGINE.name),
 }
-# What players notice, and an error budget, too: it counts an answer as bad from here on. Without
-# any of it there is no incident that somebody is called for.
+# What players notice: failures, and answers slow enough to count against the error budget.
+# Without any of these, nobody would be called.
 _FELT = frozenset({"refused", "broken"})
 _FELT_SLOW_S = 2.0
-# A restart drops the leases of a service. A provider of flags would send them again, and so does
-# the drill, unless the restart itself is a cure: memory that is full.
+# A restart drops the leases of a service. A flag provider would send them again, and so does the
+# drill, unless the restart itself is the cure, as for full memory.
 CURED_BY_RESTART = frozenset({"engine-leaks"})
 CURED_BY_ROLL_BACK = frozenset({"bad-release"})
 
 
 @dataclass(frozen=True)
 class Decoy:
-    """A flag that is on and does nothing; ``service`` evaluates it."""
+    """A flag that is on but does nothing; ``service`` evaluates it."""
 
     flag: str
     service: str
@@ -67,7 +67,7 @@ class NaturalError:
 class Scenario:
     """The hidden truth of a drill. Times are seconds since its start.
 
-    ``cause`` is the right one of ``causes``; each of ``services`` is a right answer to where.
+    ``cause`` is the right one of ``causes``; each of ``services`` is a right location.
     """
 
     seed: int
@@ -87,12 +87,12 @@ class Scenario:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags that are on at some time of the drill, in the order of the alphabet."""
+        """The flags that are on at some time of the drill, in alphabetical order."""
         return tuple(sorted([self.flag, *(decoy.flag for decoy in self.decoys)]))
 
     @property
     def ends_at(self) -> float:
-        """When the drill is over at the latest."""
+        """The latest time at which the drill ends."""
         return 60 * self.minutes
 
 
@@ -108,11 +108,10 @@ def draw_scenario(
     minutes: float = MINUTES,
     unavailable: Collection[str] = (),
 ) -> Scenario:
-    """Return what ``seed`` draws of the ``faults`` that players notice: on every machine the same.
+    """Return what ``seed`` draws from the ``faults`` that players notice, the same everywhere.
 
-    A fault in ``unavailable`` is passed over, by its name. ``minutes`` stretches the times, and
-    changes nothing else. Raises ValueError for minutes out of bounds, WorkshopError when no fault
-    is left.
+    ``unavailable`` has the names of faults to skip. ``minutes`` stretches the times, and changes
+    nothing else. Raises ValueError for minutes out of bounds, WorkshopError if no fault is left.
     """
     if not LEAST_MINUTES <= minutes <= MOST_MINUTES:
         raise ValueError(
@@ -123,7 +122,7 @@ def draw_scenario(
     ranked = chance.sample(felt, len(felt))
     fault = next((each for each in ranked if each.name not in unavailable), None)
     if fault is None:
-        raise WorkshopError("A drill needs a fault that players notice; none can be injected here.")
+        raise WorkshopError("A drill needs a fault that players notice. None can be injected here.")
     starts_at = 60 * minutes * chance.between(0.06, 0.14)
     flag, *decoy_flags = chance.sample(FLAG_NAMES, 3)
     evaluated_by = fault.service.name

@@ -1,4 +1,4 @@
-"""What happened in a drill, and when; and how its times and shares are written."""
+"""What happened in a drill and when, and how its times and shares are written."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EntryKind = Literal["drill", "incident", "noise", "message", "update", "phase", "mitigation"]
-# What the seed did is hidden while the drill runs.
+# What the seed did stays hidden while the drill runs.
 HIDDEN: frozenset[EntryKind] = frozenset({"incident", "noise"})
 
 
@@ -34,12 +34,12 @@ class DrillTimeline:
             self._entries.sort(key=lambda entry: entry.at)
 
     def of(self, *kinds: EntryKind) -> tuple[DrillEntry, ...]:
-        """Return all entries of these kinds, hidden ones, too."""
+        """Return all entries of these kinds, including hidden ones."""
         with self._lock:
             return tuple(entry for entry in self._entries if entry.kind in kinds)
 
     def __iter__(self) -> Iterator[DrillEntry]:
-        """Iterate over what may be seen: all of it once the drill is over."""
+        """Iterate over what may be seen: everything once the drill is over."""
         with self._lock:
             entries = tuple(self._entries)
         return iter([e for e in entries if not self.is_open or e.kind not in HIDDEN])
@@ -49,7 +49,7 @@ class DrillTimeline:
 
 
 def minutes_and_seconds(seconds: float | None) -> str:
-    """Return a time as a clock shows it, such as ``2:05``; a dash where there is none."""
+    """Return a time as a clock shows it, such as ``2:05``; a dash for None."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(int(seconds), 60)

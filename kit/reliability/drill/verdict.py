@@ -12,7 +12,7 @@ from kit.words import count_noun
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """One phase as it is shown; ``offset`` and ``width`` are percent of the time it took."""
+    """One phase as shown; ``offset`` and ``width`` are percent of the time it took."""
 
     name: str
     state: str
@@ -24,10 +24,10 @@ class PhaseRow:
 
 @dataclass(frozen=True, repr=False)
 class DrillVerdict:
-    """How a drill went; shown in a notebook as a page. Its text names no cause, and can be shared.
+    """How a drill went; shown in a notebook as a page. Its text can be shared: it names no cause.
 
-    ``began_at`` is when the incident began, in seconds into the drill, None when it did not.
-    ``status`` is after how many seconds an update was written that somebody had asked for.
+    ``began_at`` is when the incident began, in seconds into the drill, None if it did not.
+    ``status`` is after how many seconds the requested update was written.
     """
 
     scenario: Scenario
@@ -40,7 +40,7 @@ class DrillVerdict:
     remark: str = ""
 
     def seconds(self, name: PhaseName) -> float | None:
-        """Return how long a phase took, from the begin of the incident; None when it was missed."""
+        """Return how long a phase took from the start of the incident; None if it was missed."""
         at = next(phase.at for phase in self.phases if phase.name == name)
         if at is None or self.began_at is None:
             return None
@@ -48,7 +48,7 @@ class DrillVerdict:
 
     @property
     def is_mitigated(self) -> bool:
-        """Whether the incident was ended by the learner."""
+        """Whether the learner ended the incident."""
         return self.seconds("mitigated") is not None
 
     @property
@@ -78,14 +78,14 @@ class DrillVerdict:
             players = count_noun(self.impact.players, "player")
             failed = f"{count_noun(self.impact.failed, 'spin')} of {players}"
         return (
-            f"{failed} failed while it lasted. Of the error budget of these "
-            f"{self.scenario.minutes:g} minutes, {self.budget.allowed:.0f} failed requests, "
-            f"{as_whole_percent(self.budget.share)} was spent."
+            f"{failed} failed while it lasted. The error budget for these "
+            f"{self.scenario.minutes:g} minutes is {self.budget.allowed:.0f} failed requests; "
+            f"{as_whole_percent(self.budget.share)} of it was spent."
         )
 
     @property
     def rows(self) -> list[PhaseRow]:
-        """The phases as they are shown."""
+        """The phases as shown."""
         return [self._row(phase) for phase in self.phases]
 
     def _row(self, phase: DrillPhase) -> PhaseRow:

@@ -22,11 +22,11 @@ _TITLES: Mapping[PhaseName, str] = {
     "diagnosed": "3. Diagnose: what is wrong?",
     "mitigated": "4. Mitigate: what stops it?",
 }
-_START_SAYS = {"not started": "Start the drill", "running": "The clock runs"}
+_START_SAYS = {"not started": "Start the drill", "running": "The clock is running"}
 
 
 class DrillWidget:
-    """What a notebook shows of a drill; buttons do what the methods of the drill do."""
+    """A drill in a notebook; its buttons call the methods of the drill."""
 
     def __init__(self, drill: "Drill") -> None:
         self._drill = drill
@@ -46,7 +46,7 @@ class DrillWidget:
         self.show()
 
     def show(self) -> None:
-        """Show how the drill stands; may be called from any thread."""
+        """Show the state of the drill; may be called from any thread."""
         drill = self._drill
         self._head.value = render("drill_head.html", drill=drill)
         self._show_clock()
@@ -140,16 +140,16 @@ class DrillWidget:
             self._act(partial(self._drill.update, text))()
 
     def _act(self, action: Callable[[], object], doing: str = "") -> Callable[[], None]:
-        """Return what does it in a thread: a restart must not keep the kernel from its cells.
+        """Return a function that does it in a thread: a restart must not block the kernel's cells.
 
-        ``doing`` is shown until it is done, for what takes its time.
+        ``doing`` is shown until a slow action is done.
         """
 
         def begin() -> None:
             threading.Thread(target=run, name="drill-button", daemon=True).start()
 
         def run() -> None:
-            # One after the other, as they were pressed.
+            # One after the other, in the order of the clicks.
             with self._turn:
                 self._refusal, self._doing = "", doing
                 if doing:

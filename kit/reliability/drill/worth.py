@@ -1,4 +1,4 @@
-"""What context is worth here: measured figures, assumptions to edit, and what neither says."""
+"""What context is worth here: measured figures, assumptions to edit, and what neither tells."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -15,11 +15,11 @@ MIN_PAIRS = 5
 CONFIDENCE = 0.9
 NO_EFFECT = "no effect shown"
 NOT_MEASURED = (
-    "How long an incident takes at your work: yours are not drawn from fourteen faults.",
-    "How long it takes without any Sentry: in the drill everyone had the events.",
+    "How long an incident takes at your company: yours are not drawn from fourteen faults.",
+    "How long it takes without Sentry: in the drill everyone had the events.",
     "The time to notice, to fix, to review and to deploy: context changes the diagnosis.",
     "What failed requests cost you: players who leave are not in these figures.",
-    "Whether those who did the experiment and those who did the drill are like your team.",
+    "Whether the people in the experiment and in the drill are like your team.",
 )
 
 
@@ -28,12 +28,12 @@ class TimedExperiment(Protocol):
 
     @property
     def ratio(self) -> float | None:
-        """How many times as long it took with the log lines; None when that cannot be said."""
+        """How many times as long it took with the log lines; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What nobody measured here: each is yours to change."""
+    """Figures that were not measured here: change each to your own."""
 
     incidents_a_month: float = 4.0
     people: float = 2.0
@@ -45,11 +45,11 @@ class Assumptions:
         for each in fields(self):
             value = getattr(self, each.name)
             if not 0 <= value < 1e9:
-                raise ValueError(f"{each.name} has to be a number from 0 on, not {value!r}.")
+                raise ValueError(f"{each.name} must be a number of 0 or more, not {value!r}.")
 
     @property
     def cost_a_month(self) -> float:
-        """What it costs to have Sentry and to take care of it."""
+        """What Sentry and its upkeep cost a month."""
         return self.price_a_month + self.care_hours_a_month * self.cost_an_hour
 
 
@@ -57,8 +57,8 @@ _MEANINGS = {
     "incidents_a_month": "incidents a month that somebody has to diagnose",
     "people": "people who diagnose one, at the same time",
     "cost_an_hour": "what an hour of one of them costs",
-    "price_a_month": "what Sentry costs a month, in your plan",
-    "care_hours_a_month": "hours a month that somebody takes care of it",
+    "price_a_month": "what Sentry costs a month, on your plan",
+    "care_hours_a_month": "hours a month that somebody spends on its upkeep",
 }
 
 
@@ -79,8 +79,8 @@ class WorthFigure:
 class CaseForSentry:
     """What context is worth here; shown in a notebook as a page.
 
-    ``ratios`` has one for each pair: a learner who solved rounds with log lines and with event
-    cards. ``diagnoses`` are the seconds from detection to diagnosis of the drills.
+    ``ratios`` has one per pair: a learner who solved rounds with log lines and with event cards.
+    ``diagnoses`` are the seconds from detection to diagnosis in the drills.
     """
 
     ratios: tuple[float, ...]
@@ -94,21 +94,21 @@ class CaseForSentry:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Between which ratios the median of people like these lies, at 90 %; None for too few."""
+        """The 90 % interval for the median ratio of people like these; None for too few pairs."""
         return median_interval(self.ratios) if len(self.ratios) >= MIN_PAIRS else None
 
     @property
     def is_effect_shown(self) -> bool:
-        """Whether all of the interval is on one side of 1."""
+        """Whether the whole interval is on one side of 1."""
         interval = self.interval
         return interval is not None and (interval[0] > 1 or interval[1] < 1)
 
     @property
     def minutes_saved(self) -> tuple[float, float] | None:
-        """Minutes of diagnosis that context saves an incident, at least and at most.
+        """Minutes of diagnosis that context saves per incident, at least and at most.
 
-        None while no effect is shown. A drill was played with context: without it, its diagnosis
-        would take the ratio as long.
+        None while no effect is shown. Drills are played with context: without it, a diagnosis
+        would take that ratio times as long.
         """
         interval = self.interval
         if interval is None or not self.is_effect_shown or not self.diagnoses:
@@ -118,7 +118,7 @@ class CaseForSentry:
 
     @property
     def break_even(self) -> tuple[float, float] | None:
-        """Incidents a month from which on it pays, at best and at worst; None if not shown."""
+        """Incidents a month at which it breaks even, at best and at worst; None if not shown."""
         saved = self._saved_an_incident
         if saved is None or saved[0] <= 0:
             return None
@@ -139,26 +139,26 @@ class CaseForSentry:
         pairs = count_noun(len(self.ratios), "pair")
         if self.ratio is None:
             return (
-                f"Too few measurements: {pairs}. A ratio takes at least {MIN_PAIRS}; let a class "
+                f"Too few measurements: {pairs}. A ratio needs at least {MIN_PAIRS}: let a class "
                 "do the experiment of notebook 13."
             )
         if not self.is_effect_shown:
             return f"{pairs}: {NO_EFFECT}. The ratio may as well be 1."
         if self.minutes_saved is None:
-            return f"{pairs}: context changed the time to find a cause. No drill was diagnosed yet."
+            return f"{pairs}: context changed the time to find a cause. No drill is diagnosed yet."
         if self.break_even is None:
             return f"{pairs}: with event cards it took longer. Here context does not pay."
         low, high = self.break_even
         known = self.assumed.incidents_a_month
         pays = "it pays" if known >= high else "it does not pay" if known < low else "it may pay"
         return (
-            f"It pays from {_span(low, high)} incidents a month on. "
+            f"It breaks even at {_span(low, high)} incidents a month. "
             f"At {known:g} a month, which is assumed, {pays}."
         )
 
     @property
     def measured(self) -> list[WorthFigure]:
-        """The figures that were measured, or follow from them."""
+        """The figures that were measured, or follow from measurements."""
         return list(self._measured())
 
     def _measured(self) -> Iterator[WorthFigure]:
@@ -181,7 +181,7 @@ class CaseForSentry:
         )
         if self.minutes_saved is not None:
             saved = f"{_span(*self.minutes_saved)} min"
-            yield WorthFigure("saved an incident", saved, "computed: diagnosis × (ratio - 1)")
+            yield WorthFigure("saved per incident", saved, "computed: diagnosis × (ratio - 1)")
 
     @property
     def assumptions(self) -> list[WorthFigure]:
@@ -196,11 +196,11 @@ class CaseForSentry:
     def outcomes(self) -> list[WorthFigure]:
         """What follows from both."""
         cost = f"{self.assumed.cost_a_month:,.0f}"
-        found = [WorthFigure("Sentry and its care, a month", cost, "computed: assumptions alone")]
+        found = [WorthFigure("Sentry and its upkeep, a month", cost, "computed: assumptions alone")]
         saved = self._saved_an_incident
         if saved is not None:
             amount = _span(*saved)
-            found.append(WorthFigure("saved an incident, in money", amount, "computed: both"))
+            found.append(WorthFigure("saved per incident, in money", amount, "computed: both"))
         if self.break_even is not None:
             even = f"{_span(*self.break_even)} incidents a month"
             found.append(WorthFigure("break-even", even, "computed: both"))
@@ -228,7 +228,7 @@ def make_case(
     """Return the case that these measurements make.
 
     An experiment is a result of notebook 13, or a pair of a learner's mean seconds: with log lines,
-    and with event cards. One without a ratio is no pair. Raises ValueError for a time below 0.
+    and with event cards. One without a ratio is left out. Raises ValueError for a time below 0.
     """
     ratios = tuple(ratio for ratio in map(_ratio, experiments) if ratio is not None)
     took = tuple(seconds for seconds in (drill.diagnosis_s for drill in drills) if seconds)
@@ -240,15 +240,15 @@ def _ratio(experiment: TimedExperiment | tuple[float, float]) -> float | None:
         return experiment.ratio
     logs, card = experiment
     if not (logs > 0 and card > 0):
-        raise ValueError(f"A time to find a cause is more than 0 seconds, not {experiment!r}.")
+        raise ValueError(f"A time to find a cause must be more than 0 seconds, not {experiment!r}.")
     return logs / card
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the narrowest pair of values that has the true median between them, at 90 % or more.
+    """Return the narrowest pair of values that encloses the true median, at 90 % or more.
 
-    Each value is below it with one chance in two, so the ranks follow from a coin. No shape of the
-    values is assumed. For fewer than five values, and for these, it is the least and the greatest.
+    Each value is below the median with one chance in two, so the ranks follow from coin tosses. No
+    distribution is assumed. With five values or fewer, it is the least and the greatest.
     """
     ranked = sorted(values)
     cut = _cut(len(ranked))
@@ -272,7 +272,7 @@ def _coverage(count: int, cut: int) -> float:
 
 
 def _span(low: float, high: float) -> str:
-    """Return a range with as many digits as are of use."""
+    """Return a range with only as many digits as are useful."""
     shown = [f"{value:,.0f}" if abs(value) >= 10 else f"{value:.1f}" for value in (low, high)]
     return shown[0] if shown[0] == shown[1] else f"{shown[0]} to {shown[1]}"
 

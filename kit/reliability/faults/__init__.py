@@ -1,1 +1,1 @@
-"""Faults on purpose: which there are, for whom they strike, when, and what came of them."""
+"""Faults on purpose: which exist, which requests they hit, when, and what was seen of them."""

@@ -11,7 +11,7 @@ from kit.reliability.faults.fault import Fault
 
 
 class UnknownFault(WorkshopError, LookupError):
-    """There is no fault of that name; the message names those that are like it."""
+    """There is no fault of that name; the message suggests similar ones."""
 
 
 def _flag(name: str) -> Captured:
@@ -37,10 +37,10 @@ def _no_event(why: str, instead: str) -> NotCaptured:
 
 
 _NO_SHARE = NotCaptured(
-    "The share of the requests that are hit, and its seed",
-    "Sentry's hook for OpenFeature records flags whose value is a boolean, and nothing else of the "
+    "The share of requests that are hit, and its seed",
+    "Sentry's OpenFeature hook records only boolean flag values, and nothing else about the "
     "evaluation.",
-    "Keep numbers in the journal of the rollout, or set a tag with them.",
+    "Keep the numbers in the rollout's journal, or set a tag with them.",
     "contexts.flags.values[?flag!=''].share | [0]",
 )
 
@@ -51,8 +51,8 @@ FAULTS: tuple[Fault, ...] = (
         service=PAYMENT,
         place="code",
         happens=(
-            "The acquirer's answer is pending, and the charge reads an approval that it does not "
-            "have. Payment answers 500, and the game engine refuses the spin with 503."
+            "The acquirer's answer is still pending, and the charge reads an approval that is not "
+            "there. Payment answers 500, and the game engine refuses the spin with 503."
         ),
         shows=("event", "refused"),
         errors=(
@@ -63,19 +63,19 @@ FAULTS: tuple[Fault, ...] = (
             _flag("payment-fails"),
             Captured(
                 "breadcrumbs[?category=='payment'].message | [-1]",
-                "What the acquirer answered: pending, so there is no approval yet.",
+                "The acquirer's answer: pending, so there is no approval yet.",
             ),
         ),
         not_captured=(_NO_SHARE,),
         find=(
-            "Open the event of payment, not that of the game engine: it has the stack trace. Both "
-            "are in the same trace."
+            "Open payment's event, not the game engine's: it has the stack trace. Both are in the "
+            "same trace."
         ),
         fix="Check the acquirer's answer against a schema where it arrives.",
         mitigate="Turn the flag off.",
         alert=(
-            "Alert on the share of failed spins. An alert on each new issue fires once, and not "
-            "again while the share grows."
+            "Alert on the share of failed spins. An alert on new issues fires once, then stays "
+            "silent while the share grows."
         ),
     ),
     Fault(
@@ -83,13 +83,13 @@ FAULTS: tuple[Fault, ...] = (
         title="Payment waits before it charges",
         service=PAYMENT,
         place="code",
-        happens="Payment waits for 2.5 seconds before it charges the bet. Then all is well.",
+        happens="Payment waits 2.5 seconds before it charges the bet. After that, all is well.",
         shows=("slow",),
         slow_s=2.5,
         not_captured=(
             _no_event(
                 "Nothing fails: the answer comes within the game engine's deadline of 6 seconds.",
-                "Look at the spans: the time is in payment's, before its span for the charge.",
+                "Look at the spans: the time is in payment's span, before the span of the charge.",
             ),
         ),
         find="Compare the trace of a slow spin with that of a fast one: one span is longer.",
@@ -103,8 +103,8 @@ FAULTS: tuple[Fault, ...] = (
         service=PAYMENT,
         place="code",
         happens=(
-            "The first request that is hit ends the process with SIGKILL. The supervisor starts it "
-            "again; the lease died with it. The game engine repeats its call until then."
+            "The first request that is hit ends the process with SIGKILL. The supervisor restarts "
+            "it, and the game engine retries its call until then. The lease died with the process."
         ),
         shows=("retried", "exit"),
         errors=(
@@ -121,15 +121,15 @@ FAULTS: tuple[Fault, ...] = (
                 "The flag",
                 "The process that evaluated it is dead, and its scope with it. The supervisor "
                 "writes the event from outside.",
-                "Search for what changed just before: the lease in the journal, a deployment.",
+                "Look for what changed just before: the lease in the journal, a deployment.",
                 "contexts.flags",
             ),
         ),
         find="Look for the supervisor's event: it names the signal and the request in flight.",
-        fix="SIGKILL comes from outside: find who sends it, first of all the out-of-memory killer.",
-        mitigate="Wait: it is started again by itself. If it dies each time, go back a release.",
+        fix="SIGKILL comes from outside: find the sender. Suspect the out-of-memory killer first.",
+        mitigate="Wait: the supervisor restarts it. If it keeps dying, roll back the release.",
         alert=(
-            "Alert on the supervisor's event. The error rate does not move when callers repeat "
+            "Alert on the supervisor's event. The error rate does not move when callers retry "
             "their calls."
         ),
     ),
@@ -139,21 +139,21 @@ FAULTS: tuple[Fault, ...] = (
         service=GAME_ENGINE,
         place="wire",
         happens=(
-            "Payment books the bet, and a TCP reset loses its answer. The game engine repeats the "
+            "Payment books the bet, and a TCP reset loses its answer. The game engine retries the "
             "call with the same idempotency key, so the bet is booked once."
         ),
         shows=("retried",),
         not_captured=(
             _no_event(
-                "The second attempt succeeds. A call that was repeated leaves a breadcrumb, a log "
-                "and a metric, but no event.",
+                "The second attempt succeeds. A retried call leaves a breadcrumb, a log and a "
+                "metric, but no event.",
                 "Search the logs for “payment did not answer”, or chart game.payment_retries.",
             ),
         ),
         find="Search the logs of a trace for “payment did not answer”.",
         fix="Nothing in this code: the idempotency key is the fix. Find what cuts the connection.",
         mitigate="Nothing to do while the retry succeeds. Watch whether it still does.",
-        alert="Alert on the metric game.payment_retries, with a low priority: nobody is hurt yet.",
+        alert="Alert on game.payment_retries, with a low priority: no player is affected yet.",
     ),
     Fault(
         name="payment-down",
@@ -172,10 +172,10 @@ FAULTS: tuple[Fault, ...] = (
             Captured("breadcrumbs.values[?category=='payment'] | [0]", "The first attempt failed."),
         ),
         not_captured=(_NO_SHARE,),
-        find="The event is of the game engine, which is well. Its breadcrumbs name each attempt.",
-        fix="Run more than one instance of payment, and put a load balancer before it.",
+        find="The event is from the game engine, which is fine. Its breadcrumbs name each attempt.",
+        fix="Run more than one instance of payment behind a load balancer.",
         mitigate="Turn the flag off. In production: bring payment back, or send it no traffic.",
-        alert="Alert on the share of failed spins, with two windows: it burns the budget fast.",
+        alert="Alert on the share of failed spins, with two windows: this burns the budget fast.",
     ),
     Fault(
         name="ledger-slow",
@@ -183,8 +183,8 @@ FAULTS: tuple[Fault, ...] = (
         service=GAME_ENGINE,
         place="wire",
         happens=(
-            "The answer of analytics takes 0.8 seconds more. That is within the ledger's deadline "
-            "of one second, and the player waits for it."
+            "Analytics answers 0.8 seconds later. That is within the ledger's deadline of one "
+            "second, and the player waits for it."
         ),
         shows=("slow",),
         slow_s=0.8,
@@ -197,7 +197,7 @@ FAULTS: tuple[Fault, ...] = (
         find="In the trace of a slow spin, game.ledger is longer than the spin itself.",
         fix="Answer the player first, and store the spin afterwards.",
         mitigate="Turn the flag off.",
-        alert="Alert on p95 of the duration. A threshold above a second does not see this.",
+        alert="Alert on p95 of the duration. A threshold above a second misses this.",
     ),
     Fault(
         name="ledger-down",
@@ -205,21 +205,21 @@ FAULTS: tuple[Fault, ...] = (
         service=GAME_ENGINE,
         place="wire",
         happens=(
-            "The connection to analytics is refused. The spin succeeds, and the statistics do not "
-            "have it."
+            "The connection to analytics is refused. The spin succeeds but is missing from the "
+            "statistics."
         ),
         shows=("hole",),
         not_captured=(
             _no_event(
-                "The game engine catches the error: a breadcrumb, a log and a metric are all that "
-                "it leaves.",
+                "The game engine catches the error, which leaves only a breadcrumb, a log and a "
+                "metric.",
                 "Search the logs for “spin was not stored”, or chart game.spins_not_stored.",
             ),
         ),
         find="Search the logs for “spin was not stored”; its reason names the error.",
         fix="Queue spins that cannot be stored, and store them later.",
-        mitigate="Turn the flag off. Spins that are missing can be restored from payment's books.",
-        alert="Alert on the metric game.spins_not_stored. Success and latency see nothing.",
+        mitigate="Turn the flag off. Missing spins can be restored from payment's books.",
+        alert="Alert on the metric game.spins_not_stored. Success rate and latency do not change.",
     ),
     Fault(
         name="mongo-slow",
@@ -227,8 +227,8 @@ FAULTS: tuple[Fault, ...] = (
         service=ANALYTICS,
         place="wire",
         happens=(
-            "The database's answers take 1.5 seconds more. The ledger gives up after one second: "
-            "the spin is late, and the game engine does not know whether it was stored."
+            "The database answers 1.5 seconds later. The ledger gives up after one second: the "
+            "spin is late, and the game engine does not know whether it was stored."
         ),
         shows=("hole", "slow"),
         slow_s=0.9,
@@ -238,10 +238,10 @@ FAULTS: tuple[Fault, ...] = (
                 "Search the logs for “spin was not stored”.",
             ),
         ),
-        find="In the trace of a slow spin, the span of the database is longest.",
+        find="In the trace of a slow spin, the database span is the longest.",
         fix="Give the call to the database a deadline below the caller's.",
         mitigate="Turn the flag off.",
-        alert="Alert on p95 of the duration and on game.spins_not_stored: together they say where.",
+        alert="Alert on p95 of the duration and game.spins_not_stored: together they show where.",
     ),
     Fault(
         name="mongo-down",
@@ -250,7 +250,7 @@ FAULTS: tuple[Fault, ...] = (
         place="wire",
         happens=(
             "The driver finds no server and raises ServerSelectionTimeoutError. Analytics reports "
-            "it, and the statistics do not have the spin."
+            "it, and the spin is missing from the statistics."
         ),
         shows=("event", "hole"),
         errors=(
@@ -263,7 +263,7 @@ FAULTS: tuple[Fault, ...] = (
         ),
         captured=(_flag("mongo-down"),),
         not_captured=(_NO_SHARE,),
-        find="The event is of analytics: the driver's message names the address that it tried.",
+        find="The event is from analytics: the driver's message names the address that it tried.",
         fix="Run a replica set, and let the driver choose another server.",
         mitigate="Turn the flag off. In production: bring the database back.",
         alert="Alert on the issue of analytics. Players notice nothing, so it need not wake you.",
@@ -286,33 +286,33 @@ FAULTS: tuple[Fault, ...] = (
                 "Look at the profile of a slow trace: the function is the widest bar.",
             ),
         ),
-        find="Many spins are slow at once, most of them for no reason in their own spans.",
+        find="Many spins are slow at once, and the spans of most of them show no reason.",
         fix="Compute in a thread or process, with asyncio.to_thread or a pool.",
         mitigate="Turn the flag off.",
         alert="Alert on p99 of the duration. The mean hides it while few requests are hit.",
     ),
     Fault(
         name="engine-leaks",
-        title="The game engine keeps memory",
+        title="The game engine leaks memory",
         service=GAME_ENGINE,
         place="code",
         happens=(
-            "Each spin that is hit keeps 2 MB. Beyond 128 MB the game engine raises MemoryError. "
-            "The end of the lease gives the memory back."
+            "Each spin that is hit leaks 2 MB. Beyond 128 MB the game engine raises MemoryError. "
+            "The end of the lease frees the memory."
         ),
         shows=("kept",),
         kept_mb=2.0,
         most_mb=128.0,
         not_captured=(
             _no_event(
-                "A request that leaks succeeds. What it leaves shows in the process only.",
+                "A request that leaks succeeds. The leak shows only in the process.",
                 "Chart the metric game.replay_cache, or compare process.memory_mb of events.",
             ),
         ),
-        find="Chart the metric game.replay_cache, and the memory of the process beside it.",
-        fix="Bound what is kept: a cache needs a size.",
+        find="Chart the metric game.replay_cache next to the memory of the process.",
+        fix="Bound the cache: it needs a maximum size.",
         mitigate="Turn the flag off, or restart the process before its memory is full.",
-        alert="Alert on the trend of the memory. At a threshold of 80 % little time is left.",
+        alert="Alert on the trend of memory use. At a threshold of 80 %, little time is left.",
     ),
     Fault(
         name="bad-release",
@@ -320,21 +320,21 @@ FAULTS: tuple[Fault, ...] = (
         service=GAME_ENGINE,
         place="code",
         happens=(
-            "Spins that are hit run the payout of release 1.1.0. It keeps streaks by a player's "
-            "name, looks them up by the id, and fails with a KeyError."
+            "Spins that are hit run the payout of release 1.1.0. It stores streaks by player name, "
+            "looks them up by id, and fails with a KeyError."
         ),
         shows=("event", "refused"),
         errors=(ExpectedError(("KeyError",), "tornado"),),
         captured=(
             _flag("bad-release"),
-            local("streaks", "The keys are names of players, and an id is looked up."),
+            local("streaks", "The keys are player names, but the lookup uses an id."),
             Captured("release", "The release that ran: all events of the issue have this one."),
         ),
         not_captured=(_NO_SHARE,),
         find="All events of the issue have one release, and it is the newest.",
-        fix="Look streaks up by name, and let a test of the release play a spin.",
-        mitigate="Go back to release 1.0.0. Here: turn the flag off.",
-        alert="Alert on issues whose first release is the newest one.",
+        fix="Look up streaks by name, and add a release test that plays a spin.",
+        mitigate="Roll back to release 1.0.0. Here: turn the flag off.",
+        alert="Alert on issues first seen in the newest release.",
     ),
     Fault(
         name="clock-skew",
@@ -342,8 +342,8 @@ FAULTS: tuple[Fault, ...] = (
         service=GAME_ENGINE,
         place="code",
         happens=(
-            "The game engine stamps the spin an hour ahead. Analytics refuses what is from the "
-            "future with 422, and the statistics do not have the spin."
+            "The game engine timestamps the spin an hour ahead. Analytics refuses a spin from the "
+            "future with 422, so it is missing from the statistics."
         ),
         shows=("hole",),
         not_captured=(
@@ -354,13 +354,13 @@ FAULTS: tuple[Fault, ...] = (
             ),
         ),
         find="Search the logs for “spin was not stored”; the reason names the status 422.",
-        fix="Let the service that stores a spin stamp it, or synchronise the clocks.",
+        fix="Let the service that stores a spin timestamp it, or synchronise the clocks.",
         mitigate="Turn the flag off.",
         alert="Alert on game.spins_not_stored, and on the share of answers with 422.",
     ),
     Fault(
         name="gateway-truncates",
-        title="The gateway sends half of an answer",
+        title="The gateway sends half an answer",
         service=GATEWAY,
         place="code",
         happens=(
@@ -370,18 +370,18 @@ FAULTS: tuple[Fault, ...] = (
         shows=("broken",),
         not_captured=(
             _no_event(
-                "For each service the request succeeded. Only the caller cannot read the answer.",
-                "Report in the caller: what it cannot parse is an error there.",
+                "For every service the request succeeded. Only the caller cannot read the answer.",
+                "Report it in the caller: an answer it cannot parse is an error there.",
             ),
         ),
         find="Only the caller knows. Compare its errors with the gateway's, which has none.",
-        fix="Send the length of the body, and check it in the caller.",
+        fix="Send the body's length, and check it in the caller.",
         mitigate="Turn the flag off.",
-        alert="Alert on errors of the caller. Every service's own dashboard is green.",
+        alert="Alert on the caller's errors. Every service's own dashboard is green.",
     ),
 )
 
-# It only looks like a fault: its flag is evaluated. Every service has it.
+# It looks like a fault because its flag is evaluated. Every service has it.
 NO_OP_FAULT = Fault(
     name=NO_OP,
     title="Nothing happens",
@@ -402,20 +402,20 @@ HANGS_FAULT = Fault(
     service=PAYMENT,
     place="code",
     happens=(
-        "Payment waits for 7 seconds before it charges the bet. The game engine gives up after 6 "
-        "and refuses the spin with 503. The bet is charged all the same."
+        "Payment waits 7 seconds before it charges the bet. The game engine gives up after 6 and "
+        "refuses the spin with 503. The bet is charged anyway."
     ),
     shows=("refused", "slow"),
     errors=(_unpaid("ReadTimeout", "ReadTimeout"),),
     slow_s=6.0,
     not_captured=(
         _no_event(
-            "Payment itself reports nothing: for it the charge succeeded, only late.",
+            "Payment itself reports nothing: from its side the charge succeeded, just late.",
             "Look at the event of the game engine, whose deadline ended the call.",
         ),
     ),
     find="The game engine reports ReadTimeout after its deadline, and payment reports nothing.",
-    fix="Refund a charge whose spin was refused, or let payment drop what its caller gave up.",
+    fix="Refund charges of refused spins, or let payment drop calls that the caller gave up.",
     mitigate="Turn the flag off.",
     alert="Alert on the share of failed spins.",
 )
@@ -424,9 +424,9 @@ _BY_NAME = {fault.name: fault for fault in (*FAULTS, NO_OP_FAULT, HANGS_FAULT)}
 
 
 def find_fault(name: str) -> Fault:
-    """Return the fault of that name. Raises UnknownFault with names that are like it."""
+    """Return the fault of that name. Raises UnknownFault, which suggests similar names."""
     if fault := _BY_NAME.get(name):
         return fault
     close = get_close_matches(name, _BY_NAME, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(_BY_NAME)}."
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Choose from {', '.join(_BY_NAME)}."
     raise UnknownFault(f"There is no fault {name!r}. {hint}")

@@ -1,4 +1,4 @@
-"""What is seen from outside while a fault is on: answers, error events, log lines, memory."""
+"""What shows from outside while a fault is on: answers, error events, log lines, memory."""
 
 import threading
 import time
@@ -23,8 +23,8 @@ from kit.reading.payload import (
 from kit.reading.spans import segments
 from kit.reliability.traffic.outcomes import Answer
 
-# Read at once, and four times as many while all of them are new. Each second they are read anew: a
-# hundred error events would take 50 ms and 4 MB, which what lives longer keeps from being reused.
+# Read a few items, then four times as many while all are new. This runs every second: a hundred
+# error events would take 50 ms and 4 MB, which longer-lived objects keep from being reused.
 FEW, MANY = 8, 8 * 4**4
 METRIC, KEPT = "trace_metric", "game.replay_cache"
 HOLE, RETRY = "spin was not stored", "payment did not answer"
@@ -32,15 +32,15 @@ SPIN_ROUTE = "spin"
 
 
 class AnswerSource(Protocol):
-    """Traffic, whose answers can be observed."""
+    """Traffic whose answers can be observed."""
 
     def observe(self, callback: Callable[[Answer], None]) -> Callable[[], object]:
-        """Call back for each answer, until the function that is returned is called."""
+        """Call ``callback`` for each answer until the returned function is called."""
 
 
 @dataclass(frozen=True)
 class SeenEvent:
-    """An error event; ``result`` is that of the flag in it, None when it has no such flag.
+    """An error event; ``result`` is the flag's result in it, None without such a flag.
 
     ``is_exit`` says that a supervisor wrote it. ``at`` is when it was received.
     """
@@ -53,10 +53,10 @@ class SeenEvent:
 
 
 class Evidence:
-    """What is seen since it was made, of the requests that a ``flag`` is evaluated for.
+    """Collects what is seen, from now on, of the requests for which ``flag`` is evaluated.
 
-    Events of traces that ``is_own`` names are left out: those of the requests that set faults.
-    The store is read bit by bit, with ``read_store``: only what the reconciliation needs is kept.
+    ``is_own`` recognises the traces of requests that set faults: their events are left out.
+    ``read_store`` reads the store bit by bit, and keeps only what the reconciliation needs.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Evidence:
         self.ended_at: float | None = None
         self.answers: dict[str, Answer] = {}
         self.events: list[SeenEvent] = []
-        # Traces with a log line that says so.
+        # Traces with such a log line.
         self.holes: set[str] = set()
         self.retries: set[str] = set()
-        # Traces with a metric that says so.
+        # Traces with such a metric.
         self.kept: set[str] = set()
 
     @property
@@ -83,7 +83,7 @@ class Evidence:
 
     @property
     def exit_at(self) -> float | None:
-        """When a process ended last, in seconds since the epoch; None when none did."""
+        """When a process last ended, in seconds since the epoch; None if none did."""
         return max((each.at for each in self.events if each.is_exit), default=None)
 
     def has_exit_of(self, service: Service) -> bool:
@@ -92,7 +92,7 @@ class Evidence:
 
     @property
     def grown_mb(self) -> float:
-        """By how much the memory of this process grew at most, in MiB."""
+        """The largest growth of this process's memory, in MiB."""
         return self.highest_mb - self._memory_mb
 
     def note(self, answer: Answer) -> None:
@@ -100,7 +100,7 @@ class Evidence:
         self.answers[answer.trace_id] = answer
 
     def read_store(self) -> None:
-        """Take in what has arrived since the last time. Raises StoreError."""
+        """Read what has arrived since the last call. Raises StoreError."""
         with self._changing:
             self.highest_mb = max(self.highest_mb, read_memory_mb())
             arrived = (_read_event(item, self._flag) for item in self._arrivals("event"))
@@ -116,9 +116,9 @@ class Evidence:
                 self.kept.update(key for key, name in named if name == KEPT)
 
     def find_answer(self, key: str) -> Answer | None:
-        """Return the answer of a request: as the traffic saw it, else as the gateway's span says.
+        """Return the answer to a request, as the traffic saw it or as the gateway's span has it.
 
-        That of a request which was not sampled has no span. Raises StoreError.
+        A request that was not sampled has no span. Raises StoreError.
         """
         if key not in self.answers and (answer := _answer_of_span(self._store, key)):
             self.answers[key] = answer

@@ -1,4 +1,4 @@
-"""What a fault declares: where it strikes, and what is seen of a request that it hits."""
+"""What a fault declares: where it strikes, and what shows that it hit a request."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,9 +6,8 @@ from typing import Literal
 from demo_services.services import Service
 from kit.crashes.crash_type import Captured, ExpectedError, NotCaptured
 
-# An error event; an answer that is an error; one that is late; one that cannot be read; a spin that
-# the statistics do not have; a call that was repeated; a process that ended; or a metric that says
-# that memory is kept.
+# In this order: an error event; an error answer; a late one; an unreadable one; a spin missing from
+# the statistics; a retried call; a process that ended; a metric that counts leaked memory.
 Sign = Literal["event", "refused", "slow", "broken", "hole", "retried", "exit", "kept"]
 
 
@@ -16,14 +15,13 @@ Sign = Literal["event", "refused", "slow", "broken", "hole", "retried", "exit", 
 class Fault:
     """One way to break a share of the requests of work routes, for a while.
 
-    ``service`` decides whether a request is hit; ``place`` says where that is, in its code or on
-    the wire to another service. ``shows`` are the signs that a request which is hit leaves, each
-    of them; ``slow_s`` is how late it is then, at least, in seconds. Without a sign nothing of one
-    request tells that it was hit. ``errors`` are all error events of such a request, that with the
-    flag first. ``share`` and ``seconds`` are used where nothing else is said. ``captured`` and
-    ``not_captured`` are about the error events. ``find``, ``fix``, ``mitigate`` and ``alert`` are
-    advice, a sentence or two each. ``most_hits`` is how many requests one injection hits at most. A
-    request that is hit keeps ``kept_mb`` of memory, all of them at most ``most_mb``.
+    ``service`` decides whether a request is hit; ``place`` says where: in its code, or on the wire
+    to another service. ``shows`` lists the signs that every hit leaves; ``slow_s`` is the minimum
+    delay in seconds. Without a sign, no single request shows that it was hit. ``errors`` lists all
+    error events of a hit, the one with the flag first. ``share`` and ``seconds`` are defaults.
+    ``captured`` and ``not_captured`` describe the error events. ``find``, ``fix``, ``mitigate`` and
+    ``alert`` are advice, a sentence or two each. One injection hits at most ``most_hits`` requests.
+    Each hit leaks ``kept_mb`` of memory, all of them together at most ``most_mb``.
     """
 
     name: str
@@ -48,5 +46,5 @@ class Fault:
 
     @property
     def makes_errors(self) -> bool:
-        """Whether a request that it hits leaves an error event with the flag."""
+        """Whether a hit leaves an error event with the flag."""
         return "event" in self.shows

@@ -1,14 +1,14 @@
-"""What really happened, for those who judge what was noticed of it."""
+"""What really happened: the truth by which detection is judged."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A fault that is on for a while; one without a ``fault`` is a no-op: nothing happens in it.
+    """A fault that is on for a while; without a ``fault`` it is a no-op: nothing happens.
 
-    ``starts_at`` and ``ends_at`` are seconds: since the epoch of one that was injected, since the
-    start of the schedule of one that is planned. ``share`` is that of the requests which are hit,
+    ``starts_at`` and ``ends_at`` are in seconds: since the epoch for an injected incident, since
+    the start of the schedule for a planned one. ``share`` is the share of requests that are hit,
     from 0 to 1; ``seed`` decides which.
     """
 
@@ -20,5 +20,5 @@ class Incident:
 
     @property
     def is_no_op(self) -> bool:
-        """Whether it only looks like one."""
+        """Whether it only looks like an incident."""
         return self.fault is None

@@ -1,4 +1,4 @@
-"""A fault that was switched on for a while, and what came of it."""
+"""A fault that is switched on for a while, and its effects."""
 
 import secrets
 import threading
@@ -29,18 +29,18 @@ TICK_S = 1.0
 END_S, END_TICK_S = 5.0, 0.1
 # The last hits may still wait for an answer, and their telemetry has to arrive.
 SETTLE_S, SETTLE_TICK_S = 15.0, 0.3
-# So long at least, for an event whose request no service names as hit.
+# The minimum wait, for an event whose request no service reports as hit.
 QUIET_S = 0.5
-# The end of a process is known a moment later, and takes along what was not sent by then.
+# A process exit becomes known a moment later, and unsent telemetry is lost with the process.
 UNSENT_S = 1.5
 MAX_SEED = 10_000
 
 
 @dataclass(frozen=True)
 class InjectionTerms:
-    """What is asked for: which share of the requests, for how long, and which of them.
+    """The terms of an injection: which share of the requests, for how long, and which of them.
 
-    ``flag`` is the name under which the fault is evaluated. With ``is_hidden`` neither event cards
+    ``flag`` is the name under which the fault is evaluated. With ``is_hidden``, neither event cards
     nor the table of faults say which fault it is.
     """
 
@@ -58,9 +58,9 @@ def make_terms(
     seed: int | None = None,
     flag: str | None = None,
 ) -> InjectionTerms:
-    """Return the terms of a fault; a seed that is not given is drawn.
+    """Return the terms of a fault; a missing seed is drawn.
 
-    Who gives its flag another name wants to hide what it is.
+    A flag with a name other than the fault's hides what it is.
     """
     return InjectionTerms(
         share=fault.share if share is None else share,
@@ -73,10 +73,10 @@ def make_terms(
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an injection works with: the services, the store, and the traffic, if there is any.
+    """The surroundings of an injection: the services, the store, and the traffic, if any.
 
-    ``flush`` lets the services send what they still hold. ``injections`` returns those of the
-    workshop, this one and others, on or off.
+    ``flush`` makes the services send what they still hold. ``injections`` returns all injections of
+    the workshop, this one included, on or off.
     """
 
     leases: LeaseClient
@@ -87,10 +87,10 @@ class Surroundings:
 
 
 class Injection:
-    """A fault that is on from the moment it is made; use it in a ``with`` statement to end it.
+    """A fault that is on from its creation; use it in a ``with`` statement to end it.
 
-    The service ends it by itself when its time is over, whatever becomes of this process. Raises
-    WorkshopError when the service does not take it.
+    The service ends it when its time is up, even if this process is gone. Raises WorkshopError if
+    the service rejects it.
     """
 
     def __init__(self, fault: Fault, terms: InjectionTerms, around: Surroundings) -> None:
@@ -101,7 +101,7 @@ class Injection:
         self._over, self._halt = threading.Event(), threading.Event()
         self._final: FaultJournal | None = None
         self._observing: tuple[AnswerSource, Callable[[], object]] | None = None
-        # One at a time reads the service's state.
+        # Only one thread at a time reads the service's state.
         self._refreshing = threading.RLock()
         self._observe()
         try:
@@ -127,7 +127,7 @@ class Injection:
 
     @property
     def is_on(self) -> bool:
-        """Whether it may still hit something."""
+        """Whether it may still hit a request."""
         return not self._over.is_set() and time.time() < self._ends_at
 
     @property
@@ -139,9 +139,9 @@ class Injection:
 
     @property
     def journal(self) -> FaultJournal:
-        """What is known now, a line each; once it is over, all that was hit and seen.
+        """What is known so far, line by line; after the end, all hits and what was seen of them.
 
-        Then it waits for what is still on its way, at most 15 seconds. Raises StoreError.
+        After the end it first waits for telemetry in flight, at most 15 seconds. Raises StoreError.
         """
         if self._final is not None:
             return self._final
@@ -155,7 +155,7 @@ class Injection:
     def stop(self) -> None:
         """Switch it off now; a second call changes nothing.
 
-        Raises WorkshopError when the service does not answer: it ends by itself all the same.
+        Raises WorkshopError if the service does not answer; the fault then ends by itself.
         """
         if self._over.is_set():
             return
@@ -165,22 +165,22 @@ class Injection:
             self._evidence.read_store()
             if not self._evidence.has_exit_of(self.fault.service):
                 raise
-            # The process had the lease, and is not back yet.
+            # The process that had the lease ended, and is not back yet.
             self._end(self._evidence.exit_at or time.time(), "lost")
             return
         self._await_end()
 
     def note(self, answers: Iterable[Answer]) -> None:
-        """Take in answers that the traffic of the workshop does not tell of."""
+        """Add answers that the workshop's traffic does not report."""
         for answer in answers:
             self._evidence.note(answer)
 
     def reveal(self) -> None:
-        """Let event cards and the table of faults name it, though its flag has another name."""
+        """Let event cards and the table of faults name it, although its flag has another name."""
         INJECTIONS.unhide({self.terms.flag})
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it is over, at most so many seconds; return whether it is."""
+        """Wait for the end, at most ``seconds``; return whether it has ended."""
         return self._over.wait(seconds)
 
     def __enter__(self) -> Self:
@@ -195,7 +195,7 @@ class Injection:
         try:
             self.stop()
         except WorkshopError:
-            # What was raised inside is more important than that the service does not answer.
+            # An error raised in the block matters more than a service that does not answer.
             if kind is None:
                 raise
 
@@ -210,22 +210,22 @@ class Injection:
     # What the injector uses
 
     def refresh(self) -> None:
-        """Read what became of it: another injection may have replaced it."""
+        """Read its current state: another injection may have replaced it."""
         with suppress(ActionableError):
             self._refresh()
 
     def strikes(self, answer: Answer) -> bool:
-        """Whether it hits a request, as far as its seed, its share and its time say."""
+        """Whether it hits a request, judging by its seed, share and time."""
         is_then = answer.due <= self._ends_at and answer.due + answer.took_s >= self._state.began_at
         return is_then and self._known().hits(answer.trace_id)
 
     def end_quietly(self) -> None:
-        """Switch it off; without an answer of the service it ends by itself."""
+        """Switch it off; if the service does not answer, it ends by itself."""
         with suppress(ActionableError):
             self.stop()
 
     def close(self) -> None:
-        """End it and all that follows it, without waiting: the workshop stops."""
+        """End it and its thread without waiting for telemetry: the workshop stops."""
         if self._final is None:
             self.end_quietly()
             with suppress(ActionableError):
@@ -252,7 +252,7 @@ class Injection:
         )
 
     def _observe(self) -> None:
-        """Follow the answers of the traffic, also of one that was started since."""
+        """Follow the answers of the traffic, including traffic started since."""
         source = self._around.find_traffic()
         if source is not None and (self._observing is None or source is not self._observing[0]):
             self._stop_observing()
@@ -265,7 +265,7 @@ class Injection:
             end()
 
     def _follow(self) -> None:
-        """Collect what is seen until some time after the end."""
+        """Collect evidence until some time after the end."""
         try:
             while not self._over.is_set():
                 self._tick()
@@ -293,7 +293,7 @@ class Injection:
                 self._refresh()
 
     def _await_end(self) -> None:
-        """Wait until the service says that it is over."""
+        """Wait until the service reports the end."""
         deadline = time.monotonic() + END_S
         while not self._over.is_set() and time.monotonic() < deadline:
             self.refresh()
@@ -302,7 +302,7 @@ class Injection:
             self._end(time.time(), "lost")
 
     def _refresh(self) -> None:
-        """Read the service's state. Raises WorkshopError when it does not answer."""
+        """Read the service's state. Raises WorkshopError if it does not answer."""
         with self._refreshing:
             if self._over.is_set():
                 return
@@ -326,7 +326,7 @@ class Injection:
         self._over.set()
 
     def _settle(self) -> FaultJournal:
-        """Wait until all that was hit is seen, or the time is over; that is the last word."""
+        """Wait until every hit is seen or time is up; return the final journal."""
         while True:
             self._around.flush()
             self._evidence.read_store()
@@ -350,10 +350,10 @@ class Injection:
         return (each.fault for each in others if each is not self and each.strikes(answer))
 
     def _computed_hits(self) -> tuple[str, ...]:
-        """Return what was hit, worked out from the ids of traces: the service has forgotten.
+        """Return the hits, computed from trace ids because the service has lost its own list.
 
-        What was under way when its process ended counts only with all signs of a hit: it may have
-        been repeated without the fault, and an event that was not sent is lost.
+        Requests in flight when its process ended count only with all signs of a hit: they may have
+        been retried without the fault, and an unsent event is lost.
         """
         known, evidence = self._known(), self._evidence
         answers = [each for each in list(evidence.answers.values()) if each.due <= self._ends_at]

@@ -1,4 +1,4 @@
-"""Injects faults into the services of a workshop, and ends with it."""
+"""Injects faults into the services of a workshop, and ends them with it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from kit.reliability.faults.plan import make_plan
 from kit.reliability.faults.schedule import Schedule
 from kit.reliability.faults.table import FaultTable, read_fault_table
 
-# So many injections follow their telemetry after the end; older ones are closed.
+# How many injections follow their telemetry after the end; older ones are closed.
 FOLLOWED = 50
 
 
 class Injector:
-    """What ``Workshop.inject``, ``Workshop.faults`` and ``Workshop.schedule`` call."""
+    """Implements ``Workshop.inject``, ``Workshop.faults`` and ``Workshop.schedule``."""
 
     def __init__(
         self,
@@ -114,14 +114,14 @@ class Injector:
 
 
 def _in_service(fault: Fault, service: str | None) -> Fault:
-    """Return a no-op as that of a service. Raises WorkshopError for what cannot be there."""
+    """Return the fault in that service; a no-op can be in any. Raises WorkshopError otherwise."""
     if service in (None, fault.service.name):
         return fault
     names = [each.name for each in LESSORS]
     if fault.name != NO_OP_FAULT.name:
         raise WorkshopError(f"{fault.name} is evaluated by {fault.service.name}, not by {service}.")
     if service not in names:
-        raise WorkshopError(f"No service {service!r} has faults; {', '.join(names)} do.")
+        raise WorkshopError(f"No service {service!r} has faults. Choose from {', '.join(names)}.")
     return replace(fault, service=SERVICES[service])
 
 

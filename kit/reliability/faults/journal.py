@@ -16,7 +16,7 @@ from kit.words import count_noun
 SHOWN_TRACES = 3
 
 Tone = Literal["", "well", "ill"]
-# What the journal calls an end; "lost" is that of the process that had the lease.
+# How the journal describes each end; "lost": the process that had the lease ended.
 ENDS = {
     "lease": "off by itself",
     "cleared": "off by hand",
@@ -27,7 +27,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class JournalLine:
-    """One thing that is to say; ``at`` is in seconds since the epoch, None for a result."""
+    """One line of the journal; ``at`` is in seconds since the epoch, None for a result."""
 
     text: str
     at: float | None = None
@@ -35,12 +35,12 @@ class JournalLine:
 
     @property
     def time(self) -> str:
-        """The time of day, as a clock on the wall shows it."""
+        """The local time of day."""
         return "" if self.at is None else f"{datetime.fromtimestamp(self.at):%H:%M:%S}"
 
     @property
     def mark(self) -> str:
-        """A sign that says as much as the colour."""
+        """A symbol with the same meaning as the colour."""
         return {"": "", "well": "✓", "ill": "✗"}[self.tone]
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class JournalLine:
 
 
 class FaultJournal(Sequence[JournalLine]):
-    """What is known of an injection now, a line each; shown in a notebook as a table.
+    """What is known about an injection, line by line; shown in a notebook as a table.
 
     ``reconciliation`` compares what was injected with what was seen.
     """
@@ -103,10 +103,10 @@ class FaultJournal(Sequence[JournalLine]):
 
     def _results(self) -> Iterator[JournalLine]:
         found = self.reconciliation
-        asked = f"{100 * found.asked:g} %"
+        asked = f"asked for {100 * found.asked:g} %"
         if found.hits:
             total = max(found.spins, found.hits)
-            share = f"{100 * found.hits / total:.1f} %, asked {asked}"
+            share = f"{100 * found.hits / total:.1f} %, {asked}"
             yield JournalLine(f"hit {found.hits:,} of {count_noun(total, found.noun)} ({share})")
             yield self._seen()
             if found.masked:
@@ -117,26 +117,26 @@ class FaultJournal(Sequence[JournalLine]):
         yield from self._unexplained()
         others = [(found.slow_others, "slow"), (found.refused_others, "failed")]
         if told := [f"{count:,} {what}" for count, what in others if count]:
-            yield JournalLine(f"not hit, and also {', '.join(told)}: collateral, or another cause")
+            yield JournalLine(f"not hit, but {', '.join(told)}: collateral, or another cause")
 
     def _nothing(self, asked: str) -> JournalLine:
         found = self.reconciliation
         spins = count_noun(found.spins, found.noun)
         if self.ended_by is None:
-            return JournalLine(f"hit nothing yet: 0 of {spins} (asked {asked})")
+            return JournalLine(f"hit nothing yet: 0 of {spins} ({asked})")
         step = (
-            "Raise the share, or the time."
+            "Raise the share or the time."
             if found.spins
-            else "Nothing was requested while it was on. Start traffic, or play."
+            else "No requests were made while it was on. Start traffic, or play."
         )
-        return JournalLine(f"HIT NOTHING: 0 of {spins} (asked {asked}). {step}", tone="ill")
+        return JournalLine(f"HIT NOTHING: 0 of {spins} ({asked}). {step}", tone="ill")
 
     def _seen(self) -> JournalLine:
         found = self.reconciliation
         counted = [
             f"{count:,} {SIGN_NOUNS[sign][count != 1]}" for sign, count in found.seen.items()
         ]
-        errors = f"{found.without:,} error {'event' if found.without == 1 else 'events'} without"
+        errors = f"{count_noun(found.without, 'error event')} without a hit"
         signs = "; ".join([*counted, *filter(None, [found.remark]), errors])
         count = found.hits - found.missed - found.masked
         seen = f"{count:,} of {count_noun(found.hits, 'hit')} seen: {signs}"

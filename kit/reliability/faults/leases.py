@@ -1,4 +1,4 @@
-"""Leases of faults, as the services keep them: set, read and ended through the gateway."""
+"""The services' leases of faults: sets, reads and ends them through the gateway."""
 
 import uuid
 from collections import deque
@@ -15,18 +15,18 @@ from kit.reading.payload import as_list, as_mapping, as_mappings, as_str
 from kit.system.clients import sentry_off, trace_header
 from kit.trigger import debug_path
 
-# The last requests, by which their own errors are told apart.
+# The client's last requests, to recognise their own errors.
 KEPT_TRACES = 500
-# The services that evaluate flags, the one that is asked first at the beginning.
+# The services that evaluate flags, in the order in which they are asked.
 LESSORS: tuple[Service, ...] = (GATEWAY, *ROUTED.values())
 
 
 @dataclass(frozen=True)
 class LeaseState:
-    """A fault that a service has, or had; times are in seconds since the epoch.
+    """A fault that a service has or had; times are in seconds since the epoch.
 
-    ``evaluated`` and ``hit`` count requests, ``hits`` are the ids of the traces that were hit,
-    the last 2,000. ``ended_by`` is one of lease, cleared and replaced.
+    ``evaluated`` and ``hit`` count requests, ``hits`` has the last 2,000 trace ids that were hit.
+    ``ended_by`` is one of lease, cleared and replaced.
     """
 
     fault: str
@@ -43,7 +43,7 @@ class LeaseState:
 
 
 def read_lease_state(sent: Mapping[str, Any]) -> LeaseState:
-    """Return the state that a service sent. Raises KeyError and ValueError when it is none."""
+    """Return the state that a service sent. Raises KeyError or ValueError if it is malformed."""
     ended_at = sent["ended_at"]
     return LeaseState(
         fault=as_str(sent["fault"]),
@@ -63,7 +63,7 @@ def read_lease_state(sent: Mapping[str, Any]) -> LeaseState:
 class LeaseClient:
     """Sets and ends faults of the services through ``gateway``.
 
-    What it sends is neither traced nor reported: it is no work of the system.
+    Its requests are neither traced nor reported: they are not part of the system's work.
     """
 
     def __init__(self, gateway: GatewayClient) -> None:
@@ -71,31 +71,31 @@ class LeaseClient:
         self._trace_ids: deque[str] = deque(maxlen=KEPT_TRACES)
 
     def has_sent(self, trace_id: str) -> bool:
-        """Whether a trace is that of a request of this client."""
+        """Whether a trace belongs to a request of this client."""
         return trace_id in self._trace_ids
 
     def begin(
         self, service: Service, fault: str, *, share: float, seconds: float, seed: int, flag: str
     ) -> LeaseState:
-        """Switch a fault on. Raises WorkshopError with the service's own words when it refuses."""
+        """Switch a fault on. Raises WorkshopError with the service's message if it refuses."""
         wanted = {"fault": fault, "share": share, "seconds": seconds, "seed": seed, "flag": flag}
         return read_lease_state(self._call(service, "POST", json=wanted))
 
     def read(self, service: Service) -> tuple[LeaseState, ...]:
-        """Return the faults that are on, then those that were, the latest first.
+        """Return the faults that are on, then past ones, latest first.
 
-        Raises WorkshopError when the service does not answer.
+        Raises WorkshopError if the service does not answer.
         """
         answer = self._call(service, "GET")
         ended = reversed(as_mappings(as_list(answer.get("ended"))))
         return tuple(map(read_lease_state, (*as_mappings(answer.get("faults")), *ended)))
 
     def end(self, service: Service, fault: str) -> None:
-        """Switch a fault off. Raises WorkshopError when the service does not answer."""
+        """Switch a fault off. Raises WorkshopError if the service does not answer."""
         self._call(service, "DELETE", params={"fault": fault})
 
     def read_all(self) -> Iterator[tuple[Service, tuple[LeaseState, ...] | WorkshopError]]:
-        """Yield each service with its faults, or with why it does not tell them."""
+        """Yield each service with its faults, or with the error of asking it."""
         for service in LESSORS:
             try:
                 yield service, self.read(service)
@@ -111,9 +111,9 @@ class LeaseClient:
             answer = self._gateway.request(method, path, headers=headers, **options)
         body = _read_object(answer)
         if answer.is_error:
-            detail = as_str(body.get("detail")) or "The answer says nothing more."
+            detail = as_str(body.get("detail")) or "The answer gives no reason."
             raise WorkshopError(
-                f"{service.name} did not take {method} {path}: HTTP {answer.status_code}. {detail}"
+                f"{service.name} rejected {method} {path}: HTTP {answer.status_code}. {detail}"
             )
         return body
 

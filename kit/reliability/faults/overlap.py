@@ -1,4 +1,4 @@
-"""Faults that hit the same request: one may leave nothing for the other to show."""
+"""Faults that hit the same request: one may hide the other."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,15 +16,15 @@ def only_fault(answer: Answer) -> Iterable[Fault]:
 
 
 def is_masked(fault: Fault, answer: Answer | None, also_hit: AlsoHit) -> bool:
-    """Whether another fault may have kept this one from a request that both hit.
+    """Whether another fault may have hidden this one in a request that both hit.
 
-    Without an answer that is not known: when the request was made, and what became of it.
+    False without an answer: then it is unknown when the request was made and how it ended.
     """
     return answer is not None and any(_masks(other, fault, answer) for other in also_hit(answer))
 
 
 def _masks(other: Fault, fault: Fault, answer: Answer) -> bool:
-    """Whether a fault ended a request before another, or took its wire, or hid its answer."""
+    """Whether one fault ended a request before another, took its wire, or hid its answer."""
     if _wire(other) is not None and _wire(other) == _wire(fault):
         return True
     refused = answer.status is not None and answer.status >= 500
@@ -34,7 +34,7 @@ def _masks(other: Fault, fault: Fault, answer: Answer) -> bool:
 
 
 def _wire(fault: Fault) -> tuple[str, str] | None:
-    """Return the ends of the wire that a fault is on: a call goes through one proxy at most."""
+    """Return the ends of the wire that a fault is on: a call goes through at most one proxy."""
     if fault.place != "wire":
         return None
     return fault.service.name, numbers_of(fault.name)["upstream"]

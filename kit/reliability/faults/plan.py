@@ -1,7 +1,7 @@
-"""The plan of a schedule: which faults are on, when, and for whom. The same seed, the same plan.
+"""The plan of a schedule: which faults are on, when, and for which requests.
 
-Numbers are drawn from hashes, not from the random module, whose methods may change between
-versions of Python.
+The same seed gives the same plan. Numbers are drawn from hashes, not from the random module,
+whose methods may change between versions of Python.
 """
 
 import json
@@ -14,21 +14,21 @@ from kit.reliability.faults.catalogue import FAULTS, NO_OP_FAULT, find_fault
 from kit.reliability.faults.incident import Incident
 
 MAX_SEED = 10_000
-# Between two incidents in a row at least, in seconds: what the first left has to be over.
+# The minimum gap between incidents, in seconds: the effects of the first have to be over.
 GAP_S = 5.0
 MAX_HOLD_S = 600.0
 DECIMALS = 1
-# Of the search for an order; a plan of 20 incidents takes about as many.
+# The limit of the search for an order; a plan of 20 incidents needs about as many steps.
 MAX_STEPS = 20_000
 
 
 class PlanError(ValueError):
-    """A schedule cannot be planned like that; the message says what would fit."""
+    """A schedule cannot be planned like this; the message says what would fit."""
 
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """Incidents, the earliest first, within ``seconds``; their times are seconds from the start."""
+    """Incidents within ``seconds``, earliest first; their times are in seconds from the start."""
 
     seed: int
     seconds: float
@@ -50,11 +50,11 @@ def make_plan(
     kinds: Sequence[str] | None = None,
     shares: Sequence[float] = (0.25, 0.5),
 ) -> FaultPlan:
-    """Return a plan of so many faults and no-ops within some minutes.
+    """Return a plan of that many faults and no-ops within ``minutes``.
 
-    Each is on for a time between those of ``hold``, in seconds, and hits one of ``shares``. At most
-    ``concurrency`` are on at once. ``kinds`` are the faults to choose from, all by default; none
-    comes twice before each came once. A ``seed`` that is not given is drawn. Raises PlanError, and
+    Each is on for a time between the two of ``hold``, in seconds, and hits one of ``shares``. At
+    most ``concurrency`` are on at once. ``kinds`` are the faults to choose from, all by default;
+    each comes once before any comes twice. A missing ``seed`` is drawn. Raises PlanError, and
     UnknownFault for a name in ``kinds``.
     """
     seed = secrets.randbelow(MAX_SEED) if seed is None else seed
@@ -88,13 +88,13 @@ def _check(
 ) -> None:
     least, most = hold
     if faults < 0 or no_ops < 0 or faults + no_ops < 1:
-        raise PlanError("A schedule has at least one fault or no-op.")
+        raise PlanError("A schedule needs at least one fault or no-op.")
     if concurrency < 1:
-        raise PlanError("concurrency is how many may be on at once: at least 1.")
+        raise PlanError("concurrency, the number of faults on at once, must be at least 1.")
     if not 0 < least <= most <= MAX_HOLD_S:
-        raise PlanError(f"hold is two numbers of seconds, the lower first, at most {MAX_HOLD_S:g}.")
+        raise PlanError(f"hold must be two lengths in seconds, lower first, up to {MAX_HOLD_S:g}.")
     if not shares or not all(0 < share <= 1 for share in shares):
-        raise PlanError("shares are numbers above 0, at most 1.")
+        raise PlanError("shares must be numbers above 0 and at most 1.")
     needed = -(-(faults + no_ops) // concurrency) * (least + GAP_S)
     if needed > seconds:
         raise PlanError(
@@ -107,10 +107,10 @@ def _check(
 def _slots(
     draw: "_Draw", seconds: float, count: int, hold: tuple[float, float], concurrency: int
 ) -> Iterator[tuple[float, float]]:
-    """Yield when each incident starts and ends, the earliest first.
+    """Yield when each incident starts and ends, earliest first.
 
-    The time is cut into as many equal parts as one of ``concurrency`` lanes has incidents; where in
-    its part an incident lies is drawn.
+    The time is split into equal parts, as many as each of ``concurrency`` lanes has incidents. The
+    position of an incident within its part is drawn.
     """
     parts = -(-count // concurrency)
     part_s = seconds / parts
@@ -124,9 +124,9 @@ def _slots(
 
 
 def _apart(what: Sequence[str], slots: Sequence[tuple[float, float]]) -> list[str]:
-    """Return the same names such that no two of one name overlap, in their order where that can be.
+    """Return the names so that no two equal ones overlap, in the given order if possible.
 
-    The same fault injected again would replace the first. Raises PlanError when it cannot be.
+    The same fault injected again would replace the first. Raises PlanError if it is impossible.
     """
     steps = 0
 
@@ -147,26 +147,26 @@ def _apart(what: Sequence[str], slots: Sequence[tuple[float, float]]) -> list[st
     placed = place([], what)
     if placed is None:
         raise PlanError(
-            "The same fault would be on twice at once, and so replace itself. Give it more kinds, "
+            "The same fault would be on twice at once and replace itself. Give it more kinds, "
             "fewer no-ops or a lower concurrency."
         )
     return placed
 
 
 class _Draw:
-    """Numbers that depend on a seed and on what they are for, and on nothing else."""
+    """Numbers that depend only on a seed and on their purpose."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def number(self, what: str) -> float:
-        """Return a number from 0 to 1, below 1."""
+        """Return a number from 0 up to, but not including, 1."""
         digest = sha256(f"{self._seed}:{what}".encode()).digest()
         # 53 bits, which a float holds exactly.
         return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
     def below(self, what: str, bound: int) -> int:
-        """Return a whole number from 0, below ``bound``."""
+        """Return a whole number from 0 up to, but not including, ``bound``."""
         return int(self.number(what) * bound)
 
     def shuffle(self, what: str, names: Sequence[str]) -> list[str]:
@@ -175,14 +175,14 @@ class _Draw:
         return [name for _, _, name in sorted(keyed)]
 
     def rounds(self, what: str, names: Sequence[str], count: int) -> list[str]:
-        """Return so many names: all of them in one order, then all in another, and so on."""
+        """Return ``count`` names: all of them in one order, then all in another, and so on."""
         rounds = -(-count // len(names))
         found = [name for n in range(rounds) for name in self.shuffle(f"{what} {n}", names)]
         return found[:count]
 
 
 def opaque_flag(seed: int, number: int) -> str:
-    """Return the name of the flag of an incident, which does not say what it is."""
+    """Return the flag name of an incident, which does not reveal the fault."""
     return f"rollout-{sha256(f'{seed}:flag {number}'.encode()).hexdigest()[:6]}"
 
 

@@ -1,4 +1,4 @@
-"""Spins that are sent to see what a fault does to them: a few, each with a trace of its own."""
+"""Sends a few spins, each in its own trace, to see what a fault does to them."""
 
 import asyncio
 import json
@@ -16,22 +16,22 @@ from kit.system.clients import sentry_off, trace_header
 
 PATIENCE_S = 20.0
 BET = 1
-# Each has a purse that lasts.
+# Enough that no player's balance runs out.
 PLAYERS = 50
 
 
 class Probe:
     """Sends spins to the gateway at ``url``.
 
-    The spins are not sampled, and nothing of them is reported by this process.
+    The spins are not sampled, and this process reports nothing about them.
     """
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/api/v1/{GAME_ENGINE.prefix}/spin"
 
     def play(self, count: int, *, every_s: float = 0.0) -> list[Answer]:
-        """Send so many spins, one each ``every_s`` seconds; return the answers, in that order."""
-        # Not in this thread's loop: a notebook has one that runs.
+        """Send ``count`` spins, one every ``every_s`` seconds; return the answers in that order."""
+        # Call it in a thread without a running event loop: a notebook's own thread has one.
         with sentry_off(), asyncio.Runner() as runner:
             return runner.run(self._play(count, every_s))
 
@@ -56,6 +56,6 @@ class Probe:
             json.loads(answer.content)
             status = answer.status_code
         took_s = time.time() - due
-        # However late: a slow one is to be seen by its time.
+        # Without a threshold: ``took_s`` shows that an answer is slow.
         kind = judge_answer(status, took_s, threshold_s=math.inf)
         return Answer(due, trace_id, "spin", player, status, took_s, kind)

@@ -1,4 +1,4 @@
-"""Injected equals observed: what a fault hit, compared with what was seen of those requests."""
+"""Injected equals observed: compares what a fault hit with what was seen of those requests."""
 
 import math
 from collections import Counter
@@ -10,9 +10,9 @@ from kit.reliability.faults.fault import Fault, Sign
 from kit.reliability.faults.overlap import AlsoHit, is_masked, only_fault
 from kit.reliability.traffic.outcomes import Answer
 
-# Of what a fault adds to an answer, so much has to be there: clocks are read in other processes.
+# How much of a fault's delay an answer must show: other processes read other clocks.
 SLOW_SHARE = 0.9
-# Where a fault says nothing of late answers, those are late that take longer than this.
+# For a fault without a delay, answers that take longer than this are late.
 LATE_S = 2.0
 OF_ANSWERS: frozenset[Sign] = frozenset({"refused", "slow", "broken"})
 OF_SPINS: frozenset[Sign] = frozenset({"hole", "retried", "kept"})
@@ -25,7 +25,7 @@ SIGN_NOUNS: dict[Sign, tuple[str, str]] = {
     "hole": ("spin that was not stored", "spins that were not stored"),
     "retried": ("repeated call", "repeated calls"),
     "exit": ("process that ended", "processes that ended"),
-    "kept": ("spin that kept memory", "spins that kept memory"),
+    "kept": ("spin that leaked memory", "spins that leaked memory"),
 }
 
 
@@ -42,9 +42,9 @@ class Reconciliation:
     """What was injected, and what was seen of it.
 
     ``hits`` is how many requests were hit, ``spins`` how many were evaluated; ``noun`` is what
-    they are called. ``seen`` counts each sign among the hits. ``without`` are error events outside
-    of the hits, ``slow_others`` and ``refused_others`` answers. ``asked`` is the share. ``masked``
-    counts hits that met another fault first, which left nothing for this one to show.
+    they are called. ``seen`` counts each sign among the hits. ``without`` counts error events
+    outside of the hits, ``slow_others`` and ``refused_others`` answers. ``asked`` is the share that
+    was asked for. ``masked`` counts hits that another fault reached first and hid.
     """
 
     hits: int
@@ -61,16 +61,16 @@ class Reconciliation:
 
     @property
     def missed(self) -> int:
-        """How many of the hits were not seen, or not all of it."""
+        """How many hits were not seen, or only in part."""
         return len({each.trace_id for each in self.unexplained if each.why != NOT_HIT})
 
     @property
     def holds(self) -> bool:
-        """Whether something was hit, and all of it was seen that no other fault masked."""
+        """Whether something was hit, and every hit that no other fault masked was seen."""
         return self.hits > self.masked and not self.unexplained
 
 
-NOT_HIT = "the flag was on in an error event, but the service does not name the trace as hit"
+NOT_HIT = "the flag is on in an error event, but the service does not list the trace as hit"
 
 
 def reconcile(
@@ -83,8 +83,8 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the traces that a fault hit with what was seen. Raises StoreError.
 
-    ``evaluated`` is how many requests the service evaluated, for where no traffic tells spins.
-    ``also_hit`` says which other faults hit a request.
+    ``evaluated`` is how many requests the service evaluated, used if no traffic counts spins.
+    ``also_hit`` returns the other faults that hit a request.
     """
     signs = _Signs(fault, evidence)
     found = {key: signs.of(key) for key in hits}
@@ -113,7 +113,7 @@ def reconcile(
 
 
 def shows_all(fault: Fault, evidence: Evidence, key: str) -> bool:
-    """Whether a request left each sign of a fault. Raises StoreError."""
+    """Whether a request left every sign of a fault. Raises StoreError."""
     signs = _Signs(fault, evidence)
     return not signs.missing(key, signs.of(key))
 
@@ -137,15 +137,15 @@ class _Signs:
             "broken": status is None,
             "hole": key in self._evidence.holes,
             "retried": key in self._evidence.retries,
-            # The supervisor names one request in flight: that may be another one.
+            # The supervisor names one request in flight, which may be another one.
             "exit": self._has_exit,
-            # Beyond its bound a leak raises an error instead.
+            # Beyond its limit a leak raises an error instead.
             "kept": key in self._evidence.kept or key in self._with_flag,
         }
         return {sign for sign, is_there in found.items() if is_there}
 
     def missing(self, key: str, seen: set[Sign]) -> str:
-        """Return what a request that was hit does not show; empty when nothing is missing."""
+        """Return which signs of a hit are missing; empty when none is."""
         answer = self._evidence.find_answer(key)
         expected = set(self._fault.shows)
         if answer is not None and answer.route != SPIN_ROUTE:
@@ -153,17 +153,17 @@ class _Signs:
         if answer is None and expected & seen:
             expected -= OF_ANSWERS
         if "event" in seen:
-            # An answer that was lost late leaves no time for another attempt: the spin fails.
+            # If the answer is lost late, no time is left for a retry: the spin fails.
             expected.discard("retried")
         missing = [SIGN_NOUNS[sign][0] for sign in self._fault.shows if sign in expected - seen]
         if not missing:
             return ""
         unobserved = answer is None and expected & OF_ANSWERS
-        return f"no {' and no '.join(missing)}{', and its answer is not known' * bool(unobserved)}"
+        return f"no {' and no '.join(missing)}{', and its answer is unknown' * bool(unobserved)}"
 
 
 def _count_signs(fault: Fault, found: Collection[set[Sign]]) -> Counter[Sign]:
-    """Return how many hits left each sign of a fault, and how many failed for want of a retry."""
+    """Return how many hits left each sign of a fault, and how many failed without a retry."""
     seen: Counter[Sign] = Counter(
         {sign: sum(sign in each for each in found) for sign in fault.shows}
     )
@@ -173,7 +173,7 @@ def _count_signs(fault: Fault, found: Collection[set[Sign]]) -> Counter[Sign]:
 
 
 def _count_spins(hit: set[str], evaluated: int, evidence: Evidence) -> tuple[int, str]:
-    """Return how many spins there were, where traffic tells; else how many requests."""
+    """Return the number of spins if traffic counted them, else the number of requests."""
     spins = {each.trace_id for each in _copy(evidence.answers.values()) if _is_spin(each, evidence)}
     if spins:
         return len(spins | hit), "spin"
@@ -191,13 +191,13 @@ def _is_failed(answer: Answer) -> bool:
 
 
 def _memory_line(fault: Fault, hits: int, evidence: Evidence) -> str:
-    """Return what is to say of the memory that a fault keeps."""
+    """Return a remark on the memory that a fault keeps."""
     if fault.kept_mb is None or not hits:
         return ""
     kept = min(fault.kept_mb * hits, fault.most_mb or math.inf)
-    return f"{kept:g} MB kept, and the process grew by {evidence.grown_mb:.0f} MB"
+    return f"{kept:g} MB leaked, and the process grew by {evidence.grown_mb:.0f} MB"
 
 
 def _copy(answers: Iterable[Answer]) -> list[Answer]:
-    # The traffic's thread adds to them meanwhile.
+    # The traffic's thread may add to them meanwhile.
     return list(answers)

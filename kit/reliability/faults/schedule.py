@@ -1,4 +1,4 @@
-"""Faults that come by a plan nobody sees before the end: an incident drill needs that."""
+"""Faults that follow a plan hidden until the end, as an incident drill needs."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ from kit.reliability.faults.plan import FaultPlan, no_op_service, opaque_flag
 from kit.threads import report_thread_failure
 from kit.words import count_noun
 
-# A thread that injects has a request under way at most.
+# The injecting thread has at most one request in flight.
 STOP_S = 10.0
 
 Begin = Callable[[Fault, InjectionTerms], Injection]
@@ -30,9 +30,9 @@ ScheduleState = Literal["planned", "running", "ended"]
 
 @dataclass(frozen=True)
 class Scheduled:
-    """An incident of the plan, and what became of it.
+    """An incident of the plan, and its outcome.
 
-    ``failure`` says why it could not be injected; empty when it could, or was not tried yet.
+    ``failure`` says why it could not be injected; it is empty before the attempt and on success.
     """
 
     incident: Incident
@@ -41,17 +41,17 @@ class Scheduled:
 
     @property
     def outcome(self) -> str:
-        """In a word or a sentence what became of it."""
+        """Its outcome, in a word or a sentence."""
         if self.failure:
             return f"not injected: {self.failure}"
         return "injected" if self.injection else "not injected"
 
 
 class Schedule:
-    """Injects the faults of a plan, each in its time, in a thread of its own.
+    """Injects the faults of a plan, each at its time, in its own thread.
 
     Which faults those are, and when, stays hidden until ``reveal``: in its own display, in the
-    table of faults, and on event cards, where each has a flag of a name that says nothing.
+    table of faults, and on event cards, where the flag names give nothing away.
     """
 
     def __init__(self, plan: FaultPlan, begin: Begin) -> None:
@@ -64,7 +64,7 @@ class Schedule:
 
     @property
     def seed(self) -> int:
-        """What the plan was drawn from; the same seed and numbers give the same plan."""
+        """The seed of the plan; the same seed and numbers give the same plan."""
         return self._plan.seed
 
     @property
@@ -74,18 +74,18 @@ class Schedule:
 
     @property
     def state(self) -> ScheduleState:
-        """Whether it waits to be started, runs or has ended."""
+        """Whether it is planned, running or ended."""
         if self._thread is None:
             return "planned"
         return "running" if self._thread.is_alive() else "ended"
 
     @property
     def is_running(self) -> bool:
-        """Whether it still injects faults, or has one on."""
+        """Whether it still injects faults or has one on."""
         return self.state == "running"
 
     def start(self) -> Self:
-        """Begin; a schedule runs once. Raises WorkshopError when it has begun already."""
+        """Start; a schedule runs once. Raises WorkshopError if it has already started."""
         if self._thread is not None:
             raise WorkshopError(
                 f"This schedule is {self.state}. Make another with "
@@ -103,14 +103,14 @@ class Schedule:
             self._thread.join(STOP_S)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so many seconds; return whether it has."""
+        """Wait for the end, at most ``seconds``; return whether it has ended."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self.state == "ended"
 
     @contextmanager
     def running(self) -> Iterator[Self]:
-        """Run it inside the block; the end of the block ends it."""
+        """Run it while the ``with`` block runs."""
         self.start()
         try:
             yield self
@@ -129,9 +129,9 @@ class Schedule:
 
     @property
     def injections(self) -> tuple[Injection, ...]:
-        """The injections that it made so far, with their journals.
+        """The injections made so far, with their journals.
 
-        Raises WorkshopError before ``reveal``: they would say what is hidden.
+        Raises WorkshopError before ``reveal``: they would give the faults away.
         """
         if not self._is_revealed:
             raise WorkshopError("The injections are hidden. Call reveal() first.")
@@ -139,7 +139,7 @@ class Schedule:
 
     @property
     def sentence(self) -> str:
-        """What everybody may know."""
+        """A summary that gives nothing away."""
         count = len(self._entries)
         head = f"{count_noun(count, 'incident')} in {self.seconds / 60:g} minutes, no-ops included"
         return f"{head}; seed {self.seed}; {self.state}."
@@ -178,7 +178,7 @@ class Schedule:
             self._end_all()
 
     def _sleep_until(self, seconds: float) -> bool:
-        """Wait for a time of the plan; return whether the schedule is to end before."""
+        """Wait for a time of the plan; return whether the schedule was stopped before it."""
         assert self.began_at is not None
         return self._end.wait(max(self.began_at + seconds - time.time(), 0.0))
 

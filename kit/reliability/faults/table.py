@@ -1,4 +1,4 @@
-"""All faults as a table: what there is, where it strikes, and what is on, until when."""
+"""All faults as a table: where each strikes, and which are on until when."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from kit.words import count_noun
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault, and its lease while it is on; ``unknown`` says why that cannot be told."""
+    """A fault, and its lease while it is on; ``unknown`` says why its state is unknown."""
 
     fault: Fault
     lease: LeaseState | None = None
@@ -42,16 +42,16 @@ class FaultRow:
 
 
 class FaultTable(Mapping[str, FaultRow]):
-    """All faults by their names, and which are on; shown in a notebook as a table.
+    """All faults by name, and which are on; shown in a notebook as a table.
 
-    ``hidden`` is how many are on under another name, as those of a schedule, and not revealed yet.
+    ``hidden`` is how many are on under another name, such as a schedule's, and not revealed yet.
     """
 
     def __init__(self, rows: Mapping[str, FaultRow], hidden: int = 0) -> None:
         self._rows, self.hidden = dict(rows), hidden
 
     def __getitem__(self, name: str) -> FaultRow:
-        # Raises UnknownFault with names that are like it.
+        # Raises UnknownFault, which suggests similar names.
         return self._rows[find_fault(name).name]
 
     def __iter__(self) -> Iterator[str]:
@@ -62,18 +62,18 @@ class FaultTable(Mapping[str, FaultRow]):
 
     @property
     def on(self) -> tuple[FaultRow, ...]:
-        """Those that are on."""
+        """The faults that are on."""
         return tuple(row for row in self.values() if row.lease is not None)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Why the state of some cannot be told, a sentence for each service."""
+        """Why the state of some faults is unknown, one sentence per service."""
         return tuple(dict.fromkeys(row.unknown for row in self.values() if row.unknown))
 
     @property
     def sentence(self) -> str:
         """How many there are, and what is on."""
-        on = ", ".join(row.fault.name for row in self.on) or "none that is shown"
+        on = ", ".join(row.fault.name for row in self.on) or "none shown"
         hidden = f"; {self.hidden} under another name, until revealed" if self.hidden else ""
         is_quiet = not self.on and not self.hidden
         return f"{len(self)} faults; on: {'none' if is_quiet else on}{hidden}."
@@ -90,7 +90,7 @@ class FaultTable(Mapping[str, FaultRow]):
 
 
 def read_fault_table(leases: LeaseClient) -> FaultTable:
-    """Return all faults with the state that the services tell; what they do not tell is said."""
+    """Return all faults with their state, or with why a service did not report it."""
     on: dict[str, LeaseState] = {}
     unknown: dict[str, str] = {}
     hidden_flags, hidden = INJECTIONS.hidden_flags(), 0

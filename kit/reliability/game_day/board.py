@@ -1,4 +1,4 @@
-"""The game days of a class by seed, and one's own against those before."""
+"""The game days of a class by seed, and yours compared with earlier ones."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ GAME_DAYS = "game_days"
 
 @dataclass(frozen=True)
 class GameRow:
-    """One game day of one learner; ``number`` counts those of the same learner and seed."""
+    """One game day of one learner; ``number`` counts the learner's days with the same seed."""
 
     learner: str
     number: int
@@ -33,7 +33,7 @@ class GameRow:
 class GameGroup:
     """The game days with the same seed, minutes and rate; the one that spent least comes first.
 
-    Whoever plays it again knows the incidents: such a try comes after all first ones.
+    A learner who plays it again knows the incidents: that day comes after all first ones.
     """
 
     seed: int
@@ -42,13 +42,13 @@ class GameGroup:
 
     @property
     def has_one_script(self) -> bool:
-        """Whether all met the same: a machine that cannot inject a fault has others."""
+        """Whether all had the same faults: a machine that cannot inject a fault has others."""
         return len({row.result.drawn for row in self.rows}) == 1
 
 
 @dataclass(frozen=True, repr=False)
 class GameBoard:
-    """The game days that were played; shown in a notebook as a page.
+    """The game days played so far; shown in a notebook as a page.
 
     ``remark`` says what could not be read.
     """
@@ -58,15 +58,15 @@ class GameBoard:
 
     @property
     def rows(self) -> tuple[GameRow, ...]:
-        """All of them, of all seeds."""
+        """The game days of all seeds."""
         return tuple(row for group in self.groups for row in group.rows)
 
     @property
     def sentence(self) -> str:
-        """What there is, in one sentence."""
+        """A summary in one sentence."""
         learners = {row.learner for row in self.rows}
         if not learners:
-            return "No game day was played to its end yet."
+            return "No game day has been played to its end yet."
         return (
             f"{count_noun(len(self.rows), 'game day')} of {count_noun(len(learners), 'learner')}, "
             f"{count_noun(len({group.seed for group in self.groups}), 'seed')}."
@@ -90,7 +90,7 @@ class GameBoard:
 
 
 def draw_game_board(played: Mapping[str, Sequence[GameResult]], remark: str = "") -> GameBoard:
-    """Return the board of the game days that each learner played, in that order."""
+    """Return the board of the game days that each learner played, in the given order."""
     found: dict[tuple[int, float, float], list[GameRow]] = defaultdict(list)
     for learner, results in played.items():
         counted: dict[int, int] = defaultdict(int)
@@ -105,9 +105,9 @@ def draw_game_board(played: Mapping[str, Sequence[GameResult]], remark: str = ""
 
 
 def read_game_board(reports: Mapping[str, Any]) -> GameBoard:
-    """Return the board of a class: what ``workshop progress --json`` printed, by learner.
+    """Return the board of a class from the output of ``workshop progress --json``, by learner.
 
-    What cannot be read is counted in its remark.
+    Its remark counts what cannot be read.
     """
     return draw_game_board(*read_reports(reports, GAME_DAYS, read_game_result))
 
@@ -117,13 +117,13 @@ def _rank(row: GameRow) -> tuple[bool, float, int]:
 
 
 def say_standing(result: GameResult, earlier: Sequence[GameResult]) -> str:
-    """Return how a game day compares with one's own before it, the oldest first."""
+    """Return how a game day compares with your earlier ones, oldest first."""
     same = [each for each in earlier if each.drawn == result.drawn and each.repair == result.repair]
     if same:
         best = min(same, key=lambda each: each.budget_spent)
         is_best = result.budget_spent < best.budget_spent
         verdict = "your best yet" if is_best else "not your best"
-        return f"The same day before: {best.spent} of the budget at best; {verdict}."
+        return f"Your earlier runs of this day: {best.spent} of the budget at best; {verdict}."
     others = [each for each in earlier if each.at[:10] != result.at[:10]]
     if not others:
         return ""

@@ -1,4 +1,4 @@
-"""Two game days of the same seed: what repair changed, as far as it was measured."""
+"""Two game days with the same seed: what repair changed, as far as it was measured."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from kit.html import render
 from kit.reliability.game_day.result import GameIncident, GameResult, say_seconds
 from kit.reliability.game_day.script import GameDayError
 
-# In standard deviations of a count: beyond that, chance explains a difference once in twenty times.
+# In standard deviations of a count: chance explains a larger difference one time in twenty.
 CHANCE = 2.0
 NO_EFFECT = "no effect shown"
 
@@ -23,7 +23,7 @@ class ComparedIncident:
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
-        """Recovery without and with, and the failed requests without and with."""
+        """Recovery without and with repair, and failed requests without and with repair."""
         pair = (self.without, self.with_repair)
         recovery = [say_seconds(each.recovery_s) for each in pair]
         return recovery[0], recovery[1], f"{pair[0].failed:,}", f"{pair[1].failed:,}"
@@ -31,10 +31,10 @@ class ComparedIncident:
 
 @dataclass(frozen=True, repr=False)
 class GameComparison:
-    """What two runs of the same game day came to; shown in a notebook as a page.
+    """The results of two runs of the same game day; shown in a notebook as a page.
 
-    The same seed has the same faults at the same times, and the same players and bets. Chance is
-    left: which requests are hit, and how busy the machine is.
+    The same seed gives the same faults at the same times, and the same players and bets. Which
+    requests are hit, and how busy the machine is, is left to chance.
     """
 
     without: GameResult
@@ -42,28 +42,28 @@ class GameComparison:
 
     @property
     def incidents(self) -> tuple[ComparedIncident, ...]:
-        """The incidents side by side, the earliest first."""
+        """The incidents side by side, earliest first."""
         pairs = zip(self.without.incidents, self.with_repair.incidents, strict=True)
         return tuple(ComparedIncident(*pair) for pair in pairs)
 
     @property
     def saved(self) -> int:
-        """How many requests failed less; below zero when it were more."""
+        """How many fewer requests failed; negative if more did."""
         return self.without.failed - self.with_repair.failed
 
     @property
     def by_chance(self) -> float:
-        """How far two counts like these are apart without any cause, at most 19 times of 20."""
+        """The largest difference of two such counts without any cause, 19 times out of 20."""
         return CHANCE * math.sqrt(self.without.failed + self.with_repair.failed)
 
     @property
     def is_shown(self) -> bool:
-        """Whether more, or fewer, requests failed than chance explains."""
+        """Whether the difference in failed requests is more than chance explains."""
         return abs(self.saved) > self.by_chance
 
     @property
     def sentence(self) -> str:
-        """What was measured, or that nothing is shown."""
+        """What was measured, or that no effect is shown."""
         pair = (
             f"{self.with_repair.failed:,} failed requests with repair "
             f"{self.with_repair.repair}, {self.without.failed:,} with repair {self.without.repair}"
@@ -109,10 +109,10 @@ class GameComparison:
 
 
 def compare_game_days(without: GameResult, with_repair: GameResult) -> GameComparison:
-    """Return two results side by side. Raises GameDayError when their days were not the same."""
+    """Return two results side by side. Raises GameDayError if their days were not the same."""
     if without.drawn != with_repair.drawn:
         raise GameDayError(
-            "These two game days had different incidents, so they say nothing of each other. Play "
-            "both with the same seed, minutes and rate."
+            "These two game days had different incidents, so they cannot be compared. Play both "
+            "with the same seed, minutes and rate."
         )
     return GameComparison(without, with_repair)

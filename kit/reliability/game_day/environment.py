@@ -1,4 +1,4 @@
-"""What a game day works on: traffic, hidden faults, alerts and repair, as far as it needs them."""
+"""The parts of the system that a game day needs: traffic, hidden faults, alerts and repair."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ class GameTraffic(Protocol):
 
     @property
     def outcomes(self) -> Outcomes:
-        """What came of them."""
+        """The outcomes of its requests."""
 
     def start(self) -> object:
-        """Begin to send requests."""
+        """Start sending requests."""
 
     def stop(self) -> object:
-        """Send no more."""
+        """Stop sending."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PlayedIncident:
     """An incident as it happened, in seconds since the start; a no-op has no ``fault``.
 
     It was planned from ``starts_s`` to ``planned_end_s``, and was on from ``began_s`` to
-    ``ended_s``: no time at all when it could not be injected.
+    ``ended_s``: no time at all if it could not be injected.
     """
 
     fault: str | None
@@ -43,16 +43,16 @@ class PlayedIncident:
 
 
 class HiddenIncidents(Protocol):
-    """Faults and no-ops that come by a plan."""
+    """Faults and no-ops that follow a plan."""
 
     def start(self) -> object:
-        """Begin."""
+        """Start the plan."""
 
     def stop(self) -> object:
-        """End it, and all that is on."""
+        """End it, and everything that is on."""
 
     def turn_off(self, flag: str) -> bool:
-        """End what is behind a flag; return whether it was on."""
+        """End the fault behind a flag; return whether it was on."""
 
     def reveal(self) -> Sequence[PlayedIncident]:
         """Return what happened, and name it on event cards from now on."""
@@ -60,14 +60,14 @@ class HiddenIncidents(Protocol):
 
 @dataclass(frozen=True)
 class MarkLane:
-    """What a mark on the time line is of: an alert rule, or what was done."""
+    """The lane of a mark on the timeline: an alert rule, or actions."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class GameMark:
-    """Something that happened at a time, in seconds since the epoch, as the time line has it."""
+    """Something that happened at a time, in seconds since the epoch, as drawn on the timeline."""
 
     at: float
     rule: MarkLane
@@ -76,16 +76,16 @@ class GameMark:
 
 
 class GameAlerts(Protocol):
-    """Alert rules that are evaluated while events arrive."""
+    """Alert rules that are evaluated as events arrive."""
 
     def start(self) -> object:
         """Evaluate what arrives from now on."""
 
     def stop(self) -> object:
-        """Evaluate no more."""
+        """Stop evaluating."""
 
     def marks(self) -> Sequence[GameMark]:
-        """Return when which of them fired, and what for."""
+        """Return which rules fired, when, and for what."""
 
 
 AskState = Literal["good", "bad", "now", ""]
@@ -106,39 +106,39 @@ class RepairNote:
 
 @dataclass(frozen=True)
 class RepairAsk:
-    """A repair that waits for a yes or a no."""
+    """A repair that waits for approval or denial."""
 
     id: str
     text: str
 
 
 class RepairDesk(Protocol):
-    """The responder: it is given the alerts, and repairs what it knows."""
+    """The responder: it receives the alerts, and repairs what it knows."""
 
     def start(self) -> object:
-        """Take alerts from now on."""
+        """Start taking alerts."""
 
     def stop(self) -> object:
-        """Take no more."""
+        """Stop taking alerts."""
 
     def notes(self) -> Sequence[RepairNote]:
-        """Return its journal, the earliest first."""
+        """Return its journal, earliest first."""
 
     def asks(self) -> Sequence[RepairAsk]:
-        """Return what waits for an answer."""
+        """Return the repairs that wait for an answer."""
 
     def approve(self, ask: str) -> object:
-        """Let it be done."""
+        """Approve a repair."""
 
     def deny(self, ask: str) -> object:
-        """Let it be."""
+        """Deny a repair."""
 
     def kill(self) -> object:
-        """Let nothing be done any more."""
+        """Stop all further repairs."""
 
 
 class NoRepair:
-    """The desk of a game day without repair: people do it all."""
+    """The desk of a game day without repair: people do everything."""
 
     def start(self) -> None:
         """Do nothing."""
@@ -151,7 +151,7 @@ class NoRepair:
         return ()
 
     def asks(self) -> Sequence[RepairAsk]:
-        """Return nothing: nothing is asked."""
+        """Return nothing: there are no questions."""
         return ()
 
     def approve(self, ask: str) -> None:
@@ -165,17 +165,17 @@ class NoRepair:
 
 
 class GameForecast(Protocol):
-    """What says when something will run out."""
+    """Predicts when something will run out."""
 
     def start(self) -> object:
-        """Measure from now on."""
+        """Start measuring."""
 
     def stop(self) -> object:
-        """Measure no more."""
+        """Stop measuring."""
 
     @property
     def sentence(self) -> str:
-        """What will run out, and when; empty without anything to say."""
+        """What will run out, and when; empty if there is nothing to say."""
 
 
 class NoForecast:

@@ -1,4 +1,4 @@
-"""The widget of a game day: its picture, which outlives the kernel, and the controls below it."""
+"""The game day widget: a picture that outlives the kernel, and the controls below it."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class GameFace:
-    """Shows the picture, and buttons that do what the methods of the game day do."""
+    """Shows the picture, and buttons that call the methods of the game day."""
 
     def __init__(self, day: "GameDay") -> None:
         self._day = day
@@ -42,9 +42,9 @@ class GameFace:
         self.controls.add_class("cw-game-controls")
 
     def show(self, picture: Markup, phase: str, ask: RepairAsk | None, has_switch: bool) -> None:
-        """Replace the picture wherever it is displayed, and show the controls that are of use."""
+        """Replace the picture wherever it is displayed, and show the useful controls."""
         self._picture.show(picture)
-        # Widgets are sent only when something changes: a box would lose what is being typed.
+        # Send widgets only when something changes: otherwise a box would lose what is being typed.
         wanted = (phase, ask, has_switch, self._refusal)
         if wanted == self._shown:
             return
@@ -69,7 +69,7 @@ class GameFace:
             self._act(lambda: self._day.turn_off(flag))()
 
     def _answer(self, answer: Callable[[str], object]) -> Callable[[], None]:
-        """Return what answers the question that waits longest."""
+        """Return a function that answers the oldest question."""
 
         def give() -> None:
             for ask in self._day.asks[:1]:
@@ -78,13 +78,13 @@ class GameFace:
         return self._act(give)
 
     def _act(self, action: Callable[[], object]) -> Callable[[], None]:
-        """Return what does it in a thread: a request to a service must not keep the kernel."""
+        """Return a function that acts in a thread: a request must not block the kernel."""
 
         def begin() -> None:
             threading.Thread(target=run, name="game-day-button", daemon=True).start()
 
         def run() -> None:
-            with self._turn:  # one after the other, as they were pressed
+            with self._turn:  # one after the other, in the order of the clicks
                 self._refusal = ""
                 try:
                     action()

@@ -35,14 +35,14 @@ GamePhase = Literal["not started", "running", "over", "stopped"]
 
 
 class GameDay:
-    """Traffic, faults that nobody announces, alerts, and repair by hand or by the responder.
+    """Traffic, unannounced faults, alerts, and repair by hand or by the responder.
 
     ``start()`` starts the clock; the day ends by itself. Meanwhile ``approve``, ``deny``, ``kill``
-    and ``turn_off`` do what the buttons do. ``result`` says how it went, once it is over. Shown in
+    and ``turn_off`` do what the buttons do. ``result`` shows how it went, once it is over. Shown in
     a notebook as one screen, which ends as a still picture.
 
-    ``remember`` is given the result, and returns why it could not be kept, if so. Nothing happens
-    by itself with ``ticks=False``: then call ``advance()``.
+    ``remember`` is called with the result, and returns why it could not be saved, if so. With
+    ``ticks=False`` nothing happens by itself: call ``advance()``.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class GameDay:
         self.remark = self._standing = ""
         self.ended = threading.Event()
 
-    # What it is, and how it stands
+    # What it is, and its state
 
     @property
     def seed(self) -> int:
-        """What the day was drawn from: the same for each member of a class."""
+        """The seed that the day was drawn from: the same for each member of a class."""
         return self._script.seed
 
     @property
     def minutes(self) -> float:
-        """How long it takes."""
+        """The length of the day."""
         return self._script.seconds / 60
 
     @property
@@ -92,7 +92,7 @@ class GameDay:
 
     @property
     def budget(self) -> ErrorBudget:
-        """The error budget as it is now, or was at the end."""
+        """The current error budget, or the one at the end."""
         return self._environment.budget(self._end_or_now())
 
     @property
@@ -105,7 +105,7 @@ class GameDay:
 
     @property
     def journal(self) -> tuple[RepairNote, ...]:
-        """What the responder did and did not do, the earliest first."""
+        """What the responder did and did not do, earliest first."""
         return tuple(self._environment.desk.notes())
 
     @property
@@ -113,10 +113,10 @@ class GameDay:
         """The repairs that wait for your answer."""
         return tuple(self._environment.desk.asks()) if self.phase == "running" else ()
 
-    # What is done
+    # Actions
 
     def start(self) -> Self:
-        """Start the traffic and the clock. Does nothing once it has started."""
+        """Start the traffic and the clock; no effect once it has started."""
         with self._turn:
             if self.phase != "not started":
                 return self
@@ -133,7 +133,7 @@ class GameDay:
         return self
 
     def stop(self) -> None:
-        """End it without a result: every flag off, and no more traffic. It starts no more."""
+        """End it without a result: flags off, traffic stopped. It cannot be started again."""
         with self._turn:
             if self.phase == "not started":
                 self.phase = "stopped"
@@ -142,7 +142,7 @@ class GameDay:
         self._finish(keeps=False)
 
     def wait(self) -> Self:
-        """Start it if need be, and wait until it is over; an interrupt ends it."""
+        """Start it if needed, and wait until it is over; an interrupt ends it."""
         self.start()
         try:
             while not self.ended.wait(TICK_S):
@@ -164,48 +164,48 @@ class GameDay:
         return was_on
 
     def approve(self, ask: str) -> None:
-        """Let the responder do what it asked for, by the id of one of ``asks``."""
+        """Let the responder do the repair it asked for, by the id of one of ``asks``."""
         self._answer(self._environment.desk.approve, ask)
 
     def deny(self, ask: str) -> None:
-        """Let the responder not do what it asked for."""
+        """Forbid the responder the repair it asked for."""
         self._answer(self._environment.desk.deny, ask)
 
     def kill(self) -> None:
-        """Use the kill switch: the responder does nothing any more."""
+        """Use the kill switch: the responder takes no further action."""
         self._require_running()
         self._environment.desk.kill()
         self.is_killed = True
         self.show()
 
     def advance(self) -> None:
-        """End the day when its time is over, and show how it stands."""
+        """End the day when its time is up, and show its state."""
         if self.phase == "running" and self.elapsed_s >= self._script.seconds:
             self._finish(keeps=True)
         else:
             self.show()
 
-    # What came of it
+    # The result
 
     @property
     def result(self) -> GameResult:
-        """What was measured. Raises GameDayError before the end, and for one that was stopped."""
+        """What was measured. Raises GameDayError before the end, and for a stopped day."""
         if self._result is None:
             raise GameDayError(
-                f"This game day is {self.phase}: there is a result when it has run to its end. "
-                "game_day.wait() waits for it."
+                f"This game day is {self.phase}: it has a result once it has run to its end. "
+                "game_day.wait() waits for that."
             )
         return self._result
 
     def against(self, other: "GameDay | GameResult") -> GameComparison:
-        """Return this day beside another run of the same seed, usually one without repair.
+        """Return this day compared with another run of the same seed, usually one without repair.
 
-        Raises GameDayError when either has no result, or their incidents were not the same.
+        Raises GameDayError if either has no result, or if their incidents were not the same.
         """
         return compare_game_days(other.result if isinstance(other, GameDay) else other, self.result)
 
     def truth_for_judges(self) -> GameScript:
-        """Return what the seed drew: the answers. For tests, and for whoever judges."""
+        """Return what the seed drew: the answers. For tests and judges."""
         return self._script
 
     def _measure(self, measured: GameMeasure, ended_at: float) -> GameResult:
@@ -236,10 +236,10 @@ class GameDay:
     # On screen
 
     def show(self) -> None:
-        """Show how it stands, if it is shown; may be called from any thread."""
+        """Update the screen, if it is shown; may be called from any thread."""
         if self._face is None:
             return
-        with self._showing:  # or an older state could be shown after a newer one
+        with self._showing:  # otherwise an older state could replace a newer one
             ask = next(iter(self.asks), None)
             has_switch = self.repair != "off" and not self.is_killed
             self._face.show(draw_game_day(self._state()), self.phase, ask, has_switch)
@@ -295,7 +295,7 @@ class GameDay:
         self._require_running()
         if ask not in {each.id for each in self.asks}:
             raise GameDayError(
-                f"Nothing with the id {ask!r} waits for an answer any more. game_day.asks has "
+                f"Nothing with the id {ask!r} waits for an answer any more. See game_day.asks for "
                 "what does."
             )
         answer(ask)
@@ -322,11 +322,11 @@ class GameDay:
         self.show()
 
     def _end_all(self) -> None:
-        """End repair first: what it does after the end would count for nothing."""
+        """End repair first: its actions after the end would not count."""
         environment = self._environment
         environment.desk.stop()
         environment.forecast.stop()
-        with suppress(WorkshopError):  # each lease ends by itself, too
+        with suppress(WorkshopError):  # each lease also ends by itself
             environment.incidents.stop()
         environment.traffic.stop()
         environment.alerts.stop()

@@ -1,4 +1,4 @@
-"""A game day on the running system: a schedule of faults, and rules that are evaluated live."""
+"""A game day on the running system: a schedule of faults, and live alert rules."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,15 +14,15 @@ from kit.reliability.prediction.forecast import Forecast
 from kit.reliability.prediction.meters import measure_process
 from kit.reliability.slo.burn import BurnAlert
 
-# The fault engine-leaks keeps at most so much.
+# The most memory that the fault engine-leaks leaks.
 MAY_LEAK_MB = 128.0
 BURNS = "The budget burns"
 
 
 def default_rule() -> AlertRule:
-    """Return the alert rule of a game day whose player has none.
+    """Return the default alert rule of a game day.
 
-    It fires for each event: a program takes the alerts, and several of one incident are one page.
+    It fires for each event: a program takes the alerts, and several in one incident are one page.
     """
     return make_rule(
         "every event", ["level >= error", "events > 2 in 1m"], "page", name="Errors pile up"
@@ -38,23 +38,23 @@ class ScheduledIncidents:
         self._flags = [opaque_flag(schedule.seed, number) for number in range(count)]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the schedule."""
         self._schedule.start()
 
     def stop(self) -> None:
-        """End it, and all that is on."""
+        """End it, and everything that is on."""
         self._schedule.stop()
 
     def turn_off(self, flag: str) -> bool:
-        """End what is behind a flag; return whether it was on.
+        """End the fault behind a flag; return whether it was on.
 
-        Raises GameDayError for a flag of something else, WorkshopError when a service does not
+        Raises GameDayError for a flag that is not of this day, WorkshopError if a service does not
         answer.
         """
         if flag not in self._flags:
             raise GameDayError(
-                f"This game day has no flag {flag}. Its flags begin with rollout-: the events of "
-                "an incident have them, under Flags."
+                f"This game day has no flag {flag}. Its flags begin with rollout-. Find them on "
+                "the events of an incident, under Flags."
             )
         found = self._find(flag)
         if found is not None:
@@ -67,7 +67,7 @@ class ScheduledIncidents:
         return any(state.flag == flag and state.ended_at is None for state in states)
 
     def _find(self, flag: str) -> tuple[Service, str] | None:
-        """Return which service has the flag on, and for which fault."""
+        """Return the service that has the flag on, and its fault."""
         for service, states in self._leases.read_all():
             for state in states if isinstance(states, tuple) else ():
                 if state.flag == flag and state.ended_at is None:
@@ -93,9 +93,9 @@ class ScheduledIncidents:
 
 
 class MemoryForecast:
-    """When the memory of the engine is used up: ``begin`` starts a forecast up to a limit in MB.
+    """Predicts when the engine's memory runs out: ``begin`` starts a forecast to a limit in MB.
 
-    The limit is so much above what the process has at the start as the engine may leak.
+    The limit is the memory of the process at the start, plus what the engine may leak.
     """
 
     def __init__(self, begin: Callable[[float], Forecast]) -> None:
@@ -103,22 +103,22 @@ class MemoryForecast:
         self._forecast: Forecast | None = None
 
     def start(self) -> None:
-        """Measure from now on."""
+        """Start measuring."""
         self._forecast = self._begin(round(measure_process()() + MAY_LEAK_MB))
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         if self._forecast is not None:
             self._forecast.stop()
 
     @property
     def sentence(self) -> str:
-        """When the limit is reached, or why that is not said; empty before the start."""
+        """When the limit is reached, or why there is no date; empty before the start."""
         return "" if self._forecast is None else self._forecast.sentence
 
 
 class LivePages:
-    """What alert rules fired, and what burnt the error budget; ``burns`` returns the latter."""
+    """The alert rules that fired, and the burns of the error budget, which ``burns`` returns."""
 
     def __init__(self, live: LiveAlerts, burns: Callable[[], Sequence[BurnAlert]]) -> None:
         self._live, self._burns = live, burns
@@ -128,11 +128,11 @@ class LivePages:
         self._live.start()
 
     def stop(self) -> None:
-        """Evaluate no more."""
+        """Stop evaluating."""
         self._live.stop()
 
     def marks(self) -> Sequence[GameMark]:
-        """Return when which of them fired, and what for, the earliest first."""
+        """Return which rules fired, when, and for what, earliest first."""
         fired = [
             GameMark(each.at, MarkLane(each.rule.name), each.title, each.is_page)
             for each in self._live.firings

@@ -1,4 +1,4 @@
-"""What is measured of a game day: how long each incident hurt, and what was done about it."""
+"""Measures a game day: how long each incident hurt, and what was done about it."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from kit.reliability.game_day.environment import GameMark, PlayedIncident
 from kit.reliability.game_day.result import GameIncident
 from kit.reliability.traffic.outcomes import Counts, Outcomes
 
-# A request that was under way at the end of an incident may still fail. Below the gap of a plan.
+# A request in flight at the end of an incident may still fail. Less than the gap of a plan.
 GRACE_S = 4.0
-# So long after an action an incident is over, if it was the action that ended it. It is noted
-# once it is done, so the end may be a little before.
+# An incident that ends within this time after an action was ended by it. An action is noted once
+# it is done, so the end may come a little before.
 WORKS_WITHIN_S, NOTED_WITHIN_S = 5.0, 1.5
 # A service ends a lease by its own clock.
 EARLY_S = 0.5
@@ -39,19 +39,19 @@ class GameMeasure:
         ]
 
     def total(self, until: float) -> Counts:
-        """Return what came of all requests up to a time."""
+        """Return the outcomes of all requests up to a time."""
         return self.counts.between(self.began_at, until)
 
     def judge_pages(self, marks: Sequence[GameMark], until: float) -> AlertJudgement:
-        """Return what the pages are worth; several during one incident are one."""
+        """Return what the pages are worth; several during one incident count as one."""
         pages = [mark for mark in marks if mark.is_page]
         return judge(pages, self.incidents, span=(self.began_at, until))
 
     def measure(self, pages: AlertJudgement) -> tuple[GameIncident, ...]:
-        """Return what became of each incident, the earliest first.
+        """Return the outcome of each incident, earliest first.
 
-        Requests count for an incident up to four seconds after its planned end, or up to the next
-        one.
+        Requests count for an incident until four seconds after its planned end, or until the next
+        one begins.
         """
         paged = {row.verdict.incident.starts_at: row.verdict.delay_s for row in pages.rows}
         ordered = sorted(self.played, key=lambda each: each.starts_s)
@@ -62,10 +62,10 @@ class GameMeasure:
         )
 
     def is_right(self, at: float) -> bool:
-        """Return whether what was done at a time ended an incident, or what players felt of it.
+        """Return whether an action at a time ended an incident, or its effect on players.
 
-        A real fault was on, and soon after it was off before its time, or no request failed any
-        more. ``at`` is in seconds since the epoch.
+        That is, a real fault was on, and soon afterwards it was off early, or requests stopped
+        failing. ``at`` is in seconds since the epoch.
         """
         at_s = at - self.began_at
         return any(
@@ -97,7 +97,7 @@ class GameMeasure:
         )
 
     def _bad(self, start_s: float, end_s: float) -> dict[int, int]:
-        """Return the seconds in which requests failed that were due in a time, and their number."""
+        """Return the seconds in which failed requests were due, within a period, and how many."""
         first = math.floor(self.began_at + start_s)
         found = self.counts.per_second(first, math.ceil(self.began_at + end_s))
         return {second: each.bad for second, each in found if each.bad}

@@ -1,4 +1,4 @@
-"""The screen of a game day: how it stands, and once it is over what really happened."""
+"""The screen of a game day: its state, and once it is over, what really happened."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from kit.reliability.traffic.outcomes import Counts, Outcomes
 FAILED = MarkLane("Failed requests")
 MAX_LINES = 8
 RECENT_S = 30.0
-# What a rule fires again within such a time is of the same trouble.
+# A rule that fires again within this time reports the same trouble.
 TOGETHER_S = 5.0
 REPAIR_SAYS: dict[RepairMode, str] = {
-    "off": "repair is off: people do it all",
+    "off": "repair is off: people do everything",
     "ask": "the responder asks before it repairs",
     "auto": "the responder repairs by itself",
 }
@@ -28,9 +28,9 @@ REPAIR_SAYS: dict[RepairMode, str] = {
 
 @dataclass(frozen=True)
 class TrafficReading:
-    """What came of the traffic: all of it, that of the last half minute, and the rate a second.
+    """The outcomes of the traffic: all, those of the last half minute, and the rate per second.
 
-    ``failed_seconds`` are those in which a request was due that failed.
+    ``failed_seconds`` are those in which a failed request was due.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -40,7 +40,7 @@ class TrafficReading:
 
 
 def read_traffic(outcomes: Outcomes, began_at: float | None, now: float) -> TrafficReading:
-    """Return what came of the traffic by now; nothing before the begin."""
+    """Return the outcomes of the traffic by now; nothing before the start."""
     if began_at is None:
         return TrafficReading()
     since = max(began_at, now - RECENT_S)
@@ -53,7 +53,7 @@ def read_traffic(outcomes: Outcomes, began_at: float | None, now: float) -> Traf
 
 @dataclass(frozen=True)
 class AlertLine:
-    """A rule that fired, and how often more within a short time."""
+    """A rule that fired, and how often it fired again within a short time."""
 
     at: float
     name: str
@@ -63,7 +63,7 @@ class AlertLine:
 
 
 def group_alerts(marks: Sequence[GameMark]) -> Iterator[AlertLine]:
-    """Yield the alerts, those that follow one of the same rule closely as one line."""
+    """Yield the alerts; those that closely follow one of the same rule share its line."""
     groups: list[list[GameMark]] = []
     latest: dict[MarkLane, list[GameMark]] = {}
     for mark in sorted(marks, key=lambda mark: mark.at):
@@ -78,7 +78,7 @@ def group_alerts(marks: Sequence[GameMark]) -> Iterator[AlertLine]:
 
 @dataclass(frozen=True)
 class GameState:
-    """How a game day stands. Times of marks and notes are seconds since the epoch.
+    """The state of a game day. Times of marks and notes are seconds since the epoch.
 
     ``incidents`` is empty until it is over; ``standing`` compares it with earlier ones.
     """
@@ -104,7 +104,7 @@ class GameState:
 
     @property
     def clock(self) -> str:
-        """The time since the start, and how long the day takes."""
+        """The time since the start, and the length of the day."""
         return f"{_clock(self.elapsed_s)} of {_clock(self.length_s)}"
 
     @property
@@ -112,41 +112,41 @@ class GameState:
         """What the screen shows, in a sentence."""
         if self.phase == "not started":
             return (
-                f"{_clock(self.length_s)} minutes of traffic, with faults that nobody announces; "
+                f"{_clock(self.length_s)} minutes of traffic, with unannounced faults; "
                 f"{REPAIR_SAYS[self.repair]}."
             )
         if self.result is not None:
             return self.result.sentence
         if self.phase == "stopped":
-            return f"It was stopped after {_clock(self.elapsed_s)}. No result is kept."
+            return f"Stopped after {_clock(self.elapsed_s)}. No result is saved."
         return f"{self.budget.sentence[:-1]}; {REPAIR_SAYS[self.repair]}."
 
     @property
     def p95(self) -> str:
-        """The time within which 95 % of the recent requests were over."""
+        """The 95th percentile of the recent response times."""
         recent = self.traffic.recent
         return length(recent.p95) if recent.valid else "–"
 
     @property
     def budget_left(self) -> str:
-        """The part of the error budget that is left."""
+        """The share of the error budget that is left."""
         return f"{100 * self.budget.share_left:.0f} %"
 
     @property
     def alert_lines(self) -> list[AlertLine]:
-        """The alerts as they are listed, the latest first."""
+        """The alerts as listed, latest first."""
         return list(group_alerts(self.alerts))[::-1]
 
     @property
     def pages(self) -> int:
-        """How often somebody is woken; once it is over, as the result counts it."""
+        """How often the pages wake somebody; once it is over, as counted in the result."""
         if self.result is not None:
             return self.result.pages
         return sum(line.is_page for line in self.alert_lines)
 
     @property
     def timeline(self) -> Timeline | None:
-        """The day so far as a drawing; the incidents are in it once it is over."""
+        """The day so far as a drawing; it shows the incidents once the day is over."""
         if self.began_at is None:
             return None
         failed = [GameMark(second + 0.5, FAILED, "") for second in self.traffic.failed_seconds]

@@ -1,4 +1,4 @@
-"""Repair in a game day: a responder that turns off the flag which failing requests have."""
+"""Repair in a game day: a responder that turns off the flag of failing requests."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,12 +14,12 @@ from kit.reliability.traffic.outcomes import Outcomes
 
 FLAGS = "rollout-"
 SERVICES = (GATEWAY, GAME_ENGINE, PAYMENT, ANALYTICS)
-# As many requests as that are good again after a repair that worked.
+# The share of requests that are good again after a repair that worked.
 GOOD_AGAIN = 0.95
 _PROOF_S, _PROOF_PART, _PROOF_WITHIN = 20.0, 0.1, 3.0
-# Of whoever chooses repair by itself: that it is right was seen before.
+# Choosing repair by itself declares that its suggestions have been right before.
 DECLARED = LadderEvidence(right=10)
-# What failed or hung may have changed something all the same.
+# An action that failed or hung may still have changed something.
 ACTED: frozenset[DecisionStep] = frozenset({"did", "failed", "hung"})
 _TONES: Mapping[CaseState, AskState] = {
     "open": "",
@@ -32,9 +32,10 @@ _TONES: Mapping[CaseState, AskState] = {
 
 
 class RolloutFlag:
-    """The flag behind which one service fails, as the latest alert of it says.
+    """The flag behind which one service fails, according to its latest alert.
 
-    ``make_action`` returns what turns a flag off, ``is_on`` whether a service evaluates one.
+    ``make_action`` returns the action that turns a flag off, ``is_on`` whether a service evaluates
+    a flag.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class RolloutFlag:
         self._done: Action | None = None
 
     def knows(self, alert: KnownAlert) -> bool:
-        """Whether the alert is of an event of this service with a flag on; remembers the flag."""
+        """Whether the alert is for an event of this service with a flag on; remembers the flag."""
         event = alert.event
         found = [flag for flag in flags_on(event) if flag.startswith(FLAGS)]
         if as_str(event.get("project")) != self.service or not found:
@@ -59,12 +60,12 @@ class RolloutFlag:
         return bool(self._flag) and self._is_on(self._flag, self.service)
 
     def turn_off(self) -> None:
-        """Turn the flag off. Raises WorkshopError when it is off already, or cannot be."""
+        """Turn the flag off. Raises WorkshopError if it is already off, or cannot be."""
         self._done = self._make_action(self._flag)
         self._done.do()
 
     def turn_on(self) -> None:
-        """Undo it: turn the flag on again for what was left of its time."""
+        """Undo it: turn the flag on again for the rest of its time."""
         if self._done is not None and self._done.undo is not None:
             self._done.undo()
 
@@ -76,9 +77,9 @@ def flag_runbooks(
     level: RepairLevel,
     seconds: float,
 ) -> Sequence[Runbook]:
-    """Return a runbook for each service, for a game day of so many ``seconds``.
+    """Return a runbook for each service, for a game day of that many ``seconds``.
 
-    Faults without an error event are known to none: only the error budget sees them.
+    No runbook knows faults without an error event: only the error budget sees them.
     """
     for_s = min(_PROOF_S, _PROOF_PART * seconds)
     proof = RepairProof(sli_of(find_outcomes), GOOD_AGAIN, for_s, _PROOF_WITHIN * for_s)
@@ -99,23 +100,23 @@ def flag_runbooks(
 
 
 class ResponderDesk:
-    """A responder as the screen of a game day has it."""
+    """A responder for the screen of a game day."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
 
     def start(self) -> None:
-        """Take alerts from now on."""
+        """Start taking alerts."""
         self._responder.start()
 
     def stop(self) -> None:
-        """Take no more."""
+        """Stop taking alerts."""
         self._responder.stop()
 
     def notes(self) -> Sequence[RepairNote]:
-        """Return its journal, a line for each case, the earliest first.
+        """Return its journal, one line per case, earliest first.
 
-        What no runbook knows is one line for each issue, however often it comes.
+        An issue that no runbook knows gets one line, however often it comes.
         """
         shown: dict[object, RepairCase] = {}
         for case in self._responder.journal:
@@ -124,27 +125,27 @@ class ResponderDesk:
         return sorted(notes, key=lambda note: note.at)
 
     def asks(self) -> Sequence[RepairAsk]:
-        """Return what waits for an answer, the one that was asked first at the beginning."""
+        """Return the repairs that wait for an answer, oldest question first."""
         return [
             RepairAsk(str(case.number), f"{case.action} in {case.target}, for {case.title}")
             for case in self._responder.waiting
         ]
 
     def approve(self, ask: str) -> None:
-        """Let it be done. Raises RemediationError when nothing waits any more."""
+        """Approve a repair. Raises RemediationError if nothing waits any more."""
         self._responder.approve(int(ask))
 
     def deny(self, ask: str) -> None:
-        """Let it be. Raises RemediationError when nothing waits any more."""
+        """Deny a repair. Raises RemediationError if nothing waits any more."""
         self._responder.deny(int(ask))
 
     def kill(self) -> None:
-        """Let nothing be done any more."""
+        """Stop all further repairs."""
         self._responder.kill()
 
 
 def _note(case: RepairCase) -> RepairNote:
-    """Return a case as a line; one in which something was done has the time of that."""
+    """Return a case as a line, with the time of its action if there was one."""
     done = next((each.at for each in case.decisions if each.step in ACTED), None)
     at = case.decisions[0].at if done is None else done
     told = " · ".join(str(each) for each in case.decisions if each.step != "alert") or "alert"

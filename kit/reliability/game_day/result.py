@@ -1,4 +1,4 @@
-"""What a game day came to, as a line that outlives its kernel."""
+"""The result of a game day, as a line that outlives its kernel."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -18,12 +18,12 @@ _MOST_INCIDENTS = 100
 
 @dataclass(frozen=True)
 class GameIncident:
-    """What became of one incident; a no-op has no ``fault``.
+    """The outcome of one incident; a no-op has no ``fault``.
 
-    Times are seconds: ``starts_s`` since the start of the day, the others since the begin of the
+    Times are seconds: ``starts_s`` since the start of the day, the others since the start of the
     incident. ``planned_s`` is how long it would have been on, ``on_s`` how long it was.
-    ``recovery_s`` is when the last request that failed was due, None when none failed;
-    ``paged_s`` when somebody was woken, None for never. ``failed`` counts requests.
+    ``recovery_s`` is when the last failed request was due, None if none failed; ``paged_s`` when
+    somebody was woken, None for never. ``failed`` counts requests.
     """
 
     fault: str | None
@@ -36,12 +36,12 @@ class GameIncident:
 
     @property
     def name(self) -> str:
-        """The fault, or that it is a no-op."""
+        """The name of the fault, or that it is a no-op."""
         return self.fault or "no-op"
 
     @property
     def line(self) -> str:
-        """All of it in a line of text."""
+        """A summary in one line."""
         felt = f"{count_noun(self.failed, 'request')} failed"
         return (
             f"{self.starts_s:6.1f} s  {self.name:18} on {say_seconds(self.on_s)} of "
@@ -52,12 +52,12 @@ class GameIncident:
 
 @dataclass(frozen=True, repr=False)
 class GameResult:
-    """One game day that was played to its end.
+    """One game day played to its end.
 
     ``at`` is when it ended, in UTC. ``requests`` are those that count, ``failed`` the bad ones of
-    them; ``budget_spent`` is the share of the error budget, above 1 when more failed than may.
-    ``pages`` is how often somebody is woken, ``actions`` what was done about it by hand or by the
-    responder, ``wrong_actions`` those that ended no incident.
+    them; ``budget_spent`` is the share of the error budget, above 1 if more failed than allowed.
+    ``pages`` is how often somebody is woken, ``actions`` what was done by hand or by the responder,
+    ``wrong_actions`` those that ended no incident.
     """
 
     seed: int
@@ -80,19 +80,19 @@ class GameResult:
 
     @property
     def recovery_s(self) -> float | None:
-        """The median time to recovery, of the incidents in which requests failed."""
+        """The median time to recovery of the incidents in which requests failed."""
         times = [each.recovery_s for each in self.faults if each.recovery_s is not None]
         return median(times) if times else None
 
     @property
     def drawn(self) -> tuple[object, ...]:
-        """What two game days have in common whose incidents were the same."""
+        """What two game days have in common if their incidents were the same."""
         incidents = tuple((each.fault, each.starts_s, each.planned_s) for each in self.incidents)
         return self.seed, self.minutes, self.rate, incidents
 
     @property
     def spent(self) -> str:
-        """The part of the error budget that was spent."""
+        """The share of the error budget that was spent."""
         return f"{100 * self.budget_spent:.0f} %"
 
     @property
@@ -104,11 +104,11 @@ class GameResult:
         if self.recovery_s is None:
             return f"{failed} Players noticed none of {count_noun(len(self.faults), 'incident')}."
         noticed = f"Players noticed {hurt} of {count_noun(len(self.faults), 'incident')}"
-        return f"{failed} {noticed}, for {self.recovery_s:.0f} s in the median."
+        return f"{failed} {noticed}, for a median of {self.recovery_s:.0f} s."
 
     @property
     def done(self) -> str:
-        """Who was woken, and what was done, in a sentence."""
+        """How many pages and actions there were, in a sentence."""
         done = f"{count_noun(self.pages, 'page')}, {count_noun(self.actions, 'action')}"
         if self.actions:
             done = f"{done}, {self.wrong_actions or 'none'} of them wrong"
@@ -119,7 +119,7 @@ class GameResult:
 
     @property
     def elsewhere(self) -> int:
-        """How many requests failed that were due in no incident, nor within seconds of its end."""
+        """How many failed requests were due outside of incidents and the seconds after them."""
         return max(self.failed - sum(each.failed for each in self.faults), 0)
 
     def as_json(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class GameResult:
 
 
 def say_seconds(seconds: float | None) -> str:
-    """Return a time in seconds; a dash where there is none."""
+    """Return a time in seconds; a dash for None."""
     return "–" if seconds is None else f"{seconds:.1f} s"
 
 
@@ -146,7 +146,7 @@ def read_game_result(given: Mapping[str, Any]) -> GameResult:
     """Return the result in a JSON object. Raises ValueError, LookupError or TypeError."""
     incidents = given["incidents"]
     if not isinstance(incidents, list | tuple) or len(incidents) > _MOST_INCIDENTS:
-        raise TypeError("incidents is no list of a game day")
+        raise TypeError("incidents is not a list of a game day")
     read = tuple(GameIncident(**_read(GameIncident, each)) for each in incidents)
     return GameResult(**_read(GameResult, given), incidents=read)
 
@@ -165,7 +165,7 @@ def _field(name: str, value: Any) -> Any:
     if value is None and name in _OPTIONAL:
         return None
     if name == "repair" and value not in REPAIR_MODES:
-        raise ValueError("repair is none of the modes")
+        raise ValueError("repair is not one of the modes")
     if name in _TEXTS:
         return str(value)[:MAX_TEXT]
     number = bounded_number(name, value)

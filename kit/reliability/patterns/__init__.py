@@ -1,4 +1,4 @@
 """The error pattern library: a page for each crash type and fault, and a guide of practices.
 
-All of it is generated from declarations and from recorded events.
+Everything is generated from declarations and recorded events.
 """

@@ -11,21 +11,21 @@ from kit.reading.server.references import Reference
 from kit.reliability.faults.fault import Fault
 from kit.reliability.patterns.references import ISSUE_SEARCH, SPAN_SEARCH
 
-# More affected users in five minutes than a floor of so many are no bad luck of one of them.
+# More affected users in five minutes than this floor are not one user's bad luck.
 USER_FLOOR, EVENT_FLOOR, WARNING_FLOOR = 3, 10, 20
 
 _PLAIN = re.compile(r"[\w.-]+")
 
-# What each sign of a fault is, as something that you see.
+# Each sign of a fault, as something that you see.
 SIGNS = {
     "event": "an error event",
-    "refused": "an answer that is an error",
+    "refused": "an answer with an error status",
     "slow": "an answer that is late",
     "broken": "an answer that cannot be read",
-    "hole": "a spin that the statistics do not have",
-    "retried": "a call that was repeated",
+    "hole": "a spin that is missing from the statistics",
+    "retried": "a call that was retried",
     "exit": "a process that ended",
-    "kept": "memory that is kept",
+    "kept": "memory that is not freed",
 }
 
 
@@ -44,7 +44,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Search:
-    """How to find it: a query for Sentry, whose syntax is documented, and code for a notebook."""
+    """How to find it: a query in Sentry's documented syntax, and code for a notebook."""
 
     where: str
     terms: tuple[Term, ...]
@@ -53,13 +53,13 @@ class Search:
 
     @property
     def query(self) -> str:
-        """The query as it is typed into Sentry."""
+        """The query as typed into Sentry."""
         return " ".join(map(str, self.terms))
 
 
 @dataclass(frozen=True)
 class AlertAdvice:
-    """A rule for ``Workshop.alert``, and why; without a rule, why there is none.
+    """A rule for ``Workshop.alert`` with its reason; without a rule, why there is none.
 
     ``counts_users`` says that the rule needs events with a user.
     """
@@ -78,7 +78,7 @@ class AlertAdvice:
 
     @property
     def code(self) -> str:
-        """The rule as code of a notebook; empty when there is none."""
+        """The rule as notebook code; empty if there is none."""
         if not self.when:
             return ""
         conditions = ", ".join(f'"{each}"' for each in self.conditions)
@@ -88,7 +88,7 @@ class AlertAdvice:
 
 
 def search_crash(crash: CrashType) -> Search:
-    """Return how to find what a crash type leaves: its first error event, else its spans."""
+    """Return how to find a crash type: by its first error event, or else by its spans."""
     if not crash.errors:
         return _search_spans(crash)
     error = crash.errors[0]
@@ -127,7 +127,7 @@ def _parameter(crash: CrashType) -> str:
 
 
 def search_fault(fault: Fault) -> Search | None:
-    """Return how to find the error events of a fault; None for one that leaves none."""
+    """Return how to find the error events of a fault; None if it leaves none."""
     errors = fault.errors
     if not fault.makes_errors:
         service = (errors[0].service or fault.service).name if errors else ""
@@ -153,13 +153,13 @@ def alert_on_fault(fault: Fault) -> AlertAdvice:
     """Return the rule for the error events of a fault, or why there can be none."""
     if errors := fault.errors:
         rule = _alert_on_errors(errors)
-        # Not every service that a spin calls knows whose it is: without users none are counted.
+        # Not every service that a spin calls knows the user, so users cannot be counted.
         return _SHARE_FAILS if rule is _UNHANDLED else rule
     if fault.makes_errors:
         return _MANY_ERRORS
     return AlertAdvice(
-        "A request that it hits leaves no error event with the flag, so no rule on issues sees "
-        "what it did. An objective on the answers can: workshop.slo(…)."
+        "A request that it hits leaves no error event with the flag, so no rule on issues can "
+        "see it. An objective on the answers can: workshop.slo(…)."
     )
 
 
@@ -172,8 +172,8 @@ def _alert_on_errors(errors: Sequence[ExpectedError]) -> AlertAdvice:
 
 _BY_LEVEL = {
     "fatal": AlertAdvice(
-        "It is declared fatal, so one event is worth a page. An issue is new only once: for one "
-        "that comes back after it was resolved, add a rule on “regression”.",
+        "It is declared fatal, so one event is worth a page. An issue is new only once: add a "
+        "rule on “regression” for an issue that returns after it was resolved.",
         "new issue",
         ("level = fatal",),
     ),
@@ -185,8 +185,8 @@ _BY_LEVEL = {
         throttle="24h",
     ),
     "info": AlertAdvice(
-        "Its level is info: the code counts on it and goes on. Watch how many there are, and wake "
-        "nobody for one."
+        "Its level is info: the code expects it and goes on. Watch how many there are, and do not "
+        "wake anyone for a single one."
     ),
 }
 _UNHANDLED = AlertAdvice(
@@ -196,14 +196,14 @@ _UNHANDLED = AlertAdvice(
     throttle="30m",
 )
 _SHARE_FAILS = AlertAdvice(
-    "No code caught it, and a share of all requests is hit: the number of events says how bad it "
-    "is. It needs no user in the event.",
+    "No code caught it, and a share of all requests is hit: the number of events shows how bad it "
+    "is. The rule needs no user in the event.",
     "every event",
     ("error.unhandled = true", f"events > {EVENT_FLOOR} in 5m"),
     throttle="30m",
 )
 _MANY_ERRORS = AlertAdvice(
-    "The service went on, so one event is no incident. Many of them in a short time are.",
+    "The service went on, so one event is not an incident. Many in a short time are.",
     "every event",
     ("level >= error", f"events > {EVENT_FLOOR} in 5m"),
     throttle="30m",
@@ -211,6 +211,6 @@ _MANY_ERRORS = AlertAdvice(
 
 
 def signs_of_fault(fault: Fault) -> list[str]:
-    """Return what is seen of a request that a fault hits, in words."""
+    """Return in words what shows that a fault hit a request."""
     late = f" by {fault.slow_s:g} s or more" if fault.slow_s else ""
     return [SIGNS[sign] + (late if sign == "slow" else "") for sign in fault.shows]

@@ -1,6 +1,6 @@
-"""What a recorded event shows, line by line: nothing here is written by hand.
+"""What a recorded event shows, line by line: nothing is written by hand.
 
-All values come from outside: they are cut to a readable length, and escaped where they are drawn.
+All values come from outside: they are truncated to a readable length, and escaped on output.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,9 +32,9 @@ _RAISED = "exception.values[-1]"
 
 @dataclass(frozen=True)
 class EventFact:
-    """One line of what an event shows: ``path`` is the JMESPath that it was read at.
+    """One line of what an event shows: ``path`` is the JMESPath it was read from.
 
-    ``code`` is a line of source code that belongs to it.
+    ``code`` is the source line that belongs to it.
     """
 
     label: str
@@ -49,7 +49,7 @@ def as_line(value: Any) -> str:
 
 
 def facts(event: Raw) -> tuple[EventFact, ...]:
-    """Return what identifies an event: what it is called, who captured it, where it was raised."""
+    """Return what identifies an event: its type, what captured it, where it was raised."""
     return tuple(fact for fact in _lines(canonical(event)) if fact.value)
 
 
@@ -99,7 +99,7 @@ def _fingerprint(event: Raw) -> str:
 
 
 def flags_of(event: Raw) -> dict[str, Any]:
-    """Return the feature flags that were evaluated before an event, with their results."""
+    """Return the feature flags evaluated before an event, with their results."""
     values = as_mappings(get_path(canonical(event), ("contexts", "flags", "values")))
     return {as_str(each.get("flag")): each.get("result") for each in values}
 
@@ -116,22 +116,22 @@ def _sdk(event: Raw) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A declared value, with what a recorded event has there; None without such an event."""
+    """A declared value, with its value in a recorded event; None without such an event."""
 
     declared: Captured
     value: str | None
 
     @property
     def is_broken(self) -> bool:
-        """Whether the event does not have what is declared."""
+        """Whether the declared value is missing from the event."""
         return self.value == ""
 
 
 @dataclass(frozen=True)
 class Absence:
-    """A declared absence, with what a recorded event has there all the same.
+    """A declared absence, with what a recorded event has there anyway.
 
-    ``found`` is empty where there is nothing, and None where no event was searched.
+    ``found`` is empty if there is nothing, and None if no event was searched.
     """
 
     declared: NotCaptured
@@ -139,22 +139,22 @@ class Absence:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the event has what is declared to be absent."""
+        """Whether the event has what is declared absent."""
         return bool(self.found)
 
 
 def read_claim(declared: Captured, event: Raw | None) -> Claim:
-    """Return what an event has of a declared value."""
+    """Return a declared value with its value in an event."""
     return Claim(declared, read_value(event, declared.path))
 
 
 def read_absence(declared: NotCaptured, event: Raw | None) -> Absence:
-    """Return what an event has of a declared absence."""
+    """Return a declared absence with what an event has there."""
     return Absence(declared, read_value(event, declared.path) if declared.path else None)
 
 
 def read_value(event: Raw | None, path: str) -> str | None:
-    """Return the value at a JMESPath as text: empty where there is none, None without an event."""
+    """Return the value at a JMESPath as text: empty if there is none, None without an event."""
     if event is None:
         return None
     value = find_value(event, path)

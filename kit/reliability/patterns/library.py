@@ -1,6 +1,6 @@
 """The pattern library: a page for each crash type and each fault, an index, and the guide.
 
-Shown in a notebook they name each other by code; ``site.py`` writes them with links instead.
+In a notebook, pages refer to each other by code; ``site.py`` writes links instead.
 """
 
 import difflib
@@ -42,7 +42,7 @@ from kit.reliability.patterns.proof import DeclaredProof, look_up
 from kit.reliability.patterns.recordings import Recordings
 from kit.words import count_noun
 
-# The address of the page of a crash type or fault; empty where there are no pages to link.
+# Returns the address of the page of a crash type or fault; empty without pages to link.
 Address = Callable[[str], str]
 
 UNHANDLED, HANDLED, SILENT, CHARTED = "unhandled", "handled", "silent", "charted"
@@ -58,7 +58,7 @@ SIGHTS = {
 
 
 class UnknownPattern(WorkshopError, LookupError):
-    """There is no page of that name; the message names the closest ones."""
+    """There is no page of that name; the message suggests the closest ones."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class PatternSection:
-    """All that a page says of one crash type, of one of its variants, or of a fault.
+    """All that a page says about one crash type, one of its variants, or a fault.
 
-    ``signs`` are what is seen of it; ``advice`` is what its declaration says of alerts, each with
-    the page of documentation that it names.
+    ``signs`` are what you see of it; ``advice`` is what its declaration says about alerts, each
+    with the documentation page that it names.
     """
 
     subject: str
@@ -96,7 +96,7 @@ class PatternSection:
 
     @property
     def anchor(self) -> str:
-        """What a link to it ends with, where its page has several."""
+        """The anchor that a link to it ends with, if its page has several sections."""
         return self.subject.partition("=")[2] or "top"
 
     @property
@@ -110,7 +110,7 @@ def _event_of(recorded: Sequence[Event | None], error: int = 0) -> Event | None:
 
 
 def crash_section(crash: CrashType, recordings: Recordings) -> PatternSection:
-    """Return what a page says of a crash type."""
+    """Return what a page says about a crash type."""
     events = recordings.events_of(crash)
     recorded = [
         Recorded(" ← ".join(error.chain), crash.reporter(error), facts(event) if event else ())
@@ -175,7 +175,7 @@ def _read_claims(captured: Sequence[Captured], event: Event | None) -> Iterator[
 
 
 def _signs_of_crash(crash: CrashType) -> Iterator[str]:
-    """Yield what is seen of a crash type, as its declaration has it."""
+    """Yield what you see of a crash type, according to its declaration."""
     if any(error.handled is False for error in crash.errors):
         yield UNHANDLED
     if any(error.handled for error in crash.errors):
@@ -191,7 +191,7 @@ def _signs_of_crash(crash: CrashType) -> Iterator[str]:
 
 
 def _signs_of_fault(fault: Fault) -> set[str]:
-    """Return what is seen of a fault: of its error events, whether they are handled."""
+    """Return what you see of a fault; for error events, whether they are handled."""
     signs: set[str] = {*fault.shows}
     if errors := fault.errors:
         signs.discard("event")
@@ -217,14 +217,14 @@ class Pattern:
 
     @property
     def shared(self) -> tuple[NotCaptured, ...]:
-        """What all of several variants do not capture: it is said once."""
+        """What none of several variants captures: it is listed once."""
         first, *others = [
             [absence.declared for absence in section.absences] for section in self.sections
         ]
         return tuple(each for each in first if others and all(each in one for one in others))
 
     def render(self, address: Address) -> Markup:
-        """Return its HTML, with links to where ``address`` says."""
+        """Return its HTML, with links to the addresses that ``address`` returns."""
         return render("patterns_page.html", pattern=self, address=address)
 
     def __repr__(self) -> str:
@@ -241,7 +241,7 @@ def no_address(subject: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the index: a page, and those of its variants that the line is about."""
+    """A line of the index: a page, and the variants that the line is about."""
 
     name: str
     title: str
@@ -251,7 +251,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Patterns(Sequence[Pattern]):
-    """All pages of the library; shown in a notebook as an index of them."""
+    """All pages of the library; shown in a notebook as an index."""
 
     recordings: Recordings = field(repr=False)
     faults: tuple[Fault, ...] = field(default=FAULTS, repr=False)
@@ -274,7 +274,7 @@ class Patterns(Sequence[Pattern]):
         return len(self.names)
 
     def page(self, name: str) -> Pattern:
-        """Return the page of a crash type or a fault; of a variant, that of its crash type.
+        """Return the page of a crash type or a fault; for a variant, that of its crash type.
 
         Raises UnknownPattern.
         """
@@ -296,7 +296,7 @@ class Patterns(Sequence[Pattern]):
         return Pattern(crash_id, title, first.service, "crash type", sections)
 
     def by_service(self) -> list[tuple[str, list[Entry]]]:
-        """Return the pages in groups, by the service that crashes, or that decides on a fault."""
+        """Return the pages grouped by service: the one that crashes, or that decides on a fault."""
         groups = {
             name: list(
                 self._entries(
@@ -309,7 +309,7 @@ class Patterns(Sequence[Pattern]):
         return [(name, entries) for name, entries in groups.items() if entries]
 
     def by_sign(self) -> list[tuple[str, list[Entry]]]:
-        """Return the pages in groups, by what is seen: most are in several."""
+        """Return the pages grouped by what you see; most are in several groups."""
         groups = {
             words: list(
                 self._entries(
@@ -331,7 +331,7 @@ class Patterns(Sequence[Pattern]):
             yield Entry(fault.name, fault.title, "fault")
 
     def render(self, address: Address) -> Markup:
-        """Return the HTML of the index, with links to where ``address`` says."""
+        """Return the HTML of the index, with links to the addresses that ``address`` returns."""
         return render("patterns_index.html", patterns=self, address=address)
 
     def __repr__(self) -> str:
@@ -343,7 +343,7 @@ class Patterns(Sequence[Pattern]):
 
 @dataclass(frozen=True)
 class Practices(Sequence[Practice]):
-    """The guide; shown in a notebook as a page. Each practice has what proves it."""
+    """The guide; shown in a notebook as a page. Each practice comes with its proofs."""
 
     recordings: Recordings = field(repr=False)
     faults: tuple[Fault, ...] = field(default=FAULTS, repr=False)
@@ -360,19 +360,19 @@ class Practices(Sequence[Practice]):
 
     @property
     def _proven(self) -> list[Practice]:
-        """Those that something here proves: without faults, what only they prove is left out."""
+        """The practices with a proof here; without faults, some have none."""
         return [practice for practice in PRACTICES if self._proofs_of(practice)]
 
     def _proofs_of(self, practice: Practice) -> list[Proof]:
         return [proof for proof in practice.proofs if self.faults or "/" in proof.subject]
 
     def proofs(self, practice: Practice) -> list[DeclaredProof]:
-        """Return what proves a practice, with what recorded events have. Raises UndeclaredProof."""
+        """Return a practice's proofs, with values of recorded events. Raises UndeclaredProof."""
         found = self._proofs_of(practice)
         return [look_up(proof, self.faults, self.recordings) for proof in found]
 
     def render(self, address: Address) -> Markup:
-        """Return the HTML of the guide, with links to where ``address`` says."""
+        """Return the HTML of the guide, with links to the addresses that ``address`` returns."""
         return render("patterns_practices.html", practices=self, address=address)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """The guide: what to do so that errors can be found, read and fixed, and what proves it.
 
-Nothing stands here alone: each practice names a declaration, of a crash type, a fault or a blind
-spot, that is asserted against real events. ``proof.py`` looks it up.
+Each practice names a declaration, of a crash type, a fault or a blind spot, that is asserted
+against real events. ``proof.py`` looks it up.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _LAST = "exception.values[-1].stacktrace.frames"
 
 @dataclass(frozen=True)
 class Proof:
-    """Where it is declared, and asserted, that a practice matters.
+    """Points to an asserted declaration that shows why a practice matters.
 
     ``subject`` is the full id of a crash type, the name of a fault, or the id of a blind spot. One
-    of four says what of it: ``path``, a JMESPath that is declared as captured or not captured;
-    ``absent``, the name of an absence that is asserted; ``field``, of the first error or of a
-    fault; or ``line``, the one that makes Sentry capture a blind spot. ``shown`` is a JMESPath
-    whose value a recorded event has.
+    of four fields selects a part of it: ``path``, a JMESPath declared as captured or not captured;
+    ``absent``, the name of an asserted absence; ``field``, of the first error or of a fault; or
+    ``line``, the code that makes Sentry capture a blind spot. ``shown`` is a JMESPath to a value
+    in a recorded event.
     """
 
     subject: str
@@ -36,9 +36,9 @@ class Proof:
 
 @dataclass(frozen=True)
 class Practice:
-    """Something to do, why in a sentence, and what proves it.
+    """Something to do, the reason in a sentence, and what proves it.
 
-    ``servers`` is the page for what it says about Sentry's servers.
+    ``servers`` is the documentation page for what it says about Sentry's servers.
     """
 
     name: str
@@ -52,8 +52,8 @@ PRACTICES = (
     Practice(
         "release",
         "Set the release in every client",
-        "An event may lack the name of its machine, its request and its local variables; the "
-        "release still says which code ran.",
+        "An event may come without machine name, request and local variables; the release still "
+        "says which code ran.",
         (
             Proof("payment/event-loop-block", "server_name", shown="release"),
             Proof("bad-release", "release"),
@@ -62,16 +62,16 @@ PRACTICES = (
     Practice(
         "user",
         "Set the user's id where the request begins",
-        "The SDK hands the scope over to threads, so an error there names its user too, and an "
+        "The SDK passes the scope on to threads, so an error there names its user too, and an "
         "alert can count users instead of events.",
         (Proof("game-engine/threading-error", "user.username", shown="user.id"),),
         USERS,
     ),
     Practice(
         "tags",
-        "Make a tag of what you will search for",
-        "A tag is a name with a value, and events can be searched and counted by it. Take values "
-        "of which there are few, such as the route without its parameters.",
+        "Tag what you will search for",
+        "A tag is a name with a value, and you can search and count events by it. Choose a tag "
+        "with few values, such as the route without its parameters.",
         (
             Proof("gateway/panic", _TAG_OF_ROUTE),
             Proof("analytics/database-error?type=duplicate-key", 'tags."mongodb.code"'),
@@ -81,8 +81,8 @@ PRACTICES = (
     Practice(
         "context",
         "Put the input into a context before you work on it",
-        "The stack shows the frames that run when it fails. What was in frames that wait for an "
-        "await, or inside an object, is gone by then.",
+        "The stack shows only the frames that were running at the failure. What was in frames "
+        "waiting for an await, or inside an object, is gone by then.",
         (
             Proof("game-engine/crash", "contexts.spin.reels"),
             Proof("game-engine/crash", f"{_LAST}[].vars.[ODDS, self.machine][] | [0]"),
@@ -95,7 +95,7 @@ PRACTICES = (
     ),
     Practice(
         "breadcrumbs",
-        "Leave breadcrumbs of decisions, not of noise",
+        "Leave breadcrumbs for decisions, not for noise",
         "A few that record decisions lead to the cause when the stack ends too early.",
         (
             Proof("payment/stack-overflow", "breadcrumbs[?category=='refund'] | [0].data"),
@@ -105,7 +105,7 @@ PRACTICES = (
     ),
     Practice(
         "handled",
-        "Report what you catch, with the level that it deserves",
+        "Report what you catch, at the level it deserves",
         "A caught exception is reported only if the code reports it. The caller gets a 200, so the "
         "event is the only sign of it.",
         (
@@ -123,8 +123,8 @@ PRACTICES = (
     Practice(
         "fingerprint",
         "Group by the cause, not by the words",
-        "A code stays when messages are reworded. A fingerprint made of it keeps one problem in "
-        "one issue.",
+        "An error code stays the same when messages are reworded. A fingerprint made from it "
+        "keeps one problem in one issue.",
         (
             Proof("analytics/database-error?type=duplicate-key", "contexts.database_error.code"),
             Proof("analytics/database-error?type=duplicate-key", field="fingerprint"),
@@ -133,7 +133,7 @@ PRACTICES = (
     ),
     Practice(
         "cause",
-        "Keep the cause when you raise an error of your own",
+        "Keep the cause when you raise your own error",
         "With “raise … from”, or { cause } in JavaScript, both exceptions are in the event: what "
         "it means for the caller, and what went wrong.",
         (
@@ -143,9 +143,9 @@ PRACTICES = (
     ),
     Practice(
         "secrets",
-        "Send no secret, and no more of a person than you need",
-        "What an event does not have cannot leak. Addresses are switched off here, and results of "
-        "queries are never captured.",
+        "Send no secrets, and no more about a person than you need",
+        "What is not in an event cannot leak. Addresses are switched off here, and query results "
+        "are never captured.",
         (
             Proof("gateway/panic", NO_ADDRESS.path or ""),
             Proof("analytics/crash", "contexts.aggregation.result"),
@@ -159,7 +159,7 @@ PRACTICES = (
             Proof("python/too-fast", line="sentry_sdk.flush()"),
             Proof(
                 "payment/heap-exhaustion",
-                absent="The span of the request, and what else was not sent yet",
+                absent="The span of the request, and all else that was not sent yet",
             ),
         ),
     ),
@@ -178,12 +178,12 @@ PRACTICES = (
     Practice(
         "traces",
         "Trace a sample of the requests",
-        "What is slow raises nothing, so there is no error event. Only spans show where the time "
+        "Slow code raises nothing, so there is no error event. Only spans show where the time "
         "went.",
         (
             Proof("analytics/performance-issue", absent="An error"),
             Proof("payment-slow", absent="An error event"),
-            Proof("game-engine/infinite-loop", absent="A loop that nobody cuts"),
+            Proof("game-engine/infinite-loop", absent="A loop that nothing stops"),
         ),
     ),
     Practice(
@@ -195,8 +195,8 @@ PRACTICES = (
     ),
     Practice(
         "alerts",
-        "Give each alert a floor, and no alert to level info",
-        "One refused card is daily business, and a database that is down causes many events. Count "
+        "Give each alert a floor, and do not alert on level info",
+        "One refused card is routine, while a database that is down causes many events. Count "
         "users or events before you wake anyone.",
         (
             Proof("payment/error?type=declined", field="level"),
@@ -215,7 +215,7 @@ PRACTICES = (
     Practice(
         "flags",
         "Record feature flags on events",
-        "When a share of the requests fails, the flag is what the failing ones have in common.",
+        "When a share of the requests fails, the flag is what the failing requests have in common.",
         (
             Proof("payment-fails", "contexts.flags.values[?flag=='payment-fails'].result | [0]"),
             Proof("mongo-down", "contexts.flags.values[?flag=='mongo-down'].result | [0]"),
@@ -224,7 +224,7 @@ PRACTICES = (
     ),
     Practice(
         "leases",
-        "Give every fault that you inject an end",
+        "Give every injected fault an end",
         "The service ends the fault by itself, even if the experiment dies first.",
         (Proof("payment-down", field="seconds"),),
     ),

@@ -1,4 +1,4 @@
-"""Looks up what a practice names, in the declarations: a proof that is not declared is refused."""
+"""Looks up in the declarations what a practice names; an undeclared proof is refused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ _FIELDS = {
 
 
 class UndeclaredProof(LookupError):
-    """A practice names what no declaration has; the message says what."""
+    """A practice names something that no declaration has; the message says what."""
 
 
 @dataclass(frozen=True)
 class DeclaredProof:
-    """What a declaration says of a proof: ``says`` are its own words.
+    """What a declaration says about a proof, in its own words: ``says``.
 
-    ``kind`` is that of the subject. ``path`` is where a recorded event has ``value``, or nothing
-    where that is what ``is_absent`` declares; ``value`` is None without such an event.
+    ``kind`` is the kind of the subject. ``path`` is where a recorded event has ``value``, or
+    nothing if ``is_absent`` declares that; ``value`` is None without such an event.
     """
 
     subject: str
@@ -43,12 +43,12 @@ class DeclaredProof:
 
 
 def look_up(proof: Proof, faults: Sequence[Fault], recordings: Recordings) -> DeclaredProof:
-    """Return what is declared of a proof, with what a recorded event has. Raises UndeclaredProof.
+    """Return what is declared for a proof, with a recorded value. Raises UndeclaredProof.
 
-    Of a blind spot only the id and the line are known here: ``Workshop.blind_spots`` fires it.
+    For a blind spot, only the id and the line are known here: ``Workshop.blind_spots`` fires it.
     """
     if proof.line:
-        says = "Captured with this line, and not without it."
+        says = "Captured with this line, but not without it."
         return DeclaredProof(proof.subject, "blind spot", "", says, shown=proof.line)
     crash = next((each for each in CRASHES if each.full_id == proof.subject), None)
     if crash is not None:
@@ -56,7 +56,7 @@ def look_up(proof: Proof, faults: Sequence[Fault], recordings: Recordings) -> De
     fault = next((each for each in faults if each.name == proof.subject), None)
     if fault is not None:
         return _of_fault(proof, fault, recordings)
-    raise UndeclaredProof(f"There is no crash type and no fault {proof.subject!r}.")
+    raise UndeclaredProof(f"There is no crash type or fault {proof.subject!r}.")
 
 
 def _of_crash(proof: Proof, crash: CrashType, recordings: Recordings) -> DeclaredProof:
@@ -96,13 +96,13 @@ def _of_error(proof: Proof, error: ExpectedError) -> tuple[str, str]:
         raise UndeclaredProof(f"The first error of {proof.subject} declares no {proof.field!r}.")
     words = {True: "yes", False: "no"}
     value = " / ".join(declared) if isinstance(declared, tuple) else words.get(declared, declared)
-    return f"Declared of its error event: {proof.field} is {value}.", _FIELDS[proof.field]
+    return f"Declared for its error event: {proof.field} is {value}.", _FIELDS[proof.field]
 
 
 def _of_claims(
     proof: Proof, captured: Sequence[Captured], not_captured: Sequence[NotCaptured]
 ) -> tuple[str, str, bool, int]:
-    """Return what a claim says, its path, whether it is an absence, and of which error."""
+    """Return a claim's text, its path, whether it is an absence, and its error."""
     for claim in captured:
         if proof.path and claim.path == proof.path:
             return claim.why, claim.path, False, 0

@@ -1,4 +1,4 @@
-"""Where the events of the pattern library come from: fired for it, or stored before."""
+"""Where the pattern library gets its events: fired for it, or stored before."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,10 +19,10 @@ from kit.reliability.patterns.evidence import flags_of
 
 Found = Sequence[Event | None]
 Report = Callable[[str], None]
-# Who reports an error, and what is declared of it.
+# The service that reports an error, and the declaration of the error.
 Wanted = tuple[str, ExpectedError]
 
-# Of each service, the newest events that are looked through: parsing them is what takes the time.
+# How many of a service's newest events are searched: parsing them takes most of the time.
 RECENT = 150
 FAULT_S, FLAG_DEADLINE_S, SPINS = 20.0, 8.0, 3
 
@@ -31,18 +31,18 @@ class Recordings(Protocol):
     """Recorded events of crash types and faults."""
 
     def events_of(self, crash: CrashType) -> Found:
-        """Return an event for each error that a crash type declares, None for what is missing."""
+        """Return an event for each error that a crash type declares; None if it is missing."""
 
     def events_of_fault(self, fault: Fault) -> Found:
-        """Return an event for each error that a fault declares, None for what is missing.
+        """Return an event for each error that a fault declares; None if it is missing.
 
-        Of a fault that declares none, but an event, it is any with the flag.
+        For a fault that declares an event but no error, it is any event with the flag.
         """
 
 
 @dataclass(frozen=True)
 class FreshRecordings:
-    """What was fired to be shown: what arrived, by crash type and by fault."""
+    """The events of crash types and faults that were fired for the library."""
 
     items: Mapping[str, Sequence[StoredItem]] = field(default_factory=dict)
     faults: Mapping[str, Sequence[StoredItem]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class FreshRecordings:
 
 
 class StoredRecordings:
-    """What a store holds already, of any run: the newest event of each."""
+    """The events that a store already holds, from any run: the newest of each."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -67,7 +67,7 @@ class StoredRecordings:
         """See ``Recordings``. Raises StoreError."""
         if not crash.errors:
             return ()
-        # What a fault broke is no evidence of a crash type.
+        # An event that a fault caused is no evidence of a crash type.
         found = self._recent(crash.reporter(crash.errors[0]))
         candidates = [item for item in found if not any(flags_of(item.payload).values())]
         return self._complete(_match(_wanted(crash), candidates), _wanted(crash))
@@ -106,7 +106,7 @@ def _as_events(items: Iterable[StoredItem | None]) -> list[Event | None]:
 
 
 def _match(wanted: Iterable[Wanted], items: Iterable[StoredItem]) -> list[StoredItem | None]:
-    """Return for each declared error the first event of ``items`` that is one, each used once."""
+    """Return, for each declared error, its first event in ``items``; each is used once."""
     left = [item for item in items if item.type == "event"]
     found: list[StoredItem | None] = []
     for project, error in wanted:
@@ -118,11 +118,11 @@ def _match(wanted: Iterable[Wanted], items: Iterable[StoredItem]) -> list[Stored
 
 
 def _match_fault(fault: Fault, items: Sequence[StoredItem]) -> list[StoredItem | None]:
-    """Return for each declared error of a fault an event; that with the flag comes first."""
+    """Return an event for each declared error of a fault, the one with the flag first."""
     hit = [item for item in items if item.type == "event"]
     if fault.makes_errors:
         hit = [item for item in hit if flags_of(item.payload).get(fault.name) is True]
-        # Best one for which nothing else was on.
+        # Preferably an event for which no other flag was on.
         hit.sort(key=lambda item: sum(map(bool, flags_of(item.payload).values())))
     wanted = _wanted_of_fault(fault)
     if not wanted:
@@ -145,7 +145,7 @@ def _is_event_of(project: str, error: ExpectedError, item: StoredItem) -> bool:
 
 
 class CrashableSystem(Protocol):
-    """What fires crash types and faults: a ``Workshop``."""
+    """Fires crash types and faults: a ``Workshop``."""
 
     @property
     def store(self) -> Store:
@@ -164,9 +164,9 @@ class CrashableSystem(Protocol):
 
 
 def record_all(system: CrashableSystem, report: Report) -> FreshRecordings:
-    """Fire each crash type, and each fault that leaves an event, once; return what arrived.
+    """Fire each crash type, and each fault that leaves an event, once; return the events.
 
-    ``report`` is given what could not be recorded: its page then says so.
+    ``report`` is called with what could not be recorded; its page then says so.
     """
     items = record_crashes(system.trigger, CRASHES, report)
     return FreshRecordings(items, record_faults(system, FAULTS, report))
@@ -175,7 +175,7 @@ def record_all(system: CrashableSystem, report: Report) -> FreshRecordings:
 def record_crashes(
     trigger: Callable[[str], Outcome], crashes: Sequence[CrashType], report: Report
 ) -> dict[str, Sequence[StoredItem]]:
-    """Fire each crash type once, and return what arrived; ``report`` is given what could not be."""
+    """Fire each crash type once; return the events. ``report`` gets what could not be recorded."""
     recorded: dict[str, Sequence[StoredItem]] = {}
     for crash in crashes:
         try:
@@ -192,9 +192,9 @@ def record_crashes(
 def record_faults(
     system: CrashableSystem, faults: Iterable[Fault], report: Report
 ) -> dict[str, Sequence[StoredItem]]:
-    """Inject each fault that leaves an error event into a few spins, and return what arrived.
+    """Inject each fault that leaves an error event into a few spins; return the events.
 
-    ``report`` is given the faults of which an event is missing.
+    ``report`` is called with the faults whose event is missing.
     """
     recorded: dict[str, Sequence[StoredItem]] = {}
     for fault in faults:
@@ -217,7 +217,7 @@ def _is_complete(fault: Fault, items: Sequence[StoredItem]) -> bool:
 
 
 def _spin_until_hit(spin: Callable[[], object], store: Store, fault: Fault) -> list[StoredItem]:
-    """Play a few spins, until all events that a fault declares are there; return what arrived."""
+    """Play a few spins until all events that a fault declares are there; return the events."""
     arrived: list[StoredItem] = []
     with store.subscribe() as arrivals:
         for _ in range(SPINS):

@@ -1,4 +1,4 @@
-"""The pages of documentation that the pattern library names, beside those of the crash types."""
+"""The documentation pages that the pattern library names, besides those of the crash types."""
 
 from kit.reading.server.references import Reference
 

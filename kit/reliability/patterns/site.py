@@ -14,7 +14,7 @@ INDEX, GUIDE = "index.html", "practices.html"
 def page_address(patterns: Patterns, subject: str) -> str:
     """Return the relative address of the page of a crash type, a variant or a fault.
 
-    It is empty for what has no page, such as a blind spot.
+    It is empty for a subject without a page, such as a blind spot.
     """
     name, _, variant = subject.partition("?type=")
     if name not in patterns.names:
@@ -25,9 +25,9 @@ def page_address(patterns: Patterns, subject: str) -> str:
 
 
 def write_site(folder: Path, patterns: Patterns, practices: Practices) -> list[Path]:
-    """Write all pages into ``folder``, which is made if need be, and return them, the index first.
+    """Write all pages into ``folder``, creating it if needed; return them, the index first.
 
-    Nothing else in the folder is touched. Raises OSError.
+    It touches nothing else in the folder. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []

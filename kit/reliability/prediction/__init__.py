@@ -1,4 +1,5 @@
-"""What can be predicted: when a resource is used up, and what such a prediction is worth.
+"""What can be predicted: when a resource runs out, and what such a prediction is worth.
 
-A trend sees what grows. It sees nothing before a step: a death, a deploy or a flag is detected.
+A trend sees growth. It sees nothing before a step: a process death, a deploy or a flag can only be
+detected.
 """

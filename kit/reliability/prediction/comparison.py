@@ -1,4 +1,4 @@
-"""The comparison with models that learn: river, in a process of its own, or as it was recorded."""
+"""The comparison with models that learn: river, in its own process, or from a recording."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class LearntModel:
 
 @dataclass(frozen=True)
 class RiverComparison:
-    """Learnt models beside the guarded trend, by the same judge. ``rss_mb`` is of its process."""
+    """Learnt models and the guarded trend, by the same judge. ``rss_mb`` is of river's process."""
 
     version: str
     date: str
@@ -48,12 +48,12 @@ class RiverComparison:
 
     @property
     def is_trend_beaten(self) -> bool:
-        """Whether a model is right as often, and its lead longer by more than the intervals."""
+        """Whether a model is right as often, and its lead is longer by more than the intervals."""
         return any(self._beats(model) for model in self.models)
 
     @property
     def sentence(self) -> str:
-        """What came of it."""
+        """The result in a sentence."""
         tail = f"river {self.version}, recorded on {self.date}."
         if self.is_trend_beaten:
             return f"A learnt model beats the trend by more than the interval. {tail}"
@@ -70,27 +70,27 @@ class RiverComparison:
 
 
 def has_river() -> bool:
-    """Whether the extra ``predict`` is installed; river is not imported for that."""
+    """Whether the extra ``predict`` is installed; does not import river."""
     return find_spec("river") is not None
 
 
 @lru_cache(maxsize=1)
 def read_recording() -> RiverComparison:
-    """Return the comparison as it was recorded for this version of the kit."""
+    """Return the comparison recorded for this version of the kit."""
     return _read_comparison(RECORDING.read_text("utf-8"))
 
 
 def compare_with_river(patience_s: float = PATIENCE_S) -> RiverComparison:
-    """Return the comparison, made now by a child process that ends with this one.
+    """Return the comparison, run now in a child process that ends with this one.
 
-    It takes about a minute. Raises RiverError without the extra, and when the child fails.
+    It takes about a minute. Raises RiverError without the extra, and if the child fails.
     """
     if not has_river():
         raise RiverError(
             "River is not installed, so nothing can be learnt here. The judge shows the recorded "
             'comparison instead. Next: pip install "crash-workshop[predict]".'
         )
-    # Not "-I": the child has to find what this process finds.
+    # Not "-I": the child must find the same modules as this process.
     arguments = [sys.executable, "-P", "-m", LEARNER]
     command = Command(arguments, env=python_environment(os.environ))
     with TemporaryFile("w+", encoding="utf-8") as said, TemporaryFile("w+") as complaints:
@@ -100,7 +100,7 @@ def compare_with_river(patience_s: float = PATIENCE_S) -> RiverComparison:
             code = process.wait(patience_s)
         except subprocess.TimeoutExpired as error:
             raise RiverError(
-                f"Learning was not over after {patience_s:g} s, and was ended. "
+                f"Learning took longer than {patience_s:g} s, and was stopped. "
                 "Next: try again when the machine is less busy."
             ) from error
         finally:
@@ -110,8 +110,7 @@ def compare_with_river(patience_s: float = PATIENCE_S) -> RiverComparison:
         if code != 0:
             reason = complaints.read().strip().splitlines()[-1:] or [f"exit code {code}"]
             raise RiverError(
-                f"The process that learns ended with an error: {reason[0]}. "
-                f"Next: python -m {LEARNER}"
+                f"The learning process ended with an error: {reason[0]}. Next: python -m {LEARNER}"
             )
         return _read_comparison(said.read())
 

@@ -1,4 +1,4 @@
-"""What may raise an alarm: the trend, a threshold, a coin, or a function of one's own."""
+"""What may raise an alarm: the trend, a threshold, a coin, or your own function."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 
 from kit.reliability.prediction.trend import POINTS, Point, TrendWatch
 
-# Given each point in its turn; true, or in how many seconds the limit is reached, is an alarm.
+# Called with each point in turn; true, or the seconds until the limit is reached, is an alarm.
 DetectStep = Callable[[Point], float | bool | None]
 OwnDetect = Callable[[list[Point], float], Any]
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A way to raise alarms: ``begin`` is called with the limit, for each series anew."""
+    """A way to raise alarms: ``begin`` is called with the limit, once per series."""
 
     name: str
     begin: Callable[[float], DetectStep]
@@ -37,18 +37,18 @@ def detect_trend() -> Detector:
 
 
 def detect_above(share: float) -> Detector:
-    """Return the alarm of a threshold, at a share of the limit from 0 to 1."""
+    """Return a threshold alarm, at a share of the limit from 0 to 1."""
     return Detector(f"over {100 * share:.0f} %", lambda limit: lambda p: p[1] >= share * limit)
 
 
 def toss_coin(rate: float, seed: int) -> Detector:
-    """Return alarms that look at nothing: at each point one comes with the probability ``rate``."""
+    """Return random alarms: at each point one comes with the probability ``rate``."""
     random = Random(seed)  # noqa: S311 - chance is the point
     return Detector("coin", lambda limit: lambda point: random.random() < rate)
 
 
 def detect_with(function: OwnDetect, name: str = "yours") -> Detector:
-    """Return what ``function(points, limit)`` says of the last 24 points, the newest last."""
+    """Return the alarms of ``function(points, limit)``, given the last 24 points, newest last."""
 
     def begin(limit: float) -> DetectStep:
         seen: deque[Point] = deque(maxlen=POINTS)

@@ -1,4 +1,4 @@
-"""A live forecast: samples what is used up, and says when its limit is reached."""
+"""A live forecast: samples a resource, and says when its limit is reached."""
 
 import math
 import threading
@@ -35,7 +35,7 @@ class ForecastError(WorkshopError):
 
 @dataclass(frozen=True)
 class ForecastAlarm:
-    """A trend that was confirmed: ``at`` is when, in seconds since the epoch."""
+    """A confirmed trend: ``at`` is when, in seconds since the epoch."""
 
     at: float
     subject: Subject
@@ -56,9 +56,9 @@ OnForecastAlarm = Callable[[ForecastAlarm], object]
 class Forecast:
     """Samples a value 24 times in ``window_s`` seconds, in a thread, and predicts its limit.
 
-    ``meter`` returns the value, None when it cannot be read at the moment. ``on_alarm`` is called
-    in that thread for each new alarm. It ends with ``stop()``, a ``with`` block, and the workshop.
-    Shown in a notebook as a chart of what was measured, with the date and its interval.
+    ``meter`` returns the value, None if it cannot be read at the moment. ``on_alarm`` is called in
+    that thread for each new alarm. It ends with ``stop()``, a ``with`` block, or the workshop.
+    Shown in a notebook as a chart of the measurements, with the date and its interval.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Forecast:
         if window_s < LEAST_WINDOW_S:
             raise ForecastError(
                 f"A window of {window_s:g} s is too short to sample 24 times. "
-                f"Next: window_s of at least {LEAST_WINDOW_S:g}."
+                f"Next: give a window_s of at least {LEAST_WINDOW_S:g}."
             )
         self.subject, self.window_s = subject, window_s
         self._meter, self._on_alarm = meter, on_alarm
@@ -86,7 +86,7 @@ class Forecast:
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """What was measured lately: pairs of seconds since the epoch and the value."""
+        """The recent measurements: pairs of seconds since the epoch and the value."""
         with self._changed:
             return tuple(self._points)
 
@@ -98,33 +98,33 @@ class Forecast:
 
     @property
     def alarms(self) -> tuple[ForecastAlarm, ...]:
-        """The alarms so far. One that goes on is one."""
+        """The alarms so far. An alarm that continues counts once."""
         return self._alarms
 
     @property
     def is_running(self) -> bool:
-        """Whether it still samples."""
+        """Whether it is still sampling."""
         return self._thread.is_alive()
 
     @property
     def sentence(self) -> str:
-        """When the limit is reached, or why that is not said."""
+        """When the limit is reached, or why there is no date."""
         trend = self.trend
         if trend is None:
-            return f"{self.subject.title} was not measured yet."
+            return f"{self.subject.title} has not been measured yet."
         if self._alarms and not trend.is_believed:
             return f"Alarm: {self._alarms[-1]} Now it {say_ahead(trend, self.subject)}"
         steady_s = self._watch.confirmed * self.window_s / POINTS
         return f"{self.subject.title} {say_ahead(trend, self.subject, steady_s)}"
 
     def wait_for_alarm(self, seconds: float) -> ForecastAlarm | None:
-        """Wait for the first alarm, at most so many seconds; None when none came."""
+        """Wait for the first alarm, at most ``seconds``; None if none came."""
         with self._changed:
             self._changed.wait_for(lambda: self._alarms or self._stop.is_set(), seconds)
             return self._alarms[0] if self._alarms else None
 
     def stop(self) -> None:
-        """End the sampling. What was measured stays."""
+        """Stop sampling. The measurements stay."""
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
@@ -164,7 +164,7 @@ class Forecast:
             self._points.append(point)
         if trend is None:
             return
-        # Confirmed again within a window, it is still the same one.
+        # Confirmed again within a window, it is still the same alarm.
         is_new = point[0] - self._confirmed_at >= self.window_s
         self._confirmed_at = point[0]
         if is_new:

@@ -1,4 +1,4 @@
-"""The judge of predictions: detectors beside a coin and the best threshold, on known truth."""
+"""Judges predictions: detectors against a coin and the best threshold, on known truth."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ from kit.reliability.prediction.simulation import (
 
 LEAST_PRECISION = 0.9
 COIN_SEED = 7
-# With point adjustment even so rare a coin scores high on faults of two minutes and more.
+# With point adjustment, even a coin this rare scores high on faults of two minutes and more.
 ADJUSTED_RATE, LONG_FAULT_S = 0.05, 120.0
 # Of a normal distribution: 95 % and 99.9 %.
 _Z_95, _Z_999 = 1.96, 3.29
@@ -48,7 +48,7 @@ _SHARES = [share / 100 for share in range(70, 97, 2)]
 
 
 class ForecastJudgeError(WorkshopError):
-    """What was to be judged cannot be; the message says why, and what to pass instead."""
+    """This cannot be judged; the message says why, and what to pass instead."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class DetectorScore:
     """What one detector is worth, each figure with its interval.
 
     In ``figures``, ``lead_s`` is the median of seconds from an alarm to the limit, ``short_lead_s``
-    what nine in ten exceed, ``date_error`` the median error of the predicted date, as a share of
-    the lead.
+    the lead that nine in ten exceed, ``date_error`` the median error of the predicted date, as a
+    share of the lead.
     """
 
     name: str
@@ -79,21 +79,21 @@ class DetectorScore:
 
     @cached_property
     def is_chance(self) -> bool:
-        """Whether its precision is what a coin has, the base rate."""
+        """Whether its precision is that of a coin, the base rate."""
         return is_by_chance(self.scores)
 
     @property
     def cells(self) -> list[tuple[str, str]]:
-        """The figures as a table shows them, each with its interval."""
+        """The figures as shown in a table, each with its interval."""
         return [say_estimate(name, each) for name, each in self.figures.items()]
 
 
 @dataclass(frozen=True, repr=False)
 class ForecastJudgement:
-    """Detectors on the same series, the coin and the best threshold among them.
+    """Detectors on the same series, including the coin and the best threshold.
 
-    ``base_rate`` is the share of time in which an alarm would be right, and so the precision of a
-    coin. ``river`` is the recorded comparison with learnt models.
+    ``base_rate`` is the share of time in which an alarm would be right, which is the precision of
+    a coin. ``river`` is the recorded comparison with learnt models.
     """
 
     rows: tuple[DetectorScore, ...]
@@ -102,7 +102,7 @@ class ForecastJudgement:
     river: RiverComparison | None = None
 
     def of(self, name: str) -> DetectorScore:
-        """Return the row with this name, or with a name that begins so. Raises KeyError."""
+        """Return the row with this name, or whose name begins with it. Raises KeyError."""
         for row in self.rows:
             if row.name.startswith(name):
                 return row
@@ -110,7 +110,7 @@ class ForecastJudgement:
 
     @property
     def sentence(self) -> str:
-        """How much earlier than the threshold the trend alarms, or that it does not."""
+        """How much earlier than the threshold the trend alarms, if at all."""
         trend, threshold = self.of("trend"), self.of("over")
         lead, other = trend.figure("lead_s").value, threshold.figure("lead_s").value
         precision = trend.figure("precision").value
@@ -142,12 +142,12 @@ HEADS = ("precision", "recall", "false/h", "lead p50", "lead p10", "date off by"
 def judge_forecast(
     *detectors: Detector | OwnDetect, seeds: Iterable[int] = HELD_OUT
 ) -> ForecastJudgement:
-    """Return what detectors are worth on simulated series of five kinds, for each of the seeds.
+    """Return what detectors are worth on simulated series of five kinds, for each seed.
 
-    A detector of your own is a function ``detect(points, limit)``, called after each point with the
-    last 24, pairs of seconds and MB; true is an alarm. Beside them are the guarded trend, the best
-    static threshold, which is chosen on the seeds for training, and a coin with as many alarms as
-    the trend. Raises ForecastJudgeError when there is nothing to judge.
+    Your own detector is a function ``detect(points, limit)``, called after each point with the last
+    24, pairs of seconds and MB; true is an alarm. It is compared with the guarded trend, the best
+    static threshold, which is chosen on the training seeds, and a coin with as many alarms as the
+    trend. Raises ForecastJudgeError if there is nothing to judge.
     """
     known = _judge_known(tuple(seeds))
     given = [
@@ -160,7 +160,7 @@ def judge_forecast(
 
 @lru_cache(maxsize=4)
 def _judge_known(seeds: tuple[int, ...]) -> ForecastJudgement:
-    """Return the trend beside the coin and the threshold; the same seeds give the same."""
+    """Return the trend with the coin and the threshold; the same seeds give the same result."""
     series = tuple(simulate_all(seeds))
     if not series:
         raise ForecastJudgeError("There are no seeds to judge on. Next: seeds=range(60, 100).")
@@ -173,12 +173,12 @@ def _judge_known(seeds: tuple[int, ...]) -> ForecastJudgement:
 
 
 def score_detector(detector: Detector, series: Iterable[MemorySeries]) -> DetectorScore:
-    """Return what a detector is worth. What it raises is raised here."""
+    """Return what a detector is worth. Its errors are raised here."""
     return DetectorScore(detector.name, tuple(score_series(detector, each) for each in series))
 
 
 def _score_given(detector: Detector, series: Iterable[MemorySeries]) -> DetectorScore:
-    """Return what a detector of the caller's is worth. Raises ForecastJudgeError when it fails."""
+    """Return what the caller's detector is worth. Raises ForecastJudgeError if it fails."""
     try:
         return score_detector(detector, series)
     except Exception as error:
@@ -190,7 +190,7 @@ def _score_given(detector: Detector, series: Iterable[MemorySeries]) -> Detector
 
 @lru_cache(maxsize=1)
 def best_threshold() -> Detector:
-    """Return the threshold with the longest lead of those with a precision of 0.9 in training."""
+    """Return the threshold with the longest lead among those with precision 0.9 in training."""
     series = simulate_all(TRAINING)
     found: list[tuple[float, float]] = []
     for share in _SHARES:
@@ -201,10 +201,10 @@ def best_threshold() -> Detector:
 
 
 def is_by_chance(scores: Sequence[SeriesScore]) -> bool:
-    """Whether the precision is within the 99.9 % interval of the base rate, as a coin's is.
+    """Whether the precision is within the 99.9 % interval of the base rate, like a coin's.
 
-    The interval is that of as many independent alarms, or that of the bootstrap where it is wider:
-    alarms in one series may depend on each other.
+    The interval is that of as many independent alarms, or the bootstrap's if that is wider: alarms
+    in one series may depend on each other.
     """
     precision, base = estimate(scores, precision_of), base_rate_of(scores)
     if base is None or precision.value is None:
@@ -216,7 +216,7 @@ def is_by_chance(scores: Sequence[SeriesScore]) -> bool:
 
 
 def adjusted_coin(seeds: Iterable[int] = HELD_OUT) -> float:
-    """Return the F1 of a coin with point adjustment, on leaks of two minutes and more: a warning.
+    """Return the F1 of a coin with point adjustment, on leaks of two minutes or more: a warning.
 
     One point in twenty is an alarm.
     """
@@ -226,7 +226,7 @@ def adjusted_coin(seeds: Iterable[int] = HELD_OUT) -> float:
 
 
 def say_estimate(name: str, figure: Estimate) -> tuple[str, str]:
-    """Return a figure in the words of a table, and its interval; a dash where there is none."""
+    """Return a figure as shown in a table, and its interval; a dash for None."""
     if figure.value is None:
         return "–", ""
     low, high = figure.low or 0.0, figure.high or 0.0

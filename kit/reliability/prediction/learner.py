@@ -1,7 +1,7 @@
-"""Learns from the series for training, in a process of its own, and prints what it is worth.
+"""Learns from the training series, in its own process, and prints what it is worth.
 
 ``python -m kit.reliability.prediction.learner`` needs river, which is imported nowhere else: with
-scipy it takes 90 MB. The models see windows of 24 points, as the trend does, and need as many
+scipy it takes 90 MB. The models see windows of 24 points, like the trend, and need as many
 confirmations.
 """
 
@@ -40,7 +40,7 @@ Score = Callable[[Features], float]
 
 
 def describe_window(points: Sequence[Point], limit: float) -> Features:
-    """Return what FEATURES names, as a share of the limit or of the room."""
+    """Return the values of FEATURES, as shares of the limit or of the room."""
     trend, length = fit_trend(points, limit), points[-1][0] - points[0][0]
     half = len(points) // 2
     early, late = (fit_trend(each, limit).slope for each in (points[:half], points[half:]))
@@ -69,7 +69,7 @@ def windows_of(series: MemorySeries) -> list[Window]:
 
 
 def learn_trees(training: Iterable[list[Window]]) -> Score:
-    """Return the anomaly score of half-space trees, which are not told what leaks."""
+    """Return the anomaly score of half-space trees, which learn without labels."""
     scaler = _river("preprocessing").MinMaxScaler()
     trees = _river("anomaly").HalfSpaceTrees(n_trees=15, seed=1)
     for windows in training:
@@ -80,7 +80,7 @@ def learn_trees(training: Iterable[list[Window]]) -> Score:
 
 
 def learn_logistic(training: Iterable[list[Window]]) -> Score:
-    """Return the probability of a leak by a logistic model, which is told what leaks."""
+    """Return the probability of a leak from a logistic model, which learns with labels."""
     scaler = _river("preprocessing").StandardScaler()
     model = _river("linear_model").LogisticRegression()
     for windows in training:
@@ -93,7 +93,7 @@ def learn_logistic(training: Iterable[list[Window]]) -> Score:
 
 
 def replay_scores(name: str, scores: Iterable[list[float]], cut: float) -> Detector:
-    """Return the alarms of scores that are known already, a list for each series in its turn."""
+    """Return the alarms of known scores, one list per series in turn."""
     ahead = iter(scores)
 
     def begin(limit: float) -> DetectStep:
@@ -114,9 +114,9 @@ def replay_scores(name: str, scores: Iterable[list[float]], cut: float) -> Detec
 
 
 def choose_cut(scores: list[list[float]], series: Sequence[MemorySeries]) -> float:
-    """Return the cut with the longest lead of those that are precise and find nearly all.
+    """Return the cut with the longest lead among those that are precise and find nearly all.
 
-    When none is both, the one with the highest sum of precision and recall.
+    If none is both, it is the one with the highest sum of precision and recall.
     """
     every = sorted(each for known in scores for each in known)
     cuts = sorted({every[(len(every) - 1) * number // CUTS] for number in range(1, CUTS)})
@@ -148,7 +148,7 @@ def compare_here() -> RiverComparison:
 
 
 def _river(module: str) -> Any:
-    # Its functions have no types.
+    # River's functions have no types.
     return import_module(f"river.{module}")
 
 

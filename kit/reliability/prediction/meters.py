@@ -1,4 +1,4 @@
-"""What is measured of a service: its memory, its heap, or how long its answers take."""
+"""What is measured of a service: its memory, its heap, or its response times."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from kit.reliability.traffic.traffic import Traffic
 from kit.system.clients import sentry_off
 
 MB = 2**20
-# Answers of so many seconds make one p95.
+# One p95 covers the answers of this many seconds.
 RECENT_S = 10.0
 PATIENCE_S = 2.0
 
@@ -41,7 +41,7 @@ def make_forecast(
     else:
         raise ForecastError(
             f"No service {name!r} is running, so its memory cannot be measured. "
-            f"Next: one of {', '.join(services)}."
+            f"Next: choose one of {', '.join(services)}."
         )
     return Forecast(subject, meter, window_s=window_s, on_alarm=on_alarm)
 
@@ -56,15 +56,15 @@ def _check_limits(limit_mb: float | None, latency_s: float | None) -> None:
 
 
 def measure_process() -> Callable[[], float]:
-    """Return what reads the resident memory of this process in MB, where Python services run."""
+    """Return a function that reads the memory of this process, the Python services', in MB."""
     process = psutil.Process()
     return lambda: process.memory_info().rss / MB
 
 
 def measure_heap(find_url: Callable[[], str]) -> Callable[[], float | None]:
-    """Return what reads the heap that the health route of a service reports, in MB.
+    """Return a function that reads the heap, in MB, from the health route of a service.
 
-    It reads None while the service does not answer.
+    It returns None while the service does not answer.
     """
 
     def read() -> float | None:
@@ -79,7 +79,7 @@ def measure_heap(find_url: Callable[[], str]) -> Callable[[], float | None]:
 
 
 def measure_latency(find_traffic: Callable[[], Traffic | None]) -> Callable[[], float | None]:
-    """Return what reads the p95 of the last ten seconds' answers, in ms; None without answers."""
+    """Return a function that reads the p95 of the last ten seconds, in ms; None without answers."""
 
     def read() -> float | None:
         traffic = find_traffic()

@@ -11,7 +11,7 @@ from kit.reliability.prediction.trend import Point, Refusal, Trend
 from kit.reliability.traffic.picture import say_time
 from kit.views.axis import Tick, percent, seconds_ticks, tick_step
 
-# What is further ahead than this is no date.
+# A limit further ahead than this gets no date.
 FAR_S = 3600.0
 _TICKS_UP, _TICKS_ACROSS = 4, 6
 
@@ -19,7 +19,7 @@ REASONS: dict[Refusal, str] = {
     "too few points": "there are too few points for a trend yet",
     "no growth": "it does not grow",
     "it falls, too": "it falls by about as much as it grows, as a sawtooth does",
-    "halves unlike": "the two halves of the window grow unlike, as at a step or a plateau",
+    "halves unlike": "the two halves of the window grow differently, as at a step or a plateau",
     "too far ahead": "at this pace the limit is too far ahead",
 }
 
@@ -34,15 +34,15 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """The name at the beginning of a sentence."""
+        """The name as the start of a sentence."""
         return self.name[:1].upper() + self.name[1:]
 
 
 @dataclass(frozen=True)
 class ForecastChart:
-    """Points of an SVG of 100 by 100. ``ahead`` is the trend, ``wedge`` its interval.
+    """Points of a 100 by 100 SVG. ``ahead`` is the trend, ``wedge`` its interval.
 
-    ``marks`` are the alarms; ``limit`` is the place of the limit, in percent from above.
+    ``marks`` are the alarms; ``limit`` is the position of the limit, in percent from the top.
     """
 
     line: str
@@ -55,12 +55,12 @@ class ForecastChart:
 
 
 def say_ahead(trend: Trend, subject: Subject, steady_s: float = 0.0) -> str:
-    """Return when a trend reaches the limit, with the interval; or why no date is given."""
+    """Return when a trend reaches the limit, with the interval, or why there is no date."""
     limit = f"{subject.limit:,.0f} {subject.unit}"
     if trend.level >= subject.limit:
         return f"has reached its limit of {limit}."
     if trend.refusal is not None:
-        return f"gets no date for {limit}: {REASONS[trend.refusal]}."
+        return f"has no date for {limit}: {REASONS[trend.refusal]}."
     steady = f" The trend has been steady for {say_time(steady_s)}." if steady_s >= 1 else ""
     latest = say_time(trend.latest_s) if trend.latest_s < FAR_S else "never"
     return (
@@ -78,7 +78,7 @@ def draw_forecast(
     *,
     is_simulated: bool = False,
 ) -> Markup:
-    """Return the chart with its sentence; without a chart before the second point."""
+    """Return the chart with its sentence; before the second point, only the sentence."""
     chart = _draw(subject, points, trend, alarms) if trend and len(points) > 1 else None
     return render(
         "forecast.html", subject=subject, chart=chart, sentence=sentence, is_simulated=is_simulated
@@ -87,7 +87,7 @@ def draw_forecast(
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the picture shows: seconds from left to right, values from bottom to top."""
+    """The range of the picture: seconds from left to right, values from bottom to top."""
 
     left: float
     right: float
@@ -133,7 +133,7 @@ def _look_ahead(trend: Trend, measured_s: float) -> float:
 
 
 def _ahead(frame: _Frame, trend: Trend, limit: float, reaches_s: float) -> list[str]:
-    """Return both ends of the line that reaches the limit in so many seconds."""
+    """Return both ends of the line that reaches the limit in ``reaches_s`` seconds."""
     shown_s = min(reaches_s, frame.right - trend.now)
     grown = (limit - trend.level) * shown_s / reaches_s if math.isfinite(reaches_s) else 0.0
     here = frame.point(trend.now, trend.level)
@@ -149,7 +149,7 @@ def _wedge(frame: _Frame, trend: Trend, limit: float) -> list[str]:
 
 
 def _bounds(subject: Subject, points: Sequence[Point]) -> tuple[float, float]:
-    """Return the round values between which everything lies, the limit below the upper one."""
+    """Return round bounds that enclose everything, with the limit below the upper one."""
     values = [value for _, value in points]
     low, high = min(values), max(*values, subject.limit)
     step = tick_step(max(high - low, 1e-9), _TICKS_UP)
@@ -159,7 +159,7 @@ def _bounds(subject: Subject, points: Sequence[Point]) -> tuple[float, float]:
 def _ticks_up(frame: _Frame) -> list[Tick]:
     step = tick_step(frame.top - frame.bottom, _TICKS_UP)
     first, last = math.ceil(frame.bottom / step), math.floor(frame.top / step)
-    # Places count from below.
+    # Positions count from below.
     return [
         Tick(
             percent(step * each - frame.bottom, frame.top - frame.bottom), f"{step * each:g}", False

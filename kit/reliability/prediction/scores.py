@@ -1,4 +1,4 @@
-"""What alarms are worth: events are scored, and not points, each figure with an interval."""
+"""What alarms are worth: scores events, not points, each figure with an interval."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from kit.reliability.prediction.detectors import Detector, alarm_points
 from kit.reliability.prediction.simulation import MemorySeries
 
-# Alarms that are nearer than this are one.
+# Alarms closer than this count as one.
 MERGE_S = 60.0
 RESAMPLES = 400
 
@@ -17,8 +17,8 @@ RESAMPLES = 400
 class SeriesScore:
     """What the alarms in one series are worth.
 
-    ``lead_s`` is from the first right alarm to the limit, ``off`` the error of its date as a share
-    of that lead; None without one. ``right_points`` are those at which an alarm would be right.
+    ``lead_s`` is the time from the first right alarm to the limit, ``off`` the error of its date as
+    a share of that lead; None without one. ``right_points`` counts where one is right.
     """
 
     kind: str
@@ -61,7 +61,7 @@ def score_series(detector: Detector, series: MemorySeries, merge_s: float = MERG
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, with its bootstrap interval of 95 %; all None where there is nothing to divide."""
+    """A figure with its 95 % bootstrap interval; all None if there is nothing to divide."""
 
     value: float | None
     low: float | None = None
@@ -91,7 +91,7 @@ def recall_of(scores: Sequence[SeriesScore]) -> float | None:
 
 
 def false_per_hour_of(scores: Sequence[SeriesScore]) -> float | None:
-    """Return how many wrong alarms come in an hour that is watched."""
+    """Return how many wrong alarms come per watched hour."""
     return _divide(sum(each.wrong for each in scores), sum(each.hours for each in scores))
 
 
@@ -129,7 +129,7 @@ MEASURES: dict[str, Measure] = {
 
 
 def estimate(scores: Sequence[SeriesScore], measure: Measure, seed: int = 0) -> Estimate:
-    """Return a figure with its interval, from drawing whole series again with replacement."""
+    """Return a figure with its interval, by resampling whole series with replacement."""
     value = measure(scores)
     if value is None:
         return Estimate(None)
@@ -141,9 +141,9 @@ def estimate(scores: Sequence[SeriesScore], measure: Measure, seed: int = 0) -> 
 
 
 def point_adjusted_f1(detector: Detector, series: Iterable[MemorySeries]) -> float:
-    """Return the F1 of points with point adjustment, which one should not use.
+    """Return the F1 of points with point adjustment, which you should not use.
 
-    One alarm anywhere in a fault makes all points of that fault count as found.
+    One alarm anywhere in a fault makes all its points count as found.
     """
     found = missed = wrong = 0
     for each in series:

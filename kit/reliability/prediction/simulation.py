@@ -27,7 +27,7 @@ class MemorySeries:
     """The memory of a service over time: ``points`` are pairs of seconds and MB.
 
     A leak begins at ``began_at`` and reaches ``limit_mb`` at ``ends_at``, the last point. Both are
-    None where nothing leaks.
+    None without a leak.
     """
 
     name: str
@@ -43,7 +43,7 @@ class MemorySeries:
 
     @cached_property
     def right_points(self) -> int:
-        """At how many of them an alarm would be right."""
+        """At how many of the points an alarm would be right."""
         return sum(self.is_right_at(at) for at, _ in self.watched)
 
     @property
@@ -52,7 +52,7 @@ class MemorySeries:
         return self.points[-1][0] - self.points[0][0]
 
     def is_right_at(self, at: float) -> bool:
-        """Whether an alarm then says something true: it leaks, and the limit is still to come."""
+        """Whether an alarm at this time is true: it leaks, and the limit is still to come."""
         if self.began_at is None or self.ends_at is None:
             return False
         return self.began_at <= at < self.ends_at

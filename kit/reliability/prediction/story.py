@@ -1,4 +1,4 @@
-"""A whole series followed point by point: where the trend alarms, or which guard refuses it."""
+"""Follows a whole series point by point: where the trend alarms, or which guard refuses it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from kit.reliability.prediction.trend import (
 
 @dataclass(frozen=True, repr=False)
 class FollowedSeries:
-    """A series with the alarms that the trend raised in it.
+    """A series with the trend's alarms.
 
-    ``refusals`` says how often each guard refused a value that grew. Drawn as it was at the first
-    alarm, or at the end when none came.
+    ``refusals`` says how often each guard refused a growing value. Drawn as of the first alarm, or
+    of the end if none came.
     """
 
     series: MemorySeries
@@ -33,7 +33,7 @@ class FollowedSeries:
 
     @property
     def sentence(self) -> str:
-        """What the trend said of it, and what came."""
+        """What the trend predicted, and what happened."""
         name = self.series.name
         if not self.alarms:
             why = self.refusals.most_common(1)
@@ -43,7 +43,7 @@ class FollowedSeries:
         if not self.series.is_right_at(first.now) or ends is None:
             return f"{name.capitalize()}: a false alarm after {first.now:.0f} s."
         return (
-            f"{name.capitalize()}: an alarm {ends - first.now:.0f} s ahead, which said "
+            f"{name.capitalize()}: an alarm {ends - first.now:.0f} s ahead, which predicted "
             f"{first.reaches_s:.0f} s ({first.soonest_s:.0f} to {first.latest_s:.0f})."
         )
 
@@ -82,6 +82,6 @@ def follow_series(series: MemorySeries) -> FollowedSeries:
 
 
 def _guard(points: list[Point], limit: float) -> Refusal | None:
-    """Return the guard that a growing value met; None where there was nothing to refuse."""
+    """Return the guard that refused a growing value; None if there was nothing to refuse."""
     refusal = doubt(points, limit)
     return refusal if refusal in ("it falls, too", "halves unlike") else None

@@ -1,7 +1,7 @@
-"""When a resource will be used up: a robust trend, guards that doubt it, and a date.
+"""When a resource will run out: a robust trend, guards that doubt it, and a date.
 
-The slope is that of Theil and Sen: the median of the slopes between all pairs of points, which a
-few outliers do not move.
+The slope is Theil and Sen's: the median of the slopes between all pairs of points, which a few
+outliers do not move.
 """
 
 import math
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-# In seconds, and in the unit of what is measured.
+# In seconds, and in the unit of the measured value.
 Point = tuple[float, float]
 Refusal = Literal["too few points", "no growth", "it falls, too", "halves unlike", "too far ahead"]
 
 # 24 points, one every 2.5 seconds, are the last minute.
 POINTS, WINDOW_S, CONFIRMATIONS = 24, 60.0, 4
-# Chosen on the seeds for training. The slower half must grow by this share of the faster one, and
-# no fall within the window may take this share of what it has grown.
+# Chosen on the training seeds. The slower half must grow by this share of the faster one, and no
+# fall within the window may take this share of its growth.
 ALIKE, FALL = 0.7, 0.8
 # How far ahead an alarm looks, in lengths of the window.
 HORIZON = 1.7
 # Half the width of the interval of slopes. The points are not independent, so it is wider than
-# Sen's 1.64: this one held the truth in nine of ten leaks of the training.
+# Sen's 1.64: this one held the truth in nine of ten training leaks.
 _WIDTH = 4.0
 
 
@@ -32,9 +32,9 @@ class Trend:
     """How a value grows over the last points.
 
     ``now`` is the time of the newest point, ``level`` the value there without its noise, ``slope``
-    the growth in a second. The limit is reached in ``reaches_s`` seconds, between ``soonest_s`` and
-    ``latest_s``; each is infinite where it never is. ``refusal`` is the guard that does not believe
-    it, None when all do.
+    the growth per second. The limit is reached in ``reaches_s`` seconds, between ``soonest_s`` and
+    ``latest_s``; each is infinite if it never is. ``refusal`` is the guard that does not believe
+    it, None if all do.
     """
 
     now: float
@@ -69,10 +69,10 @@ def fit_trend(points: Sequence[Point], limit: float) -> Trend:
 
 
 def doubt(points: Sequence[Point], limit: float) -> Refusal | None:
-    """Return the first guard that refuses the points, the cheapest first; None when none does.
+    """Return the first guard that refuses the points, cheapest first; None if none does.
 
-    What falls by as much as it grows is a sawtooth. Halves that grow unlike are a step or a
-    plateau. What is further ahead than the horizon may have changed by then.
+    A value that falls by as much as it grows is a sawtooth. Halves that grow differently are a step
+    or a plateau. Beyond the horizon, things may have changed by then.
     """
     if len(points) < POINTS:
         return "too few points"
@@ -96,15 +96,15 @@ def doubt(points: Sequence[Point], limit: float) -> Refusal | None:
 
 
 def robust_slope(points: Sequence[Point]) -> float:
-    """Return the growth in a second: the median of the slopes between all pairs of points.
+    """Return the growth per second: the median of the slopes between all pairs of points.
 
-    Raises statistics.StatisticsError for less than two points.
+    Raises statistics.StatisticsError for fewer than two points.
     """
     return median(_slopes(points))
 
 
 def deepest_fall(points: Sequence[Point]) -> float:
-    """Return the most by which a later point is below an earlier one; 0 when none is."""
+    """Return the largest drop from an earlier point to a later one; 0 without a drop."""
     highest, deepest = points[0][1], 0.0
     for _, value in points:
         highest = max(highest, value)
@@ -113,9 +113,9 @@ def deepest_fall(points: Sequence[Point]) -> float:
 
 
 class TrendWatch:
-    """Follows a value point by point, and alarms when the trend was believed four times in a row.
+    """Follows a value point by point, and alarms when the trend is believed four times in a row.
 
-    ``confirmed`` is how many times in a row it was believed by now.
+    ``confirmed`` is how many times in a row it has been believed.
     """
 
     def __init__(self, limit: float) -> None:
@@ -124,7 +124,7 @@ class TrendWatch:
         self.confirmed = 0
 
     def add(self, point: Point) -> Trend | None:
-        """Take the newest point; return the trend when it is an alarm, else None."""
+        """Add the newest point; return the trend if it is an alarm, else None."""
         self.points.append(point)
         points = list(self.points)
         believed = doubt(points, self.limit) is None
@@ -146,7 +146,7 @@ def _middle(points: Sequence[Point]) -> float:
 
 
 def _time(room: float, slope: float) -> float:
-    """Return in how many seconds the room is used up; infinite when it never is."""
+    """Return in how many seconds the room is used up; infinite if it never is."""
     if room <= 0:
         return 0.0
     return room / slope if slope > 0 else math.inf

@@ -14,11 +14,11 @@ from kit.reliability.remediation.runbook import Action
 
 BAD_RELEASE, LEAKS = "bad-release", "engine-leaks"
 RESTARTABLE = (PAYMENT.name, GAME_ENGINE.name, ANALYTICS.name)
-# Services whose calls by the game engine have a breaker.
+# Services that the game engine calls through a breaker.
 GUARDED = (PAYMENT.name, ANALYTICS.name)
-# So long events of a service tell of a decision.
+# How long the events of a service carry a decision.
 TOLD_S = 120.0
-# What happened to the service, or was stopped by a guard. A case that only goes to a person changes
+# Steps that changed the service, or were stopped by a guard. Handing a case to a person changes
 # nothing about the service.
 TELLING: frozenset[DecisionStep] = frozenset(
     {"did", "failed", "hung", "proved", "not proved", "harmed", "undone", "refused", "ticket"}
@@ -27,14 +27,14 @@ _LEASED = {fault.name: fault.service for fault in FAULTS}
 
 
 class UnknownTarget(WorkshopError, LookupError):
-    """There is no such thing to act on; the message says what there is."""
+    """There is no such target to act on; the message lists the targets."""
 
 
 class LiveActions:
-    """Makes the actions of runbooks; ``restart`` restarts a service and waits until it answers.
+    """Creates the actions of runbooks; ``restart`` restarts a service and waits until it answers.
 
-    An action that is made has done nothing yet: the responder calls its ``do``. Each method raises
-    UnknownTarget for a target that there is not, also for an empty one: nothing is not everything.
+    A new action has done nothing yet: the responder calls its ``do``. Each method raises
+    UnknownTarget for an unknown target, and for an empty one: it does not mean all targets.
     """
 
     def __init__(
@@ -43,36 +43,36 @@ class LiveActions:
         self._leases, self._controls, self._restart = leases, controls, restart
 
     def turn_off(self, flag: str) -> Action:
-        """Turn a feature flag off: the name of a fault, or of a flag that is on.
+        """Turn a feature flag off, by the name of a fault or of a flag that is on.
 
-        Its undo turns it on again for what was left of its time.
+        Its undo turns the flag on again for the rest of its time.
         """
         service = self._service_of(flag)
         ending = _LeaseEnding(self._leases, service, flag)
         return Action(f"turn off {flag}", service, ending.do, ending.undo)
 
     def roll_back(self, service: str) -> Action:
-        """Go back to the release before. Only the game engine has a newer one: ``bad-release``."""
-        _check_target("release to go back to", service, (GAME_ENGINE.name,))
+        """Undo the latest release. Only the game engine has a newer one: ``bad-release``."""
+        _check_target("service to roll back", service, (GAME_ENGINE.name,))
         ending = _LeaseEnding(self._leases, service, BAD_RELEASE)
         return Action(f"roll back {service}", service, ending.do, ending.undo)
 
     def restart(self, service: str) -> Action:
-        """Restart a service. What was in its process is gone, leases of faults too: no undo."""
+        """Restart a service. Its process loses its state and its leases of faults: no undo."""
         _check_target("service to restart", service, RESTARTABLE)
         return Action(f"restart {service}", service, lambda: self._restart(service))
 
     def stop_leak(self, service: str) -> Action:
-        """Stop what leaks in a service, and free what it held. There is no undo."""
-        _check_target("leak to stop", service, (GAME_ENGINE.name,))
+        """Stop a leak in a service, and free the leaked memory. There is no undo."""
+        _check_target("service with a leak to stop", service, (GAME_ENGINE.name,))
         return Action(
             f"stop the leak in {service}", service, _LeaseEnding(self._leases, service, LEAKS).do
         )
 
     def open_breaker(self, service: str, seconds: float = 60.0, pause_s: float = 5.0) -> Action:
-        """Let the game engine not call a service, for ``seconds``; spins fail at once meanwhile.
+        """Stop the game engine's calls to a service, for ``seconds``; spins fail at once meanwhile.
 
-        Every ``pause_s`` seconds one call is made as a probe: if it is good, the breaker closes.
+        Every ``pause_s`` seconds one call is made as a probe: if it succeeds, the breaker closes.
         """
         return self._breaker("open", service, seconds, True, 1, pause_s)
 
@@ -83,9 +83,9 @@ class LiveActions:
         return self._breaker("arm", service, seconds, False, threshold, pause_s)
 
     def shed_load(self, share: float = 0.5, seconds: float = 30.0) -> Action:
-        """Let the gateway answer a share of the requests with 503, so that the rest is served."""
+        """Let the gateway answer a share of requests with 503, so that it can serve the rest."""
         if not 0 < share <= 1:
-            raise WorkshopError(f"share is {share:g}. Next: give one above 0, at most 1.")
+            raise WorkshopError(f"share is {share:g}. Next: give a number above 0 and at most 1.")
         return Action(
             f"shed {share:.0%} of the load",
             GATEWAY.name,
@@ -94,10 +94,10 @@ class LiveActions:
         )
 
     def tell(self, decision: Decision) -> None:
-        """Let the next events of the service concerned tell of a decision of a responder.
+        """Let the next events of the service concerned carry a responder's decision.
 
-        They have the tag ``remediation`` and a breadcrumb for two minutes. A service that does not
-        answer is not told: that must not stop a repair.
+        For two minutes they have the tag ``remediation`` and a breadcrumb. A service that does not
+        answer is skipped: it must not stop a repair.
         """
         if decision.step in TELLING:
             done = decision.step == "did"
@@ -107,7 +107,7 @@ class LiveActions:
 
     def note(self, service: str, decision: str, seconds: float = TOLD_S) -> None:
         """Let the next events of a service carry a decision. Raises WorkshopError."""
-        _check_target("service to tell", service, [each.name for each in TOLD])
+        _check_target("service that notes decisions", service, [each.name for each in TOLD])
         self._controls.note_decision(SERVICES[service], decision, seconds)
 
     def _breaker(
@@ -134,7 +134,7 @@ class LiveActions:
         )
 
     def _service_of(self, flag: str) -> str:
-        """Return which service evaluates a flag. Raises UnknownTarget."""
+        """Return the service that evaluates a flag. Raises UnknownTarget."""
         if flag in _LEASED:
             return _LEASED[flag].name
         on = {state.flag: name for name, state in self._on()}
@@ -148,21 +148,21 @@ class LiveActions:
 
 
 class _LeaseEnding:
-    """Ends the lease of a flag, and can begin it again for what was left of it."""
+    """Ends the lease of a flag, and can restore it for the rest of its time."""
 
     def __init__(self, leases: LeaseClient, service: str, flag: str) -> None:
         self._leases, self._service, self._flag = leases, SERVICES[service], flag
         self._ended: list[LeaseState] = []
 
     def do(self) -> None:
-        """End it; nothing happens when it is off. Raises WorkshopError."""
+        """End it; no effect if it is off. Raises WorkshopError."""
         for state in self._leases.read(self._service):
             if state.ended_at is None and self._flag in (state.flag, state.fault):
                 self._leases.end(self._service, state.fault)
                 self._ended.append(state)
 
     def undo(self) -> None:
-        """Begin again what was ended, if there is time left. Raises WorkshopError."""
+        """Restore what was ended, if there is time left. Raises WorkshopError."""
         while self._ended:
             state = self._ended[-1]
             if (left_s := state.until - time()) > 0:
@@ -180,4 +180,4 @@ class _LeaseEnding:
 def _check_target(what: str, name: str, known: Collection[str], more: str = "") -> None:
     if name not in known:
         listed = ", ".join(known) or "none"
-        raise UnknownTarget(f"There is no {what} {name!r}. There is: {listed}{more}.")
+        raise UnknownTarget(f"{name!r} is not a {what}. Available: {listed}{more}.")

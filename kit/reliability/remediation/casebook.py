@@ -1,4 +1,4 @@
-"""The cases of a responder while it works: each decision is noted here, and told to others."""
+"""The cases of a responder while it works: notes each decision, and passes it on."""
 
 import threading
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from kit.reliability.remediation.journal import (
 from kit.reliability.remediation.runbook import KnownAlert
 from kit.threads import report_thread_failure
 
-# The latest; what is older is forgotten.
+# How many of the latest are kept; older ones are dropped.
 MAX_CASES = 2000
 _OPEN: frozenset[CaseState] = frozenset({"open", "waiting", "running"})
 
 
 class Casebook:
-    """All cases, at most one open for each issue; may be used by several threads.
+    """All cases, at most one open per issue; safe to use from several threads.
 
-    ``now`` returns seconds since the epoch; ``on_decision`` is given each decision.
+    ``now`` returns seconds since the epoch; ``on_decision`` is called with each decision.
     """
 
     def __init__(self, now: Callable[[], float], on_decision: Callable[[Decision], object]) -> None:
@@ -36,12 +36,12 @@ class Casebook:
 
     @property
     def journal(self) -> RemediationJournal:
-        """The cases, the earliest first."""
+        """The cases, earliest first."""
         with self._lock:
             return RemediationJournal(self._cases)
 
     def on_change(self, callback: Callable[[], object]) -> None:
-        """Call back after each decision."""
+        """Call ``callback`` after each decision."""
         self._on_change.append(callback)
 
     def find(self, case: RepairCase | int) -> RepairCase | None:
@@ -51,7 +51,7 @@ class Casebook:
             return next((each for each in self._cases if each.number == number), None)
 
     def open(self, alert: KnownAlert) -> RepairCase | None:
-        """Return a new case for an alert; None where it joins one of its issue that is open."""
+        """Return a new case for an alert; None if it joins an open case of its issue."""
         issue = alert.issue_id or f"{alert.rule}: {alert.title}"
         with self._lock:
             if before := self._open.get(issue):
@@ -66,7 +66,7 @@ class Casebook:
         return case
 
     def note(self, case: RepairCase, step: DecisionStep, text: str) -> None:
-        """Add a decision to a case, and tell it to others."""
+        """Add a decision to a case, and pass it on."""
         made = Decision(
             self._now(), case.number, step, text, case.issue, case.runbook, case.action, case.target
         )
@@ -87,7 +87,7 @@ class Casebook:
         self.note(case, step, text)
 
     def changed(self) -> None:
-        """Call back everyone who wants to know."""
+        """Call all callbacks."""
         for callback in self._on_change:
             try:
                 callback()

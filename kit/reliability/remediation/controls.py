@@ -1,6 +1,6 @@
-"""The controls of the running services that a repair uses: breakers, shed load, decisions.
+"""The controls of the running services that a repair uses: breakers, load shedding, decisions.
 
-All are leased: a service lets go by itself when the time is over, whatever becomes of the kernel.
+All are leased: a service releases them itself when time is up, whatever happens to the kernel.
 """
 
 import uuid
@@ -14,15 +14,15 @@ from kit.reading.payload import as_mapping, as_str
 from kit.system.clients import sentry_off, trace_header
 from kit.trigger import debug_path
 
-# The services whose events can tell of decisions.
+# The services whose events can carry decisions.
 TOLD: tuple[Service, ...] = (GATEWAY, *ROUTED.values())
 
 
 class ServiceControls:
     """Calls the debug routes of the services through ``gateway``.
 
-    What it sends is neither traced nor reported: it is no work of the system. Each method raises
-    WorkshopError with the service's own words when it refuses, or does not answer.
+    Its requests are neither traced nor reported: they are not part of the system's work. Each
+    method raises WorkshopError, with the service's message, if it refuses or does not answer.
     """
 
     def __init__(self, gateway: GatewayClient) -> None:
@@ -31,7 +31,7 @@ class ServiceControls:
     def begin_breaker(
         self, upstream: str, *, seconds: float, is_open: bool, threshold: int, pause_s: float
     ) -> None:
-        """Switch a breaker on: open, or to be opened by ``threshold`` failures in a row."""
+        """Switch a breaker on: open, or set to open after ``threshold`` failures in a row."""
         order = {
             "service": upstream,
             "open": is_open,
@@ -46,7 +46,7 @@ class ServiceControls:
         self._call(GAME_ENGINE, "DELETE", "/breakers", params={"service": upstream})
 
     def begin_shedding(self, share: float, seconds: float) -> None:
-        """Let the gateway turn a share of the requests away."""
+        """Let the gateway reject a share of the requests."""
         self._call(GATEWAY, "POST", "/shedding", json={"share": share, "seconds": seconds})
 
     def end_shedding(self) -> None:
@@ -54,12 +54,12 @@ class ServiceControls:
         self._call(GATEWAY, "DELETE", "/shedding")
 
     def note_decision(self, service: Service, decision: str, seconds: float) -> None:
-        """Let the events of a service tell of a decision, as a tag and a breadcrumb."""
+        """Let the events of a service carry a decision, as a tag and a breadcrumb."""
         noted = {"decision": decision, "seconds": seconds}
         self._call(service, "POST", "/decisions", json=noted)
 
     def clear_decisions(self, service: Service) -> None:
-        """Let the events of a service tell of no decision any more."""
+        """Let the events of a service carry no decision any more."""
         self._call(service, "DELETE", "/decisions")
 
     def _call(self, service: Service, method: str, below: str, **options: Any) -> Mapping[str, Any]:
@@ -73,8 +73,8 @@ class ServiceControls:
         except ValueError:
             body = {}
         if answer.is_error:
-            detail = as_str(body.get("detail")) or "The answer says nothing more."
+            detail = as_str(body.get("detail")) or "The answer gives no reason."
             raise WorkshopError(
-                f"{service.name} did not take {method} {path}: HTTP {answer.status_code}. {detail}"
+                f"{service.name} rejected {method} {path}: HTTP {answer.status_code}. {detail}"
             )
         return body

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from kit.reliability.remediation.runbook import Action, Runbook
 
 HOUR_S = 3600.0
-# An issue that comes back so often within an hour of its repairs has a cause that they hide.
+# An issue that comes back this often within an hour of repairs has a cause that they hide.
 RECURRENCES = 3
 
 GuardName = Literal["kill switch", "target", "held", "rate", "budget"]
@@ -16,7 +16,7 @@ GuardName = Literal["kill switch", "target", "held", "rate", "budget"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an action is not done: which guard stopped it, and the reason in words."""
+    """Why an action is refused: which guard stopped it, and the reason in words."""
 
     guard: GuardName
     reason: str
@@ -37,7 +37,7 @@ class KillSwitchState(Protocol):
 
 
 class BudgetPolicy(Protocol):
-    """What a team agreed to do when the error budget runs out; a FreezePolicy is one."""
+    """A team's agreement for when the error budget runs out; a FreezePolicy is one."""
 
     def allows(self, change: str) -> bool:
         """Whether a change may be made now."""
@@ -50,8 +50,8 @@ class BudgetPolicy(Protocol):
 class Guards:
     """The limits of one responder.
 
-    ``targets`` are the services that may be acted on. ``now`` returns seconds since the epoch.
-    One action at a time, and one case for an issue, are the responder's own: it has one worker.
+    ``targets`` are the services that may be acted on. ``now`` returns seconds since the epoch. The
+    responder itself limits actions to one at a time and cases to one per issue: it has one worker.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Guards:
         self._held: set[str] = set()
 
     def check(self, runbook: Runbook) -> Refusal | None:
-        """Return why the action of a runbook may not be done now; None when it may."""
+        """Return why a runbook's action may not be done now; None if it may."""
         action = runbook.action
         return (
             self.check_switch()
@@ -80,17 +80,17 @@ class Guards:
         )
 
     def check_switch(self) -> Refusal | None:
-        """Return a refusal when the kill switch is thrown."""
+        """Return a refusal if the kill switch is thrown."""
         if self.switch.allows():
             return None
         return Refusal("kill switch", f"the flag {self.switch.flag} is off")
 
     def note_run(self, runbook: Runbook) -> None:
-        """Count an action that begins now."""
+        """Count an action that starts now."""
         self._runs[runbook.name].append(self._now())
 
     def note_repair(self, issue: str) -> None:
-        """Count a repair of an issue that was proved now."""
+        """Count a repair of an issue that is proved now."""
         self._repairs[issue].append(self._now())
 
     def repairs_of(self, issue: str) -> tuple[float, ...]:
@@ -98,11 +98,11 @@ class Guards:
         return self._last_hour(self._repairs[issue])
 
     def hides_a_bug(self, issue: str) -> bool:
-        """Whether an issue that is back now came back after repair upon repair."""
+        """Whether an issue that is back now keeps coming back after repairs."""
         return len(self.repairs_of(issue)) >= RECURRENCES
 
     def hold(self, target: str) -> None:
-        """Keep a service from all actions: one that was abandoned may still change it."""
+        """Block all actions on a service: an abandoned one may still change it."""
         self._held.add(target)
 
     def release(self, target: str) -> None:
@@ -111,7 +111,7 @@ class Guards:
 
     def _check_target(self, action: Action) -> Refusal | None:
         if not action.target.strip():
-            return Refusal("target", f"{action.name} names no service; nothing is not everything")
+            return Refusal("target", f"{action.name} names no service, and that does not mean all")
         if action.target not in self.targets:
             known = ", ".join(self.targets) or "none"
             return Refusal("target", f"{action.target} is not one of the services: {known}")

@@ -1,8 +1,8 @@
-"""How a responder calls what may hang: with a deadline, after which the call is abandoned.
+"""Calls functions that may hang, with a deadline after which the call is abandoned.
 
 A thread cannot be killed, and a repair works on services of this process, so it cannot run in
-another. A call that is late is therefore fenced: its result is ignored, and ``on_late`` runs when
-it ends after all, so that its late effect can be undone.
+another. So a late call is fenced: its result is ignored, and ``on_late`` runs when it ends after
+all, so that its late effect can be undone.
 """
 
 import threading
@@ -18,13 +18,13 @@ class CallHung(TimeoutError):
 
 
 class RemediationClock(Protocol):
-    """The time by which a responder waits."""
+    """The clock of a responder."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds, or earlier when all is to end."""
+        """Return after ``seconds``, or earlier if the responder ends."""
 
 
 class Hands(Protocol):
@@ -33,9 +33,9 @@ class Hands(Protocol):
     def call(
         self, function: Callable[[], T], seconds: float, on_late: Callable[[], object] | None = None
     ) -> T:
-        """Return what the function returns. Raises CallHung after ``seconds``, else what it does.
+        """Return the function's result. Raises CallHung after ``seconds``, or the function's error.
 
-        ``on_late`` is called when a function that was abandoned ends after all.
+        ``on_late`` is called when an abandoned function ends after all.
         """
 
 
@@ -50,21 +50,21 @@ class WallClock:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds, or at once after ``end()``."""
+        """Return after ``seconds``, or at once after ``end()``."""
         self._is_over.wait(seconds)
 
     def end(self) -> None:
-        """Sleep no more."""
+        """Stop sleeping."""
         self._is_over.set()
 
 
 class ThreadHands:
-    """Calls each function in a thread of its own, and leaves that thread behind at the deadline."""
+    """Calls each function in its own thread, and abandons that thread at the deadline."""
 
     def call(
         self, function: Callable[[], T], seconds: float, on_late: Callable[[], object] | None = None
     ) -> T:
-        """Return what the function returns. Raises CallHung when late, else what it raises."""
+        """Return the function's result. Raises CallHung if it is late, or the function's error."""
         call = _Call(function, on_late)
         threading.Thread(target=call.run, name="remediation: call", daemon=True).start()
         call.is_over.wait(seconds)
@@ -87,7 +87,7 @@ class _Call(Generic[T]):
     def run(self) -> None:
         try:
             self.result.append(self._function())
-        except BaseException as error:  # it is raised where the call was made
+        except BaseException as error:  # raised again where the call was made
             self.error = error
         with self._lock:
             self.is_over.set()
@@ -96,7 +96,7 @@ class _Call(Generic[T]):
             self._on_late()
 
     def abandon(self) -> bool:
-        """Ignore the result from now on, unless there is one; return whether there was none."""
+        """Ignore a result that is not there yet; return whether there was none."""
         with self._lock:
             self._is_abandoned = not self.is_over.is_set()
             return self._is_abandoned

@@ -45,10 +45,10 @@ ILL: frozenset[DecisionStep] = frozenset(
 
 @dataclass(frozen=True)
 class Decision:
-    """One step of the responder's about one alert.
+    """One step of the responder for one alert.
 
-    ``at`` is in seconds since the epoch; ``text`` is how the journal says it. ``runbook``,
-    ``action`` and ``target`` are empty until a runbook was matched.
+    ``at`` is in seconds since the epoch; ``text`` is its wording in the journal. ``runbook``,
+    ``action`` and ``target`` are empty until a runbook is matched.
     """
 
     at: float
@@ -67,7 +67,7 @@ class Decision:
 
     @property
     def time(self) -> str:
-        """The time of day, as a clock on the wall shows it."""
+        """The local time of day."""
         return f"{datetime.fromtimestamp(self.at):%H:%M:%S}"
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class RepairCase:
     """One alert, what the responder did about it, and how that ended.
 
     ``joined`` counts later alerts of the same issue that arrived while it was being handled.
-    ``event`` is that of the alert.
+    ``event`` is the alert's event.
     """
 
     number: int
@@ -100,12 +100,12 @@ class RepairCase:
 
     @property
     def has_acted(self) -> bool:
-        """Whether its action was begun."""
+        """Whether its action was started."""
         return not {"did", "failed", "hung"}.isdisjoint(self.steps)
 
     @property
     def sentence(self) -> str:
-        """All steps, in a line."""
+        """All steps in one line."""
         joined = f" · {count_noun(self.joined, 'alert')} joined" if self.joined else ""
         return " · ".join(map(str, self.decisions)) + joined
 
@@ -115,7 +115,7 @@ class RepairCase:
 
 
 class RemediationJournal(Sequence[RepairCase]):
-    """What was decided so far, a case for each alert; shown in a notebook as a table."""
+    """The decisions so far, one case per alert; shown in a notebook as a table."""
 
     def __init__(self, cases: Iterable[RepairCase] = ()) -> None:
         self._cases = tuple(cases)
@@ -132,13 +132,13 @@ class RemediationJournal(Sequence[RepairCase]):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Every decision, in the order in which they were made."""
+        """Every decision, in order."""
         made = [each for case in self._cases for each in list(case.decisions)]
         return tuple(sorted(made, key=lambda each: each.at))
 
     @property
     def sentence(self) -> str:
-        """How many cases there are, by how they ended."""
+        """How many cases there are, by outcome."""
         states: dict[CaseState, int] = {}
         for case in self._cases:
             states[case.state] = states.get(case.state, 0) + 1

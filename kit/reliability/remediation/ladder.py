@@ -1,4 +1,4 @@
-"""How far a runbook may go by itself: it climbs with evidence, and falls by itself after harm."""
+"""How far a runbook may act by itself: it climbs with evidence, and falls after harm."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -7,12 +7,12 @@ from kit.actionable import WorkshopError
 
 RepairLevel = Literal["watch", "suggest", "ask", "auto"]
 LEVELS: tuple[RepairLevel, ...] = ("watch", "suggest", "ask", "auto")
-# Of the latest suggestions, so many have to be right before it may climb.
+# How many of the latest suggestions must be right before it may climb.
 NEEDED, NEEDED_RIGHT = 10, 9
 
 
 class LadderError(WorkshopError):
-    """A step on the ladder that a runbook has not earned; the message says what is missing."""
+    """A runbook has not earned a step on the ladder; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LadderEvidence:
         """What there is, and what is needed."""
         return (
             f"{self.right} of {self.right + self.wrong} suggestions were right; "
-            f"it takes {NEEDED}, {NEEDED_RIGHT} in {NEEDED} of them right"
+            f"it needs {NEEDED}, with {NEEDED_RIGHT} in {NEEDED} right"
         )
 
 
@@ -41,7 +41,7 @@ NO_EVIDENCE = LadderEvidence()
 
 
 class Ladder:
-    """Where one runbook stands, and what it has shown there."""
+    """The level of one runbook, and its evidence there."""
 
     def __init__(self, level: RepairLevel, evidence: LadderEvidence = NO_EVIDENCE) -> None:
         self.level: RepairLevel = level
@@ -59,9 +59,9 @@ class Ladder:
         self.evidence = replace(found, right=right, wrong=wrong)
 
     def climb(self) -> RepairLevel:
-        """Go up one level, where evidence is collected anew. Raises LadderError without enough."""
+        """Go up one level, where evidence starts from zero. Raises LadderError without enough."""
         if self.level == LEVELS[-1]:
-            raise LadderError("This runbook is at auto already. There is no level above it.")
+            raise LadderError("This runbook is already at auto, the highest level.")
         if not self.evidence.is_enough:
             raise LadderError(
                 f"It stays at {self.level}: {self.evidence.sentence}. Next: judge more of its "
@@ -72,7 +72,7 @@ class Ladder:
         return self.level
 
     def fall(self) -> RepairLevel:
-        """Go down one level after harm, without evidence."""
+        """Go down one level after harm, and lose the evidence."""
         self.level = LEVELS[max(LEVELS.index(self.level) - 1, 0)]
         self.evidence = NO_EVIDENCE
         return self.level

@@ -11,8 +11,8 @@ from kit.reliability.remediation.runbook import RepairProof, Runbook
 
 PROBE_WITHIN_S = 5.0
 POLL_S = 1.0
-# So much lower than before is harm and not chance. What was before is the worse of two windows:
-# the long one may reach back to before the incident.
+# A drop this large is harm, not chance. The value before is the worse of two windows, because the
+# long one may reach back to before the incident.
 HARM = 0.1
 JUST_NOW_S = 5.0
 
@@ -38,12 +38,12 @@ class ProofResult:
 
     @property
     def sentence(self) -> str:
-        """How good it was, before and after."""
+        """The SLI before and after, in words."""
         return f"good {_percent(self.before)} before, {_percent(self.after)} after"
 
 
 class Repairer:
-    """Calls what a runbook declares; whatever of it hangs is abandoned at its deadline."""
+    """Calls what a runbook declares; a call that hangs is abandoned at its deadline."""
 
     def __init__(self, hands: Hands, clock: RemediationClock, is_over: Callable[[], bool]) -> None:
         self._hands = hands
@@ -51,21 +51,21 @@ class Repairer:
         self._is_over = is_over
 
     def expects(self, runbook: Runbook) -> str:
-        """Return why the precondition does not hold; empty when it does."""
+        """Return why the precondition does not hold; empty if it does."""
         try:
             holds = self._hands.call(runbook.when, PROBE_WITHIN_S)
         except CallHung:
             return f"the probe did not answer within {PROBE_WITHIN_S:g} s"
         except Exception as error:
             return f"the probe failed: {describe_error(error)}"
-        return "" if holds is True else "the system is not as the runbook expects it"
+        return "" if holds is True else "the system is not as the runbook expects"
 
     def do(
         self, runbook: Runbook, begin: Callable[[], None], on_late: Callable[[], object]
     ) -> float:
         """Do the action after ``begin``, which may refuse; return how many seconds it took.
 
-        Raises CallHung after the deadline of the runbook, else what the action raises.
+        Raises CallHung after the runbook's deadline, or the action's error.
         """
 
         def act() -> None:
@@ -77,7 +77,7 @@ class Repairer:
         return self._clock.now() - began
 
     def undo(self, runbook: Runbook) -> str:
-        """Undo the action; return what came of it, in words."""
+        """Undo the action; return the outcome in words."""
         undo = runbook.action.undo
         if undo is None:
             return "nothing to undo"
@@ -88,7 +88,7 @@ class Repairer:
         return "undone"
 
     def measure(self, proof: RepairProof, start: float, end: float) -> float | None:
-        """Return the SLI between two times; None when it cannot be told."""
+        """Return the SLI between two times; None if it is unknown."""
         try:
             share = self._hands.call(partial(proof.sli, start, end), PROBE_WITHIN_S)
         except Exception:
@@ -96,14 +96,14 @@ class Repairer:
         return share if share is not None and math.isfinite(share) else None
 
     def measure_before(self, proof: RepairProof) -> float | None:
-        """Return the SLI as it is before an action; None when it cannot be told."""
+        """Return the SLI before an action; None if it is unknown."""
         now = self._clock.now()
         starts = (now - proof.for_s, now - min(proof.for_s, JUST_NOW_S))
         found = [self.measure(proof, start, now) for start in starts]
         return min((share for share in found if share is not None), default=None)
 
     def prove(self, proof: RepairProof, before: float | None) -> ProofResult:
-        """Wait until the proof holds, or cannot hold in time any more."""
+        """Wait until the proof holds, or can no longer hold in time."""
         began = self._clock.now()
         while True:
             now = self._clock.now()

@@ -1,4 +1,4 @@
-"""A responder: it takes alerts, finds the runbook that knows each, and acts within guards."""
+"""A responder: it receives alerts, finds the runbook that knows each, and acts within guards."""
 
 import queue
 import threading
@@ -40,11 +40,11 @@ STOP_WITHIN_S = 5.0
 
 
 class RemediationError(WorkshopError):
-    """An answer that the responder cannot take now; the message says why."""
+    """The responder cannot accept an answer now; the message says why."""
 
 
 class _Killed(Exception):
-    """The kill switch was thrown before the action began."""
+    """The kill switch was thrown before the action started."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))
@@ -52,13 +52,13 @@ class _Killed(Exception):
 
 
 class Responder:
-    """Handles alerts by ``runbooks``, one action at a time; use it in a ``with`` statement.
+    """Handles alerts with ``runbooks``, one action at a time; use it in a ``with`` statement.
 
-    ``on_alert`` takes an alert and returns at once. What is asked is answered with ``approve()``
-    and ``deny()``; ``kill()`` ends all actions until ``revive()``. ``targets`` are the services
-    that may be acted on. ``on_decision`` is given each decision, in the responder's thread.
-    Without ``start()`` nothing happens by itself: then call ``work()``. Raises RunbookError for
-    two runbooks of one name.
+    ``on_alert`` takes an alert and returns at once. Answer its questions with ``approve()`` and
+    ``deny()``; ``kill()`` ends all actions until ``revive()``. ``targets`` are the services that it
+    may act on. ``on_decision`` is called with each decision, in the responder's thread. Without
+    ``start()`` nothing happens by itself: then call ``work()``. Raises RunbookError if two runbooks
+    have the same name.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Responder:
         given = tuple(runbooks)
         self.runbooks = {runbook.name: runbook for runbook in given}
         if len(self.runbooks) != len(given):
-            raise RunbookError("Two runbooks have the same name. Give each a name of its own.")
+            raise RunbookError("Two runbooks have the same name. Give each its own name.")
         self.levels: Mapping[str, Ladder] = {
             each.name: Ladder(each.level, each.evidence) for each in given
         }
@@ -86,7 +86,7 @@ class Responder:
         self._end = threading.Event()
         self._repairer = Repairer(hands or ThreadHands(), self._clock, self._end.is_set)
         self._book = Casebook(self._clock.now, on_decision)
-        self._gate = threading.Lock()  # between the kill switch and the begin of an action
+        self._gate = threading.Lock()  # between the kill switch and the start of an action
         self._turn = threading.Lock()  # one action at a time, whoever calls work()
         self._work: queue.SimpleQueue[tuple[RepairCase, Callable[[], None]]] = queue.SimpleQueue()
         self._unfinished = 0
@@ -95,17 +95,17 @@ class Responder:
         self._worker: threading.Thread | None = None
         self.tickets: list[Ticket] = []
 
-    # Its life
+    # Start and stop
 
     def start(self) -> Self:
-        """Work in a thread from now on. Does nothing when that was done."""
+        """Work in a thread from now on; no effect if it has started."""
         if self._worker is None:
             self._worker = threading.Thread(target=self._run, name="responder", daemon=True)
             self._worker.start()
         return self
 
     def stop(self) -> None:
-        """Begin nothing more; wait at most 5 seconds for what runs. What was asked lapses."""
+        """Start nothing more; wait at most 5 seconds for a running action. Open questions lapse."""
         if self._end.is_set():
             return
         self._end.set()
@@ -134,36 +134,36 @@ class Responder:
 
     @property
     def is_running(self) -> bool:
-        """Whether alerts are handled."""
+        """Whether alerts are being handled."""
         return self._worker is not None and self._worker.is_alive() and not self._end.is_set()
 
     @property
     def address(self) -> str:
-        """Where its webhooks go. Raises RemediationError without a receiver."""
+        """The address for its webhooks. Raises RemediationError without a receiver."""
         return self._find_receiver().address
 
     @property
     def secret(self) -> str:
-        """What its webhooks are signed with. Raises RemediationError without a receiver."""
+        """The secret that signs its webhooks. Raises RemediationError without a receiver."""
         return self._find_receiver().secret
 
     def wait(self, timeout: float = 60.0) -> RemediationJournal:
-        """Return the journal once nothing is left to do but questions. Raises TimeoutError."""
+        """Return the journal once only questions are left. Raises TimeoutError."""
         with self._idle:
             if not self._idle.wait_for(lambda: not self._unfinished, timeout):
-                raise TimeoutError(f"The responder is still at work after {timeout:g} s.")
+                raise TimeoutError(f"The responder is still working after {timeout:g} s.")
         return self.journal
 
     # What it shows
 
     @property
     def journal(self) -> RemediationJournal:
-        """What was decided about each alert, the earliest first."""
+        """The decisions about each alert, earliest first."""
         return self._book.journal
 
     @property
     def waiting(self) -> tuple[RepairCase, ...]:
-        """The cases that wait for an answer, the one that was asked first at the beginning."""
+        """The cases that wait for an answer, oldest question first."""
         return tuple(case for case, _, _ in list(self._asked.values()))
 
     @property
@@ -177,25 +177,25 @@ class Responder:
         return self._guards.check_switch() is not None
 
     def on_change(self, callback: Callable[[], object]) -> None:
-        """Call back after each decision."""
+        """Call ``callback`` after each decision."""
         self._book.on_change(callback)
 
     def compare(self, seeds: Iterable[int] = range(20)) -> "RemediationComparison":
         """Return simulated incidents with and without these runbooks, on the same seeds.
 
-        Their probes and actions are virtual; limits, deadlines and levels are theirs.
+        Probes and actions are virtual; limits, deadlines and levels are the runbooks' own.
         """
-        # The rehearsal is made of responders.
+        # Imported late, because the rehearsal imports this module.
         from kit.reliability.remediation.rehearsal.comparison import compare_remediation
 
         return compare_remediation(seeds, tuple(self.runbooks.values()))
 
-    # What people say
+    # What people answer
 
     def approve(self, case: RepairCase | int | None = None) -> RepairCase:
-        """Allow the action that was asked for; without ``case`` the one that was asked first.
+        """Allow the requested action; without ``case``, the oldest request.
 
-        Guards and precondition are checked again. Raises RemediationError.
+        Guards and the precondition are checked again. Raises RemediationError.
         """
         found, runbook, asked_at = self._take_question(case)
         found.state = "running"
@@ -204,7 +204,7 @@ class Responder:
         return found
 
     def deny(self, case: RepairCase | int | None = None) -> RepairCase:
-        """Forbid the action that was asked for. Raises RemediationError."""
+        """Forbid the requested action. Raises RemediationError."""
         found, runbook, asked_at = self._take_question(case)
         self.levels[runbook.name].learn(is_right=False)
         self._note(found, "denied", f"denied after {self._clock.now() - asked_at:.0f} s")
@@ -212,31 +212,31 @@ class Responder:
         return found
 
     def judge(self, case: RepairCase | int, is_right: bool) -> None:
-        """Say whether a suggestion was right: evidence for its runbook. Once for each case.
+        """Say whether a suggestion was right, as evidence for its runbook; once per case.
 
-        Raises RemediationError for a case that has no suggestion to judge.
+        Raises RemediationError for a case without a suggestion to judge.
         """
         found = self._book.find(case)
         if found is None or "suggested" not in found.steps or "judged" in found.steps:
             raise RemediationError(
-                "There is no suggestion to judge in this case, or it was judged. Next: choose one "
-                "whose journal says “suggested”."
+                "There is no suggestion to judge in this case, or it was already judged. Next: "
+                "choose one whose journal says “suggested”."
             )
         self.levels[found.runbook].learn(is_right)
         self._note(found, "judged", f"judged {'right' if is_right else 'wrong'}")
 
     def climb(self, runbook: str) -> RepairLevel:
-        """Let a runbook go up one level. Raises LadderError without enough evidence."""
+        """Move a runbook up one level. Raises LadderError without enough evidence."""
         ladder = self.levels.get(runbook)
         if ladder is None:
             known = ", ".join(self.levels)
-            raise LadderError(f"There is no runbook {runbook}. There are: {known}.")
+            raise LadderError(f"There is no runbook {runbook}. Choose one of: {known}.")
         level = ladder.climb()
         self._book.changed()
         return level
 
     def kill(self) -> None:
-        """Throw the kill switch: once this returns, no action begins, not even an undo."""
+        """Throw the kill switch: once this returns, no action starts, not even an undo."""
         with self._gate:
             self._switch.set(is_on=False)
         self._book.changed()
@@ -250,7 +250,7 @@ class Responder:
     # What it does
 
     def on_alert(self, alert: KnownAlert) -> None:
-        """Take an alert, and return at once: it is a new case, or joins one that is open."""
+        """Take an alert and return at once: it becomes a new case, or joins an open one."""
         case = self._book.open(alert)
         if case is None:
             return
@@ -266,7 +266,7 @@ class Responder:
             self._put(case, partial(self._consider, case, known))
 
     def work(self) -> None:
-        """Handle what has arrived, one after the other."""
+        """Handle the alerts that have arrived, one after the other."""
         with self._turn:
             while not self._end.is_set():
                 try:
@@ -336,7 +336,7 @@ class Responder:
             self._escalate(case, f"level {level}")
 
     def _act_on_answer(self, case: RepairCase, runbook: Runbook) -> None:
-        """Look again: while a person thought, the system may have changed."""
+        """Check again: the system may have changed while a person was thinking."""
         if not self._expects(case, runbook):
             self._escalate(case, "it changed before the answer")
         elif refusal := self._guards.check(runbook):
@@ -348,7 +348,7 @@ class Responder:
         case.state = "running"
         before = self._repairer.measure_before(runbook.proof)
         self._guards.note_run(runbook)
-        # Held until it has ended: an action that is abandoned may still change its service.
+        # Held until it has ended: an abandoned action may still change its service.
         self._guards.hold(runbook.action.target)
         on_late = partial(self._put, case, partial(self._end_late, case, runbook))
         try:
@@ -389,7 +389,7 @@ class Responder:
             self._fail(case, runbook, is_harm=found.is_harm)
 
     def _fail(self, case: RepairCase, runbook: Runbook, *, is_harm: bool) -> None:
-        """Undo it, remember that it was wrong, and hand the case to a person."""
+        """Undo it, record that it was wrong, and hand the case to a person."""
         self._undo(case, runbook)
         ladder = self.levels[runbook.name]
         ladder.learn(is_right=False)
@@ -404,7 +404,7 @@ class Responder:
             self._note(case, "undone", self._repairer.undo(runbook))
 
     def _end_late(self, case: RepairCase, runbook: Runbook) -> None:
-        """Undo what an action did that ended after it was abandoned."""
+        """Undo the effect of an action that ended after it was abandoned."""
         self._note(case, "late", f"{runbook.action.name} ended late")
         self._undo(case, runbook)
         self._guards.release(runbook.action.target)
@@ -442,7 +442,7 @@ class Responder:
         found = self._asked.pop(number, None)
         if found is None or self._end.is_set():
             raise RemediationError(
-                "Nothing waits for an answer: there is no such question, or it was answered. "
+                "Nothing waits for an answer: the question does not exist, or it was answered. "
                 "Next: look at .waiting."
             )
         return found
@@ -466,7 +466,7 @@ class Responder:
         return f"<Responder {state}: {self.journal.sentence}>"
 
     def _ipython_display_(self) -> None:
-        # Imports widgets only where one is shown.
+        # Imports widgets only when one is shown.
         from kit.reliability.remediation.widget import ResponderWidget
 
         display_live(ResponderWidget(self).view)

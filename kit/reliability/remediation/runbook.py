@@ -19,11 +19,11 @@ Precondition = Callable[[], bool]
 
 
 class RunbookError(WorkshopError):
-    """A runbook that may not be used; the message says why, and what to declare instead."""
+    """A runbook that cannot be used; the message says why, and what to declare instead."""
 
 
 class KnownAlert(Protocol):
-    """An alert, as far as a runbook looks at it; a ReceivedAlert is one."""
+    """What a runbook reads of an alert; a ReceivedAlert is one."""
 
     @property
     def rule(self) -> str:
@@ -44,12 +44,12 @@ class KnownAlert(Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that is done to one service, and how it is undone.
+    """One thing to do to one service, and how to undo it.
 
     ``name`` says what it is, such as ``restart payment``; ``target`` is the one service that it
     touches. ``do`` returns when it is done, or raises. ``undo`` may be called more than once, also
-    when ``do`` failed halfway; None where there is nothing to undo. ``change`` is the name under
-    which a frozen error budget forbids it, for an action that is a release.
+    after ``do`` failed halfway; None if there is nothing to undo. ``change`` is the name under
+    which a frozen error budget forbids the action, if it is a release.
     """
 
     name: str
@@ -64,8 +64,8 @@ class RepairProof:
     """What shows that a repair worked: the SLI is good for some seconds after it.
 
     ``sli`` returns the share of good requests between two times, in seconds since the epoch, from
-    0 to 1; None when there were none. It has to be ``at_least`` so high over ``for_s`` seconds in
-    a row, the last of them at most ``within_s`` seconds after the action.
+    0 to 1; None if there were none. It must be ``at_least`` that high for ``for_s`` seconds in a
+    row, ending at most ``within_s`` seconds after the action.
     """
 
     sli: Callable[[float, float], float | None]
@@ -77,12 +77,12 @@ class RepairProof:
         if not (0 < self.at_least <= 1 and 0 <= self.for_s <= self.within_s):
             raise RunbookError(
                 "A proof needs a share from 0 to 1, and for_s of at most within_s seconds. "
-                "Next: for example at_least=0.99, for_s=20, within_s=60."
+                "Next: try at_least=0.99, for_s=20, within_s=60."
             )
 
     @property
     def sentence(self) -> str:
-        """What has to be, in words."""
+        """The requirement in words."""
         return f"good ≥ {100 * self.at_least:g} % for {self.for_s:g} s, within {self.within_s:g} s"
 
 
@@ -123,11 +123,11 @@ class ProbedSli:
 class Runbook:
     """A declaration of one repair.
 
-    ``knows`` are patterns (``*`` and ``?``) of a fingerprint, an issue id, a rule, a title or a
-    culprit, or a function of the alert. ``when`` is the precondition: a probe that returns whether
-    the system is as the action expects it. ``action`` is done at most ``at_most`` times an hour
-    and ended after ``deadline_s`` seconds; ``proof`` has to hold after it. ``level`` is where it
-    starts on the ladder: watch, suggest, ask or auto; auto has to be earned by ``evidence``. A
+    ``knows`` has patterns (``*`` and ``?``) for a fingerprint, an issue id, a rule, a title or a
+    culprit, or is a function of the alert. ``when`` is the precondition: a probe that returns
+    whether the system is as the action expects. ``action`` is done at most ``at_most`` times an
+    hour and ended after ``deadline_s`` seconds; ``proof`` must hold after it. ``level`` is where it
+    starts on the ladder: watch, suggest, ask or auto; auto must be earned by ``evidence``. A
     question lapses after ``answer_within_s``. Raises RunbookError.
     """
 
@@ -150,7 +150,7 @@ class Runbook:
         if callable(self.knows):
             return bool(self.knows(alert))
         names = list(_names(alert))
-        # Brackets are common in titles; only * and ? are wildcards.
+        # Brackets are common in titles, so only * and ? are wildcards.
         patterns = [known.replace("[", "[[]") for known in self.knows]
         return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
@@ -171,9 +171,9 @@ def make_runbook(
     deadline_s: float = DEADLINE_S,
     evidence: LadderEvidence = NO_EVIDENCE,
 ) -> Runbook:
-    """Return a runbook. A probe for ``proves`` has to be true for 5 s, within 60 s.
+    """Return a runbook. A probe for ``proves`` must be true for 5 s, within 60 s.
 
-    ``undo`` replaces that of the action. Raises RunbookError.
+    ``undo`` replaces the action's own. Raises RunbookError.
     """
     known = knows if callable(knows) else (knows,) if isinstance(knows, str) else tuple(knows)
     action = do if undo is None else Action(do.name, do.target, do.do, undo, do.change)
@@ -196,8 +196,8 @@ def _check(runbook: Runbook) -> None:
     known = runbook.knows
     if not callable(known) and not (known and all(each.strip("*? ") for each in known)):
         raise RunbookError(
-            f"The runbook {runbook.name} would take every alert for its own: knows is empty "
-            "or only wildcards. Next: give the fingerprint, rule or culprit that it knows."
+            f"The runbook {runbook.name} would match every alert: knows is empty or has only "
+            "wildcards. Next: give the fingerprint, rule or culprit that it knows."
         )
     if runbook.at_most < 1 or runbook.deadline_s <= 0:
         raise RunbookError(

@@ -1,4 +1,4 @@
-"""The kill switch of a responder: an OpenFeature flag, as the faults are."""
+"""The kill switch of a responder: an OpenFeature flag, like the faults."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ _SEED = 0
 
 
 class KillSwitch:
-    """A boolean flag that has to be on for an action to begin; it is evaluated before each.
+    """A boolean flag that must be on for an action to start; it is evaluated before each.
 
     A flag that cannot be evaluated counts as off. Events that this thread reports afterwards carry
-    what it evaluated to.
+    its value.
     """
 
     flag = FLAG
@@ -41,7 +41,7 @@ class KillSwitch:
             self._serve(self._flags)
 
     def close(self) -> None:
-        """Serve the flag no more; it counts as off then."""
+        """Stop serving the flag; it then counts as off."""
         with self._lock:
             self._is_on = False
             if self._flags is not None:
@@ -49,7 +49,7 @@ class KillSwitch:
                 self._flags.close()
 
     def _open(self) -> "Flags":
-        # Loads OpenFeature only where a responder evaluates something.
+        # Loads OpenFeature only when a responder evaluates a flag.
         from demo_services.faults.flags import Flags
 
         flags = Flags(_DOMAIN)

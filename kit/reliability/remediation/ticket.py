@@ -36,13 +36,13 @@ class Ticket:
         """What happened, and what to do."""
         return (
             f"Came back {count_noun(len(self.repairs), 'time')} within an hour, each time after "
-            f"“{self.action}”. That hides the cause; it was not done again. Next: find the cause "
+            f"“{self.action}”. That hides the cause, so it was not repeated. Next: find the cause "
             "in the events."
         )
 
     @property
     def times(self) -> tuple[str, ...]:
-        """When it was repaired, as times of day."""
+        """The times of day of the repairs."""
         return tuple(f"{datetime.fromtimestamp(at):%H:%M:%S}" for at in self.repairs)
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ResponderWidget:
-    """What a notebook shows of a responder; buttons do what its methods do."""
+    """A responder in a notebook; its buttons call its methods."""
 
     def __init__(self, responder: "Responder") -> None:
         self._responder = responder
@@ -37,12 +37,12 @@ class ResponderWidget:
         self.show()
 
     def show(self) -> None:
-        """Show how the responder stands; may be called from any thread."""
+        """Show the state of the responder; may be called from any thread."""
         with self._lock:
             responder = self._responder
             is_running, is_killed = responder.is_running, responder.is_killed
             case = next(iter(responder.waiting), None)
-            # The case whose question is on screen is the one that a press answers.
+            # A click answers the case whose question is on screen.
             self._shown = case.number if case else None
             told = {"responder": responder, "is_running": is_running, "is_killed": is_killed}
             self._head.value = render("responder_head.html", **told)

@@ -1,5 +1,5 @@
-"""What may fail: objectives, their error budgets, burn-rate rules, and a month to try them on.
+"""How much may fail: objectives, error budgets, burn-rate rules, and a month to try them on.
 
-Sentry has no such number. Its servers keep the crash-free rate of a release, and monitors of
-metrics; an error budget is kept here, from the counts of the traffic.
+Sentry has no error budget. Its servers track the crash-free rate of a release, and monitor
+metrics. Here the error budget is computed from the traffic's counts.
 """

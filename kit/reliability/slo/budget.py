@@ -13,18 +13,18 @@ from kit.reliability.slo.durations import say_length
 from kit.reliability.slo.objective import Objective
 from kit.reliability.slo.series import PerSecond, Series, read_series
 
-# The part of the window that says how fast the budget goes now.
+# The last such part of the window tells how fast the budget goes now.
 LATELY = 10
 
 
 @dataclass(frozen=True)
 class ErrorBudget:
-    """The error budget of an objective at a time; shown in a notebook as a picture.
+    """An objective's error budget at one moment; shown in a notebook as a picture.
 
-    ``spent`` are the failures of the window, ``requests`` those that count, good and bad.
-    ``total`` is how many failures are allowed: of the planned requests while the first window is
-    not over or more have come than planned, then of those there were. ``per_second`` is how many
-    failures a second there were lately, in the last tenth of the window.
+    ``spent`` counts the failures in the window, ``requests`` the good and bad requests. ``total``
+    is how many failures are allowed: in the first window, of the planned requests, or of the
+    actual ones if there are more; after that, of the actual ones. ``per_second`` is the recent
+    number of failures per second, over the last tenth of the window.
     """
 
     objective: Objective
@@ -38,12 +38,12 @@ class ErrorBudget:
 
     @property
     def left(self) -> float:
-        """How many more failures are allowed; below zero when the objective is missed."""
+        """How many more failures are allowed; negative when the objective is missed."""
         return self.total - self.spent
 
     @property
     def share_left(self) -> float:
-        """Which part of the budget is left, from 0 to 1; all of it where nothing was asked for."""
+        """The share of the budget that is left, from 0 to 1; 1 without any requests."""
         if not self.total:
             return 0.0 if self.spent else 1.0
         return max(self.left / self.total, 0.0)
@@ -60,23 +60,23 @@ class ErrorBudget:
 
     @property
     def gone_in_s(self) -> float | None:
-        """In how many seconds the rest is gone at the rate of late; None for never."""
+        """In how many seconds the rest is gone at the current rate; None for never."""
         if self.is_gone:
             return 0.0
         return self.left / self.per_second if self.per_second else None
 
     @property
     def sentence(self) -> str:
-        """How much is spent, and when the rest is."""
+        """How much is spent, and when the rest will be."""
         allowed = math.floor(self.total)
         if not self.requests:
-            return "No request has been counted yet."
+            return "No requests have been counted yet."
         if self.is_gone:
             verb = "is" if allowed == 1 else "are"
             failures = "failure" if self.spent == 1 else "failures"
             return f"The budget is gone: {self.spent:,} {failures}, {allowed:,} {verb} allowed."
         if not self.total and not self.spent:
-            return f"Nothing was asked for in the last {say_length(self.objective.window_s)}."
+            return f"No requests were made in the last {say_length(self.objective.window_s)}."
         if not self.spent:
             return f"No failures so far: all {allowed:,} are still allowed."
         verb = "is" if self.spent == 1 else "are"
@@ -90,7 +90,7 @@ class ErrorBudget:
 
     @cached_property
     def chart(self) -> BudgetChart:
-        """The picture as it is drawn."""
+        """The picture of the budget."""
         return draw_budget(self.objective, self.series, self.total, self.per_second, self.alerts)
 
     def __repr__(self) -> str:
@@ -108,9 +108,9 @@ class ErrorBudget:
 def measure_budget(
     objective: Objective, source: PerSecond, now: float, rules: tuple[SloRule, ...] = ()
 ) -> ErrorBudget:
-    """Return the budget at ``now``, in seconds since the epoch, and what the rules fired."""
+    """Return the budget at ``now``, in seconds since the epoch, with the alerts of the rules."""
     window = math.ceil(objective.window_s)
-    # Twice: the line begins where a whole window is known.
+    # Two windows, because each point of the line needs a whole window before it.
     series = read_series(source, math.floor(now) - 2 * window, now)
     first = max(len(series) - window, 0)
     spent = series.bad_between(first, len(series))

@@ -1,7 +1,7 @@
-"""Burn rates: how fast the error budget goes, and the rules that page for it.
+"""Burn rates: how fast the error budget goes, and the rules that page when it goes too fast.
 
 A burn rate of 1 spends the budget exactly over its window. A rule watches two windows: the long
-one says that it matters, the short one that it still goes on.
+one shows that the failures matter, the short one that they are still happening.
 """
 
 import math
@@ -19,7 +19,7 @@ from kit.reliability.slo.series import Series
 from kit.words import count_noun
 
 MONTH_S = 30 * DAY_S
-# Below that a page is about chance: so many users of burn-rate rules ask for a minimum.
+# With fewer failures, a page may be chance. Many users of burn-rate rules set such a minimum.
 FEWEST_FAILURES = 5
 
 Severity = Literal["page", "ticket"]
@@ -30,14 +30,14 @@ class SloRule(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """Whether it wakes a person, or waits for the morning."""
+        """Whether it wakes a person or waits until morning."""
 
     @property
     def sentence(self) -> str:
         """When it fires."""
 
     def states(self, series: Series, objective: Objective) -> list[bool]:
-        """Return for each step whether the rule is firing when that step is over."""
+        """Return, for each step, whether the rule is firing at its end."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class BurnRule:
 
     def __post_init__(self) -> None:
         if not all(0 < each < math.inf for each in (self.burn, self.long_s, self.short_s)):
-            raise ValueError("A burn rate and both of its windows are more than zero.")
+            raise ValueError("A burn rate and both of its windows must be more than zero.")
 
     @property
     def sentence(self) -> str:
@@ -65,25 +65,25 @@ class BurnRule:
         return f"{self.severity}: burn rate of {self.burn:g} or more over {windows}{fewest}"
 
     def share_of(self, objective: Objective) -> float:
-        """Return the share of failed requests from which on it fires; above 1 it cannot."""
+        """Return the lowest share of failed requests at which it fires; above 1 it cannot."""
         return float(self._limit(objective))
 
     def spends(self, objective: Objective) -> float:
-        """Return the share of the budget that is gone when it fires, of a steady burn."""
+        """Return the share of the budget that a steady burn has spent when it fires."""
         return self.burn * self.long_s / objective.window_s
 
     def needs(self, objective: Objective) -> int:
-        """Return how many failures of the long window make it fire, at the planned traffic."""
+        """Return how many failures in the long window make it fire, at the planned traffic."""
         return max(self._failures(objective, self.long_s), self.at_least)
 
     def needs_lately(self, objective: Objective) -> int:
-        """Return how many failures of the short window make it fire, at the planned traffic."""
+        """Return how many failures in the short window make it fire, at the planned traffic."""
         return self._failures(objective, self.short_s)
 
     def detects_after(self, objective: Objective, share: float) -> float | None:
-        """Return after how many seconds it fires when ``share`` of the requests fail.
+        """Return after how many seconds it fires if ``share`` of the requests fail.
 
-        It is the formula of the workbook: window * burn * (1 - target) / share. None for never.
+        The workbook's formula: window * burn * (1 - target) / share. None for never.
         """
         return (
             self.long_s * self.share_of(objective) / share
@@ -92,7 +92,7 @@ class BurnRule:
         )
 
     def states(self, series: Series, objective: Objective) -> list[bool]:
-        """Return for each step whether the rule is firing when that step is over."""
+        """Return, for each step, whether the rule is firing at its end."""
         limit = self._limit(objective)
         most, per, fewest = limit.numerator, limit.denominator, self.at_least
         windows = zip(
@@ -102,7 +102,7 @@ class BurnRule:
             series.rolling_valid(self.short_s),
             strict=True,
         )
-        # Whole numbers: 5 of 250 are 2 %, which 0.05 / 2.5 and the like miss by a bit.
+        # Whole numbers: 5 of 250 are exactly 2 %, which floats such as 0.05 / 2.5 just miss.
         return [
             failed >= fewest
             and lately > 0
@@ -126,7 +126,7 @@ class BurnRule:
 class ThresholdRule:
     """Fires while more than ``share`` of each minute's requests failed for ``lasts_s``.
 
-    It knows nothing of a budget: that is the alert that most teams begin with.
+    It ignores the budget. Most teams begin with this alert.
     """
 
     share: float
@@ -141,7 +141,7 @@ class ThresholdRule:
         return f"{self.severity}: more than {100 * self.share:g} % of requests fail, for {lasts}"
 
     def states(self, series: Series, objective: Objective) -> list[bool]:
-        """Return for each step whether the rule is firing when that step is over."""
+        """Return, for each step, whether the rule is firing at its end."""
         limit = Fraction(str(self.share))
         steps, above, states = max(round(self.lasts_s / series.step), 1), 0, []
         bad, valid = series.rolling_bad(self.window_s), series.rolling_valid(self.window_s)
@@ -154,7 +154,7 @@ class ThresholdRule:
 
 @dataclass(frozen=True)
 class BurnAlert:
-    """A rule that fired, from ``began`` to ``ended``, in seconds; None while it goes on."""
+    """A rule that fired, from ``began`` to ``ended``, in seconds; None while it is firing."""
 
     rule: SloRule
     began: float
@@ -162,14 +162,14 @@ class BurnAlert:
 
     @property
     def severity(self) -> Severity:
-        """Whether it wakes a person, or waits for the morning."""
+        """Whether it wakes a person or waits until morning."""
         return self.rule.severity
 
 
 class RuleSet(Sequence[SloRule]):
-    """Rules that belong together, under a name; shown in a notebook as a table.
+    """A named set of rules; shown in a notebook as a table.
 
-    ``window_s`` is the window of the objective that they are made for.
+    ``window_s`` is the window of the objective they are made for.
     """
 
     def __init__(self, name: str, rules: Sequence[SloRule], window_s: float) -> None:
@@ -188,7 +188,7 @@ class RuleSet(Sequence[SloRule]):
         return len(self._rules)
 
     def of(self, severity: Severity) -> tuple[SloRule, ...]:
-        """Return those that page, or those that open a ticket."""
+        """Return the rules that page, or those that open a ticket."""
         return tuple(rule for rule in self if rule.severity == severity)
 
     def __repr__(self) -> str:
@@ -211,10 +211,10 @@ GOOGLE = RuleSet(
 
 
 def derive_rules(objective: Objective) -> RuleSet:
-    """Return rules for a window that is far shorter than a month, such as ten minutes.
+    """Return rules for a window much shorter than a month, such as ten minutes.
 
-    Google's windows do not scale: what five minutes are of a month, less than a tenth of a second
-    is of ten minutes. Here a page means a fifth of the budget within a tenth of the window.
+    Google's windows do not scale: five minutes of a month correspond to less than a tenth of a
+    second of ten minutes. Here a page means a fifth of the budget within a tenth of the window.
     """
     window = objective.window_s
     page = BurnRule("page", 2, window / 10, max(window / 60, 1), FEWEST_FAILURES)
@@ -223,7 +223,7 @@ def derive_rules(objective: Objective) -> RuleSet:
 
 
 def find_alerts(series: Series, objective: Objective, rules: Sequence[SloRule]) -> list[BurnAlert]:
-    """Return when each rule fired and when it stopped, the earliest first."""
+    """Return when each rule fired and when it stopped, earliest first."""
     found = [
         BurnAlert(rule, series.end_of(first), None if end is None else series.end_of(end))
         for rule in rules
@@ -233,7 +233,7 @@ def find_alerts(series: Series, objective: Objective, rules: Sequence[SloRule]) 
 
 
 def _true_runs(states: Sequence[bool]) -> Iterator[tuple[int, int | None]]:
-    """Yield the first step of each run of True, and the first one after it; None at the end."""
+    """Yield the first step of each run of True, and the first step after it; None at the end."""
     begins: int | None = None
     for index, state in enumerate(states):
         if state and begins is None:

@@ -11,7 +11,7 @@ from kit.views.axis import Tick, percent, tick_step, ticks
 
 MOST_MARKS = 8
 _TICKS_UP, _TICKS_ACROSS = 4, 6
-# Labels of alerts that are nearer to each other, in percent of the width, stand on other lines.
+# Alert labels closer than this, in percent of the width, go on separate lines.
 _NEAR = 19.0
 _MOST_ROWS = 3
 _UNITS = ((2 * HOUR_S, HOUR_S, "h"), (2 * MINUTE_S, MINUTE_S, "min"), (0, 1, "s"))
@@ -21,7 +21,7 @@ _UNITS = ((2 * HOUR_S, HOUR_S, "h"), (2 * MINUTE_S, MINUTE_S, "min"), (0, 1, "s"
 class AlertMark:
     """An alert on the line; ``left`` is in percent. ``lasted`` says for how long it fired.
 
-    ``row`` is the line of its label above the picture, from below; None where there is no room.
+    ``row`` is the line of its label above the picture, from below; None if there is no room.
     """
 
     left: str
@@ -36,8 +36,7 @@ class AlertMark:
 class BudgetChart:
     """The picture of a budget: points of an SVG of 100 by 100, and labels beside it.
 
-    ``ahead`` is where the line goes at the rate of late. ``hidden`` is how many alerts have no
-    mark.
+    ``ahead`` continues the line at the current rate. ``hidden`` is how many alerts have no mark.
     """
 
     line: str
@@ -61,7 +60,7 @@ def draw_budget(
     per_second: float,
     alerts: Sequence[BurnAlert],
 ) -> BudgetChart:
-    """Return the line over the window: from its first request on, or up to now once it is over."""
+    """Return the line over one window: from the first request, or the last window if it is full."""
     window = objective.window_s
     end = series.start + len(series)
     is_full = len(series) >= window
@@ -116,7 +115,7 @@ def _ahead(now: float, left: float, window: float, top: float, per_second: float
 
 
 def _time_ticks(window: float, is_full: bool) -> list[Tick]:
-    """Return the ticks below: since the first request, or before now."""
+    """Return the time ticks: since the first request, or before now."""
     size, unit = next((size, unit) for least, size, unit in _UNITS if window >= least)
     whole = window / size
     found = ticks(whole, _TICKS_ACROSS, f" {unit}")

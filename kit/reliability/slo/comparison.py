@@ -1,4 +1,4 @@
-"""What different rules make of the same month."""
+"""How different rules react to the same month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from kit.reliability.slo.objective import Objective
 from kit.reliability.slo.series import Series
 from kit.words import count_noun
 
-# What the workbook pages for within an hour: an incident that costs more should not go unseen.
+# The workbook pages for this share within an hour. An incident that costs more needs a page.
 WORTH_A_PAGE = 0.02
-# An alert that began so long after an incident is not about it.
+# An alert that begins later than this after an incident is not about it.
 AFTERWARDS = 30
 
 
 class MonthOfIncidents(Protocol):
-    """A month as it is compared: ``VirtualMonth``."""
+    """A month to compare rules on: ``VirtualMonth``."""
 
     @property
     def objective(self) -> Objective:
-        """What is promised for the month."""
+        """The objective for the month."""
 
     @property
     def series(self) -> Series:
@@ -32,18 +32,18 @@ class MonthOfIncidents(Protocol):
 
     @property
     def incidents(self) -> "Sequence[IncidentSpan]":
-        """What happened in it."""
+        """Its incidents."""
 
     @property
     def seed(self) -> int:
-        """What it was drawn from."""
+        """The seed it was drawn from."""
 
     def spent(self, first: int = ..., end: int = ...) -> float:
-        """Return which part of the budget some minutes spend."""
+        """Return the share of the budget that some minutes spend."""
 
 
 class IncidentSpan(Protocol):
-    """An incident as it is compared; times are in minutes of the month."""
+    """An incident to compare rules on; times are in minutes of the month."""
 
     @property
     def starts(self) -> int:
@@ -51,7 +51,7 @@ class IncidentSpan(Protocol):
 
     @property
     def ends(self) -> int:
-        """The minute in which it is over."""
+        """The minute in which it ends."""
 
     @property
     def sentence(self) -> str:
@@ -60,11 +60,11 @@ class IncidentSpan(Protocol):
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What a set of rules made of one incident.
+    """How a set of rules reacted to one incident.
 
     ``paged_after`` and ``ticket_after`` are minutes since it began; None for never. ``reset_after``
-    is how many minutes after its end the last of its pages was over. ``spent_until`` is the part
-    of the month's budget that was spent when it paged, ``cost`` what the whole incident spent.
+    is how many minutes after its end the last of its pages stopped firing. ``spent_until`` is the
+    share of the month's budget spent when it paged, ``cost`` the share the whole incident spent.
     """
 
     rules: RuleSet
@@ -77,12 +77,12 @@ class RuleOutcome:
 
     @property
     def is_missed(self) -> bool:
-        """Whether it is worth a page, and none came."""
+        """Whether it is worth a page but none came."""
         return self.paged_after is None and self.cost >= WORTH_A_PAGE
 
     @property
     def sentence(self) -> str:
-        """What came of it."""
+        """The outcome in words."""
         what = f"{self.rules.name}, {self.incident.sentence}"
         if self.paged_after is None:
             return f"{what}: no page; {_percent(self.cost)} of the budget was spent."
@@ -93,9 +93,9 @@ class RuleOutcome:
 
 
 class MonthComparison(Sequence[RuleOutcome]):
-    """What each set of rules made of each incident; shown in a notebook as a table.
+    """How each set of rules reacted to each incident; shown in a notebook as a table.
 
-    ``false_pages`` counts the pages of ordinary days, by the name of the rules.
+    ``false_pages`` counts the pages on ordinary days, by name of the set of rules.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class MonthComparison(Sequence[RuleOutcome]):
 
     @property
     def sentence(self) -> str:
-        """For how many of the incidents each set of rules pages, and how often for none."""
+        """How many incidents each set of rules pages for, and how many false pages it sends."""
         told = []
         for name, false in self.false_pages.items():
             outcomes = self.of(name)
@@ -141,7 +141,7 @@ class MonthComparison(Sequence[RuleOutcome]):
 
 
 def compare_rules(month: MonthOfIncidents, chosen: Sequence[RuleSet]) -> MonthComparison:
-    """Return what each set of rules makes of the incidents of a month."""
+    """Return how each set of rules reacts to the incidents of a month."""
     outcomes, false_pages = [], {}
     for rules in chosen:
         pages = _during_month(find_alerts(month.series, month.objective, rules.of("page")))

@@ -21,7 +21,7 @@ def read_length(text: str) -> float:
     """Return the seconds of a length such as ``40 min`` or ``5m``. Raises ValueError."""
     written = _WRITTEN.fullmatch(text)
     if written is None or written[2] not in _UNITS:
-        raise ValueError(f"{text!r} is no length of time: write it as '40 min', '9 h' or '30 s'.")
+        raise ValueError(f"{text!r} is not a length of time. Write '40 min', '9 h' or '30 s'.")
     return float(written[1]) * _UNITS[written[2]]
 
 
@@ -39,6 +39,6 @@ def say_length(seconds: float) -> str:
 
 
 def whole_minutes(seconds: float) -> int | None:
-    """Return how many minutes that is; None where it is no whole number of them, or none."""
+    """Return the number of minutes; None if it is zero or not a whole number."""
     minutes = seconds / MINUTE_S
     return round(minutes) if minutes >= 1 and math.isclose(minutes, round(minutes)) else None

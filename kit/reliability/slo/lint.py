@@ -1,4 +1,4 @@
-"""What is wrong with burn-rate rules, said before anything has fired."""
+"""Finds what is wrong with burn-rate rules before anything has fired."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from kit.words import count_noun
 
 @dataclass(frozen=True)
 class RuleProblem:
-    """Why a rule cannot do what it is for, and what to do about it."""
+    """Why a rule does not serve its purpose, and what to do about it."""
 
     rule: SloRule
     what: str
@@ -32,8 +32,8 @@ class RuleProblem:
 class RuleReport(Sequence[RuleProblem]):
     """The problems of rules; shown in a notebook as a list.
 
-    ``needs`` says of each rule what makes it fire at the traffic of the objective: no problem, but
-    what one should know of it.
+    ``needs`` says for each rule what makes it fire at the objective's traffic: not a problem, but
+    good to know.
     """
 
     def __init__(self, problems: Sequence[RuleProblem], needs: Sequence[str]) -> None:
@@ -67,9 +67,9 @@ class RuleReport(Sequence[RuleProblem]):
 
 
 def lint_rules(objective: Objective, rules: RuleSet) -> RuleReport:
-    """Return what is wrong with rules for an objective, at the traffic that is planned for it.
+    """Return what is wrong with rules for an objective, at its planned traffic.
 
-    The shares of the budget count over the window that the rules are made for.
+    Shares of the budget are over the window that the rules are made for.
     """
     objective = replace(objective, window_s=rules.window_s)
     problems = [problem for rule in rules for problem in _problems(rule, objective)]
@@ -86,7 +86,7 @@ def _need(rule: SloRule, objective: Objective) -> str:
     return (
         f"{rule.sentence}: needs {failures} in {say_length(rule.long_s)}, "
         f"{rule.needs_lately(objective)} of them in {say_length(rule.short_s)}; "
-        f"{spent:.3g} % of the budget is spent then."
+        f"by then {spent:.3g} % of the budget is spent."
     )
 
 
@@ -96,7 +96,7 @@ def _problems(rule: SloRule, objective: Objective) -> Iterator[RuleProblem]:
             yield RuleProblem(
                 rule,
                 "this rule cannot fire",
-                "No more than all of the requests can fail.",
+                "No more than 100 % of requests can fail.",
                 "Choose a share below 100 %.",
             )
     elif isinstance(rule, BurnRule):
@@ -127,7 +127,7 @@ def _impossible(rule: BurnRule, objective: Objective) -> Iterator[RuleProblem]:
         yield RuleProblem(
             rule,
             "this rule cannot fire",
-            f"It waits for {rule.at_least} failures, and the long window holds "
+            f"It waits for {rule.at_least} failures, but the long window holds "
             f"{requests:.3g} requests at this traffic.",
             "Lower the minimum, or lengthen the window.",
         )
@@ -139,9 +139,9 @@ def _trigger_happy(rule: BurnRule, objective: Objective) -> Iterator[RuleProblem
             rule,
             "one failure fires it",
             f"The long window holds {objective.rate * rule.long_s:.3g} requests at this traffic: "
-            f"one failure of them is more than the {100 * rule.share_of(objective):.3g} % that "
+            f"one failure among them is more than the {100 * rule.share_of(objective):.3g} % that "
             "the rule waits for.",
-            "Ask for a minimum of failures, or lengthen the window.",
+            "Set a minimum of failures, or lengthen the window.",
         )
     if rule.burn < 1:
         yield RuleProblem(
@@ -159,14 +159,14 @@ def _windows(rule: BurnRule, objective: Objective) -> Iterator[RuleProblem]:
         yield RuleProblem(
             rule,
             f"its short window is shorter than {held} of traffic",
-            f"{say_length(rule.short_s)} hold {lately:.2g} requests at this traffic: mostly it is "
-            "empty, and the rule is off.",
+            f"{say_length(rule.short_s)} hold {lately:.2g} requests at this traffic: most of the "
+            "time it is empty, and the rule is off.",
             "Lengthen both windows.",
         )
     if rule.short_s >= rule.long_s:
         yield RuleProblem(
             rule,
             "its short window is not shorter than the long one",
-            "So it goes on firing long after the failures have ended.",
+            "So it keeps firing long after the failures have ended.",
             "Choose about a twelfth of the long window.",
         )

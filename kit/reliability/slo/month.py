@@ -1,6 +1,6 @@
-"""A month of traffic, simulated, to see what rules would have made of its incidents.
+"""A simulated month of traffic, to see how rules would have reacted to its incidents.
 
-Google's windows of hours and days are out of reach of a workshop: here the clock is virtual.
+Google's windows of hours and days do not fit into a workshop, so the clock is virtual.
 """
 
 import math
@@ -21,18 +21,18 @@ from kit.reliability.slo.threshold import threshold
 from kit.words import count_noun
 
 MINUTES = MONTH_S // MINUTE_S
-# So long that at its end the longest window of the workbook knows only ordinary days.
+# Long enough to fill the longest window of the workbook with ordinary days.
 HISTORY = 3 * 24 * 60
-# Between two incidents, so that the page for one is over before the next one begins.
+# The gap between incidents, so that the page for one is over before the next begins.
 APART = 12 * 60
-# The failures of ordinary days, as a part of what is allowed.
+# The failures of ordinary days, as a share of the allowed ones.
 ORDINARY = 0.2
 MOST_INCIDENTS = 20
 
 
 @dataclass(frozen=True)
 class MonthIncident:
-    """A share of the requests fails for a while; both times in minutes of the month."""
+    """A share of the requests fails for a while; both times are in minutes of the month."""
 
     share: float
     starts: int
@@ -40,7 +40,7 @@ class MonthIncident:
 
     @property
     def ends(self) -> int:
-        """The minute in which it is over."""
+        """The minute in which it ends."""
         return self.starts + self.lasts
 
     @property
@@ -50,10 +50,10 @@ class MonthIncident:
 
 
 class VirtualMonth:
-    """43,200 simulated minutes with incidents; shown in a notebook with what they cost.
+    """43,200 simulated minutes with incidents; shown in a notebook with their cost.
 
-    ``series`` begins three ordinary days before the month: ``HISTORY`` steps. ``objective`` is
-    over the month.
+    ``series`` begins three ordinary days before the month: ``HISTORY`` steps. The window of
+    ``objective`` is the month.
     """
 
     def __init__(
@@ -66,22 +66,22 @@ class VirtualMonth:
         self.total = objective.allowed(series.valid_between(HISTORY, len(series)))
 
     def spent(self, first: int = 0, end: int = MINUTES) -> float:
-        """Return which part of the month's budget the minutes from ``first`` to ``end`` spend."""
+        """Return the share of the month's budget that minutes ``first`` to ``end`` spend."""
         failures = self.series.bad_between(HISTORY + first, HISTORY + end)
         return failures / self.total if self.total else 0.0
 
     def compare(self, *rules: RuleSet | str) -> MonthComparison:
-        """Return what rules make of the incidents: when they page, and what is spent by then.
+        """Return how rules react to the incidents: when they page, and what is spent by then.
 
-        A text is a threshold such as ``5xx > 1 % for 5 min``. Without any it is the workbook's
-        table beside that threshold. Raises ValueError for a text that is none.
+        A text is a threshold such as ``5xx > 1 % for 5 min``. Without rules, the workbook's table
+        is compared with that threshold. Raises ValueError for a text that is not a threshold.
         """
         chosen = [threshold(each) if isinstance(each, str) else each for each in rules]
         return compare_rules(self, chosen or [GOOGLE, threshold("5xx > 1 % for 5 min")])
 
     @property
     def sentence(self) -> str:
-        """What the month came to."""
+        """The result of the month."""
         incidents = count_noun(len(self.incidents), "incident")
         return (
             f"A simulated month with {incidents}: {100 * self.spent():.0f} % of its budget spent."
@@ -103,7 +103,7 @@ def simulate_month(
 ) -> VirtualMonth:
     """Return a month with incidents, each a share of failures and a length such as ``40 min``.
 
-    When they happen is drawn from ``seed``, and so is each failure. On ordinary days the share
+    ``seed`` decides when they happen, and draws each failure. On ordinary days the share
     ``ordinary`` of the requests fails: by default a fifth of what is allowed. Raises ValueError
     for more incidents than the month can hold.
     """
@@ -121,7 +121,7 @@ def simulate_month(
 
 
 def _place(incidents: Sequence[tuple[float, str]], source: random.Random) -> list[MonthIncident]:
-    """Put each incident into a part of the month of its own, as long as it needs."""
+    """Put each incident into its own part of the month, as long as it needs."""
     if len(incidents) > MOST_INCIDENTS:
         raise ValueError(f"A month holds at most {MOST_INCIDENTS} incidents.")
     lengths = [max(math.ceil(read_length(text) / MINUTE_S), 1) for _, text in incidents]
@@ -139,7 +139,7 @@ def _place(incidents: Sequence[tuple[float, str]], source: random.Random) -> lis
 
 
 def _requests(per_minute: float) -> list[int]:
-    """Return how many requests each minute has; at low traffic most of them have none."""
+    """Return how many requests each minute has; at low traffic most have none."""
     until = [math.floor(per_minute * n + 1e-9) for n in range(HISTORY + MINUTES + 1)]
     return [end - first for first, end in pairwise(until)]
 
@@ -147,7 +147,7 @@ def _requests(per_minute: float) -> list[int]:
 def _stretches(
     incidents: Sequence[MonthIncident], ordinary: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield the stretches of the month with the share of failures of each."""
+    """Yield the stretches of the month, each with its share of failures."""
     before = 0
     for each in incidents:
         yield before, HISTORY + each.starts, ordinary
@@ -163,14 +163,14 @@ def _fail(
     share: float,
     source: random.Random,
 ) -> None:
-    """Let each request of a stretch fail by itself, with a chance of ``share``."""
+    """Let each request of a stretch fail independently, with a chance of ``share``."""
     first, end = stretch
     if share <= 0:
         return
     if share >= 1:
         bad[first:end] = valid[first:end]
         return
-    # From one failure to the next: a month has ten million requests, and few failures.
+    # Jump from failure to failure: a month has ten million requests, but few failures.
     odds = math.log1p(-share)
     jump = 1 + int(math.log(1 - source.random()) / odds)
     for minute in range(first, end):

@@ -1,4 +1,4 @@
-"""What a service promises: which share of its requests is good, over a window of time."""
+"""What a service promises: the share of good requests over a window of time."""
 
 import math
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ DEFAULT_RATE = 4.0
 
 @dataclass(frozen=True)
 class Objective:
-    """A service level objective. Raises ValueError for one that leaves no budget, or no time.
+    """A service level objective. Raises ValueError if it leaves no budget or no time.
 
-    ``target`` is the share of the requests that is good, over the last ``window_s`` seconds.
-    ``rate`` is how many requests a second are planned. A request is good as the traffic counts
-    it; with ``latency_s`` it is good when its answer took at most that long.
+    ``target`` is the share of good requests over the last ``window_s`` seconds. ``rate`` is how
+    many requests per second are planned. The traffic decides which requests are good; with
+    ``latency_s``, those are good whose answer took at most that long.
     """
 
     name: str
@@ -29,17 +29,17 @@ class Objective:
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
             raise ValueError(
-                f"The target {self.target} leaves no error budget, or nothing to keep: "
-                "it is a share between 0 and 1, such as 0.99."
+                f"The target {self.target} leaves no error budget, or promises nothing. "
+                "Give a share between 0 and 1, such as 0.99."
             )
         if not 1 <= self.window_s < math.inf or not 0 < self.rate < math.inf:
-            raise ValueError("An objective needs a window of a second or more, and traffic.")
+            raise ValueError("An objective needs a window of at least a second, and traffic.")
         if self.latency_s is not None and not 0 < self.latency_s < math.inf:
-            raise ValueError("An answer takes more than no time: give the latency in seconds.")
+            raise ValueError("latency_s must be a finite number of seconds above 0.")
 
     @property
     def budget_share(self) -> Fraction:
-        """The share of the requests that may fail, exactly: a hundredth for a target of 0.99."""
+        """The exact share of requests that may fail: a hundredth for a target of 0.99."""
         return 1 - Fraction(str(self.target))
 
     @property
@@ -48,7 +48,7 @@ class Objective:
         return self.rate * self.window_s
 
     def allowed(self, requests: float) -> float:
-        """Return how many of so many requests may fail."""
+        """Return how many of that many requests may fail."""
         return float(self.budget_share * Fraction(requests))
 
     @property

@@ -1,7 +1,7 @@
-"""SLOs as OpenSLO v1 writes them: https://github.com/OpenSLO/OpenSLO.
+"""SLOs in the format OpenSLO v1: https://github.com/OpenSLO/OpenSLO.
 
-The format says what is promised, in terms of any vendor. What it cannot say (how much traffic is
-planned, the short window of a burn-rate rule, seconds) stands in annotations.
+The format describes what is promised, whatever the vendor. Annotations hold what it cannot
+express: the planned traffic, the short window of a burn-rate rule, seconds.
 """
 
 import math
@@ -51,13 +51,13 @@ _AT_MOST = ("lte", "lt")
 
 
 class OpenSloError(ActionableError, ValueError):
-    """A document that is no OpenSLO, or none that is evaluated here; the message says why."""
+    """A document that is not OpenSLO, or cannot be evaluated here; the message says why."""
 
 
 class OpenSlo:
-    """The documents of a file, as they were written. ``as_yaml()`` returns all of them again.
+    """The documents of a file, as they were written. ``as_yaml()`` returns them all again.
 
-    ``parts`` are those of the file, each a document or a list of documents.
+    ``parts`` are the parts of the file, each a document or a list of documents.
     """
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -76,8 +76,8 @@ class OpenSlo:
     def objectives(self, *, window_s: float, rate: float = DEFAULT_RATE) -> list[Objective]:
         """Return each objective of the SLOs in it.
 
-        ``window_s`` and ``rate`` are taken where the document says nothing of them. Raises
-        OpenSloError for an SLO that is not evaluated here.
+        ``window_s`` and ``rate`` are used where the document does not set them. Raises OpenSloError
+        for an SLO that cannot be evaluated here.
         """
         return [
             objective
@@ -86,7 +86,7 @@ class OpenSlo:
         ]
 
     def rules(self, window_s: float) -> RuleSet | None:
-        """Return the burn-rate rules in it; None without any that has both of its windows."""
+        """Return the burn-rate rules in it; None if none has both of its windows."""
         rules = [rule for slo in self.of_kind("SLO") for rule in _rules(slo["spec"])]
         return RuleSet("Rules of the document", rules, window_s) if rules else None
 
@@ -99,23 +99,23 @@ class OpenSlo:
 
 
 def parse_openslo(text: str) -> OpenSlo:
-    """Return the documents of a text of YAML. Raises OpenSloError."""
+    """Return the documents of a YAML text. Raises OpenSloError."""
     if len(text) > MOST_CHARACTERS:
         raise OpenSloError(f"The document has more than {MOST_CHARACTERS:,} characters.")
     try:
-        # An alias may stand for a document a billion times as large as its text.
+        # Aliases can expand to a document a billion times as large as its text.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise OpenSloError("The document has an alias (*name): write out what it stands for.")
+            raise OpenSloError("The document has an alias (*name). Write out what it stands for.")
         parts = [each for each in yaml.safe_load_all(text) if each is not None]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, OpenSloError):
             raise
-        raise OpenSloError(f"The document is no YAML: {error}") from error
+        raise OpenSloError(f"The document is not valid YAML: {error}") from error
     return check_openslo(parts)
 
 
 def check_openslo(parts: Sequence[Any]) -> OpenSlo:
-    """Return the documents of a file that is loaded already. Raises OpenSloError."""
+    """Return the documents of a file that is already loaded. Raises OpenSloError."""
     if not parts:
         raise OpenSloError("The document is empty.")
     for document in _flat(parts):
@@ -129,22 +129,22 @@ def _flat(parts: Sequence[Any]) -> Iterator[Any]:
 
 
 def _validate(document: Any) -> None:
-    _require(isinstance(document, dict), "A document is a mapping with apiVersion and kind.")
+    _require(isinstance(document, dict), "A document must be a mapping with apiVersion and kind.")
     version, kind = document.get("apiVersion"), document.get("kind")
-    _require(version == API_VERSION, f"apiVersion is {version!r}: only {API_VERSION} is read.")
+    _require(version == API_VERSION, f"apiVersion is {version!r}: only {API_VERSION} is supported.")
     _require(
         isinstance(kind, str) and kind in KINDS,
-        f"kind {kind!r} is none of {', '.join(sorted(KINDS))}.",
+        f"kind {kind!r} is not one of {', '.join(sorted(KINDS))}.",
     )
     name = _mapping(document, "metadata").get("name")
     _require(
         isinstance(name, str) and 0 < len(name) <= MOST_NAME,
-        f"{kind}: metadata.name is a text of up to {MOST_NAME} characters.",
+        f"{kind}: metadata.name must be a text of up to {MOST_NAME} characters.",
     )
     description = _mapping(document, "spec").get("description", "")
     _require(
         isinstance(description, str) and len(description) <= MOST_DESCRIPTION,
-        f"{kind} {name}: spec.description is a text of up to {MOST_DESCRIPTION:,} characters.",
+        f"{kind} {name}: spec.description must be a text of up to {MOST_DESCRIPTION:,} characters.",
     )
     if kind == "SLO":
         _validate_slo(str(name), document["spec"])
@@ -158,17 +158,17 @@ def _validate_slo(name: str, spec: Mapping[str, Any]) -> None:
     windows = spec.get("timeWindow", [])
     _require(
         isinstance(windows, list) and len(windows) <= 1 and _all_mappings(windows),
-        f"SLO {name}: spec.timeWindow is a list of one window.",
+        f"SLO {name}: spec.timeWindow must be a list of one window.",
     )
     objectives = spec.get("objectives")
     _require(
         isinstance(objectives, list) and bool(objectives) and _all_mappings(objectives),
-        f"SLO {name}: spec.objectives is a list of one objective or more.",
+        f"SLO {name}: spec.objectives must be a list of one or more objectives.",
     )
     for objective in spec["objectives"]:
         _require(
             ("target" in objective) != ("targetPercent" in objective),
-            f"SLO {name}: an objective has either target or targetPercent.",
+            f"SLO {name}: an objective needs either target or targetPercent.",
         )
 
 
@@ -180,7 +180,7 @@ def _objectives(
     method = spec.get("budgetingMethod", "Occurrences")
     _require(
         method == "Occurrences",
-        f"SLO {name}: budgetingMethod {method!r} is not evaluated here, only Occurrences.",
+        f"SLO {name}: budgetingMethod {method!r} is not supported here, only Occurrences.",
     )
     window = _window(name, spec, window_s)
     planned = _number(f"SLO {name}: rate", _annotation(metadata, "rate", rate))
@@ -215,12 +215,12 @@ def _window(name: str, spec: Mapping[str, Any], otherwise: float) -> float:
     window = windows[0]
     _require(
         "calendar" not in window and window.get("isRolling", True) is True,
-        f"SLO {name}: a calendar-aligned window is not evaluated here, only a rolling one.",
+        f"SLO {name}: a calendar-aligned window is not supported here, only a rolling one.",
     )
     written = _DURATION.fullmatch(str(window.get("duration")))
     if written is None:
         raise OpenSloError(
-            f"SLO {name}: {window.get('duration')!r} is no duration: write it as 10m, 12h or 4w."
+            f"SLO {name}: {window.get('duration')!r} is not a duration. Write 10m, 12h or 4w."
         )
     return float(int(written[1]) * _UNITS[written[2]])
 
@@ -230,7 +230,7 @@ def _indicator(name: str, spec: Mapping[str, Any], all_of_it: OpenSlo) -> Mappin
         return _mapping(_mapping(spec, "indicator"), "spec")
     wanted = spec["indicatorRef"]
     found = [each for each in all_of_it.of_kind("SLI") if each["metadata"]["name"] == wanted]
-    # Of an indicator that is declared elsewhere: what counts is how the traffic counts it.
+    # If the indicator is declared elsewhere, the traffic decides what is good.
     return found[0]["spec"] if found else {"ratioMetric": {}}
 
 
@@ -239,7 +239,7 @@ def _latency(name: str, indicator: Mapping[str, Any], objective: Mapping[str, An
         return None
     _require(
         objective.get("op") in _AT_MOST,
-        f"SLO {name}: a threshold metric is read as a latency, with op lte or lt.",
+        f"SLO {name}: a threshold metric must be a latency, with op lte or lt.",
     )
     unit = _get(indicator, "thresholdMetric", "metricSource", "spec", "unit")
     if not isinstance(unit, str) or unit not in _LATENCY_UNITS:
@@ -259,7 +259,7 @@ def _rules(spec: Mapping[str, Any]) -> Iterator[BurnRule]:
 
 
 def _rule(condition: Mapping[str, Any]) -> BurnRule | None:
-    """Return the rule of a condition of ours: others have one window, which is no such rule."""
+    """Return the rule of a condition that ``write_openslo`` wrote; others have only one window."""
     metadata, stated = condition.get("metadata"), _get(condition, "spec", "condition")
     if not isinstance(metadata, dict) or not isinstance(stated, dict):
         return None
@@ -268,7 +268,7 @@ def _rule(condition: Mapping[str, Any]) -> BurnRule | None:
         return None
     severity: Severity = "page" if _get(condition, "spec", "severity") == "page" else "ticket"
     fewest = _number("at-least", _annotation(metadata, "at-least", 1))
-    _require(1 <= fewest <= MOST_FAILURES, f"at-least is {fewest:g}: a minimum of one or more.")
+    _require(1 <= fewest <= MOST_FAILURES, f"at-least is {fewest:g}: it must be one or more.")
     numbers = (stated.get("threshold"), long, short)
     burn, long_s, short_s = (_number("The number of a rule", each) for each in numbers)
     try:
@@ -289,7 +289,7 @@ def _number(what: str, value: Any) -> float:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    _require(math.isfinite(found), f"{what} is {value!r}, which is no finite number.")
+    _require(math.isfinite(found), f"{what} is {value!r}, which is not a finite number.")
     return found
 
 
@@ -302,7 +302,7 @@ def _get(value: Any, *names: str) -> Any:
 def _mapping(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = document.get(name)
     if not isinstance(found, dict):
-        raise OpenSloError(f"{name} is missing, or no mapping.")
+        raise OpenSloError(f"{name} is missing or not a mapping.")
     return found
 
 
@@ -325,7 +325,7 @@ def _require(holds: bool, otherwise: str) -> None:
 def write_openslo(objective: Objective, rules: RuleSet) -> OpenSlo:
     """Return an objective and its rules as a document.
 
-    Raises OpenSloError for a window that is not of whole minutes: OpenSLO counts in nothing less.
+    Raises OpenSloError if the window is not in whole minutes, OpenSLO's smallest unit.
     """
     spec = {
         "description": objective.sentence,
@@ -372,7 +372,7 @@ def _written_objective(objective: Objective) -> dict[str, Any]:
 
 
 def _policy(rule: BurnRule) -> dict[str, Any]:
-    # OpenSLO has one window for a condition, so both stand in annotations, too.
+    # OpenSLO has one window per condition, so annotations hold both as well.
     minutes = whole_minutes(rule.long_s)
     metadata = {
         "name": f"{rule.severity}-burn-{rule.burn:g}",
@@ -410,7 +410,7 @@ def _duration(seconds: float) -> str:
     minutes = whole_minutes(seconds)
     if minutes is None:
         raise OpenSloError(
-            f"OpenSLO counts in whole minutes, and the window is {say_length(seconds)}. "
+            f"OpenSLO counts in whole minutes, but the window is {say_length(seconds)}. "
             "Choose a window of whole minutes to write it."
         )
     for size, unit in ((7 * DAY_S, "w"), (DAY_S, "d"), (HOUR_S, "h")):

@@ -9,7 +9,7 @@ from kit.actionable import WorkshopError
 from kit.html import render
 from kit.reliability.slo.budget import ErrorBudget
 
-# Changes that wait while the budget is frozen. What mends something never waits.
+# Changes that wait while the budget is frozen. Repairs never wait.
 FROZEN = ("bad-release",)
 
 
@@ -21,7 +21,7 @@ class BudgetFrozen(WorkshopError):
 class FreezePolicy:
     """No releases while less than ``freeze_below`` of the budget is left, from 0 to 1.
 
-    ``measure`` returns the budget of now. Raises ValueError for a share out of bounds.
+    ``measure`` returns the current budget. Raises ValueError for a share out of bounds.
     """
 
     measure: Callable[[], ErrorBudget]
@@ -30,7 +30,7 @@ class FreezePolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.freeze_below <= 1:
-            raise ValueError("The policy freezes below a share of the budget, from 0 to 1.")
+            raise ValueError("freeze_below must be a share of the budget, from 0 to 1.")
 
     @property
     def is_frozen(self) -> bool:
@@ -38,7 +38,7 @@ class FreezePolicy:
         return self._freezes(self.measure())
 
     def allows(self, change: str) -> bool:
-        """Return whether a change may be made now: any but those that the policy names."""
+        """Return whether a change may be made now; the policy restricts only those it names."""
         return change not in self.frozen or not self.is_frozen
 
     def check(self, change: str) -> None:
@@ -49,8 +49,7 @@ class FreezePolicy:
         if self._freezes(budget):
             raise BudgetFrozen(
                 f"{change} must wait: {self._state(budget)} "
-                "What mends the system is allowed. Next: repair, or wait until failures leave "
-                "the window."
+                "Repairs are allowed. Next: repair, or wait until failures leave the window."
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Sloth's specification, and rules of Prometheus, that ask for the same as an objective."""
+"""Writes an objective as a specification for Sloth, and as rules for Prometheus."""
 
 import re
 from typing import Any, Literal
@@ -15,15 +15,15 @@ _UNITS = ((DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "m"), (1, "s"))
 
 
 def metric_name(objective: Objective) -> str:
-    """Return the name of the objective as Prometheus takes it."""
+    """Return the objective's name in the form that Prometheus accepts."""
     name = re.sub(r"[^a-zA-Z0-9_]+", "_", objective.name).strip("_") or "requests"
     return f"_{name}" if name[0].isdigit() else name
 
 
 def query_of(objective: Objective, counted: Counted, window: str = "") -> str:
-    """Return a selector of the requests that are good, bad or counted at all.
+    """Return a selector of the good, the bad or all requests that count.
 
-    They are those of a counter with the label ``outcome``. A latency is one of a histogram.
+    It selects from a counter with the label ``outcome``, or for a latency from a histogram.
     """
     metric = metric_name(objective)
     if objective.latency_s is None:
@@ -44,7 +44,7 @@ def _sum(function: str, objective: Objective, counted: Counted, window: str) -> 
 def as_sloth_spec(objective: Objective) -> str:
     """Return the objective as Sloth's specification ``prometheus/v1``.
 
-    Sloth makes the rules itself, with windows of its own for 30 days.
+    Sloth generates the rules itself, with its own windows for 30 days.
     """
     window = "[{{.window}}]"
     events = {
@@ -74,7 +74,7 @@ def as_sloth_spec(objective: Objective) -> str:
 
 
 def as_prometheus_rules(objective: Objective, rules: RuleSet) -> str:
-    """Return a file of rules for Prometheus: the error ratio of each window, and the alerts.
+    """Return a rules file for Prometheus: the error ratio of each window, and the alerts.
 
     Windows of seconds need a scrape interval of less than half of them.
     """
@@ -99,7 +99,7 @@ def _alert(objective: Objective, rule: BurnRule) -> dict[str, Any]:
     terms = [f"{ratio} {limit}" for ratio in windows]
     if rule.at_least > 1:
         bad = _sum("increase", objective, "bad", f"[{_range(rule.long_s)}]")
-        # It reckons between scrapes: five failures may read as 4.9.
+        # Prometheus extrapolates between scrapes: five failures may read as 4.9.
         terms.append(f"{bad} > {rule.at_least - 0.5:g}")
     return {
         "alert": f"{metric_name(objective)}_budget_burns",

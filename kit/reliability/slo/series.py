@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 from kit.actionable import WorkshopError
 from kit.reliability.slo.durations import DAY_S
 
-# Of a clock that jumped, or of counts of another day: more than that is not read.
+# The most steps that are read, in case a clock jumped or the counts are from another day.
 MOST_STEPS = DAY_S
 
 
 class GoodAndBad(Protocol):
-    """How many requests were good, and how many bad; those that are not valid are neither."""
+    """How many requests were good, and how many bad; invalid ones are neither."""
 
     @property
     def good(self) -> int:
@@ -35,14 +35,14 @@ class PerSecond(Protocol):
 
 @dataclass(frozen=True)
 class SecondTally:
-    """The counts of one second, or of more."""
+    """The counts of one second or more."""
 
     good: int = 0
     bad: int = 0
 
 
 class RecordedSeconds:
-    """Counts that are known already: ``(second, good, bad)`` of each second."""
+    """Counts that are already known: ``(second, good, bad)`` for each second."""
 
     def __init__(self, seconds: Iterable[tuple[int, int, int]]) -> None:
         self._seconds = sorted((at, SecondTally(good, bad)) for at, good, bad in seconds)
@@ -57,13 +57,13 @@ class TimedCounts(Protocol):
     """Counts that know how long the answers took."""
 
     def quantile(self, share: float) -> float:
-        """Return the seconds within which this share of the answers was over."""
+        """Return the seconds within which this share of the answers arrived."""
 
 
 class LatencyCounts:
     """The counts of ``source``, where good means that the answer took at most ``latency_s``.
 
-    An error that comes fast is fast: whether an answer is an error is what availability counts.
+    A fast error counts as fast: it is availability that counts errors.
     """
 
     def __init__(self, source: PerSecond, latency_s: float) -> None:
@@ -80,11 +80,11 @@ class LatencyCounts:
             return SecondTally()
         if not isinstance(tally, TimedCounts):
             raise WorkshopError(
-                "These counts have no times, and the SLO is about latency. Read the outcomes of "
-                "traffic, or leave latency_s out."
+                "These counts have no times, but the SLO is about latency. Read the outcomes of "
+                "traffic, or leave out latency_s."
             )
         fast = 0
-        # A second of traffic has ten requests at most.
+        # A second of traffic has at most ten requests.
         while fast < valid and tally.quantile((fast + 1) / valid) <= self._latency_s:
             fast += 1
         return SecondTally(fast, valid - fast)
@@ -94,7 +94,7 @@ class Series:
     """The requests of each step, from ``start`` on, and their sums over windows.
 
     ``start`` and ``step`` are in seconds. A window that reaches back beyond the first step holds
-    what there is.
+    only the steps that exist.
     """
 
     def __init__(
@@ -114,23 +114,23 @@ class Series:
         return f"<Series of {len(self):,} steps: {valid:,} requests, {bad:,} bad>"
 
     def end_of(self, index: int) -> float:
-        """Return when a step is over: from then on its counts are known."""
+        """Return when a step ends: from then on its counts are known."""
         return self.start + (index + 1) * self.step
 
     def rolling_bad(self, window_s: float) -> list[int]:
-        """Return, for each step, the failures of the window that ends with it."""
+        """Return, for each step, the failures in the window that ends with it."""
         return _rolling(self._bad_until, self._steps(window_s))
 
     def rolling_valid(self, window_s: float) -> list[int]:
-        """Return, for each step, the requests of the window that ends with it."""
+        """Return, for each step, the requests in the window that ends with it."""
         return _rolling(self._valid_until, self._steps(window_s))
 
     def bad_between(self, first: int, end: int) -> int:
-        """Return the failures of the steps from ``first`` up to ``end``."""
+        """Return the failures in the steps from ``first`` up to ``end``."""
         return self._bad_until[end] - self._bad_until[first]
 
     def valid_between(self, first: int, end: int) -> int:
-        """Return the requests of the steps from ``first`` up to ``end``."""
+        """Return the requests in the steps from ``first`` up to ``end``."""
         return self._valid_until[end] - self._valid_until[first]
 
     def _steps(self, window_s: float) -> int:

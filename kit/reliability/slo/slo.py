@@ -1,4 +1,4 @@
-"""What a notebook holds: an objective with its budget, its rules, and what becomes of both."""
+"""The SLO object of a notebook: an objective with its budget, its rules and its alerts."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ SUFFIXES = (".yaml", ".yml")
 
 @runtime_checkable
 class RunningTraffic(Protocol):
-    """Traffic that ends by itself, with what came of it."""
+    """Traffic that ends by itself, with its outcomes."""
 
     @property
     def outcomes(self) -> PerSecond:
@@ -34,7 +34,7 @@ class RunningTraffic(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """Whether it goes on."""
+        """Whether it still runs."""
 
 
 Source = PerSecond | RunningTraffic
@@ -44,7 +44,7 @@ class Slo:
     """A service level objective that reads the counts of traffic; shown as its budget.
 
     ``objective`` is what is promised, ``alerts`` are its burn-rate rules. ``find_source`` returns
-    the traffic to read when none is named; ``is_over`` says when there will be no more of it.
+    the traffic to read if none is named; ``is_over`` tells whether the traffic has ended.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Slo:
 
     @property
     def budget(self) -> ErrorBudget:
-        """The error budget as it is now. Raises WorkshopError when there is no traffic to read."""
+        """The current error budget. Raises WorkshopError if there is no traffic to read."""
         return self.measure()
 
     def measure(self, source: Source | None = None, now: float | None = None) -> ErrorBudget:
         """Return the error budget at a time, in seconds since the epoch; by default now.
 
-        ``source`` is traffic, or its outcomes. Raises WorkshopError when there is none.
+        ``source`` is traffic, or its outcomes. Raises WorkshopError if there is none.
         """
         counts = _outcomes(self._source(source))
         if self.objective.latency_s is not None:
@@ -98,8 +98,8 @@ class Slo:
     def watch(self, source: Source | None = None, seconds: float | None = None) -> BudgetWatch:
         """Return the budget as a live picture.
 
-        It ends when the traffic does, after ``seconds`` (by default those of the window), or with
-        ``stop()``. Raises WorkshopError when there is no traffic to read.
+        It ends with the traffic, after ``seconds`` (by default the window's), or with ``stop()``.
+        Raises WorkshopError if there is no traffic to read.
         """
         found = self._source(source)
 
@@ -111,7 +111,7 @@ class Slo:
         return BudgetWatch(lambda: self.measure(found), is_over, length)
 
     def lint(self, *rules: RuleSet) -> RuleReport:
-        """Return what is wrong with rules, by default those of the objective, before they fire."""
+        """Return what is wrong with rules, by default the objective's own, before they fire."""
         reports = [lint_rules(self.objective, each) for each in rules or (self.alerts,)]
         return RuleReport(
             [problem for report in reports for problem in report],
@@ -127,26 +127,26 @@ class Slo:
     ) -> VirtualMonth:
         """Return a simulated month of this objective and traffic, with incidents.
 
-        Each is a share of failures and a length such as ``40 min``; ``seed`` draws when they
-        happen. ``ordinary`` is the share of failures of all other days.
+        Each incident is a share of failures and a length such as ``40 min``; ``seed`` decides when
+        they happen. ``ordinary`` is the share of failures on all other days.
         """
         return simulate_month(self.objective, seed, incidents, ordinary=ordinary)
 
     def policy(self, freeze_below: float = 0.25, frozen: Sequence[str] = FROZEN) -> FreezePolicy:
-        """Return what the team agreed to: no release while less of the budget is left."""
+        """Return the team's agreement: no release while less of the budget is left."""
         return FreezePolicy(self.measure, freeze_below, tuple(frozen))
 
     def as_openslo(self) -> str:
-        """Return it as OpenSLO v1; of a file that was read, all that stands in it."""
+        """Return it as OpenSLO v1; if it was read from a file, with everything in that file."""
         document = self._document or write_openslo(self.objective, self.alerts)
         return document.as_yaml()
 
     def as_sloth(self) -> str:
-        """Return it as a specification for Sloth, which makes rules for Prometheus of it."""
+        """Return it as a specification for Sloth, which makes Prometheus rules from it."""
         return as_sloth_spec(self.objective)
 
     def as_prometheus(self) -> str:
-        """Return its rules as a file for Prometheus."""
+        """Return its rules as a rules file for Prometheus."""
         return as_prometheus_rules(self.objective, self.alerts)
 
     def _source(self, given: Source | None) -> Source:
@@ -189,8 +189,8 @@ def make_slo(
 ) -> Slo:
     """Return the SLO of that name, or of an OpenSLO file, whose name ends in .yaml or .yml.
 
-    What the file says goes before the arguments. Raises OpenSloError for a file that is not read,
-    ValueError for what is out of bounds.
+    The file takes precedence over the arguments. Raises OpenSloError for a file that cannot be
+    read, ValueError for a value out of bounds.
     """
     if not str(name_or_path).endswith(SUFFIXES):
         objective = Objective(str(name_or_path), target, 60 * minutes, rate, latency_s)
@@ -199,7 +199,7 @@ def make_slo(
     found = document.objectives(window_s=60 * minutes, rate=rate)
     if len(found) != 1:
         names = ", ".join(each.name for each in found) or "none"
-        raise OpenSloError(f"A file of one objective is read; in {name_or_path} are: {names}.")
+        raise OpenSloError(f"The file must have one objective; {name_or_path} has: {names}.")
     rules = document.rules(found[0].window_s)
     return Slo(found[0], alerts=rules, document=document, find_source=find_source, is_over=is_over)
 

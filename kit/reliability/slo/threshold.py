@@ -1,4 +1,4 @@
-"""The alert that most teams begin with, as one writes it down."""
+"""The alert that most teams begin with, parsed from a short text."""
 
 import re
 
@@ -12,6 +12,6 @@ def threshold(text: str) -> RuleSet:
     """Return the rule of a text such as ``5xx > 1 % for 5 min``. Raises ValueError."""
     written = _WRITTEN.fullmatch(text)
     if written is None:
-        raise ValueError(f"{text!r} is no threshold: write it as '5xx > 1 % for 5 min'.")
+        raise ValueError(f"{text!r} is not a threshold. Write it as '5xx > 1 % for 5 min'.")
     rule = ThresholdRule(float(written[1]) / 100, read_length(written[2]))
     return RuleSet(" ".join(text.split()), (rule,), MONTH_S)

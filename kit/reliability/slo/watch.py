@@ -1,4 +1,4 @@
-"""The error budget, live: a picture that is replaced once a second, and stays when it ends."""
+"""The error budget, live: a picture that is updated once a second, and stays at the end."""
 
 import threading
 import time
@@ -15,10 +15,10 @@ EVERY_S = 1.0
 
 
 class BudgetWatch:
-    """Shows what ``measure`` returns until ``is_over``, ``stop()`` or so many seconds.
+    """Shows what ``measure`` returns until ``is_over``, ``stop()`` or ``seconds`` have passed.
 
-    Displayed in a notebook it begins by itself. As a context manager it shows the budget while the
-    block runs. It ends as a still picture.
+    Displayed in a notebook, it starts by itself. As a context manager, it shows the budget while
+    the block runs. It ends as a still picture.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class BudgetWatch:
 
     @property
     def budget(self) -> ErrorBudget:
-        """The budget as it is now."""
+        """The current budget."""
         return self._measure()
 
     @property
     def is_running(self) -> bool:
-        """Whether the picture is still replaced."""
+        """Whether the picture is still updated."""
         return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:

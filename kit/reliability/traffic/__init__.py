@@ -1,1 +1,1 @@
-"""Background traffic: who spins when, and what came of it."""
+"""Background traffic: which players spin when, and how their requests end."""

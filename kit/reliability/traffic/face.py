@@ -1,4 +1,4 @@
-"""The widget of the traffic: its picture, which outlives the kernel, and the button below it."""
+"""The traffic widget: a picture that outlives the kernel, and a button below it."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from kit.widgets.static import FollowedStatic
 
 
 class TrafficFace:
-    """Shows a picture and a button that starts and stops; ``on_press`` does either."""
+    """Shows a picture and a start/stop button; a click calls ``on_press``."""
 
     def __init__(self, on_press: Callable[[], object]) -> None:
         self._picture = FollowedStatic()
@@ -19,7 +19,7 @@ class TrafficFace:
         self._is_running: bool | None = None
 
     def show(self, picture: str, is_running: bool) -> None:
-        """Replace the picture wherever it is displayed, and say what the button does now."""
+        """Replace the picture wherever it is displayed, and update the button's label."""
         self._picture.show(picture)
         if is_running != self._is_running:
             self._is_running = is_running

@@ -1,4 +1,4 @@
-"""What the requests of the traffic came to, counted by second, route and time to the answer."""
+"""Outcomes of the traffic's requests, counted by second, route and response time."""
 
 import math
 import threading
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Literal
 
-# What is not valid, as a bet that a player cannot pay, says nothing of the system.
+# An invalid request, such as a bet the player cannot pay, says nothing about the system.
 AnswerKind = Literal["good", "bad", "not valid"]
 
-# One second more than an hour, which no run exceeds: the first one is not whole.
+# No run exceeds an hour. One more second, because the first one is partial.
 KEPT_S = 3601
 # Buckets are 10 % wide, from a millisecond to 100 seconds.
 FASTEST_S = 0.001
@@ -20,17 +20,17 @@ BUCKETS_A_DECADE = 24
 LAST_BUCKET = 5 * BUCKETS_A_DECADE
 
 _KINDS = ("good", "bad", "not valid", "shed")
-# Route and kind, bucket, how many.
+# Route and kind, bucket, count.
 _ROW = Struct("<BBH")
 _MOST = 2**16 - 1
 
 
-# HTTP statuses that say something of the player, or of the request.
+# HTTP statuses that blame the player or the request, not the system.
 _NOT_VALID = {402, 409, 422, 429}
 
 
 def judge_answer(status: int | None, took_s: float, threshold_s: float) -> AnswerKind:
-    """Return what an answer is worth; ``status`` is None without one that could be read."""
+    """Return how an answer counts; ``status`` is None without a readable answer."""
     if status in _NOT_VALID:
         return "not valid"
     is_good = status is not None and status < 500 and took_s <= threshold_s
@@ -39,10 +39,10 @@ def judge_answer(status: int | None, took_s: float, threshold_s: float) -> Answe
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request came to.
+    """The outcome of one request.
 
-    ``due`` is when it was to be sent, in seconds since the epoch; ``took_s`` counts from then to
-    the end of the answer. ``status`` is None where there was no answer, or none that could be read.
+    ``due`` is when it should be sent, in seconds since the epoch; ``took_s`` counts from then to
+    the end of the answer. ``status`` is None without a readable answer.
     """
 
     due: float
@@ -56,10 +56,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many requests came to what; ``shed`` were not sent, because too many were in flight.
+    """How many requests had which outcome; ``shed`` ones were not sent: too many were in flight.
 
-    ``buckets`` has the times to the answer of those that are good or bad: how many there are by
-    number of the bucket.
+    ``buckets`` is a histogram of the response times of good and bad requests: it maps the number
+    of each bucket to a count.
     """
 
     good: int = 0
@@ -70,7 +70,7 @@ class Counts:
 
     @property
     def valid(self) -> int:
-        """How many say something of the system: the good and the bad ones."""
+        """How many say something about the system: the good and the bad ones."""
         return self.good + self.bad
 
     @property
@@ -80,16 +80,16 @@ class Counts:
 
     @property
     def bad_share(self) -> float:
-        """Which part of the valid ones is bad, from 0 to 1; 0 without any."""
+        """The share of valid requests that is bad, from 0 to 1; 0 if there are none."""
         return self.bad / self.valid if self.valid else 0.0
 
     def quantile(self, share: float) -> float:
-        """Return the seconds within which this share of the valid ones was over; 0 without any.
+        """Return the seconds within which this share of valid requests ended; 0 if there are none.
 
-        Exact to a bucket, which is 10 % wide. One without an answer counts with the time that the
-        traffic waited for it.
+        Exact to a bucket, which is 10 % wide. A request without an answer counts with the time that
+        the traffic waited for it.
         """
-        # A share such as 3/7 of seven is a hair more than three.
+        # Rounding: as a float, 3/7 of seven is slightly more than three.
         rank, seen = share * sum(self.buckets.values()) - 1e-9, 0
         for bucket in sorted(self.buckets):
             count = self.buckets[bucket]
@@ -100,17 +100,17 @@ class Counts:
 
     @property
     def p50(self) -> float:
-        """The seconds within which half of them was over."""
+        """The median response time, in seconds."""
         return self.quantile(0.50)
 
     @property
     def p95(self) -> float:
-        """The seconds within which 95 % of them were over."""
+        """The 95th percentile of the response time, in seconds."""
         return self.quantile(0.95)
 
     @property
     def p99(self) -> float:
-        """The seconds within which 99 % of them were over."""
+        """The 99th percentile of the response time, in seconds."""
         return self.quantile(0.99)
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -129,20 +129,20 @@ class Counts:
 
 
 class Outcomes:
-    """What came of all requests, by the second in which each was due, for the last hour.
+    """The outcomes of all requests, by the second in which each was due, for the last hour.
 
-    A request counts once it is over, so the counts of the last seconds still grow.
+    A request counts once it has ended, so the counts of the last seconds still grow.
     """
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
-        # By second from the first one on; None where nothing was due.
+        # One entry per second; None where nothing was due.
         self._seconds: list[bytearray | None] = []
         self._first = 0
         self._routes: list[str] = []
 
     def add(self, answer: Answer) -> None:
-        """Count what a request came to."""
+        """Count the outcome of a request."""
         bucket = 0 if answer.kind == "not valid" else bucket_of(answer.took_s)
         self._count(answer.due, answer.route, _KINDS.index(answer.kind), bucket)
 
@@ -151,7 +151,7 @@ class Outcomes:
         self._count(due, route, _KINDS.index("shed"), 0)
 
     def last(self, seconds: float, now: float | None = None, *, route: str | None = None) -> Counts:
-        """Return the counts of the last seconds, of one route or of all.
+        """Return the counts of the last ``seconds``, for one route or for all.
 
         ``now`` is in seconds since the epoch.
         """
@@ -159,17 +159,17 @@ class Outcomes:
         return self.between(end - seconds, end, route=route)
 
     def between(self, start: float, end: float, *, route: str | None = None) -> Counts:
-        """Return the counts of what was due in a time, of one route or of all.
+        """Return the counts of the requests due between two times, for one route or for all.
 
-        Both are in seconds since the epoch. A second that begins before ``end`` counts whole, and
-        so does the one that ``start`` is in.
+        Both times are in seconds since the epoch. Seconds are not split: the one that contains
+        ``start`` counts in full, as does any that begins before ``end``.
         """
         return _sum_up(row for _, rows in self._rows(start, end) for row in self._of(rows, route))
 
     def per_second(
         self, start: float, end: float, *, route: str | None = None
     ) -> list[tuple[int, Counts]]:
-        """Return the counts of each second in which something was due, the earliest first."""
+        """Return the counts of each second in which something was due, earliest first."""
         return [
             (second, counts)
             for second, rows in self._rows(start, end)
@@ -202,10 +202,10 @@ class Outcomes:
             rows += _ROW.pack(what, bucket, 1)
 
     def _at(self, second: int) -> bytearray | None:
-        """Return the rows of a second; None for one that is too long ago."""
+        """Return the rows of a second; None if it is too long ago."""
         if not self._seconds or second - self._first >= 2 * KEPT_S:
             self._first, self._seconds = second, []
-        # The first one due may be over after others.
+        # The request due first may end after later ones.
         if (missing := self._first - second) > 0:
             if missing + len(self._seconds) > KEPT_S:
                 return None
@@ -238,7 +238,7 @@ class Outcomes:
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the number of the bucket that a time belongs to."""
+    """Return the number of the bucket for a time."""
     if seconds <= FASTEST_S:
         return 0
     place = math.ceil(BUCKETS_A_DECADE * math.log10(seconds / FASTEST_S))

@@ -1,4 +1,4 @@
-"""The traffic as a picture: what came of the requests in each second, and a sentence."""
+"""The traffic as a picture: the outcomes in each second, and a sentence."""
 
 import math
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from kit.reliability.traffic.plan import TrafficPlan
 from kit.views.axis import Tick, percent, seconds_ticks, tick_step, ticks
 from kit.words import count_noun
 
-# So many bars are told apart on a narrow page.
+# The most bars that a narrow page can show distinctly.
 MAX_BARS = 120
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60)
 _RATE_OVER_S = 10
 _TICKS = 8
 _MINUTES_FROM_S = 180
-# The part of the height that is left for the bad ones when there are none.
+# The share of the height reserved for bad requests when there are none.
 _LEAST_BELOW = 0.18
 _LEAST_TOP = 1.0
 
@@ -28,7 +28,7 @@ Second = tuple[int, Counts]
 
 @dataclass(frozen=True)
 class TrafficState:
-    """How the traffic stands: ``counts`` of the whole run, ``recent`` of its last minute."""
+    """The state of the traffic: ``counts`` of the whole run, ``recent`` of its last minute."""
 
     plan: TrafficPlan
     began_at: float | None
@@ -47,14 +47,14 @@ class TrafficState:
 
     @property
     def rate(self) -> float:
-        """How many requests were due a second, in the last ten seconds."""
+        """How many requests were due per second, over the last ten seconds."""
         over_s = min(max(self.length_s, 1.0), _RATE_OVER_S)
         since = self.now - over_s
         return sum(counts.total for second, counts in self.seconds if second >= since) / over_s
 
     @property
     def recent_p95(self) -> str:
-        """The time within which 95 % of the last minute's requests were over."""
+        """The 95th percentile of the response time in the last minute."""
         return length(self.recent.p95) if self.recent.valid else "–"
 
     @property
@@ -73,14 +73,14 @@ class TrafficState:
         remarks = {
             f"{refused:,} more {_was(refused)} not valid, such as a bet above the purse.": refused,
             f"{shed:,} more {_was(shed)} not sent: too many were in flight.": shed,
-            f"{self.unfinished:,} more had no answer yet at the stop.": self.unfinished,
+            f"{self.unfinished:,} more had no answer yet when it stopped.": self.unfinished,
         }
         return [remark for remark, count in remarks.items() if count]
 
 
 @dataclass(frozen=True)
 class _Chart:
-    """Both outlines are points of an SVG of 100 by 100; ``zero`` is the height of their line."""
+    """Both outlines are points of a 100 by 100 SVG; ``zero`` is the height of the zero line."""
 
     good: str
     bad: str
@@ -114,7 +114,7 @@ def say_time(seconds: float) -> str:
 
 def _say_counts(counts: Counts) -> str:
     if not counts.valid:
-        return "nothing came of any yet."
+        return "no results yet."
     bad = f"{counts.bad:,} bad ({say_share(counts.bad_share)})" if counts.bad else "none bad"
     return f"{counts.good:,} good, {bad}, p95 {length(counts.p95)}."
 
@@ -147,7 +147,7 @@ def _scale(good: Sequence[float], bad: Sequence[float], whole: int, bar_s: int) 
     height = max(above + below, above / (1 - _LEAST_BELOW))
     edges = [min(bar_s * number, whole) for number in range(len(good) + 1)]
     up = [Tick(percent(above - each, height), f"{each:g}", False) for each in _marks(above)]
-    # One mark below: there may be little room.
+    # Only one mark below zero: there may be little room.
     down = [Tick(percent(above + below, height), f"{below:g}", False)] if below else []
     return _Chart(
         good=_outline([above - each for each in good], edges, above, height),

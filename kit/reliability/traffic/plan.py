@@ -1,4 +1,4 @@
-"""The plan of the traffic: who sends what, and when. The same seed gives the same plan."""
+"""The traffic plan: which player sends what, and when. The same seed gives the same plan."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ Shape = Literal["flat", "day", "spike"]
 Route = Literal["spin", "stats", "health"]
 
 ROUTES: tuple[Route, ...] = get_args(Route)
-# How many requests of a hundred go to each.
+# How many of a hundred requests go to each route.
 WEIGHTS: dict[Route, int] = {"spin": 90, "stats": 8, "health": 2}
 PLAYERS = 500
 HIGHEST_BET = 5
@@ -27,7 +27,7 @@ _SPIKE_PART = 0.1
 
 @dataclass(frozen=True)
 class Arrival:
-    """One request: when it is due, in seconds since the start, and who sends what."""
+    """One request: when it is due, in seconds since the start, and which player sends what."""
 
     due_s: float
     route: Route
@@ -40,10 +40,10 @@ class Arrival:
 class TrafficPlan:
     """Requests that arrive independently of each other and of the answers (Poisson arrivals).
 
-    ``rate`` is how many are due a second, on average. The ``shape`` changes that over ``minutes``:
+    ``rate`` is how many are due per second, on average. ``shape`` changes that over ``minutes``:
     ``flat`` not at all, ``day`` to 0.4 times at both ends and 1.6 times in the middle, ``spike`` to
-    2.5 times for the middle tenth; never to more than 10 a second. ``sampled`` is the share whose
-    spans are sent. Raises ValueError for what is out of bounds.
+    2.5 times for the middle tenth; never to more than 10 a second. ``sampled`` is the share of
+    requests whose spans are sent. Raises ValueError for a value out of bounds.
     """
 
     rate: float = 4.0
@@ -60,16 +60,16 @@ class TrafficPlan:
 
     @property
     def length_s(self) -> float:
-        """How long it is, in seconds."""
+        """How long the traffic runs, in seconds."""
         return self.minutes * 60
 
     def rate_at(self, after_s: float) -> float:
-        """Return how many requests are due a second, so many seconds after the start."""
+        """Return how many requests are due per second, ``after_s`` seconds after the start."""
         return min(self.rate * _FACTORS[self.shape](after_s / self.length_s), MAX_RATE)
 
     def __iter__(self) -> Iterator[Arrival]:
-        """Yield the requests in the order in which they are due, made as they are needed."""
-        # Of a Random, only random() is promised to stay the same in every version of Python.
+        """Generate the requests lazily, in the order in which they are due."""
+        # Python guarantees the same numbers in every version only for Random.random().
         draw = random.Random(self.seed).random  # noqa: S311 - to be repeated, not to be secret
         peak = min(self.rate * _PEAKS[self.shape], MAX_RATE)
         after_s, number = 0.0, 0
@@ -77,11 +77,11 @@ class TrafficPlan:
             after_s -= math.log(1.0 - draw()) / peak
             if after_s >= self.length_s:
                 return
-            # Thinned from the peak: arrivals stay independent while their rate changes.
+            # Thinning from the peak keeps arrivals independent while their rate changes.
             if draw() * peak > self.rate_at(after_s):
                 continue
             yield Arrival(
-                # The last digits of a logarithm are not the same on every machine.
+                # The last digits of a logarithm differ between machines.
                 due_s=round(after_s, 3),
                 route=_choose_route(draw()),
                 player=f"p{int(draw() * PLAYERS)}",
@@ -92,7 +92,7 @@ class TrafficPlan:
             number += 1
 
     def fingerprint(self, requests: int = 1000) -> str:
-        """Return a hash of the first requests: the same plan has the same one everywhere."""
+        """Return a hash of the first requests; the same plan has the same hash on every machine."""
         text = "\n".join(map(repr, islice(self, requests)))
         return hashlib.sha256(text.encode()).hexdigest()
 

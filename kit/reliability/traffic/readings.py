@@ -19,9 +19,9 @@ SPINS = "game.spins"
 
 @dataclass(frozen=True)
 class Reading:
-    """What one source says: ``counted`` is what it counts, and ``blind`` what it does not see.
+    """What one source reports: ``counted`` is what it counts, ``blind`` what it does not see.
 
-    ``bad`` is None for a source that counts no failures.
+    ``bad`` is None if the source counts no failures.
     """
 
     source: str
@@ -32,12 +32,12 @@ class Reading:
 
     @property
     def total(self) -> int:
-        """How many it counts at all."""
+        """How many it counts in total."""
         return self.good + (self.bad or 0)
 
     @property
     def bad_share(self) -> float | None:
-        """Which part of them is bad; None where it cannot say."""
+        """The share of them that is bad; None if the source cannot tell."""
         return None if self.bad is None or not self.total else self.bad / self.total
 
     @property
@@ -47,7 +47,7 @@ class Reading:
 
 
 class Readings(Sequence[Reading]):
-    """The client's reading, that of the sessions, and that of the metric; shown as a table."""
+    """The readings of the client, the sessions and the metric; shown as a table."""
 
     def __init__(self, client: Reading, sessions: Reading, metric: Reading) -> None:
         self.client, self.sessions, self.metric = client, sessions, metric
@@ -77,9 +77,9 @@ class Readings(Sequence[Reading]):
 
 
 def read_readings(store: Store, began: float, ended: float, counts: Counts) -> Readings:
-    """Return the three readings of a time, in seconds since the epoch. Raises StoreError.
+    """Return the readings between two times, in seconds since the epoch. Raises StoreError.
 
-    Sessions are counted by the minute, so those of its first and last minute may be of others.
+    Sessions are counted per minute, so the first and last minute may include other requests.
     """
     sessions = _count_gateway_sessions(store, began)
     return Readings(
@@ -88,21 +88,21 @@ def read_readings(store: Store, began: float, ended: float, counts: Counts) -> R
             "valid requests that were due",
             counts.good,
             counts.bad,
-            "other callers; why it is bad",
+            "other callers; why a request is bad",
         ),
         sessions=Reading(
             "Sessions",
             f"requests that {GATEWAY.name} answered",
             sessions.exited,
             sessions.total - sessions.exited,
-            f"what never reached {GATEWAY.name}; what is late; a failure that it passed on",
+            f"requests that never reached {GATEWAY.name}; late answers; failures that it passed on",
         ),
         metric=Reading(
             "Metric",
             f"spins that {GAME_ENGINE.name} finished ({SPINS})",
             _count_spins(store, began, ended),
             None,
-            "spins that failed: only fewer are counted",
+            "failed spins: the count is just lower",
         ),
     )
 
@@ -120,7 +120,7 @@ def _count_spins(store: Store, began: float, ended: float) -> int:
 
 
 def _spins(item: StoredItem) -> Iterator[MetricPoint]:
-    # One item at a time: of many together, only the first numbers are read.
+    # One item at a time: read_metrics() reads only the first numbers of many.
     for metric in read_metrics([item]):
         if metric.name == SPINS:
             yield from metric.points

@@ -1,4 +1,4 @@
-"""One run of the traffic: sends what is due, in a thread of its own, and judges the answers."""
+"""One run of the traffic: sends due requests in its own thread, and judges the answers."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ THREAD = "workshop-traffic"
 MOST_IN_FLIGHT = 50
 # The gateway gives up after 15 seconds. At 4 a second, fewer than 50 are in flight after ten.
 PATIENCE_S = 10.0
-# For answers that are under way when the traffic is stopped.
+# How long a stop waits for answers in flight.
 GRACE_S = 0.4
 TICK_S = 1.0
 _START_S = 5.0
@@ -30,11 +30,11 @@ _STOP_S = 5.0
 
 
 class TrafficRun:
-    """Sends the requests of a plan to the gateway, each when it is due, however slow the answers.
+    """Sends a plan's requests to the gateway, each when it is due, however slow the answers.
 
-    ``url`` returns the gateway's address. ``on_answer`` is given each answer, ``on_tick`` is called
-    once a second and at the end, both in the thread of the run. Nothing of it is reported to
-    Sentry. An answer is bad when it takes longer than ``threshold_s``.
+    ``url`` returns the gateway's address. ``on_answer`` is called with each answer, ``on_tick``
+    once a second and at the end, both in the run's thread. The run reports nothing to Sentry. An
+    answer is bad when it takes longer than ``threshold_s``.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class TrafficRun:
         self._stop, self._is_stopping = asyncio.Event(), False
         self._in_flight: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
-        # Not the thread's own end: interrupted in join(), Python 3.11 takes the thread for ended.
+        # An event, because Python 3.11 considers a thread ended after an interrupted join().
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self.began_at = 0.0
         self.ended_at: float | None = None
-        # Requests without an answer when it was stopped, and not late yet.
+        # Requests that had no answer at the stop, but were not late yet.
         self.unfinished = 0
 
     @property
     def is_running(self) -> bool:
-        """Whether it still sends, or waits for answers."""
+        """Whether it still sends requests or waits for answers."""
         return self._ready.is_set() and self.ended_at is None
 
     @property
     def in_flight(self) -> int:
-        """How many requests wait for their answer."""
+        """How many requests are waiting for an answer."""
         return len(self._in_flight)
 
     def start(self) -> None:
-        """Begin to send; return once the first request is scheduled."""
+        """Start sending; return once the first request is scheduled."""
         self._thread.start()
         try:
             self._ready.wait(_START_S)
@@ -82,7 +82,7 @@ class TrafficRun:
             raise
 
     def stop(self) -> None:
-        """End it: send nothing more, and wait for answers for 0.4 seconds at most."""
+        """Stop sending, and wait at most 0.4 seconds for answers in flight."""
         self._is_stopping = True
         with contextlib.suppress(RuntimeError):  # its loop has ended
             if self._loop is not None:
@@ -91,7 +91,7 @@ class TrafficRun:
             self._thread.join(_STOP_S)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so many seconds; return whether it has."""
+        """Wait for the end, at most ``seconds``; return whether it has ended."""
         return self._over.wait(seconds)
 
     def _run(self) -> None:
@@ -108,7 +108,7 @@ class TrafficRun:
         self._loop = asyncio.get_running_loop()
         if self._is_stopping:
             return
-        # A proxy cannot reach this machine's loopback. Each request has a deadline of its own.
+        # A proxy cannot reach this machine's loopback. Each request has its own deadline.
         async with httpx.AsyncClient(trust_env=False, limits=ONE_REQUEST, timeout=None) as http:  # noqa: S113
             ticking = asyncio.create_task(self._tick_on())
             sending = asyncio.create_task(self._send_all(http))
@@ -118,7 +118,7 @@ class TrafficRun:
             for task in (sending, ticking, stopping):
                 task.cancel()
             await self._end_requests()
-            # What ended it early is the error of this thread.
+            # If sending failed, raise its error here, in this thread.
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
 
@@ -135,7 +135,7 @@ class TrafficRun:
         self._ready.set()
         for arrival in self._plan:
             due = began + arrival.due_s
-            # Asleep even when it is late: the answers have to be read, too.
+            # Sleep even when late, to let the event loop read answers.
             await asyncio.sleep(due - loop.time())
             if len(self._in_flight) >= MOST_IN_FLIGHT:
                 self._outcomes.add_shed(self.began_at + arrival.due_s, arrival.route)
@@ -145,7 +145,7 @@ class TrafficRun:
             task.add_done_callback(self._in_flight.discard)
 
     async def _send(self, http: httpx.AsyncClient, arrival: Arrival, due: float) -> None:
-        """Send one request, and count what it comes to."""
+        """Send one request and count its outcome."""
         try:
             trace_id, status = uuid.uuid4().hex, None
             try:
@@ -162,7 +162,7 @@ class TrafficRun:
             report_thread_failure()
 
     async def _ask(self, http: httpx.AsyncClient, arrival: Arrival, trace_id: str) -> int:
-        """Return the status of the answer. Raises ValueError when it cannot be read."""
+        """Return the status of the answer. Raises ValueError if the body cannot be read."""
         headers = trace_header(trace_id, is_sampled=arrival.is_sampled)
         method, path, body = _request(arrival)
         answer = await http.request(method, self._url() + path, headers=headers, json=body)
@@ -191,12 +191,12 @@ class TrafficRun:
         try:
             self._on_tick()
         except Exception:
-            # The requests go on: only the picture of them is old.
+            # Requests continue; only the picture is stale.
             report_thread_failure()
 
 
 async def _wait_for(tasks: set[asyncio.Task[None]], stopping: asyncio.Task[Literal[True]]) -> None:
-    """Wait until all tasks are over, or until the end has begun."""
+    """Wait until all tasks are done or the stop has begun."""
     while tasks and not stopping.done():
         await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         tasks = {task for task in tasks if not task.done()}

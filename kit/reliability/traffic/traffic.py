@@ -1,4 +1,4 @@
-"""The traffic that a notebook holds: it starts and stops it, and reads what came of it."""
+"""The traffic object of a notebook: it starts and stops requests, and reads their outcomes."""
 
 import threading
 import time
@@ -25,11 +25,11 @@ THRESHOLD_S = 2.0
 
 
 class Traffic:
-    """Players that spin in the background, at a rate, and what came of their requests.
+    """Players who spin in the background at a given rate, and the outcomes of their requests.
 
     Shown in a notebook as a widget with a button, and once it has ended as a picture with a
-    sentence. While a cell runs, the button waits for it: interrupt the kernel instead. The traffic
-    ends by itself after the minutes of its ``plan``, and with the workshop.
+    sentence. While a cell runs, the button has no effect until it is done: interrupt the kernel
+    instead. The traffic ends after the minutes of its ``plan``, or with the workshop.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Traffic:
 
     @property
     def is_running(self) -> bool:
-        """Whether it sends requests, or waits for the last answers."""
+        """Whether it sends requests or waits for the last answers."""
         return self._run is not None and self._run.is_running
 
     @property
@@ -68,16 +68,16 @@ class Traffic:
 
     @property
     def counts(self) -> Counts:
-        """What came of the requests of the last run, all together."""
+        """The outcomes of the last run's requests, all together."""
         began, ended = self._times()
         return self.outcomes.between(began, ended) if self._run else Counts()
 
     def start(self) -> Self:
-        """Begin to send in the background, and return; when it does so already, it goes on."""
+        """Start sending in the background and return; no effect if it already runs."""
         return self._start(self.plan)
 
     def stop(self) -> None:
-        """End it, within half a second."""
+        """Stop within half a second."""
         if run := self._run:
             run.stop()
 
@@ -85,9 +85,9 @@ class Traffic:
     def running(
         self, minutes: float | None = None, *, seconds: float | None = None
     ) -> Iterator[Self]:
-        """Send while a ``with`` block runs, for at most so long, by default as the plan says.
+        """Send while a ``with`` block runs, for at most the given time, by default the plan's.
 
-        It ends with the block, also when that is interrupted. Traffic that runs already goes on.
+        It ends with the block, even if that is interrupted. Traffic that already runs goes on.
         """
         ran_before = self.is_running
         length = minutes if seconds is None else seconds / 60
@@ -99,7 +99,7 @@ class Traffic:
                 self.stop()
 
     def wait(self) -> Self:
-        """Wait until it has ended by itself, showing how it goes; an interrupt ends it, too."""
+        """Wait until it ends by itself, showing its progress; an interrupt stops it, too."""
         try:
             if self._face is None and get_ipython() is not None:
                 self._ipython_display_()
@@ -111,13 +111,13 @@ class Traffic:
         return self
 
     def observe(self, callback: Observer) -> Callable[[], None]:
-        """Call ``callback`` with each answer from now on; return a function that ends that.
+        """Call ``callback`` with each answer from now on; return a function that unsubscribes it.
 
-        It is called in the thread of the traffic, so it must return at once. One that raises is not
+        It runs in the traffic's thread, so it must return at once. A callback that raises is not
         called again.
         """
 
-        # As bound methods and partials, equal callbacks are different subscriptions.
+        # A wrapper per call: even equal callbacks are separate subscriptions.
         def observer(answer: Answer) -> object:
             return callback(answer)
 
@@ -125,9 +125,9 @@ class Traffic:
         return lambda: self._forget(observer)
 
     def readings(self) -> Readings:
-        """Return what three sources say of the last run: this client, sessions and a metric.
+        """Return what three sources report about the last run: this client, sessions and a metric.
 
-        The services send what they still hold first. Raises StoreError.
+        Flushes the services first. Raises StoreError.
         """
         self._flush()
         began, ended = self._times()
@@ -140,7 +140,7 @@ class Traffic:
     def _start(self, plan: TrafficPlan) -> Self:
         with self._changing:
             if not self.is_running:
-                # What the services hold of earlier requests does not belong to this run.
+                # Flush telemetry of earlier requests: it does not belong to this run.
                 self._flush()
                 self._running_plan = plan
                 self._run = TrafficRun(

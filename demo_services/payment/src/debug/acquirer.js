@@ -6,7 +6,7 @@ const Sentry = require('@sentry/node');
 
 const LATENCY_MS = 5;
 
-/** The bank's line: its answers arrive as `data` events, cut wherever the network cuts them. */
+/** The bank's line: its answers arrive as `data` events, split wherever the network splits them. */
 class AcquirerLine extends EventEmitter {
   /** @param {import('../payment').Payment} payment */
   ask(payment) {
@@ -31,10 +31,10 @@ function approve(payment, done) {
   line.ask(payment);
 }
 
-/** @param {string} chunk what came over the line, "payment;amount;verdict" */
+/** @param {string} chunk received on the line, "payment;amount;verdict" */
 function readApproval(chunk) {
   const [payment, amount, verdict] = chunk.split(';');
-  // The verdict on a payment that was approved ends with a code.
+  // The verdict on an approved payment ends with a code.
   return { payment, amount: Number(amount), code: verdict.replace('APPROVED ', '').trim() };
 }
 

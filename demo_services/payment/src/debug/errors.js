@@ -13,7 +13,7 @@ class CardDeclined extends Error {
   name = 'CardDeclined';
 }
 
-/** A message does not have the form that was agreed on. */
+/** A message does not have the agreed format. */
 class ValidationError extends Error {
   name = 'ValidationError';
 }
@@ -23,7 +23,7 @@ class InsufficientFunds extends Error {
   name = 'InsufficientFunds';
 }
 
-/** A payment that was made could not be confirmed. */
+/** A payment could not be confirmed. */
 class SettlementError extends Error {
   name = 'SettlementError';
 }
@@ -58,7 +58,7 @@ function chargeCard(payment, limit) {
 }
 
 /**
- * Validation: a notice of the bank is not what was agreed on, and is put aside.
+ * Validation: a notice from the bank has the wrong format, and is put aside.
  *
  * @param {import('../payment').Payment} payment
  */
@@ -101,7 +101,7 @@ function withdraw(account, amount) {
 }
 
 /**
- * Type: a number that arrives as text. JavaScript adds it all the same, and fails a line later.
+ * Type: a number that arrives as text. JavaScript still adds it, and fails a line later.
  *
  * @param {import('../payment').Payment} payment
  */
@@ -125,7 +125,7 @@ function printAmount(payment) {
 }
 
 /**
- * Custom: our own error, with the one that caused it.
+ * Custom: our own error, with its cause.
  *
  * @param {import('../payment').Payment} payment
  */
@@ -139,7 +139,7 @@ function confirmPayment(payment) {
   }
 }
 
-/** What goes wrong, by the last part of its path. */
+/** The failures, by the last part of their path. */
 const ERRORS = {
   declined: payByCard,
   validation: readNotice,

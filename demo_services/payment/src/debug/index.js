@@ -18,13 +18,13 @@ const { printStatement } = require('./statement');
 const AMOUNT = 10;
 
 /**
- * The crash routes. Each makes a real charge first and then fails within that work.
+ * The crash routes. Each first makes a real charge and then fails within that work.
  *
  * @param {import('../ledger').Ledger} ledger
  * @returns {Record<string, import('express').RequestHandler>} handlers by path
  */
 function debugRoutes(ledger) {
-  /** Charge the player whose payment is going to fail. */
+  /** Charge the player whose payment will fail. */
   function charge(req) {
     const player = checkedName(req.query.player ?? 'ada');
     const spin_id = randomUUID().replaceAll('-', '').slice(0, 12);
@@ -47,7 +47,7 @@ function debugRoutes(ledger) {
 
     '/debug/promise-rejection': function promiseRejection(req, res) {
       const payment = charge(req);
-      // The receipt goes out by mail.
+      // The receipt is sent by mail.
       mailReceipt(payment);
       res.status(202).json({ accepted: true, payment: payment.id, ...traceId() });
     },

@@ -27,7 +27,7 @@ async function mailReceipt(payment) {
  * @param {import('../payment').Payment} payment
  */
 function deliver(recipient, payment) {
-  // The receipt is one letter more in its mailbox.
+  // The receipt is one more letter in the mailbox.
   const mailbox = mailboxes.get(recipient);
   mailbox.letters += 1;
   Sentry.addBreadcrumb({ category: 'mail', message: `receipt of ${payment.id} delivered` });

@@ -7,7 +7,7 @@ const vm = require('node:vm');
 const Sentry = require('@sentry/node');
 
 const STEP_MB = 4;
-// Long enough to be seen growing.
+// Long enough to see it grow.
 const PAUSE_MS = 100;
 const MB = 2 ** 20;
 const BYTES_PER_NUMBER = 8;
@@ -17,9 +17,9 @@ class ArchiveFull extends Error {
   name = 'ArchiveFull';
 }
 
-/** Keeps the picture of every receipt and forgets none, up to a cap. */
+/** Stores the picture of every receipt and deletes none, up to a cap. */
 class ReceiptArchive {
-  // Private, so that no local variable of an event unrolls millions of numbers.
+  // Private, so that no local variable in an event expands to millions of numbers.
   #pictures = [];
 
   /** @param {number} capMb */
@@ -37,7 +37,7 @@ class ReceiptArchive {
     if (neededMb > this.capMb) {
       throw new ArchiveFull(`the archive needs ${neededMb} MB, the cap is ${this.capMb} MB`);
     }
-    // Fractions: they are kept as plain doubles, so the heap grows by exactly this much.
+    // Fractions: V8 stores them as plain doubles, so the heap grows by exactly this much.
     this.#pictures.push(new Array((STEP_MB * MB) / BYTES_PER_NUMBER).fill(0.5));
   }
 
@@ -49,15 +49,15 @@ class ReceiptArchive {
 let turn = Promise.resolve();
 
 /**
- * Archive receipts until memory ends, in steps, so that other requests are served meanwhile.
+ * Archive receipts until memory runs out, in steps, so that other requests are served meanwhile.
  *
  * @param {import('../payment').Payment} payment
  * @param {number} capMb
- * @throws {ArchiveFull} at the cap; nothing stays behind
+ * @throws {ArchiveFull} at the cap, after freeing everything
  */
 function archiveReceipts(payment, capMb) {
   payment.reach('archiving');
-  // One at a time: many together would take many times the allowed memory.
+  // One at a time: several at once would exceed the allowed memory.
   const mine = turn.then(() => fillArchive(new ReceiptArchive(capMb)));
   turn = mine.catch(() => {});
   return mine;
@@ -65,7 +65,7 @@ function archiveReceipts(payment, capMb) {
 
 /** @param {ReceiptArchive} archive */
 async function fillArchive(archive) {
-  // Memory runs out wherever the next byte is wanted: by stack trace it would be many issues.
+  // Memory may run out at any allocation: grouped by stack trace it would be many issues.
   Sentry.getIsolationScope().setLevel('fatal').setFingerprint(['payment', 'out-of-memory']);
   const before = memory();
   try {
@@ -106,7 +106,7 @@ function describeMemory(archive, before) {
   Sentry.metrics.gauge('payment.archive', archive.heldMb, { unit: 'mebibyte' });
 }
 
-/** Make V8 free at once what it would free when it needs the room: so that one sees it go. */
+/** Make V8 collect garbage now instead of when it needs the room, so that you see it go. */
 function collectGarbage() {
   v8.setFlagsFromString('--expose-gc');
   vm.runInNewContext('gc')();

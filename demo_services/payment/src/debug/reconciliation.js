@@ -29,7 +29,7 @@ async function reconcile(payment, budgetMs) {
  * @param {number} budgetMs
  */
 async function compareBooks(payment, budgetMs) {
-  // A turn of its own: of a deep stack the report keeps the outer frames, not the guilty one.
+  // In a new turn of the loop: for a deep stack the report keeps only the outer frames.
   await nextTurn();
   const ours = Array.from({ length: ENTRIES }, (_, i) => `${payment.id}-${i}`);
   return countUnmatched(ours, ours.toReversed(), performance.now() + budgetMs);
@@ -42,7 +42,7 @@ async function compareBooks(payment, budgetMs) {
  */
 function countUnmatched(ours, theirs, deadline) {
   let unmatched = 0;
-  // Entry by entry, from the first one again after the last.
+  // Entry by entry, starting over after the last one.
   for (let i = 0; performance.now() < deadline; i = (i + 1) % ours.length) {
     unmatched += theirs.includes(ours[i]) ? 0 : 1;
   }

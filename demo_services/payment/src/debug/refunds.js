@@ -31,7 +31,7 @@ function firstPayment(payment) {
  */
 function followRefunds(refunds, id) {
   const refunded = refunds.get(id);
-  // What was refunded may be a refund itself.
+  // The refunded payment may itself be a refund.
   return refunded === undefined ? id : followRefunds(refunds, refunded);
 }
 

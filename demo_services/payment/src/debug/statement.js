@@ -17,8 +17,8 @@ const PAGE_LINES = 2 ** 17;
 async function printStatement(payment) {
   payment.reach('statement');
   Sentry.addBreadcrumb({ category: 'statement', message: `statement of ${payment.player}` });
-  // An attached debugger makes V8 raise the limit fourfold, for room to look around in. Without it
-  // the limit is the one that the process was started with.
+  // With an attached debugger V8 raises the limit fourfold, to leave room for inspection. Without
+  // one, the limit is the one that the process started with.
   await detachDebuggers();
   return Sentry.startSpan({ op: 'payment.statement', name: 'print a statement' }, async () => {
     const pages = [];
@@ -34,7 +34,7 @@ async function printStatement(payment) {
 
 /** @param {number} number */
 async function readPage(number) {
-  // As a database would: other requests are served meanwhile.
+  // Like a database: other requests are served meanwhile.
   await nextTurn();
   return { amounts: new Array(PAGE_LINES).fill(0.5), next: number < 1 ? number + 1 : null };
 }

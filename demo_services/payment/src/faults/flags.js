@@ -6,7 +6,7 @@ const Sentry = require('@sentry/node');
 const { name } = require('../../package.json');
 const { isHit } = require('./split');
 
-// OpenFeatureIntegrationHook of @sentry/node works in browsers only; here it does nothing.
+// OpenFeatureIntegrationHook of @sentry/node only works in browsers; here it does nothing.
 const sentryHook = {
   after(context, { flagKey, value }) {
     if (typeof value !== 'boolean') return;
@@ -15,7 +15,7 @@ const sentryHook = {
 };
 
 /**
- * The flags of this service. The file is required when the first fault is set: until then the
+ * The flags of this service. This file is required when the first fault is set: until then the
  * service does not load OpenFeature.
  */
 class Flags {

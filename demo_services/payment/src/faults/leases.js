@@ -9,7 +9,7 @@ const { outOfBounds } = require('./order');
 const KEPT_HITS = 2000;
 const KEPT_ENDED = 20;
 
-/** A fault while it is on, and afterwards what it did. */
+/** A fault while it is on, and its record afterwards. */
 class Lease {
   endedAt = null;
   endedBy = null;
@@ -25,7 +25,7 @@ class Lease {
     this.began = performance.now();
   }
 
-  /** How long it is still on, in milliseconds; below 0 when its time is up. */
+  /** How long it stays on, in milliseconds; below 0 when its time is up. */
   get leftMs() {
     return this.began + this.order.seconds * 1000 - performance.now();
   }
@@ -44,7 +44,7 @@ class Lease {
     if (this.hits.size > KEPT_HITS) this.hits.delete(this.hits.values().next().value);
   }
 
-  /** What is told about it; times in seconds since the epoch. */
+  /** Its state for a response; times in seconds since the epoch. */
   state() {
     const { fault, flag, share, seconds, seed } = this.order;
     return {
@@ -64,9 +64,9 @@ class Lease {
 }
 
 /**
- * All faults of this service. None is on at first, and nothing is evaluated then.
+ * All faults of this service. At first none is on, and nothing is evaluated.
  *
- * Each is leased: the service itself ends it in time, wherever the notebook is that set it.
+ * Each has a lease: the service itself ends it in time, whatever happens to the notebook.
  */
 class Faults {
   /** @type {Map<string, Lease>} */
@@ -82,9 +82,9 @@ class Faults {
   }
 
   /**
-   * Decide which faults hit the request that is being served.
+   * Decide which faults hit the current request.
    *
-   * @param {string[]} [faults] those that this route has; all by default
+   * @param {string[]} [faults] those of this route; all by default
    * @returns {Promise<Set<string>>}
    */
   async evaluate(faults) {
@@ -103,7 +103,7 @@ class Faults {
   }
 
   /**
-   * Switch a fault on, in place of the same one if that is on.
+   * Turn a fault on, replacing the same one if it is on.
    *
    * @param {import('./order').Order} order
    * @throws {import('../refused').Refused} 422 when another fault has the flag
@@ -125,7 +125,7 @@ class Faults {
   }
 
   /**
-   * Switch a fault off, or all.
+   * Turn a fault off, or all.
    *
    * @param {string} [fault]
    */
@@ -138,7 +138,7 @@ class Faults {
     return cleared.map((lease) => lease.state());
   }
 
-  /** The faults that are on, and the last ones that were. */
+  /** The faults that are on, and the latest ended ones. */
   states() {
     this.#endLate();
     return {
@@ -148,7 +148,7 @@ class Faults {
     };
   }
 
-  /** End what is over. A timer does so, too, but not while the event loop is blocked. */
+  /** End expired faults. A timer does so, too, but not while the event loop is blocked. */
   #endLate() {
     for (const lease of [...this.#leases.values()]) {
       if (lease.leftMs <= 0) this.#end(lease, 'lease');
@@ -156,7 +156,7 @@ class Faults {
   }
 
   /**
-   * End a fault; one that has ended stays as it is.
+   * End a fault; an ended one stays as it is.
    *
    * @param {Lease | undefined} lease
    * @param {'lease' | 'cleared' | 'replaced'} by

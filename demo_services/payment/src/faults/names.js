@@ -4,9 +4,9 @@ const { name } = require('../../package.json');
 
 const NO_OP = 'no-op';
 
-/** The flags of faults.json, which the services written in Python read, too. */
+/** The flags of faults.json, which the Python services read, too. */
 function readFlags() {
-  // Not at the start of the service: it works without the file, if no fault is wanted.
+  // Not at startup: the service works without the file if no fault is used.
   return require('../../../faults.json').flags;
 }
 

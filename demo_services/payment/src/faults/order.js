@@ -8,7 +8,7 @@ const MAX_SECONDS = 600;
 const FLAG = /^[A-Za-z0-9-]{1,64}$/;
 
 /**
- * A fault for `seconds`, that hits a `share` of the requests, those of `seed`.
+ * A fault for `seconds` that hits a `share` of the requests; `seed` decides which.
  *
  * @typedef {{fault: string, flag: string, share: number, seconds: number, seed: number}} Order
  */
@@ -49,7 +49,7 @@ function knownFault(fault) {
 }
 
 /**
- * Check for how long something is leased.
+ * Check the duration of a lease.
  *
  * @param {unknown} seconds
  * @throws {Refused} 422 out of bounds

@@ -3,7 +3,7 @@
 const { knownFault, readOrder } = require('./order');
 
 /**
- * The handlers of the route that switches faults on and off.
+ * The handlers of the route that turns faults on and off.
  *
  * @param {import('./leases').Faults} faults
  * @returns {Record<'get' | 'post' | 'delete', import('express').RequestHandler>}

@@ -3,9 +3,9 @@
 const { createHash } = require('node:crypto');
 
 /**
- * Say whether the request with this key is among the share that a flag hits.
+ * Return whether the request with this key is among the share that a flag hits.
  *
- * demo_services/faults/split.py does the same, so a spin is hit or not in every service alike.
+ * demo_services/faults/split.py does the same, so a spin is hit in every service or in none.
  *
  * @param {number} seed
  * @param {string} flag

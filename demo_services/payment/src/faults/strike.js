@@ -11,7 +11,7 @@ const HANGS = 'payment-hangs';
 const DIES = 'payment-dies';
 
 /**
- * Do to a request what the faults do that hit it. They hit charges; `no-op` any work.
+ * Apply to a request the faults that hit it. They hit charges; `no-op` hits any work.
  *
  * @param {import('./leases').Faults} faults
  * @param {'charge' | 'payout' | 'balance'} work
@@ -19,7 +19,7 @@ const DIES = 'payment-dies';
  */
 async function strike(faults, work, order) {
   const hits = await faults.evaluate(work === 'charge' ? undefined : [NO_OP]);
-  // With the process its faults end, so it dies once each time that this one is set.
+  // The process's faults end with it, so it dies once each time this one is set.
   if (hits.has(DIES)) process.kill(process.pid, 'SIGKILL');
   if (hits.has(SLOW)) await sleep(numbersOf(SLOW).ms);
   if (hits.has(HANGS)) await sleep(numbersOf(HANGS).ms);

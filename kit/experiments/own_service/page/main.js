@@ -8,7 +8,7 @@ Sentry.init({
   release: 'my-page@1.0.0',
   integrations: [Sentry.browserTracingIntegration()],
   tracesSampleRate: 1,
-  // Whom to tell which trace a request belongs to: by default only the page's own site.
+  // Which requests get the trace headers: by default only those to the page's own site.
   tracePropagationTargets: [backend],
 });
 
@@ -33,7 +33,7 @@ async function buy(span) {
 }
 
 document.querySelector('button').addEventListener('click', async () => {
-  // The click begins the trace, and not the load of the page.
+  // The click starts the trace, not the page load.
   await Sentry.startNewTrace(() => Sentry.startSpan({ name: 'Buy', op: 'ui.action.click' }, buy));
   await Sentry.flush(5000);
   document.body.dataset.sent = 'true';

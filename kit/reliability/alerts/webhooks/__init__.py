@@ -1,1 +1,1 @@
-"""Notifications as Sentry's webhooks: signed by who sends them, checked by who receives them."""
+"""Notifications as Sentry's webhooks: signed by the sender, checked by the receiver."""

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on 127.0.0.1: it checks who sent them, answers at once, and shows them."""
+"""A receiver of webhooks on 127.0.0.1: checks their signature, answers at once, shows them."""
 
 import json
 import queue
@@ -31,9 +31,9 @@ from kit.system.clients import sentry_off
 from kit.threads import report_thread_failure
 from kit.words import count_noun
 
-# An event is at most a megabyte for Sentry; a webhook holds one.
+# Sentry accepts events of at most a megabyte; a webhook holds one.
 MAX_BODY_BYTES = 2 * 1024 * 1024
-# Ids that are remembered, the latest: what is replayed later is taken for new.
+# How many of the latest ids are remembered; an older webhook that is replayed counts as new.
 MAX_REMEMBERED = 10_000
 MAX_ALERTS = 1000
 MAX_ALERTS_SHOWN = 30
@@ -43,7 +43,7 @@ RECEIVER = "alert receiver"
 
 @dataclass(frozen=True)
 class ReceivedAlert:
-    """A webhook that was accepted: when, of which rule, and what it says."""
+    """An accepted webhook: when it came, from which rule, and what it says."""
 
     at: float
     request_id: str
@@ -55,12 +55,12 @@ class ReceivedAlert:
 
     @property
     def event(self) -> Mapping[str, Any]:
-        """The event that it is about."""
+        """The event it is about."""
         return as_mapping(get_path(self.payload, ("data", "event")))
 
     @property
     def time(self) -> str:
-        """When, as a time of day in UTC."""
+        """When it came, as a time of day in UTC."""
         return f"{datetime.fromtimestamp(self.at, UTC):%H:%M:%S}"
 
     def __str__(self) -> str:
@@ -71,10 +71,10 @@ OnAlert = Callable[[ReceivedAlert], object]
 
 
 class AlertReceiver(Server):
-    """A server on 127.0.0.1 that takes Sentry's webhooks, signed with ``secret``.
+    """A server on 127.0.0.1 that receives Sentry's webhooks, signed with ``secret``.
 
-    ``on_alert`` is given each alert, one after the other, in a thread of its own: the answer does
-    not wait for it. ``refused`` counts what was not accepted, by reason.
+    ``on_alert`` is called with each alert, one after the other, in its own thread, so the answer
+    does not wait for it. ``refused`` counts the rejected webhooks by reason.
     """
 
     def __init__(self, on_alert: OnAlert | None = None, *, secret: str = "", port: int = 0) -> None:
@@ -89,17 +89,17 @@ class AlertReceiver(Server):
 
     @property
     def address(self) -> str:
-        """Where webhooks are to be sent. Raises ServerError before the launch."""
+        """The address for webhooks. Raises ServerError before the launch."""
         return self.url + PATH
 
     @property
     def alerts(self) -> tuple[ReceivedAlert, ...]:
-        """What was accepted, the earliest first."""
+        """The accepted alerts, earliest first."""
         with self._arrived:
             return tuple(self._alerts)
 
     def wait_for_alerts(self, count: int = 1, timeout: float = 10.0) -> tuple[ReceivedAlert, ...]:
-        """Return the alerts once there are so many. Raises TimeoutError."""
+        """Return the alerts once there are ``count``. Raises TimeoutError."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._alerts) >= count, timeout):
                 raise TimeoutError(
@@ -109,10 +109,10 @@ class AlertReceiver(Server):
             return tuple(self._alerts)
 
     def accept(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Check a webhook, and keep it when it is good; return the status to answer with.
+        """Check a webhook, and keep it if it is valid; return the status to answer with.
 
-        One that was accepted before is answered with success again, and does nothing: neither its
-        id nor, since the signature does not cover the id, its body may be sent twice.
+        A repeated webhook is answered with success and has no effect. Its id and its body are both
+        compared, because the signature does not cover the id.
         """
         signature = headers.get(SIGNATURE)
         if not is_signed(body, signature, self.secret):
@@ -181,7 +181,7 @@ class AlertReceiver(Server):
 
     @property
     def sentence(self) -> str:
-        """What arrived, in a sentence."""
+        """A summary of what arrived."""
         refused = ", ".join(f"{count} {reason}" for reason, count in self.refused.items())
         return f"{count_noun(len(self.alerts), 'alert')} accepted; refused: {refused or 'none'}."
 

@@ -1,7 +1,7 @@
-"""A notification as a webhook of Sentry's: its body, its headers and its signature.
+"""A notification as one of Sentry's webhooks: its body, its headers and its signature.
 
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/ documents them. It
-says that an answer has a second, and nothing of retries: none is made here.
+gives an answer one second, and says nothing about retries: this code makes none.
 """
 
 import hashlib
@@ -32,14 +32,15 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def sign_body(body: bytes, secret: str) -> str:
-    """Return the signature of a body: HMAC-SHA256 over its bytes as they are sent, in hex."""
+    """Return the signature of a body: HMAC-SHA256 over the bytes sent, in hex."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
-    """Return whether a signature is that of a body.
+    """Return whether a signature matches a body.
 
-    Comparing takes as long wherever the two differ, so that nobody can guess it digit by digit.
+    The comparison takes the same time wherever the two differ, so a signature cannot be guessed
+    digit by digit.
     """
     given = (signature or "").encode("utf-8", "replace")
     return hmac.compare_digest(given, sign_body(body, secret).encode())
@@ -48,7 +49,7 @@ def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
 def alert_body(firing: AlertFiring, event: Mapping[str, Any]) -> bytes:
     """Return the body of a webhook for a rule that fired.
 
-    Sentry's also has addresses of the event and the issue; here is no server that they could be on.
+    Sentry's also has the URLs of the event and the issue; here no server has such pages.
     """
     issue = issue_number(firing.issue)
     sent = {
@@ -73,7 +74,7 @@ _INSTALLATION = str(uuid.uuid5(uuid.NAMESPACE_DNS, "crash-workshop.invalid"))
 
 @dataclass(frozen=True)
 class Delivery:
-    """A webhook that was sent: the status of the answer, or why there was none."""
+    """A sent webhook: the status of the answer, or why there was none."""
 
     request_id: str
     rule: str
@@ -83,7 +84,7 @@ class Delivery:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether it was answered with success, in time."""
+        """Whether the answer was a success, and in time."""
         return self.status is not None and self.status < 300
 
     def __str__(self) -> str:
@@ -93,27 +94,27 @@ class Delivery:
 class Webhook:
     """Sends webhooks to an address on this machine, signed with a secret.
 
-    Raises WorkshopError for an address on any other.
+    Raises WorkshopError for an address on any other machine.
     """
 
     def __init__(self, url: str, secret: str) -> None:
         if urlsplit(url).hostname not in _LOOPBACK:
             raise WorkshopError(
-                f"Webhooks are sent to this machine only, not to {url}: events hold data of "
-                "players. Give an address such as http://127.0.0.1:8000/sentry."
+                f"Webhooks are sent to this machine only, not to {url}: events contain player "
+                "data. Give an address such as http://127.0.0.1:8000/sentry."
             )
         self.url = url
         self._secret = secret
-        # No connection is kept: a server may close it, and the next webhook would be lost.
+        # No connection is reused: a server may close it, and the next webhook would be lost.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(trust_env=False, timeout=ANSWER_WITHIN_S, limits=limits)
 
     def post(self, firing: AlertFiring, event: Mapping[str, Any]) -> Delivery:
-        """Send a notification once, and return what was answered."""
+        """Send a notification once, and return the result."""
         return self.send(alert_body(firing, event), firing.rule.name)
 
     def send(self, body: bytes, rule: str, request_id: str = "") -> Delivery:
-        """Send a body, signed; what is not answered within a second counts as a timeout."""
+        """Sign and send a body; no answer within a second counts as a timeout."""
         request_id = request_id or uuid.uuid4().hex
         headers = {
             "Content-Type": "application/json",

@@ -1,1 +1,1 @@
-"""A rehearsal: the responder itself on virtual incidents, by a clock that does not wait."""
+"""A rehearsal: the real responder on virtual incidents, with a clock that does not wait."""

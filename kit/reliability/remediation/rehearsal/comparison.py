@@ -24,15 +24,15 @@ from kit.reliability.remediation.runbook import Action, KnownAlert, RepairProof,
 from kit.words import count_noun
 
 SERVICES = ("payment", "game-engine")
-# A month of the virtual system's requests, of which 1 % may fail.
+# The virtual system's requests in a month, of which 1 % may fail.
 BUDGET = RATE * 30 * 24 * 3600 * 0.01
 
 
 @dataclass(frozen=True)
 class RehearsedIncident:
-    """What an incident came to: failed requests, seconds, actions, and whether a person came.
+    """The result of an incident: failed requests, seconds, actions, and whether a person came.
 
-    ``wrong`` counts actions that were not needed.
+    ``wrong`` counts unneeded actions.
     """
 
     kind: VirtualKind
@@ -45,7 +45,7 @@ class RehearsedIncident:
 
 @dataclass(frozen=True)
 class RemediationMonth:
-    """The incidents of a seed, played in one way."""
+    """The incidents of a seed, played one way."""
 
     seed: int
     incidents: tuple[RehearsedIncident, ...]
@@ -58,7 +58,7 @@ class RemediationMonth:
 
 @dataclass(frozen=True)
 class RemediationTotals:
-    """What all months of one way came to; ``mttr_s`` is the median of the real incidents."""
+    """The totals of all months played one way; ``mttr_s`` is the median of real incidents."""
 
     budget: float
     mttr_s: float
@@ -76,18 +76,18 @@ class RemediationComparison:
 
     @property
     def totals(self) -> tuple[RemediationTotals, RemediationTotals]:
-        """What they came to: without, and with repairs."""
+        """The totals without and with repairs."""
         return _total(self.without), _total(self.repaired)
 
     @property
     def budget_ratio(self) -> float:
-        """How much of the budget that was spent without repairs is spent with them, from 0."""
+        """The budget spent with repairs, as a share of that spent without, from 0."""
         without, repaired = self.totals
         return repaired.budget / without.budget if without.budget else 1.0
 
     @property
     def bound(self) -> float:
-        """The least that ``budget_ratio`` can be: what the incidents spend that none knows."""
+        """The least that ``budget_ratio`` can be: what incidents without a runbook spend."""
         played = _played(self.without)
         total = sum(each.bad for each in played)
         others = sum(each.bad for each in played if each.kind != "known")
@@ -95,7 +95,7 @@ class RemediationComparison:
 
     @property
     def wrong_share(self) -> float:
-        """The share of actions that were wrong or needless, from 0 to 1."""
+        """The share of actions that were wrong or unneeded, from 0 to 1."""
         repaired = self.totals[1]
         return repaired.wrong / repaired.actions if repaired.actions else 0.0
 
@@ -107,7 +107,7 @@ class RemediationComparison:
 
     @property
     def kinds(self) -> dict[VirtualKind, tuple[int, float, float]]:
-        """By kind: how many, and the mean seconds until it was over, without and with repairs."""
+        """By kind: how many, and the mean seconds to the end, without and with repairs."""
         found: dict[VirtualKind, tuple[int, float, float]] = {}
         for kind in MIX:
             ways = [
@@ -120,26 +120,26 @@ class RemediationComparison:
 
     @property
     def sentence(self) -> str:
-        """What it comes to."""
+        """The result in words."""
         incidents = count_noun(sum(self._counts), "simulated incident")
         if not self.totals[1].actions:
-            return f"No effect shown: none of {incidents} was acted on. Look at the levels."
+            return f"No effect shown: no action was taken in {incidents}. Check the levels."
         return (
-            f"Of {incidents}, repairs leave {100 * self.budget_ratio:.0f} % of the budget that is "
-            f"spent without them (at best {100 * self.bound:.0f} %, as the rest is unknown or only "
-            f"looks known); {self.totals[1].wrong} of {self.totals[1].actions} actions were "
+            f"In {incidents}, repairs spend {100 * self.budget_ratio:.0f} % of the budget that is "
+            f"spent without them (at best {100 * self.bound:.0f} %, for incidents that are unknown "
+            f"or only look known); {self.totals[1].wrong} of {self.totals[1].actions} actions were "
             "wrong or needless."
         )
 
     @property
     def assumptions(self) -> str:
-        """What the figures rest on."""
+        """The assumptions behind the figures."""
         mix = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in MIX.items())
         low, high = (seconds / 60 for seconds in PERSON_S)
         return (
             f"Assumed: {mix}; a person takes {low:.0f} to {high:.0f} minutes; 1 action in 20 does "
             "not help, 1 in 50 hangs; 1 known incident in 20 comes back until a person finds the "
-            "cause. The responder is the real one, by a virtual clock."
+            "cause. The responder is the real one, on a virtual clock."
         )
 
     @property
@@ -147,7 +147,7 @@ class RemediationComparison:
         return [len(month.incidents) for month in self.without]
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return what is compared: its name, without and with repairs."""
+        """Return the comparison: each name, with its values without and with repairs."""
         one, other = self.totals
         reached, unknown = self.unknown_escalated
         return [
@@ -178,10 +178,10 @@ class RemediationComparison:
 def compare_remediation(
     seeds: Iterable[int] = range(20), runbooks: Sequence[Runbook] = ()
 ) -> RemediationComparison:
-    """Play virtual months with and without repairs, one for each seed, and return both.
+    """Play virtual months with and without repairs, one per seed, and return both.
 
-    The virtual runbooks have the limits, deadlines and levels of ``runbooks``; without any, two
-    that have earned auto. Simulated.
+    The virtual runbooks have the limits, deadlines and levels of ``runbooks``; without any, there
+    are two that have earned auto. Simulated.
     """
     given = tuple(seeds)
     terms = tuple(runbooks) or _default_runbooks()
@@ -205,7 +205,7 @@ def _play_alone(seed: int, runbooks: int) -> RemediationMonth:
 
 
 class _RepairedMonth:
-    """A month in which the responder gets the alerts, and a person what it hands over."""
+    """A month in which the responder gets the alerts, and a person gets what it escalates."""
 
     def __init__(self, seed: int, terms: Sequence[Runbook]) -> None:
         self.world = World(seed)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 VirtualKind = Literal["known", "unknown", "look-alike", "no-op"]
-# Assumptions, not measurements. What no runbook knows costs the same with and without repairs, so
-# this mix limits what they can save.
+# Assumptions, not measurements. Incidents that no runbook knows cost the same with and without
+# repairs, so this mix limits what repairs can save.
 MIX: dict[VirtualKind, float] = {"known": 0.6, "unknown": 0.15, "look-alike": 0.15, "no-op": 0.1}
 INCIDENTS = 10  # a month
 BETWEEN_S = (6 * 3600.0, 120 * 3600.0)
@@ -31,8 +31,8 @@ RELAPSES, RELAPSE_AFTER_S = 9, 600.0
 class VirtualIncident:
     """One incident. Shares are from 0 to 1, times in seconds.
 
-    ``cures`` says whether the action of its runbook helps, ``hangs`` that this action does not
-    return. After it has helped, the incident comes back ``relapses`` times.
+    ``cures`` says whether its runbook's action helps, ``hangs`` that the action does not return.
+    After the action has helped, the incident comes back ``relapses`` times.
     """
 
     kind: VirtualKind

@@ -25,7 +25,7 @@ class VirtualClock:
         return self._seconds
 
     def sleep(self, seconds: float) -> None:
-        """Move on. Raises CallHung at the deadline of the call that this is part of."""
+        """Move on. Raises CallHung at the deadline of the call it is part of."""
         self._seconds += seconds
         if self._seconds >= self._limit:
             self._seconds = self._limit
@@ -42,7 +42,7 @@ class VirtualClock:
 
 
 class VirtualHands:
-    """Calls functions at once; what hangs is over when the clock is at the deadline."""
+    """Calls functions at once; a call that hangs ends when the clock reaches its deadline."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -51,7 +51,7 @@ class VirtualHands:
     def call(
         self, function: Callable[[], T], seconds: float, on_late: Callable[[], object] | None = None
     ) -> T:
-        """Return what the function returns. Raises CallHung when late, else what it raises."""
+        """Return the function's result. Raises CallHung if it is late, or the function's error."""
         try:
             with self._clock.within(seconds):
                 return function()
@@ -61,16 +61,16 @@ class VirtualHands:
             raise
 
     def end_late(self) -> None:
-        """Let the calls end that were abandoned."""
+        """Let the abandoned calls end."""
         while self._late:
             self._late.pop()()
 
 
 class World:
-    """One virtual system and its incidents; a seed decides the chance of its requests and probes.
+    """One virtual system and its incidents; a seed decides how its requests and probes go.
 
     ``bad`` counts requests that failed in incidents, ``down_s`` the seconds of incidents,
-    ``actions`` what was done to it, ``wrong`` how much of that the incident did not need.
+    ``actions`` the actions on it, ``wrong`` those that the incident did not need.
     """
 
     def __init__(self, seed: int) -> None:
@@ -100,7 +100,7 @@ class World:
         self._set_failing(incident.failing or NATURAL)
 
     def relapse(self, incident: VirtualIncident) -> None:
-        """Begin it once more."""
+        """Begin it again."""
         self._incident = incident
         self._relapses -= 1
         self._set_failing(incident.failing)
@@ -113,12 +113,12 @@ class World:
         self._set_failing(NATURAL)
 
     def heal(self) -> None:
-        """End it for good, as a person does who finds the cause."""
+        """End it for good, as a person who finds the cause does."""
         self.cure()
         self._relapses = 0
 
     def check_health(self, incident: VirtualIncident) -> bool:
-        """Return whether most of some health checks fail: what a runbook expects."""
+        """Return whether most of several health checks fail, as a runbook expects."""
         failed = 0
         for _ in range(CHECKS):
             self.clock.sleep(CHECK_S)
@@ -126,7 +126,7 @@ class World:
         return failed >= CHECKS_FAILED
 
     def act(self, incident: VirtualIncident) -> None:
-        """Restart the service: an outage, which cures a known incident, most of the times."""
+        """Restart the service: an outage that usually cures a known incident."""
         is_needed = incident.kind == "known" and self.is_ill
         self.actions += 1
         self.wrong += not is_needed
@@ -153,7 +153,7 @@ class World:
         self._failing = share
 
     def _spread(self) -> None:
-        """Draw which requests failed since the last look; count how many are to be expected."""
+        """Draw which requests failed since the last call; count how many to expect."""
         now = self.clock.now()
         self.bad += RATE * (self._failing - NATURAL) * (now - self._since)
         first = max(int(self._since), int(now) - 120)
