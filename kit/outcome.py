@@ -1,8 +1,8 @@
 """What one trigger of a crash type led to."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,15 @@ from kit.reading.logs import LogEntry, read_logs
 from kit.reading.profiles import active_samples
 from kit.reading.spans import Span, spans
 from kit.views.card import event_card
+from kit.views.card.highlights import Sightings
 from kit.views.flame import flame_graph
 from kit.views.logs import log_explorer
 from kit.views.waterfall import waterfall
 
 # The payment service is a process of its own, and sends its logs a tenth of a second later.
 PAYMENT_LOGS_S = 1.0
+
+CountSeen = Callable[[Mapping[str, Any], str], Sightings | None]
 
 
 class Event(dict[str, Any]):
@@ -35,6 +38,8 @@ class Event(dict[str, Any]):
     answered_at: float | None = None
     # The name of the project that its DSN stands for; empty when that is not known.
     project: str = ""
+    # How often its issue was captured here; None when that is not known.
+    seen: Sightings | None = None
 
     @property
     def title(self) -> str:
@@ -53,7 +58,11 @@ class Event(dict[str, Any]):
 
     def _repr_html_(self) -> Markup:
         return event_card(
-            self, crash=self.crash, answered_at=self.answered_at, project=self.project
+            self,
+            crash=self.crash,
+            answered_at=self.answered_at,
+            project=self.project,
+            seen=self.seen,
         )
 
 
@@ -189,6 +198,7 @@ class Outcome:
     answered_at: float
     items: tuple[StoredItem, ...]
     process_exit: ProcessExit | None = None
+    count_seen: CountSeen = field(default=lambda event, project: None, repr=False)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -260,6 +270,7 @@ class Outcome:
     def _event(self, item: StoredItem) -> Event:
         event = make_event(item)
         event.crash, event.answered_at = self.crash, self.answered_at
+        event.seen = self.count_seen(event, event.project)
         return event
 
     def __repr__(self) -> str:

@@ -53,7 +53,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def _execute(path: Path, folder: Path, home: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
         notebook,
         timeout=CELL_S,
@@ -70,4 +70,4 @@ def _execute(path: Path, folder: Path, home: Path) -> None:
             f"{path.name} did not run to its end: {last[0]}. Next: run it with "
             f"pytest --nbmake {path}, which prints the cell and the traceback."
         ) from error
-    nbformat.write(notebook, folder / path.name)
+    nbformat.write(notebook, folder / path.name)  # type: ignore[no-untyped-call]
