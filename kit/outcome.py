@@ -14,6 +14,7 @@ from demo_services.services import PAYMENT
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
+from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.reading.event import headline
 from kit.reading.logs import LogEntry, read_logs
@@ -64,6 +65,27 @@ class Event(dict[str, Any]):
             project=self.project,
             seen=self.seen,
         )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An event of several, and the line that stands for its card while that is folded."""
+
+    level: str
+    title: str
+    message: str
+    card: Markup
+
+
+def event_cards(events: Sequence[Event]) -> Markup:
+    """Return the cards of events; of several, all but the first are folded."""
+    return render("events.html", events=list(map(_fold, events))) if events else Markup("")
+
+
+def _fold(event: Event) -> Fold:
+    named = headline(event)
+    told = named.message if named.type else ""
+    return Fold(str(event.get("level") or "error"), named.name, told, event._repr_html_())
 
 
 def make_event(item: StoredItem) -> Event:
@@ -272,6 +294,22 @@ class Outcome:
         event.crash, event.answered_at = self.crash, self.answered_at
         event.seen = self.count_seen(event, event.project)
         return event
+
+    def show_trace(self) -> Markup:
+        """Return its trace as a waterfall, and where the time went as a flame graph.
+
+        That is for a crash that is slow, and for one that raises nothing.
+        """
+        is_slow = self.crash.profiled or not self.events
+        views = [self.trace._repr_html_()]
+        if is_slow and (profile := self.profile) is not None:
+            views.append(profile._repr_html_())
+        return Markup("").join(views)
+
+    def _repr_html_(self) -> Markup:
+        return render(
+            "outcome.html", outcome=self, cards=event_cards(self.events), views=self.show_trace()
+        )
 
     def __repr__(self) -> str:
         captured = ", ".join(event.title for event in self.events)
