@@ -16,7 +16,7 @@ from kit.reading.grouping import Raw, Rule, ask, culprit, reason, simulated_issu
 from kit.reading.payload import escape_bidi, truncate
 from kit.reading.server.references import NOT_IMITATED, STATS, USERS
 from kit.reading.server.users import has_user, user_key
-from kit.views.card import event_card
+from kit.views.card.highlights import Sightings
 from kit.words import count_noun
 
 # Parsing takes most of the time: about a third of a second for 500 events.
@@ -92,7 +92,10 @@ class Issue:
         return next(filter(None, map(self._load, self.event_ids[:1])), None)
 
     def _load(self, event_id: str) -> Event | None:
-        return self.load(event_id, self.service)
+        event = self.load(event_id, self.service)
+        if event is not None:
+            event.seen = Sightings(self.count, self.first_seen, self.last_seen)
+        return event
 
     def __repr__(self) -> str:
         return f"<Issue {self.title} ({count_noun(self.count, 'event')})>"
@@ -297,7 +300,7 @@ def _rows(issues: Iterable[Issue], span: tuple[float, float]) -> Iterator[IssueR
 
 def _card(issue: Issue) -> Markup | None:
     event = issue.latest
-    return None if event is None else event_card(event, project=event.project)
+    return None if event is None else event._repr_html_()
 
 
 def _over_time(times: Iterable[float], span: tuple[float, float]) -> list[int]:

@@ -1,8 +1,8 @@
 """The outcome of one trigger of a crash type."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,18 +14,22 @@ from demo_services.services import PAYMENT
 from kit.crashes import expectation
 from kit.crashes.crash_type import CrashType
 from kit.hosting.process_exit import ProcessExit
+from kit.html import render
 from kit.ingest.store import Store, StoredItem
 from kit.reading.event import headline
 from kit.reading.logs import LogEntry, read_logs
 from kit.reading.profiles import active_samples
 from kit.reading.spans import Span, spans
 from kit.views.card import event_card
+from kit.views.card.highlights import Sightings
 from kit.views.flame import flame_graph
 from kit.views.logs import log_explorer
 from kit.views.waterfall import waterfall
 
 # The payment service is a separate process, and sends its logs a tenth of a second later.
 PAYMENT_LOGS_S = 1.0
+
+CountSeen = Callable[[Mapping[str, Any], str], Sightings | None]
 
 
 class Event(dict[str, Any]):
@@ -35,6 +39,8 @@ class Event(dict[str, Any]):
     answered_at: float | None = None
     # The name of its DSN's project; empty if unknown.
     project: str = ""
+    # How often its issue was captured here; None when that is not known.
+    seen: Sightings | None = None
 
     @property
     def title(self) -> str:
@@ -53,8 +59,33 @@ class Event(dict[str, Any]):
 
     def _repr_html_(self) -> Markup:
         return event_card(
-            self, crash=self.crash, answered_at=self.answered_at, project=self.project
+            self,
+            crash=self.crash,
+            answered_at=self.answered_at,
+            project=self.project,
+            seen=self.seen,
         )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An event of several, and the line that stands for its card while that is folded."""
+
+    level: str
+    title: str
+    message: str
+    card: Markup
+
+
+def event_cards(events: Sequence[Event]) -> Markup:
+    """Return the cards of events; of several, all but the first are folded."""
+    return render("events.html", events=list(map(_fold, events))) if events else Markup("")
+
+
+def _fold(event: Event) -> Fold:
+    named = headline(event)
+    told = named.message if named.type else ""
+    return Fold(str(event.get("level") or "error"), named.name, told, event._repr_html_())
 
 
 def make_event(item: StoredItem) -> Event:
@@ -189,6 +220,7 @@ class Outcome:
     answered_at: float
     items: tuple[StoredItem, ...]
     process_exit: ProcessExit | None = None
+    count_seen: CountSeen = field(default=lambda event, project: None, repr=False)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -260,7 +292,24 @@ class Outcome:
     def _event(self, item: StoredItem) -> Event:
         event = make_event(item)
         event.crash, event.answered_at = self.crash, self.answered_at
+        event.seen = self.count_seen(event, event.project)
         return event
+
+    def show_trace(self) -> Markup:
+        """Return its trace as a waterfall, and where the time went as a flame graph.
+
+        That is for a crash that is slow, and for one that raises nothing.
+        """
+        is_slow = self.crash.profiled or not self.events
+        views = [self.trace._repr_html_()]
+        if is_slow and (profile := self.profile) is not None:
+            views.append(profile._repr_html_())
+        return Markup("").join(views)
+
+    def _repr_html_(self) -> Markup:
+        return render(
+            "outcome.html", outcome=self, cards=event_cards(self.events), views=self.show_trace()
+        )
 
     def __repr__(self) -> str:
         captured = ", ".join(event.title for event in self.events)

@@ -22,6 +22,7 @@ from kit.hosting.server import START_DEADLINE_S, ServerError
 from kit.hosting.supervisor import Supervisor
 from kit.ingest.store import StoreError, Subscription
 from kit.outcome import Outcome
+from kit.sightings import SightingsTally
 from kit.system.system import System
 
 TELEMETRY_DEADLINE_S = 30.0
@@ -42,6 +43,7 @@ class CrashTrigger:
         self._system = system
         self._gateway = gateway
         self._hook = hook
+        self._tally = SightingsTally(system.store)
         self._payment_turn = threading.Lock()
         # The start count of the payment service when it was sent a deadly crash whose sender was
         # interrupted.
@@ -64,13 +66,17 @@ class CrashTrigger:
         if crash.needs_database:
             self._await_database()
         with self._alone(crash) as starts, self._system.clients[FRONTEND.name].bind():
+            # Before the request: the card must not wait for it.
+            self._tally.refresh()
             span = start_span(op="ui.action.click", name=f"press {crash.full_id}")
             # Subscribed before anything can arrive.
             with self._system.store.subscribe(span.trace_id) as arrivals:
                 with span:
                     response = self._send(crash, whom | query)
                 profiler = span.get_attributes().get("sentry.profiler_id")
-                outcome = Outcome(crash, span.trace_id, response, time.time(), ())
+                outcome = Outcome(
+                    crash, span.trace_id, response, time.time(), (), count_seen=self._tally.of
+                )
                 _tell(on_answer, outcome)
                 outcome = _collect(outcome, arrivals, profiler, on_event)
             if crash.deadly:

@@ -102,6 +102,26 @@ def _copy_course(folder: Path | None) -> Path:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--run",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Run this notebook, and print those not named without outputs. Repeatable.",
+)
+def site(folder: Path, names: tuple[str, ...]) -> None:
+    """Run the course and print it into FOLDER as a static site, for those who only read.
+
+    It opens from a file, without a network. Running all of the course takes about ten minutes.
+    """
+    from kit.commands.site.edition import make_site
+
+    first = make_site(COURSE, folder.absolute(), names, click.echo)
+    click.echo(f"The site is made. Its first page is {first}.")
+
+
+@main.command()
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--faults", is_flag=True, help="Check the injected faults instead.")
 @click.option("--experiments", is_flag=True, help="Check the chaos experiments instead.")

@@ -85,6 +85,7 @@ _CONDITIONS = {
     "type": "items.type = :type",
     "project": "items.project = :project",
     "event_id": "items.event_id = :event_id",
+    "after": "items.id > :after",
 }
 # What to read for which conditions: the first entry whose names are all given. Each reads in the
 # order of the answer, so that it reads no more than the answer has; only the items of one event or
@@ -285,10 +286,15 @@ class Store:
         type: str | None = None,
         project: str | None = None,
         event_id: str | None = None,
+        after: int | None = None,
         limit: int = MOST,
     ) -> list[StoredItem]:
-        """Return the items that match everything given, newest first. Raises StoreError."""
-        given = {"trace_id": trace_id, "type": type, "project": project, "event_id": event_id}
+        """Return the items that match everything given, newest first. Raises StoreError.
+
+        ``after`` is the id that theirs are above.
+        """
+        given: dict[str, str | int | None] = {"trace_id": trace_id, "type": type}
+        given |= {"project": project, "event_id": event_id, "after": after}
         wanted = {name: value for name, value in given.items() if value is not None}
         with self._as_store_error("read"), self._reading:
             rows = self._reader.execute(_select(wanted), wanted | {"limit": limit}).fetchall()

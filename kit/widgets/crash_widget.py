@@ -1,23 +1,21 @@
 """The crash widget: a button that crashes something and shows what was captured."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ipywidgets
-from markupsafe import Markup
 
 from kit.crashes.crash_type import CrashType, Parameter
 from kit.html import display_live, render
-from kit.outcome import Event, Outcome
-from kit.reading.event import headline
+from kit.outcome import Outcome, event_cards
 from kit.reading.spans import length
 from kit.views.gauges import Recording, WatchTarget, gauges
 from kit.widgets.controls import make_button, make_number_box
-from kit.widgets.press import Press, failure_html
+from kit.widgets.press import PRESS_VARIABLE, Press, failure_html
 from kit.widgets.static import FollowedStatic, Step
 from kit.words import count_noun
 
@@ -80,6 +78,8 @@ class CrashWidget:
         display_live(ipywidgets.VBox([self._head.copy, controls, *copies]))
         for result in self._results:
             result.display()
+        if os.environ.get(PRESS_VARIABLE):
+            self.click()
 
     def _describe(self) -> None:
         self._head.show(render("crash.html", crash=self._crash))
@@ -111,19 +111,15 @@ class CrashWidget:
 
     def _show_cards(self, outcome: Outcome) -> None:
         # Before the state: the card is what the learner waits for.
-        self._put(self._cards, cards(outcome.events))
+        self._put(self._cards, event_cards(outcome.events))
         self._show_state(outcome)
 
     def _show_outcome(self, outcome: Outcome) -> None:
         # Cards of an incomplete outcome, or of undeclared events, were not shown yet.
         if len(outcome.events) != len(outcome.crash.errors):
-            self._put(self._cards, cards(outcome.events))
-        # If nothing is raised, only where the time went shows the problem.
-        is_slow = outcome.crash.profiled or not outcome.events
-        profile = outcome.profile if is_slow else None
-        views = [view._repr_html_() for view in (outcome.trace, profile) if view is not None]
-        shown = Markup("").join(views)
-        self._put(self._trace, render("trace_and_fix.html", views=shown, fix=outcome.crash.fix))
+            self._put(self._cards, event_cards(outcome.events))
+        views, fix = outcome.show_trace(), outcome.crash.fix
+        self._put(self._trace, render("trace_and_fix.html", views=views, fix=fix))
         # Last, so that all that it calls complete is already on the page.
         self._show_state(outcome, done=True)
 
@@ -140,27 +136,6 @@ class CrashWidget:
         with self._showing:
             if self._pressed is self._crash:
                 place.show(html)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One of several events, and the line that stands for its card while that is folded."""
-
-    level: str
-    title: str
-    message: str
-    card: Markup
-
-
-def cards(events: Sequence[Event]) -> str:
-    """Return the cards of events; of several, all but the first are folded."""
-    return render("events.html", events=[_fold(event) for event in events]) if events else ""
-
-
-def _fold(event: Event) -> Fold:
-    named = headline(event)
-    told = named.message if named.type else ""
-    return Fold(str(event.get("level") or "error"), named.name, told, event._repr_html_())
 
 
 def steps(crash: CrashType, outcome: Outcome | None, done: bool) -> list[Step]:

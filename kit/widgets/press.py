@@ -10,6 +10,8 @@ import ipywidgets
 
 from kit.html import render
 
+PRESS_VARIABLE = "WORKSHOP_PRESS"
+"""Set, it has each crash button pressed when it is shown: for a course that is read, not run."""
 THREAD = "workshop-press"
 BUSY = "cw-busy"
 

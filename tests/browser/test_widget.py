@@ -151,8 +151,9 @@ PATCH = "from unittest.mock import patch\n"
 BROKEN = {
     "the crash fails": "def trigger(*given, **options): raise OSError('the gateway is gone')",
     "the card fails": (
-        f"{PATCH}def cards(events): raise OSError('no card')\n"
-        "patch('kit.widgets.crash_widget.cards', cards).start()\ntrigger = workshop.trigger"
+        f"{PATCH}def event_cards(events): raise OSError('no card')\n"
+        "patch('kit.widgets.crash_widget.event_cards', event_cards).start()\n"
+        "trigger = workshop.trigger"
     ),
     "the callback fails": (
         f"{PATCH}def start(self): raise OSError('no thread')\n"

@@ -17,7 +17,7 @@ DOCUMENTATION = [
 ELEMENTS = {
     *("section", "header", "style", "h3", "h4", "p", "div", "span", "small", "b", "i", "code"),
     *("pre", "bdi", "mark", "details", "summary", "ol", "ul", "li", "a", "button"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"),
 }
 OWN_ANCHOR = "#(?:trace|logs)-[0-9a-fA-F]{32}"
 ATTRIBUTES = {
@@ -27,11 +27,13 @@ ATTRIBUTES = {
     "type": re.compile("button"),
     "style": re.compile(r"margin-left: [\d.]+%; width: [\d.]+%"),
     "href": re.compile(
-        "|".join(["#(?:trace|logs)-[0-9a-fA-F]{32}", *map(re.escape, DOCUMENTATION)])
+        "|".join(["#(?:trace|logs)-[0-9a-fA-F]{32}", "#absent-.*", *map(re.escape, DOCUMENTATION)]),
+        re.S,
     ),
     "target": re.compile("_blank"),
     "rel": re.compile("noopener"),
-    "id": re.compile("trace-[0-9a-fA-F]{32}"),
+    # Nothing but the anchor of a part may have the id of an event, which may be any text.
+    "id": re.compile("trace-[0-9a-fA-F]{32}|absent-.*", re.S),
     "data-event-id": re.compile(".*", re.S),
     "data-trace-id": re.compile("([0-9a-fA-F]{32})?"),
     "data-answered-at": re.compile(r"[\d.e+-]+"),
@@ -113,7 +115,8 @@ class Page(HTMLParser):
     def part(self, title: str) -> str:
         """Return the text of the part with that heading, spaces made one."""
         (heading,) = [each for each in self.all("h4") if each.text == title]
-        return " ".join(heading.parents[-1].text.split())
+        # It is in the summary of its fold.
+        return " ".join(heading.parents[-2].text.split())
 
 
 def check(tag: str, attributes: dict[str, str]) -> None:

@@ -153,21 +153,19 @@ def test_measurements_find_the_card_by_its_data() -> None:
 
 def test_every_part_says_why_it_is_here() -> None:
     page = Page(event_card(EVENT))
-    explained = {
-        fold.parents[-1] is not None and id(fold.parents[-1])
-        for fold in page.all("details", "cw-why")
-    }
+    explained = {id(fold.parents[-2]) for fold in page.all("details", "cw-why")}
     without = [
         heading.text
         for heading in page.all("h4")
-        if id(heading.parents[-1]) not in explained
+        if id(heading.parents[-2]) not in explained
         and heading.text not in ("Contexts", "Raw event")
     ]
     assert without == []
     # Each context has a fold of its own.
-    assert (
-        len([each for each in page.all("details", "cw-why") if each.parents[-1].tag == "div"]) == 2
-    )
+    small = [
+        e for e in page.all("details", "cw-why") if e.parents[-1] in page.all("div", "cw-small")
+    ]
+    assert len(small) == 2
 
 
 def test_a_fold_names_the_line_that_did_it() -> None:
@@ -178,7 +176,9 @@ def test_a_fold_names_the_line_that_did_it() -> None:
 
 def test_our_frames_are_open_and_those_of_libraries_folded() -> None:
     page = Page(event_card(EVENT))
-    assert " ".join(page.one("mark", "cw-current").text.split()) == "▶ 7 return bet / 0 # <b>"
+    assert " ".join(page.one("mark", "cw-current").text.split()) == (
+        "▶ 7 return bet / 0 # <b> ← bet = 10"
+    )
     (library,) = page.all("details", "cw-library")
     assert "open" not in library.attributes
     assert "_execute" in library.text
@@ -345,7 +345,8 @@ def test_no_address_becomes_a_link() -> None:
     url = "javascript:alert(1)"
     page = Page(event_card(event(request={"url": url}, tags={"url": url})))
     links = [each.attributes["href"] for each in page.all("a")]
-    assert links == [f"#trace-{TRACE}", f"#logs-{TRACE}"]
+    # On the first screen, and in the part of the trace.
+    assert links == [f"#trace-{TRACE}", f"#logs-{TRACE}"] * 2
 
 
 def test_the_card_says_how_to_see_the_logs_of_its_trace() -> None:

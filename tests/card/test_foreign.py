@@ -13,7 +13,7 @@ from kit.provenance.origin import UNKNOWN, Origin, is_death, origin, origin_at
 from kit.provenance.sender import sender
 from kit.reading.payload import leaves
 from kit.views.card import event_card
-from kit.views.stack import InApp, Run, chain
+from kit.views.card.stack import InApp, Run, chain
 
 Event = dict[str, Any]
 

@@ -96,7 +96,8 @@ def test_an_excerpt_of_source_may_begin_inside_of_a_comment() -> None:
     }
     event = {"exception": {"values": [{"type": "E", "stacktrace": {"frames": [frame]}}]}}
     page = Page(event_card(event))
-    assert [each.text for each in page.all("span", "cw-kd")] == ["const"]
+    # On the first screen, and in the stack trace.
+    assert [each.text for each in page.all("span", "cw-kd")] == ["const"] * 2
     assert [each.text.split()[-1] for each in page.all("span", "cw-lineno")] == ["1", "2", "3"]
 
 

@@ -14,7 +14,7 @@ from kit.reading.server import limits, references
 from kit.reading.server.cuts import Cut, frames_slimmed, server_cuts
 from kit.reading.server.limits import Limit
 from kit.views.card import event_card
-from kit.views.server_cuts import MAX_SHOWN, server_cuts_part
+from kit.views.card.server_cuts import MAX_SHOWN, server_cuts_part
 from tests.card.page import Page
 from tests.ingest.sending import Ingest
 
@@ -199,7 +199,7 @@ def test_an_address_has_one_reference_with_a_month() -> None:
 def part(event: dict[str, Any]) -> str:
     page = Page(event_card(event))
     (heading,) = (each for each in page.all("h4") if each.text.startswith("A server would"))
-    return " ".join(heading.parents[-1].text.split())
+    return " ".join(heading.parents[-2].text.split())
 
 
 def test_the_card_says_what_a_server_would_cut() -> None:

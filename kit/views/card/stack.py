@@ -37,11 +37,14 @@ from kit.reading.payload import (
 )
 
 MAX_FRAMES = 12
+MAX_INLINE = 48
+MAX_INLINE_VALUES = 4
 LINES_AROUND = 5
 
 # The deepest indent of a cause below what it caused.
 _DEEPEST = 5
 
+_NAME = re.compile(r"[^\W\d][\w$]*")
 _SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
 _SUFFIX = re.compile(r"\.\w{1,10}$")
 # Hand-written lines of code end before this column.
@@ -77,11 +80,15 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A line of source; ``code`` is escaped. The current one was running."""
+    """A line of source; ``code`` is escaped. The current one was running.
+
+    ``values`` are the local variables that it names, in that order.
+    """
 
     number: int | str
     code: Markup
     is_current: bool
+    values: tuple[FieldRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -282,14 +289,27 @@ def _own_frame(raw: Raw, uses: Mapping[str, str]) -> StackFrame:
     # The values of Python are texts already: its SDK sends the repr() of each.
     text = _literal if _is_script(raw) else as_text
     pairs = islice(_variables(raw.get("vars")), MAX_ROWS)
+    values = [(name, text(value)) for name, value in pairs]
     variables = (
-        FieldRow(name, shorten(text(value)), (uses[name],) if name in uses else ())
-        for name, value in pairs
+        FieldRow(name, shorten(each), (uses[name],) if name in uses else ())
+        for name, each in values
     )
-    lines = _lines(raw)
-    remark = "" if lines else "The event has only the line number; the code is read from the file."
-    lines = lines or _lines({**raw, **_source_around(raw)})
+    has_source = isinstance(raw.get("context_line"), str)
+    remark = (
+        "" if has_source else "The event has only the line number; the code is read from the file."
+    )
+    shown = raw if has_source else {**raw, **_source_around(raw)}
+    lines = _lines(shown, _named_in(as_str(shown.get("context_line")), dict(values)))
     return StackFrame(_function(raw), _where(raw), lines, tuple(variables), remark if lines else "")
+
+
+def _named_in(code: str, values: Mapping[str, str]) -> tuple[FieldRow, ...]:
+    """Return the variables that a line of code names, in that order, as short as fits beside it."""
+    names = dict.fromkeys(name for name in _NAME.findall(code) if name in values)
+    return tuple(
+        FieldRow(name, Text(shorten(values[name], MAX_INLINE).text))
+        for name in islice(names, MAX_INLINE_VALUES)
+    )
 
 
 def _variables(value: Any) -> Iterator[tuple[str, Any]]:
@@ -368,7 +388,7 @@ def _path(raw: Raw) -> str:
     return short_path(as_str(raw.get("filename")) or as_str(raw.get("abs_path")))
 
 
-def _lines(raw: Raw) -> tuple[SourceLine, ...]:
+def _lines(raw: Raw, values: tuple[FieldRow, ...]) -> tuple[SourceLine, ...]:
     current = raw.get("context_line")
     if not isinstance(current, str):
         return ()
@@ -380,7 +400,12 @@ def _lines(raw: Raw) -> tuple[SourceLine, ...]:
     number = raw.get("lineno")
     first = number - len(before) if isinstance(number, int) else None
     return tuple(
-        SourceLine("" if first is None else first + index, code, index == len(before))
+        SourceLine(
+            "" if first is None else first + index,
+            code,
+            index == len(before),
+            values if index == len(before) else (),
+        )
         for index, code in enumerate(marked)
     )
 

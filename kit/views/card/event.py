@@ -60,8 +60,10 @@ from kit.reading.server.references import (
     STACK_TRACE_RULES,
     Reference,
 )
-from kit.views.server_cuts import server_cuts_part
-from kit.views.stack import (
+from kit.views.card.crumb import LEVELS, Crumb
+from kit.views.card.highlights import Highlights, Sightings, make_highlights
+from kit.views.card.server_cuts import server_cuts_part
+from kit.views.card.stack import (
     FieldRow,
     InApp,
     Raised,
@@ -73,7 +75,6 @@ from kit.views.stack import (
 
 Event = Mapping[str, Any]
 
-_LEVELS = {"fatal": "◆", "error": "✖", "warning": "▲", "info": "●", "debug": "○"}
 _OWN_PART = (
     *("event_id", "level", "timestamp", "exception", "threads", "stacktrace", "breadcrumbs"),
     *("contexts", "tags", "user", "request", "extra", "fingerprint", "release", "environment"),
@@ -167,54 +168,32 @@ class Table:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Crumb:
-    """A breadcrumb; ``offset`` is when it was recorded, relative to the error.
-
-    If the event has no time of its own, it is the time of day.
-    """
-
-    offset: str
-    category: str
-    level: str
-    message: Text
-    data: tuple[FieldRow, ...]
-    why: tuple[str, ...]
-
-    @property
-    def icon(self) -> str:
-        """The level's icon: colour alone must not convey it."""
-        return _LEVELS.get(self.level, "●")
-
-    @property
-    def tone(self) -> str:
-        """The level whose colour it has."""
-        return self.level if self.level in _LEVELS else "debug"
-
-
 def event_card(
     event: Event,
     *,
     crash: CrashType | None = None,
     answered_at: float | None = None,
     project: str = "",
+    seen: Sightings | None = None,
 ) -> Markup:
     """Return ``event`` as a card.
 
     With ``crash`` the card also says what captured values are useful for and what was not
     captured. ``answered_at``, the time of the response in Unix seconds, goes into the root
     element for measurements. ``project`` is the name of the DSN's project, which is that of the
-    service.
+    service. ``seen`` says how often its issue was captured here.
     """
     known = answered_at if answered_at is not None and math.isfinite(answered_at) else None
-    return render("card.html", card=_Card(event, crash, project), answered_at=known)
+    return render("card.html", card=_Card(event, crash, project, seen), answered_at=known)
 
 
 class _Card:
     """What the card's template reads, in the order of the card."""
 
-    def __init__(self, event: Event, crash: CrashType | None, project: str = "") -> None:
-        self.sent = event
+    def __init__(
+        self, event: Event, crash: CrashType | None, project: str, seen: Sightings | None
+    ) -> None:
+        self.sent, self._seen = event, seen
         self.project = project
         self.event = canonical(event)
         self.not_captured = crash.not_captured if crash else ()
@@ -245,11 +224,11 @@ class _Card:
 
     @property
     def icon(self) -> str:
-        return _LEVELS.get(self.level, "●")
+        return LEVELS.get(self.level, "●")
 
     @property
     def tone(self) -> str:
-        return self.level if self.level in _LEVELS else "error"
+        return self.level if self.level in LEVELS else "error"
 
     @property
     def service(self) -> str:
@@ -310,6 +289,12 @@ class _Card:
     def injected(self) -> list[str]:
         """What injected faults have to do with it, a sentence each."""
         return injection_lines(self.event)
+
+    @property
+    def highlights(self) -> Highlights:
+        """What the first screen answers."""
+        absent = [each.what for each in self.not_captured]
+        return make_highlights(self.event, self.stacks, self.crumbs, absent, self._seen)
 
     # Report of a browser or a crash handler
 

@@ -1,0 +1,1 @@
+"""The reading edition: the course, run and printed as a static site."""
