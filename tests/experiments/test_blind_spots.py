@@ -447,4 +447,4 @@ def test_the_table_says_for_which_version_of_the_sdk_it_speaks(workshop: Worksho
 
 def test_what_went_otherwise_is_marked(workshop: Workshop) -> None:
     shown = words(workshop.blind_spots(CAUGHT)._repr_html_())
-    assert "1 otherwise than declared" in shown
+    assert "1 not as declared" in shown

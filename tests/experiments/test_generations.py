@@ -377,7 +377,7 @@ def test_what_programs_hold_is_escaped(own: SideBySide) -> None:
         shown = str(each._repr_html_())
         for tag in ("<script>", "<img", "<b>what", "<u>", "<s>", "<h1>"):
             assert tag not in shown
-    assert "otherwise than declared" in words(found[1]._repr_html_())
+    assert "not as declared" in words(found[1]._repr_html_())
 
 
 def test_ids_are_unique_and_of_a_topic() -> None:

@@ -370,7 +370,7 @@ def test_each_practice_has_a_proof_that_is_declared(practice: Practice) -> None:
         Proof("payment/crash", "contexts.payment.colour"),
         Proof("payment/crash", absent="A thing that nobody declares"),
         # Documented, and so not asserted.
-        Proof("game-engine/memory-leak", absent="The end by the system's own hand"),
+        Proof("game-engine/memory-leak", absent="A kill by the operating system"),
         Proof("payment/crash", field="fingerprint"),
         Proof("payment/crash", field="service"),
     ],
