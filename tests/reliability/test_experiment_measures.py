@@ -2,6 +2,8 @@
 
 import pytest
 
+from kit.actionable import WorkshopError
+from kit.reliability.chaos import probes
 from kit.reliability.chaos.load import PlayedSpin
 from kit.reliability.chaos.steady_state import (
     expected_change,
@@ -45,3 +47,25 @@ def test_the_p95_is_the_rank_of_95_percent() -> None:
 
 def test_only_played_spins_move_money() -> None:
     assert expected_change([spin(1), spin(2, 1.0, 503), spin(3, None, None)]) == 2 - 3
+
+
+class SilentSession:
+    """The spins of a session in which none ended for the last two seconds."""
+
+    def __init__(self, ended: int) -> None:
+        self._spins = [spin(5 + n / 10) for n in range(ended)]
+
+    def window(self, seconds: float) -> tuple[list[PlayedSpin], float, float]:
+        """Return the spins and the window, as a session does."""
+        return self._spins, 9 - seconds, 9
+
+
+def test_a_silent_moment_is_measured_by_looking_back_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probes, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(probes, "current_session", lambda: SilentSession(ended=5))
+    assert probes.success_rate(3) == 100.0
+    monkeypatch.setattr(probes, "current_session", lambda: SilentSession(ended=4))
+    with pytest.raises(WorkshopError, match="Too few spins"):
+        probes.success_rate(3)

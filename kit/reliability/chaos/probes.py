@@ -23,7 +23,7 @@ Measure = Callable[[Iterable[PlayedSpin], float, float], float | None]
 def success_rate(seconds: float = 5.0) -> float:
     """Return the percentage of the spins in the last ``seconds`` that were played, however late.
 
-    Raises WorkshopError if fewer than five ended.
+    Of fewer than five it looks back twice as far. Raises WorkshopError if those are too few, too.
     """
     return _measure(success_percent, seconds)
 
@@ -31,7 +31,7 @@ def success_rate(seconds: float = 5.0) -> float:
 def p95_seconds(seconds: float = 5.0) -> float:
     """Return within how many seconds 95 % of the spins in the last ``seconds`` were answered.
 
-    Raises WorkshopError if there were fewer than five.
+    Of fewer than five it looks back twice as far. Raises WorkshopError if those are too few, too.
     """
     return _measure(p95_wait_s, seconds)
 
@@ -39,7 +39,7 @@ def p95_seconds(seconds: float = 5.0) -> float:
 def median_seconds(seconds: float = 5.0) -> float:
     """Return within how many seconds half of the spins in the last ``seconds`` were answered.
 
-    Raises WorkshopError if there were fewer than five.
+    Of fewer than five it looks back twice as far. Raises WorkshopError if those are too few, too.
     """
     return _measure(median_wait_s, seconds)
 
@@ -67,5 +67,10 @@ def _measure(measure: Measure, seconds: float) -> float:
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise WorkshopError("Too few spins have ended to measure them.")
+            break
         time.sleep(_TICK_S)
+    # A restart of two seconds leaves too few answers in a short window: that says nothing of them.
+    found = measure(*current_session().window(2 * seconds))
+    if found is None:
+        raise WorkshopError("Too few spins have ended to measure them.")
+    return found
