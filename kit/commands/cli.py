@@ -14,7 +14,7 @@ import click
 
 from kit.actionable import ActionableError
 from kit.commands.platforms import BUNDLE_PLATFORMS
-from kit.home import COURSE, FIRST_NOTEBOOK, IN_CHECKOUT, course_folder, default_home
+from kit.home import COURSE, IN_CHECKOUT, course_folder, default_home
 from kit.words import count_noun
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kit.course.progress import Journal
     from kit.reliability.patterns.recordings import Recordings
 
-JUPYTER_CONFIG = Path(__file__).resolve().parent / "jupyter"
 RELAY_DEADLINE_S = 30.0
 T = TypeVar("T")
 
@@ -63,16 +62,10 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
     course = COURSE if IN_CHECKOUT else _copy_course(None)
     from jupyterlab.labapp import LabApp
 
-    # No dialog covers the first page, and nothing fetches news from the network.
-    own, others = str(JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [own, others]))
-    LabApp.launch_instance(
-        [
-            f"--ServerApp.root_dir={course}",
-            f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
-            *jupyter_options,
-        ]
-    )
+    from kit.commands.lab import lab_options, read_our_config
+
+    read_our_config()
+    LabApp.launch_instance([*lab_options(course, default_home()), *jupyter_options])
     # JupyterLab and its kernels have ended, but sometimes a thread of AnyIO's still waits forever,
     # and Python would wait for it.
     sys.stdout.flush()

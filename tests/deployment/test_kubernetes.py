@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kit.commands.cli import JUPYTER_CONFIG
+from kit.commands.lab import JUPYTER_CONFIG
 from kit.ingest.retention import Retention
 from tests.benchmarks.learners import LEARNER_MB
 from tests.deployment.kubespawner import describe
