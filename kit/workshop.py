@@ -51,6 +51,7 @@ from kit.views.release_health import ReleaseHealth, read_release_health
 from kit.views.sent_and_dropped import SentAndDropped, read_sent_and_dropped
 from kit.warm_up import warm_up
 from kit.widgets.crash_widget import CrashWidget
+from kit.widgets.live_map import LiveMap
 from kit.widgets.panel import Panel
 
 AUTOPLAY_MINUTES = 10.0
@@ -241,6 +242,10 @@ class Workshop(Operations):
         return CrashWidget(
             crashes, self.trigger, partial(self.watch_target, crashes[0].service.name)
         )
+
+    def map(self) -> LiveMap:
+        """Return the live map: a request runs through the services, a crash turns one red."""
+        return LiveMap(self.store)
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""

@@ -30,6 +30,7 @@ KIT = Path(kit.__file__).parent
 WORKED_OUT = {
     "card": "grouping",
     "check_ins": "lateness",
+    "event": "grouping",
     "issues": "server/references",
     "release_health": "sessions",
     "server_cuts": "server/references",
