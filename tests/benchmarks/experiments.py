@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -158,8 +159,8 @@ def _end_one(
         for engine in psutil.Process(running.process.pid).children(recursive=True):
             engine.kill()
     else:
-        running.process.stdin.write("\n")  # type: ignore[union-attr]
-        running.process.stdin.flush()  # type: ignore[union-attr]
+        # As the button does, which does not wait for the end either.
+        threading.Thread(target=running.stop, daemon=True).start()
 
 
 def _is_on(workshop: Workshop, declared: DeclaredExperiment) -> bool:

@@ -64,9 +64,11 @@ class BackgroundExperiment:
         return self._over.wait(seconds)
 
     def stop(self) -> None:
-        """End it with its rollback, within a few seconds."""
+        """End its faults now, and it with its rollback within a few seconds."""
         if not self._over.is_set():
             child.ask_to_end(self.process)
+            # Its own rollback comes when it has the processor, which on a busy machine takes long.
+            release_faults(self._document, self._target)
             if not self._over.wait(END_S):
                 child.end(self.process)
                 self._over.wait(END_S)
