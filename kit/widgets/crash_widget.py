@@ -1,6 +1,5 @@
 """The crash widget: a button that crashes something and shows what was captured."""
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from kit.outcome import Outcome, event_cards
 from kit.reading.spans import length
 from kit.views.gauges import Recording, WatchTarget, gauges
 from kit.widgets.controls import make_button, make_number_box
-from kit.widgets.press import PRESS_VARIABLE, Press, failure_html
+from kit.widgets.press import Press, failure_html, is_pressed_when_shown
 from kit.widgets.static import FollowedStatic, Step
 from kit.words import count_noun
 
@@ -78,7 +77,7 @@ class CrashWidget:
         display_live(ipywidgets.VBox([self._head.copy, controls, *copies]))
         for result in self._results:
             result.display()
-        if os.environ.get(PRESS_VARIABLE):
+        if is_pressed_when_shown():
             self.click()
 
     def _describe(self) -> None:
