@@ -29,8 +29,6 @@ from kit.views.waterfall import waterfall
 # The payment service is a separate process, and sends its logs a tenth of a second later.
 PAYMENT_LOGS_S = 1.0
 
-CountSeen = Callable[[Mapping[str, Any], str], Sightings | None]
-
 
 class Event(dict[str, Any]):
     """An error event: the payload as a dict, shown in a notebook as its card."""
@@ -220,7 +218,7 @@ class Outcome:
     answered_at: float
     items: tuple[StoredItem, ...]
     process_exit: ProcessExit | None = None
-    count_seen: CountSeen = field(default=lambda event, project: None, repr=False)
+    sightings: Mapping[str | None, Sightings] = field(default_factory=dict, repr=False)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -285,14 +283,15 @@ class Outcome:
         stored = [item.received_at for item in self.items if item.type == "event"]
         return (max(stored) - self.answered_at) * 1000 if stored else None
 
-    def with_item(self, item: StoredItem) -> "Outcome":
-        """Return the same outcome with one more item."""
-        return replace(self, items=(*self.items, item))
+    def with_item(self, item: StoredItem, seen: Sightings | None = None) -> "Outcome":
+        """Return the same outcome with one more item; ``seen`` is how often its issue was seen."""
+        sightings = {**self.sightings, item.event_id: seen} if seen else self.sightings
+        return replace(self, items=(*self.items, item), sightings=sightings)
 
     def _event(self, item: StoredItem) -> Event:
         event = make_event(item)
         event.crash, event.answered_at = self.crash, self.answered_at
-        event.seen = self.count_seen(event, event.project)
+        event.seen = self.sightings.get(item.event_id)
         return event
 
     def show_trace(self) -> Markup:

@@ -74,11 +74,9 @@ class CrashTrigger:
                 with span:
                     response = self._send(crash, whom | query)
                 profiler = span.get_attributes().get("sentry.profiler_id")
-                outcome = Outcome(
-                    crash, span.trace_id, response, time.time(), (), count_seen=self._tally.of
-                )
+                outcome = Outcome(crash, span.trace_id, response, time.time(), ())
                 _tell(on_answer, outcome)
-                outcome = _collect(outcome, arrivals, profiler, on_event)
+                outcome = _collect(outcome, arrivals, profiler, on_event, self._tally)
             if crash.deadly:
                 return replace(outcome, process_exit=self._process_exit(after=starts))
             return outcome
@@ -164,7 +162,11 @@ def debug_path(service: Service, below: str) -> str:
 
 
 def _collect(
-    outcome: Outcome, arrivals: Subscription, profiler: object, on_event: OnOutcome | None
+    outcome: Outcome,
+    arrivals: Subscription,
+    profiler: object,
+    on_event: OnOutcome | None,
+    tally: SightingsTally,
 ) -> Outcome:
     """Return the outcome with all items that arrive until nothing is missing.
 
@@ -185,7 +187,8 @@ def _collect(
             item.payload.get("profiler_id") == profiler or item.project == PAYMENT.name
         ):
             continue
-        outcome = outcome.with_item(item)
+        seen = tally.of(item.payload, item.project) if item.type == "event" else None
+        outcome = outcome.with_item(item, seen)
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
             _tell(on_event, outcome)
     return outcome

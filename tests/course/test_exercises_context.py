@@ -42,7 +42,7 @@ def test_every_switch_of_the_solution_decides(which_switch: Exercise) -> None:
         (QUESTIONS[4], "http_headers", "request.cookies.theme is there"),
         (QUESTIONS[5], "cookies", "request.query_string is there"),
         (QUESTIONS[6], "user", "request.env.REMOTE_ADDR is there"),
-        (QUESTIONS[7], "user_info", "contexts.trace.op is not there"),
+        (QUESTIONS[7], "user_info", "contexts.trace.op is missing"),
         (QUESTIONS[7], "locals", "not 'locals'"),
         (QUESTIONS[1], ..., "is still missing"),
     ],
@@ -97,7 +97,7 @@ LIGHT: dict[str, Any] = {"http_bodies": []}
     ("wrong", "told"),
     [
         (None, "a dict of settings, as for lab.fire()"),
-        ({"contexts": little}, "of your own: 1. Wanted: 12"),
+        ({"contexts": little}, "contexts: 1. Needed: 12"),
         ({"contexts": everything, **LIGHT}, "The card number is in contexts.order.card_"),
         ({"contexts": constants, **LIGHT}, "The card number is in exception.values[-1]"),
         ({"contexts": constants, "before_send": redact_card}, "leave out something"),

@@ -117,7 +117,7 @@ def test_code_that_raises_is_told_its_error(fingerprint: Exercise) -> None:
     assert result.verdict is Verdict.EXCEPTION
     assert "KeyError: 'fingerprint', raised in <lambda>, line " in result.message
     assert 'check(lambda event: event["fingerprint"])' in result.message
-    assert result.message.endswith("It was given the event DuplicateKeyError.")
+    assert result.message.endswith("It was called with the event DuplicateKeyError.")
 
 
 def crashed(*functions: str, **fields: Any) -> dict[str, Any]:
