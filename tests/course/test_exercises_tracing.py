@@ -103,10 +103,10 @@ def returns_spans(spans: Sequence[Span]) -> object:
 def test_a_wrong_finder_is_told_why(torn: Exercise) -> None:
     for wrong, word in (
         (42, "the function itself"),
-        (takes_all_calls, "In the whole trace 'POST http"),
+        (takes_all_calls, "In the whole trace, 'POST http"),
         (takes_all_leaves, "In the whole trace"),
         (takes_roots, "In the whole trace"),
-        (finds_none, "without what gateway sent 1 such calls are missing"),
+        (finds_none, "without the items from gateway, the list misses 1 such call."),
         (returns_nothing, "is a return statement missing?"),
         (lambda spans: 42, "a list"),
         (returns_spans, "a list"),

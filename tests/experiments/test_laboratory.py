@@ -225,14 +225,17 @@ def test_code_of_ones_own_that_fails_says_so(lab: Laboratory, name: str, sent: s
     ("settings", "told"),
     [
         ({"locals": False}, "no switch 'locals'; there are: stack_frame_variables, "),
-        ({"max_breadcrumbs": 7}, "max_breadcrumbs is one of 100, 2, 0, not 7"),
-        ({"max_breadcrumbs": False}, "is one of 100, 2, 0, not False"),
-        ({"frame_context_lines": True}, "is one of 5, 0, 1, not True"),
-        ({"user_info": {"mode": "off"}}, "user_info is one of True, False, not "),
+        ({"max_breadcrumbs": 7}, "max_breadcrumbs must be one of 100, 2, 0, not 7"),
+        ({"max_breadcrumbs": False}, "must be one of 100, 2, 0, not False"),
+        ({"frame_context_lines": True}, "must be one of 5, 0, 1, not True"),
+        ({"user_info": {"mode": "off"}}, "user_info must be one of True, False, not "),
         ({"cookies": {"mode": "none"}}, "Invalid collection mode 'none'"),
-        ({"cookies": False}, "cookies is one of {'mode': 'denylist'}, "),
-        ({"sample_rate": drop_event}, "sample_rate is one of 1.0, 0.0, not "),
-        ({"before_send": True}, "is one of None, redact_card, drop_event, a function, not True"),
+        ({"cookies": False}, "cookies must be one of {'mode': 'denylist'}, "),
+        ({"sample_rate": drop_event}, "sample_rate must be one of 1.0, 0.0, not "),
+        (
+            {"before_send": True},
+            "must be one of None, redact_card, drop_event, a function, not True",
+        ),
     ],
 )
 def test_what_is_no_setting_is_refused(

@@ -102,8 +102,8 @@ def script(path: Path, text: str) -> Path:
     ("text", "words"),
     [
         ("echo v20.20.2", r"Node\.js v20\.20\.2 is too old\. Run pip install .*22 or newer"),
-        ("echo hello", "is no Node"),
-        ("exit 1", "is no Node"),
+        ("echo hello", "is not Node"),
+        ("exit 1", "is not Node"),
     ],
 )
 def test_a_node_that_will_not_do_is_said(

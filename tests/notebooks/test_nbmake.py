@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent.parent
 HEALTHY = f"{START}\nassert workshop.crash('game-engine/crash').click().event"
 BROKEN = f"""{START}
 import kit.widgets.crash_widget
-def cards(events):
+def event_cards(events):
     raise OSError('no card')
-kit.widgets.crash_widget.cards = cards
+kit.widgets.crash_widget.event_cards = event_cards
 workshop.crash('game-engine/crash').click()"""
 
 

@@ -20,6 +20,7 @@ from kit.reading.payload import as_mapping, as_str
 from kit.reading.spans import Span, segments, spans
 from kit.system.clients import sentry_off
 from kit.widgets.crash_widget import TriggerFunction
+from kit.words import count_noun
 
 DEADLINE_S = 30.0
 CALL = "http.client"
@@ -97,7 +98,7 @@ def _check_torn(answer: Find, items: Items, what: str) -> None:
     extra, lacking = Counter(given) - expected, expected - Counter(given)
     problems = [f"In {what}, {name!r} is not a call without a server span." for name in extra]
     if lacking:
-        problems.append(f"In {what}, {lacking.total()} such calls are missing from the list.")
+        problems.append(f"In {what}, the list misses {count_noun(lacking.total(), 'such call')}.")
     raise_all(problems)
 
 
