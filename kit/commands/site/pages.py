@@ -68,6 +68,11 @@ def build_pages(course: Sequence[Notebook], source: Path, folder: Path) -> Path:
     return folder / "index.html"
 
 
+def heading_anchor(title: str) -> str:
+    """Return the anchor of a heading as JupyterLab makes it, so that links work in both."""
+    return title.replace(" ", "-")
+
+
 def _settings() -> dict[str, Any]:
     return {
         "project": TITLE,
@@ -91,6 +96,7 @@ def _settings() -> dict[str, Any]:
         # Dollars are money here, not mathematics.
         "myst_enable_extensions": [],
         "myst_heading_anchors": 3,
+        "myst_heading_slug_func": f"{__name__}.{heading_anchor.__name__}",
         "nb_execution_mode": "off",
         # They would come from the network.
         "nb_ipywidgets_js": {},
