@@ -25,7 +25,7 @@ FONTS = (
 def test_nothing_covers_the_first_page(lab: Lab, open_screen: OpenScreen) -> None:
     screen = open_screen(lab.first_page)
     expect(screen.page).to_have_title(re.compile("00_start_h"))
-    expect(screen.page.locator(".jp-DirListing-item").first).to_be_visible()
+    expect(screen.page.locator(".jp-Notebook")).to_be_visible()
     screen.keep("first-page")
     expect(screen.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
 
@@ -60,7 +60,8 @@ def test_the_first_crash_is_explained(lab: Lab, open_screen: OpenScreen) -> None
     card = cell_of(button).locator(".cw-card")
     expect(card.get_by_role("heading", name="RuntimeError")).to_be_visible()
     assert card.locator(".cw-lines").first.evaluate(FONTS) == 1
-    fold = card.locator("details.cw-why", has_text="demo_services").first
+    unfolded = card.locator(".cw-part[open]")
+    fold = unfolded.locator("details.cw-why", has_text="demo_services").first
     expect(fold.locator(".cw-place").first).to_be_hidden()
     screen.press(fold.locator("summary"))
     assert_names_our_line(fold)
@@ -79,7 +80,6 @@ def assert_names_our_line(fold: Locator) -> None:
 
 def keep_pictures(screen: Screen, button: Locator) -> None:
     """Keep the crash and its card in both themes and at two widths, and the README's picture."""
-    screen.command("application:toggle-left-area")
     for theme, name in ((DARK, "dark"), (LIGHT, "light")):
         screen.theme(theme)
         for width in (700, 1280):

@@ -85,6 +85,7 @@ def test_titles_of_issues_are_in_line_with_the_heading(page: Page, store: Store)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_time_of_a_breadcrumb_is_on_one_line(page: Page, name: str) -> None:
     show(page, sent(name)[-1]._repr_html_(), 420, ROWS)
+    page.get_by_role("heading", name="Breadcrumbs").click()
     assert {round(box["height"]) for box in boxes(page, ".cw-offset bdi")} <= {16, 17, 18}
 
 
