@@ -81,6 +81,7 @@ class Desk:
         if self._screen is None:
             self._screen = Screen(self._chrome.new_page())
             self._screen.open(self._lab.address(self._lab.write("desk.ipynb", START)))
+            self._screen.command("application:toggle-left-area")
             self._screen.run_all()
         return self._screen
 

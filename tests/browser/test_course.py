@@ -80,6 +80,7 @@ def assert_names_our_line(fold: Locator) -> None:
 
 def keep_pictures(screen: Screen, button: Locator) -> None:
     """Keep the crash and its card in both themes and at two widths, and the README's picture."""
+    screen.command("application:toggle-left-area")
     for theme, name in ((DARK, "dark"), (LIGHT, "light")):
         screen.theme(theme)
         for width in (700, 1280):

@@ -33,6 +33,7 @@ def page_of_all(chrome: BrowserContext, lab: Lab) -> Iterator[Screen]:
     screen.page.on("dialog", lambda dialog: dialog.accept())
     screen.page.set_viewport_size({"width": 1280, "height": 1400})
     screen.open(lab.address(lab.write(NAME, START, *CELLS)))
+    screen.command("application:toggle-left-area")
     screen.run_all()
     yield screen
     screen.keep("live-last")

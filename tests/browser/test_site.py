@@ -46,7 +46,7 @@ def test_from_the_first_page_one_reads_a_crash_and_its_card(page: Page) -> None:
     expect(page.locator("body")).not_to_contain_text("Box(children")
     # A fold needs no script.
     card.locator(".cw-part[open]").get_by_text("why is this here?").first.click()
-    expect(card.locator(".cw-reason").first).to_be_visible()
+    expect(card.locator(".cw-part[open] .cw-reason").first).to_be_visible()
 
 
 def test_every_notebook_is_one_press_away(page: Page, site: Path) -> None:

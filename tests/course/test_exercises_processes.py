@@ -108,7 +108,7 @@ def test_no_failure_kills_and_none_is_lost(promise: Exercise) -> None:
     [
         (None, "a string of JavaScript"),
         ("(work, report) => { work(); }", "exited with code 1. Its last error: Error: no mailbox"),
-        ("(work, report) => { work().catch(report); };", "that throws at once: Node.js ended"),
+        ("(work, report) => { work().catch(report); };", "that throws at once: Node.js exited"),
         ("(work, report) => {}", "was called with nothing"),
         (
             "async (work, report) => { try { await work() } catch { report('lost') } }",
@@ -245,9 +245,9 @@ def takes_the_earliest(events: list[Event]) -> object:
 def test_a_wrong_cause_is_told_what_it_is(causes: Exercise) -> None:
     for wrong, word in (
         ("TypeError", "the function itself"),
-        (takes_the_first, "ProcessExited, which its supervisor reported"),
-        (takes_the_last, "RemoteProtocolError, which the gateway reported"),
-        (takes_the_fatal, "ProcessExited, which its supervisor reported"),
+        (takes_the_first, "ProcessExited, reported by its supervisor"),
+        (takes_the_last, "RemoteProtocolError, reported by the gateway"),
+        (takes_the_fatal, "ProcessExited, reported by its supervisor"),
         (takes_the_name, "one of the events that it receives, not 'ZeroDivisionError'"),
     ):
         fails(causes, wrong, word)

@@ -84,6 +84,8 @@ def _settings() -> dict[str, Any]:
             "show_toc_level": 2,
             "use_download_button": True,
             "use_fullscreen_button": False,
+            # Without them it names an author who is not set.
+            "footer_content_items": [],
         },
         "html_context": {"default_mode": "auto"},
         # A browser does not let a page that was opened from a file fetch another one.
