@@ -65,8 +65,8 @@ WARNING = (
     "them."
 )
 SIMULATED = (
-    "The workshop simulates the grouping by the rules that Sentry documents. A Sentry server may "
-    "group differently."
+    "The grouping is simulated, by the rules that Sentry documents. A Sentry server may group "
+    "differently."
 )
 _MAX_INT = 2**53  # JSON readers take integers exactly up to here
 # Printable for Python but invisible on screen: a series of them can encode hidden text.
