@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from itertools import islice
 from typing import Any
@@ -352,12 +353,12 @@ class _Card:
     def chain(self) -> list[Raised]:
         return [] if self._is_message else self._chain
 
-    @property
+    @cached_property
     def _chain(self) -> list[Raised]:
         matches = ((_LOCAL.search(each.path), each.why) for each, _ in self._captured)
         return chain(self.event, {match[1] or match[2]: why for match, why in matches if match})
 
-    @property
+    @cached_property
     def stacks(self) -> list[Raised]:
         found = [*self._chain, *threads(self.event)]
         return [raised for raised in found if raised.stack]
@@ -418,7 +419,7 @@ class _Card:
 
     # Breadcrumbs
 
-    @property
+    @cached_property
     def crumbs(self) -> list[Crumb]:
         return [self._crumb(path) for path in self._crumb_paths]
 
@@ -457,7 +458,7 @@ class _Card:
 
     # Tables
 
-    @property
+    @cached_property
     def contexts(self) -> list[Table]:
         has_words = set(as_mapping(get_path(self.event, _STDERR[:-1]))) == {"last_lines"}
         own_part = {"trace", "stderr"} if has_words and self.stderr_tail.text else {"trace"}
@@ -503,7 +504,7 @@ class _Card:
         first = [name for name in _REQUEST_FIRST if name in request]
         return self._pick("Request", [("request", name) for name in (*first, *names)])
 
-    @property
+    @cached_property
     def headers(self) -> Table:
         return self._table("headers", ("request", "headers"))
 
