@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
-from kit.ingest.store import Store, StoreError
+from kit.ingest.store import Store, StoredItem
 from kit.reading.grouping import simulated_issue
 from kit.views.card.highlights import Sightings
 
@@ -31,17 +30,21 @@ class SightingsTally:
                 else self._store.items(type="event", limit=EARLIER)
             )
             for item in reversed(items):
-                times = self._times.setdefault(simulated_issue(item.payload, item.project), {})
-                # One that arrives again is no other event.
-                times.setdefault(item.event_id or str(item.id), item.received_at)
+                self._count(item)
                 self._last_id = item.id
 
-    def of(self, event: Mapping[str, Any], project: str) -> Sightings | None:
-        """Return how often the issue of an event was captured; None if never.
+    def add(self, item: StoredItem) -> None:
+        """Count an event that was just stored, without reading the store again."""
+        with self._turn:
+            self._count(item)
 
-        When the store can no longer be read, it is how often that was until then.
-        """
-        with suppress(StoreError):
-            self.refresh()
-        times = sorted(self._times.get(simulated_issue(event, project), {}).values())
+    def of(self, event: Mapping[str, Any], project: str) -> Sightings | None:
+        """Return how often the issue of an event was counted; None if never."""
+        with self._turn:
+            times = sorted(self._times.get(simulated_issue(event, project), {}).values())
         return Sightings(len(times), times[0], times[-1]) if times else None
+
+    def _count(self, item: StoredItem) -> None:
+        times = self._times.setdefault(simulated_issue(item.payload, item.project), {})
+        # One that arrives again is no other event.
+        times.setdefault(item.event_id or str(item.id), item.received_at)

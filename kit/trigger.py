@@ -20,10 +20,11 @@ from kit.frontend.slot_machine import careless_spin
 from kit.hosting.process_exit import ProcessExit
 from kit.hosting.server import START_DEADLINE_S, ServerError
 from kit.hosting.supervisor import Supervisor
-from kit.ingest.store import StoreError, Subscription
+from kit.ingest.store import StoredItem, StoreError, Subscription
 from kit.outcome import Outcome
 from kit.sightings import SightingsTally
 from kit.system.system import System
+from kit.views.card.highlights import Sightings
 
 TELEMETRY_DEADLINE_S = 30.0
 # The slowest, an exhausted heap, takes about three seconds on an idle machine.
@@ -161,6 +162,14 @@ def debug_path(service: Service, below: str) -> str:
     return base + below
 
 
+def _sight(item: StoredItem, tally: SightingsTally) -> Sightings | None:
+    """Count an error event, and return how often its issue was captured; None for other items."""
+    if item.type != "event":
+        return None
+    tally.add(item)
+    return tally.of(item.payload, item.project)
+
+
 def _collect(
     outcome: Outcome,
     arrivals: Subscription,
@@ -187,8 +196,7 @@ def _collect(
             item.payload.get("profiler_id") == profiler or item.project == PAYMENT.name
         ):
             continue
-        seen = tally.of(item.payload, item.project) if item.type == "event" else None
-        outcome = outcome.with_item(item, seen)
+        outcome = outcome.with_item(item, _sight(item, tally))
         if item.type == "event" and len(outcome.events) == len(outcome.crash.errors):
             _tell(on_event, outcome)
     return outcome

@@ -66,6 +66,7 @@ class Workshop(Operations):
     def __init__(self, system: System) -> None:
         super().__init__(system)
         self._slots: SlotMachine | None = None
+        self._map: LiveMap | None = None
         self.hook = Hook(get_ipython(), system.clients[FRONTEND.name])
         self._crash_trigger = CrashTrigger(system, self._gateway, self.hook)
 
@@ -244,8 +245,14 @@ class Workshop(Operations):
         )
 
     def map(self) -> LiveMap:
-        """Return the live map: a request runs through the services, a crash turns one red."""
-        return LiveMap(self.store)
+        """Return the live map: a request runs through the services, a crash turns one red.
+
+        An earlier map is no longer updated: once its cell runs again, nobody sees it.
+        """
+        if self._map is not None:
+            self._map.stop()
+        self._map = LiveMap(self.store)
+        return self._map
 
     def panel(self) -> Panel:
         """Return the debug panel: every crash type, the state of the system, what is captured."""

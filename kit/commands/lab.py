@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,17 @@ def lab_options(course: Path, home: Path) -> list[str]:
     """Return JupyterLab's options for the course.
 
     Its layouts are kept in ``home``: a learner's own elsewhere stay as they are. The first has the
-    side bar closed. Raises OSError.
+    side bar closed. Where ``home`` cannot be written to, JupyterLab opens as it always does.
     """
-    folder = home / "jupyterlab"
-    _make_layout(folder)
-    return [
+    options = [
         f"--ServerApp.root_dir={course}",
         f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
-        f"--LabApp.workspaces_dir={folder}",
     ]
+    folder = home / "jupyterlab"
+    with suppress(OSError):
+        _make_layout(folder)
+        options.append(f"--LabApp.workspaces_dir={folder}")
+    return options
 
 
 def read_our_config() -> None:

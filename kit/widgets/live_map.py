@@ -18,14 +18,16 @@ from kit.widgets.static import FollowedStatic
 
 # What arrives within this time is drawn together: the parts of a trace come one after the other.
 GATHER_S = 0.3
+# How often it checks whether it was stopped while nothing arrives.
+IDLE_S = 1.0
 _ORDER = [node.name for node in NODES]
 
 
 class LiveMap:
-    """Shows the map as the last expression of a cell, and keeps it up to date until the store ends.
+    """Shows the map as the last expression of a cell, and keeps it up to date until ``stop``.
 
-    It counts the error events from the moment it is made. Only the first time it is shown starts a
-    thread.
+    It also ends with the store. It counts the error events from the moment it is first shown, which
+    starts its thread.
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,7 +35,12 @@ class LiveMap:
         self._picture = FollowedStatic()
         self._errors: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._follow, name="system-map", daemon=True)
+        self._ended = False
         self.state = MapState()
+
+    def stop(self) -> None:
+        """Leave the picture as it is."""
+        self._ended = True
 
     def _ipython_display_(self) -> None:
         if self._thread.ident is None:
@@ -48,7 +55,7 @@ class LiveMap:
     def _follow(self) -> None:
         try:
             with suppress(StoreError), self._store.subscribe() as arrivals:
-                while True:
+                while not self._ended:
                     self._take(_gather(arrivals))
         except Exception:
             report_thread_failure()
@@ -70,16 +77,14 @@ class LiveMap:
 
 
 def _gather(arrivals: Subscription) -> list[StoredItem]:
-    """Return the next item, and what else arrives within a moment. Raises StoreError at the end."""
-    items = [_wait(arrivals)]
-    deadline = time.monotonic() + GATHER_S
+    """Return the next item and what else arrives within a moment; nothing if none comes for long.
+
+    Raises StoreError at the end.
+    """
+    items: list[StoredItem] = []
     with suppress(TimeoutError):
+        items.append(arrivals.get(IDLE_S))
+        deadline = time.monotonic() + GATHER_S
         while True:
             items.append(arrivals.get(max(0.0, deadline - time.monotonic())))
     return items
-
-
-def _wait(arrivals: Subscription) -> StoredItem:
-    while True:
-        with suppress(TimeoutError):
-            return arrivals.get(3600.0)

@@ -79,3 +79,15 @@ def test_a_crash_runs_through_it(workshop: Workshop) -> None:
     assert "cw-card" in html
     assert f'id="trace-{outcome.trace_id}"' in html
     assert "game-engine/crash: HTTP 500" in html
+
+
+@pytest.mark.system
+def test_a_cell_that_runs_again_ends_its_earlier_map(workshop: Workshop) -> None:
+    first, second = workshop.map(), workshop.map()
+    first._ipython_display_()
+    second._ipython_display_()
+    wait_until(lambda: not first._thread.is_alive(), 10)
+    assert second._thread.is_alive()
+    third = workshop.map()
+    wait_until(lambda: not second._thread.is_alive(), 10)
+    third.stop()
